@@ -1,0 +1,88 @@
+#include "agent/base/hash.hpp"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <vector>
+
+namespace outpost {
+
+struct Sha256::State {
+  EVP_MD_CTX* context = ::EVP_MD_CTX_new();
+  ~State() { ::EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_{std::make_unique<State>()} { ::EVP_DigestInit_ex(state_->context, ::EVP_sha256(), nullptr); }
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::update(std::string_view bytes) { ::EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+
+std::string Sha256::hex() {
+  std::array<unsigned char, 32> digest{};
+  ::EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);
+  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+std::string sha256_hex(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.hex();
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view message) {
+  std::string digest(32, '\0');
+  unsigned size = 32;
+  ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(message.data()),
+         message.size(), reinterpret_cast<unsigned char*>(digest.data()), &size);
+  return digest;
+}
+
+std::string to_hex(std::string_view bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const char byte : bytes) {
+    text += digits[static_cast<unsigned char>(byte) >> 4];
+    text += digits[static_cast<unsigned char>(byte) & 15];
+  }
+  return text;
+}
+
+std::string to_base64(std::string_view bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+Result<std::string> sha256_of_file(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t size) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno_error("cannot open", path.native(), errno);
+  Sha256 hash;
+  std::vector<char> buffer(256 * 1024);
+  while (size > 0) {
+    const std::size_t wanted = size < buffer.size() ? static_cast<std::size_t>(size) : buffer.size();
+    const ssize_t got = ::pread(file, buffer.data(), wanted, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      const int code = got < 0 ? errno : 0;
+      ::close(file);
+      if (code != 0) return errno_error("cannot read", path.native(), code);
+      return Error{Fault::malformed, path.string() + ": shorter than recorded (changed while it was read?)"};
+    }
+    hash.update({buffer.data(), static_cast<std::size_t>(got)});
+    offset += static_cast<std::uint64_t>(got);
+    size -= static_cast<std::uint64_t>(got);
+  }
+  ::close(file);
+  return hash.hex();
+}
+
+}  // namespace outpost

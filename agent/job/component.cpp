@@ -1,0 +1,37 @@
+#include "agent/job/component.hpp"
+
+#include "agent/job/event.hpp"
+
+#include <boost/json/array.hpp>
+
+namespace outpost::job {
+
+boost::json::object to_json(const Component& component) {
+  return {{"id", component.id},
+          {"type", component.type},
+          {"name", component.name},
+          {"version", component.version},
+          {"url", component.url},
+          {"topic_id", component.topic_id},
+          {"tags", boost::json::array(component.tags.begin(), component.tags.end())},
+          {"released_at", component.released_at},
+          {"created_at", component.created_at},
+          {"data", component.data}};
+}
+
+Component component_from_json(const boost::json::object& json) {
+  Component component;
+  component.id = text_at(json, "id");
+  component.type = text_at(json, "type");
+  component.name = text_at(json, "name");
+  component.version = text_at(json, "version");
+  component.url = text_at(json, "url");
+  component.topic_id = text_at(json, "topic_id");
+  component.tags = texts_at(json, "tags");
+  component.released_at = text_at(json, "released_at");
+  component.created_at = text_at(json, "created_at");
+  if (const auto* data = json.if_contains("data"); data && data->is_object()) component.data = data->get_object();
+  return component;
+}
+
+}  // namespace outpost::job

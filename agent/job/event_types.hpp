@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string_view>
+
+/// The names of all events, and what their `data` holds. "stage" is a name of stage.hpp; sizes are bytes, durations
+/// milliseconds.
+namespace outpost::job::event {
+
+// The agent
+inline constexpr std::string_view agent_started = "agent.started";    ///< {pid, runner}
+inline constexpr std::string_view agent_stopping = "agent.stopping";  ///< {reason}
+inline constexpr std::string_view alarm_raised = "alarm.raised";      ///< {key, kind, message}
+inline constexpr std::string_view alarm_cleared = "alarm.cleared";    ///< {key}
+inline constexpr std::string_view reporter_registered = "reporter.registered";  ///< {reporter, type, from: now | all}
+
+// What has been seen
+inline constexpr std::string_view component_seen = "component.seen";  ///< {source, definition, selection, component{id,name}}
+/// {definition, components: [ids], reason: "newer" | "backlog", by: component id}: these will not run.
+inline constexpr std::string_view component_superseded = "component.superseded";
+
+// A job waits, is claimed
+inline constexpr std::string_view job_queued = "job.queued";  ///< {definition{}, components[], backlog: bool, reporters[]}
+inline constexpr std::string_view job_withdrawn = "job.withdrawn";      ///< {reason, by: job id}: ended before it was claimed.
+inline constexpr std::string_view claim_requested = "claim.requested";  ///< {claim_id}: written before the server is asked.
+inline constexpr std::string_view claim_granted = "claim.granted";      ///< {claim_id, name, url}, claim{}
+inline constexpr std::string_view claim_refused = "claim.refused";      ///< {claim_id, message}: the job ends as error.
+
+// A job runs
+inline constexpr std::string_view stage_started = "stage.started";  ///< {stage}
+inline constexpr std::string_view stage_ended = "stage.ended";  ///< {stage, outcome: ok|failed|cancelled|empty, duration_ms}
+/// {stage, plugin, hook, timeout_ms}
+inline constexpr std::string_view step_started = "step.started";
+/// A piece of the step's redacted output, blobs[0] its range: {stage, plugin, hook, last: bool}
+inline constexpr std::string_view log_cut = "log.cut";
+inline constexpr std::string_view log_gap = "log.gap";  ///< {stage, offset, bytes, reason}
+/// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes}
+inline constexpr std::string_view step_ended = "step.ended";
+/// A JUnit file, blobs[0]: {stage, plugin, hook, name, well_formed, total, success, failures, errors, skips, time_ms,
+/// failed: [first 20 names]}. `name` is unique in the job and the same in every run of the definition.
+inline constexpr std::string_view result_found = "result.found";
+inline constexpr std::string_view artifact_found = "artifact.found";  ///< blobs[0]: {stage, plugin, hook, name, mime}
+inline constexpr std::string_view cancel_requested = "job.cancel_requested";  ///< {by: server|operator|agent, reason}
+inline constexpr std::string_view verdict_reached = "job.verdict";  ///< A Judgement; journaled before collect starts.
+inline constexpr std::string_view job_warning = "job.warning";      ///< {stage, message}
+inline constexpr std::string_view job_tagged = "job.tagged";        ///< {tag}
+inline constexpr std::string_view job_ended = "job.ended";          ///< {verdict, duration_ms}; the last event of a job.
+
+}  // namespace outpost::job::event

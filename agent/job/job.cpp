@@ -1,0 +1,51 @@
+#include "agent/job/job.hpp"
+
+#include "agent/job/event.hpp"
+
+#include <boost/json/array.hpp>
+
+namespace outpost::job {
+namespace {
+
+boost::json::array array_of(const std::vector<std::string>& texts) { return boost::json::array(texts.begin(), texts.end()); }
+
+}  // namespace
+
+boost::json::object to_json(const Definition& definition) {
+  return {{"name", definition.name},
+          {"source", definition.source},
+          {"topic", definition.topic},
+          {"selections", array_of(definition.selections)},
+          {"configuration", definition.configuration},
+          {"comment", definition.comment},
+          {"url", definition.url},
+          {"tags", array_of(definition.tags)},
+          {"plugins", array_of(definition.plugins)},
+          {"resources", array_of(definition.resources)},
+          {"reporters", array_of(definition.reporters)},
+          {"timeout_ms", definition.timeout.count()},
+          {"grace_ms", definition.grace.count()},
+          {"options", definition.options}};
+}
+
+Definition definition_from_json(const boost::json::object& json) {
+  Definition definition;
+  definition.name = text_at(json, "name");
+  definition.source = text_at(json, "source");
+  definition.topic = text_at(json, "topic");
+  definition.selections = texts_at(json, "selections");
+  definition.configuration = text_at(json, "configuration");
+  definition.comment = text_at(json, "comment");
+  definition.url = text_at(json, "url");
+  definition.tags = texts_at(json, "tags");
+  definition.plugins = texts_at(json, "plugins");
+  definition.resources = texts_at(json, "resources");
+  definition.reporters = texts_at(json, "reporters");
+  definition.timeout = std::chrono::milliseconds{number_at(json, "timeout_ms", definition.timeout.count())};
+  definition.grace = std::chrono::milliseconds{number_at(json, "grace_ms", definition.grace.count())};
+  if (const auto* options = json.if_contains("options"); options && options->is_object())
+    definition.options = options->get_object();
+  return definition;
+}
+
+}  // namespace outpost::job

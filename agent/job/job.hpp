@@ -1,0 +1,42 @@
+#pragma once
+
+#include "agent/job/component.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace outpost::job {
+
+/// What a configuration wants to happen when components appear. Copied into the journal when a job is queued, so that
+/// a later change of the configuration does not change a job that waits or runs.
+struct Definition {
+  std::string name;    ///< jobs[].name; also the job's name at the server.
+  std::string source;  ///< The source instance that offers its components.
+  std::string topic;
+  std::vector<std::string> selections;  ///< One component each, in the source's own selection language.
+  std::string configuration;            ///< Free text that the server shows and compares by.
+  std::string comment;
+  std::string url;
+  std::vector<std::string> tags;
+  std::vector<std::string> plugins;    ///< Names of plugin folders, in the order in which they run.
+  std::vector<std::string> resources;  ///< Lab resources that the job holds alone.
+  std::vector<std::string> reporters;  ///< Reporter instances; the source's own when empty.
+  std::chrono::milliseconds timeout = std::chrono::hours{24};  ///< For all forward stages together.
+  std::chrono::milliseconds grace = std::chrono::seconds{30};  ///< From SIGTERM to SIGKILL.
+  boost::json::object options;  ///< Keys that only the source understands (priority_tags, max_age, download...).
+};
+
+[[nodiscard]] boost::json::object to_json(const Definition& definition);
+[[nodiscard]] Definition definition_from_json(const boost::json::object& json);
+
+/// One run of a definition on one set of components.
+struct Job {
+  std::string id;  ///< Ours (UUIDv7), never a server's.
+  Definition definition;
+  std::vector<Component> components;  ///< In the order of the selections.
+};
+
+}  // namespace outpost::job

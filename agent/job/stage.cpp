@@ -1,0 +1,40 @@
+#include "agent/job/stage.hpp"
+
+namespace outpost::job {
+
+std::string_view to_string(Stage stage) {
+  switch (stage) {
+    case Stage::acquire: return "acquire";
+    case Stage::pre_run: return "pre-run";
+    case Stage::install: return "install";
+    case Stage::certify: return "certify";
+    case Stage::test: return "test";
+    case Stage::collect: return "collect";
+    case Stage::release: return "release";
+    case Stage::cleanup: return "cleanup";
+  }
+  return "unknown";
+}
+
+std::optional<Stage> parse_stage(std::string_view name) {
+  for (const Stage stage : all_stages)
+    if (to_string(stage) == name) return stage;
+  return std::nullopt;
+}
+
+std::chrono::milliseconds default_timeout(Stage stage) {
+  using namespace std::chrono_literals;
+  switch (stage) {
+    case Stage::acquire: return 15min;
+    case Stage::pre_run: return 1h;
+    case Stage::install: return 4h;
+    case Stage::certify: return 8h;
+    case Stage::test: return 8h;
+    case Stage::collect: return 30min;
+    case Stage::release: return 15min;
+    case Stage::cleanup: return 10min;
+  }
+  return 1h;
+}
+
+}  // namespace outpost::job

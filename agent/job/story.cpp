@@ -1,0 +1,129 @@
+#include "agent/job/story.hpp"
+
+#include "agent/job/event_types.hpp"
+
+#include <algorithm>
+
+namespace outpost::job {
+namespace {
+
+void apply_queue(Story& story, const Event& event) {
+  if (event.type == event::job_queued) {
+    story.job.id = event.job_id;
+    if (const auto* definition = event.data.if_contains("definition"); definition && definition->is_object())
+      story.job.definition = definition_from_json(definition->get_object());
+    if (const auto* components = event.data.if_contains("components"); components && components->is_array())
+      for (const auto& component : components->get_array())
+        if (component.is_object()) story.job.components.push_back(component_from_json(component.get_object()));
+    story.backlog = flag_at(event.data, "backlog");
+    story.reporters = texts_at(event.data, "reporters");
+    story.queued_at = event.occurred_at;
+  } else if (event.type == event::claim_requested) {
+    story.claim_id = text_at(event.data, "claim_id");
+  } else if (event.type == event::claim_granted) {
+    if (event.claim) story.claim = *event.claim;
+    story.remote_url = text_at(event.data, "url");
+    story.claimed_at = event.occurred_at;
+  } else if (event.type == event::job_ended || event.type == event::job_withdrawn) {
+    story.ended = true;
+    story.ended_at = event.occurred_at;
+  }
+}
+
+void apply_stage(Story& story, const Event& event) {
+  const auto stage = parse_stage(text_at(event.data, "stage"));
+  if (!stage) return;
+  if (event.type == event::stage_started && !story.started(*stage)) {
+    story.stages.push_back({*stage, false, {}, event.occurred_at, {}});
+  } else if (event.type == event::stage_ended) {
+    for (auto& record : story.stages) {
+      if (record.stage != *stage) continue;
+      record.ended = true;
+      record.outcome = text_at(event.data, "outcome");
+      record.ended_at = event.occurred_at;
+    }
+  }
+}
+
+void apply_step(Story& story, const Event& event) {
+  if (event.type == event::step_started) {
+    StepRecord record;
+    record.id = event.step_id;
+    record.stage = parse_stage(text_at(event.data, "stage")).value_or(Stage::acquire);
+    record.plugin = text_at(event.data, "plugin");
+    record.hook = text_at(event.data, "hook");
+    story.steps.push_back(std::move(record));
+    return;
+  }
+  StepRecord* step = story.step(event.step_id);
+  if (!step) return;
+  if (event.type == event::log_cut && !event.blobs.empty()) {
+    const auto& blob = event.blobs.front();
+    step->cut_bytes = (blob.range ? blob.range->offset : 0) + blob.size;
+    ++step->cuts;
+    step->last_cut = step->last_cut || flag_at(event.data, "last");
+  } else if (event.type == event::step_ended) {
+    step->ended = true;
+    step->ending = {parse_ending(text_at(event.data, "ending")).value_or(StepEnding::Kind::lost),
+                    static_cast<int>(number_at(event.data, "code")), text_at(event.data, "detail")};
+  }
+}
+
+void apply_outcome(Story& story, const Event& event) {
+  if (event.type == event::result_found) {
+    story.result_names.push_back(text_at(event.data, "name"));
+    story.totals.total += number_at(event.data, "total");
+    story.totals.success += number_at(event.data, "success");
+    story.totals.failures += number_at(event.data, "failures");
+    story.totals.errors += number_at(event.data, "errors");
+    story.totals.skips += number_at(event.data, "skips");
+  } else if (event.type == event::artifact_found) {
+    story.artifact_names.push_back(text_at(event.data, "name"));
+  } else if (event.type == event::cancel_requested) {
+    story.cancel_requested = true;
+    story.cancel_by = text_at(event.data, "by");
+    story.cancel_reason = text_at(event.data, "reason");
+  } else if (event.type == event::verdict_reached) {
+    story.judgement = judgement_from_json(event.data);
+  } else if (event.type == event::job_warning) {
+    story.warnings.push_back(text_at(event.data, "message"));
+  } else if (event.type == event::job_tagged) {
+    story.tags.push_back(text_at(event.data, "tag"));
+  }
+}
+
+}  // namespace
+
+void Story::apply(const Event& event) {
+  if (!job.id.empty() && event.job_id != job.id) return;
+  apply_queue(*this, event);
+  apply_stage(*this, event);
+  apply_step(*this, event);
+  apply_outcome(*this, event);
+  last_seq = std::max(last_seq, event.seq);
+}
+
+const StageRecord* Story::stage(Stage wanted) const {
+  const auto found = std::find_if(stages.begin(), stages.end(), [&](const auto& record) { return record.stage == wanted; });
+  return found == stages.end() ? nullptr : &*found;
+}
+
+StepRecord* Story::step(std::string_view id) {
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const auto& record) { return record.id == id; });
+  return found == steps.end() ? nullptr : &*found;
+}
+
+std::string Story::describe() const {
+  if (ended) return judgement ? std::string{to_string(judgement->verdict)} : "withdrawn";
+  if (!stages.empty()) return "running: " + std::string{to_string(stages.back().stage)};
+  if (!claim.external_ref.empty()) return "claimed";
+  return claim_id.empty() ? "waiting" : "claiming";
+}
+
+Story replay(const std::vector<Event>& events) {
+  Story story;
+  for (const auto& event : events) story.apply(event);
+  return story;
+}
+
+}  // namespace outpost::job

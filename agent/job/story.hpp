@@ -1,0 +1,69 @@
+#pragma once
+
+#include "agent/job/event.hpp"
+#include "agent/job/job.hpp"
+#include "agent/job/verdict.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace outpost::job {
+
+struct ResultTotals {
+  std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
+};
+
+struct StageRecord {
+  Stage stage = Stage::acquire;
+  bool ended = false;
+  std::string outcome;
+  Timestamp started_at{}, ended_at{};
+};
+
+struct StepRecord {
+  std::string id;
+  Stage stage = Stage::acquire;
+  std::string plugin, hook;
+  bool ended = false;
+  StepEnding ending;
+  std::uint64_t cut_bytes = 0;  ///< So much of the redacted output has been named by events.
+  unsigned cuts = 0;
+  bool last_cut = false;
+};
+
+/// Where a job stands: the fold of its events. Recovery, reporters, the status page: everybody asks this.
+struct Story {
+  Job job;
+  bool backlog = false;
+  std::vector<std::string> reporters;
+  Timestamp queued_at{}, claimed_at{}, ended_at{};
+  std::string claim_id;  ///< Set once the claim was asked for.
+  Claim claim;           ///< external_ref is set once it was granted.
+  std::string remote_url;
+  std::vector<StageRecord> stages;
+  std::vector<StepRecord> steps;
+  std::vector<std::string> result_names;
+  std::vector<std::string> artifact_names;
+  std::vector<std::string> tags;
+  ResultTotals totals;
+  bool cancel_requested = false;
+  std::string cancel_by, cancel_reason;
+  std::optional<Judgement> judgement;
+  std::vector<std::string> warnings;
+  bool ended = false;
+  Seq last_seq = 0;
+
+  /// Takes the next event of the same job into account; events of other jobs and unknown types change nothing.
+  void apply(const Event& event);
+
+  [[nodiscard]] const StageRecord* stage(Stage stage) const;
+  [[nodiscard]] StepRecord* step(std::string_view id);
+  [[nodiscard]] bool started(Stage stage) const { return this->stage(stage) != nullptr; }
+  /// "waiting", "claiming", "running: install", "success"...
+  [[nodiscard]] std::string describe() const;
+};
+
+[[nodiscard]] Story replay(const std::vector<Event>& events);
+
+}  // namespace outpost::job
