@@ -1,5 +1,10 @@
 #pragma once
 
+#include "agent/base/result.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,6 +36,10 @@ struct SourceType {
   std::vector<OptionSpec> options;
   bool needs_credentials = true;  ///< Either `credentials`, or `client_id` with `api_secret_file`.
   bool needs_url = false;         ///< Even though the credentials may name the server.
+  bool needs_topic = true;        ///< Its jobs need `topic`.
+  bool needs_components = true;   ///< Its jobs need at least one of `components`.
+  /// Says what is wrong with one of a job's `components` (a string or an object, see Job::components); may be empty.
+  std::function<Result<void>(const boost::json::value&)> check_component = {};
 };
 
 }  // namespace outpost::config
