@@ -12,8 +12,8 @@ struct value {
 };
 
 /* Replaces the value. Returns 0, or -1 when there is no memory; the old value is kept then. */
-int value_assign(struct value *value, const char *text, size_t length);
-void value_release(struct value *value);
-const char *value_text(const struct value *value);
+int value_assign(struct value* value, const char* text, size_t length);
+void value_release(struct value* value);
+const char* value_text(const struct value* value);
 
 #endif

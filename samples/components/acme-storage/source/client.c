@@ -12,7 +12,7 @@ struct acme_storage {
   int descriptor;
 };
 
-struct acme_storage *acme_storage_open(const char *socket_path) {
+struct acme_storage* acme_storage_open(const char* socket_path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(socket_path) >= sizeof address.sun_path) {
     errno = ENAMETOOLONG;
@@ -23,8 +23,8 @@ struct acme_storage *acme_storage_open(const char *socket_path) {
   if (descriptor < 0) {
     return NULL;
   }
-  struct acme_storage *storage = malloc(sizeof *storage);
-  if (storage == NULL || connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0) {
+  struct acme_storage* storage = malloc(sizeof *storage);
+  if (storage == NULL || connect(descriptor, (struct sockaddr*)&address, sizeof address) != 0) {
     int reason = errno;
     free(storage);
     close(descriptor);
@@ -35,14 +35,14 @@ struct acme_storage *acme_storage_open(const char *socket_path) {
   return storage;
 }
 
-void acme_storage_close(struct acme_storage *storage) {
+void acme_storage_close(struct acme_storage* storage) {
   if (storage != NULL) {
     close(storage->descriptor);
     free(storage);
   }
 }
 
-static int send_all(int descriptor, const char *bytes, size_t length) {
+static int send_all(int descriptor, const char* bytes, size_t length) {
   while (length > 0) {
     ssize_t sent = send(descriptor, bytes, length, MSG_NOSIGNAL);
     if (sent < 0) {
@@ -57,7 +57,7 @@ static int send_all(int descriptor, const char *bytes, size_t length) {
   return 0;
 }
 
-long acme_storage_request(struct acme_storage *storage, const char *request, char *answer, size_t size) {
+long acme_storage_request(struct acme_storage* storage, const char* request, char* answer, size_t size) {
   if (size == 0 || strchr(request, '\n') != NULL) {
     errno = EINVAL;
     return -1;
@@ -85,4 +85,4 @@ long acme_storage_request(struct acme_storage *storage, const char *request, cha
   return -1;
 }
 
-const char *acme_storage_version(void) { return ACME_VERSION; }
+const char* acme_storage_version(void) { return ACME_VERSION; }

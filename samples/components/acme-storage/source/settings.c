@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *trim(char *text) {
+static char* trim(char* text) {
   while (isspace((unsigned char)*text)) {
     ++text;
   }
-  char *end = text + strlen(text);
+  char* end = text + strlen(text);
   while (end > text && isspace((unsigned char)end[-1])) {
     --end;
   }
@@ -18,7 +18,7 @@ static char *trim(char *text) {
   return text;
 }
 
-static int read_path(char *out, size_t size, const char *text) {
+static int read_path(char* out, size_t size, const char* text) {
   if (text[0] != '/' || strlen(text) >= size) {
     return -1;
   }
@@ -26,8 +26,8 @@ static int read_path(char *out, size_t size, const char *text) {
   return 0;
 }
 
-static int read_number(size_t *out, const char *text, unsigned long highest) {
-  char *end;
+static int read_number(size_t* out, const char* text, unsigned long highest) {
+  char* end;
   errno = 0;
   unsigned long number = strtoul(text, &end, 10);
   if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || number < 1 || number > highest) {
@@ -37,7 +37,7 @@ static int read_number(size_t *out, const char *text, unsigned long highest) {
   return 0;
 }
 
-static int apply(struct settings *settings, const char *key, const char *text, const char **expected) {
+static int apply(struct settings* settings, const char* key, const char* text, const char** expected) {
   if (strcmp(key, "socket") == 0) {
     *expected = "an absolute path of at most 107 bytes";
     return read_path(settings->socket, sizeof settings->socket, text);
@@ -58,25 +58,25 @@ static int apply(struct settings *settings, const char *key, const char *text, c
   return -1;
 }
 
-int settings_read(struct settings *settings, const char *path) {
+int settings_read(struct settings* settings, const char* path) {
   *settings = (struct settings){.socket = "/run/acme-storage/acme-storaged.sock",
                                 .data = "/var/lib/acme-storage",
                                 .max_value = 4096,
                                 .max_keys = 10000};
-  FILE *file = fopen(path, "re");
+  FILE* file = fopen(path, "re");
   if (file == NULL) {
     fprintf(stderr, "%s: %s\n", path, strerror(errno));
     return -1;
   }
-  char *line = NULL;
+  char* line = NULL;
   size_t size = 0;
   int result = 0;
   for (int number = 1; getline(&line, &size, file) > 0; ++number) {
-    char *key = trim(line);
+    char* key = trim(line);
     if (*key == '\0' || *key == '#') {
       continue;
     }
-    char *equals = strchr(key, '=');
+    char* equals = strchr(key, '=');
     if (equals == NULL) {
       fprintf(stderr, "%s:%d: expected key = value\n", path, number);
       result = -1;
@@ -84,8 +84,8 @@ int settings_read(struct settings *settings, const char *path) {
     }
     *equals = '\0';
     key = trim(key);
-    const char *text = trim(equals + 1);
-    const char *expected;
+    const char* text = trim(equals + 1);
+    const char* expected;
     if (apply(settings, key, text, &expected) != 0) {
       if (expected != NULL) {
         fprintf(stderr, "%s:%d: %s: \"%s\" is not %s\n", path, number, key, text, expected);

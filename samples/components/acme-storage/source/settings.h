@@ -11,6 +11,6 @@ struct settings {
 };
 
 /* Reads "key = value" lines; '#' starts a comment line. On a mistake writes "FILE:LINE: what" to stderr, returns -1. */
-int settings_read(struct settings *settings, const char *path);
+int settings_read(struct settings* settings, const char* path);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int main(int argc, char **argv) {
-  const char *path = "/run/acme-storage/acme-storaged.sock";
+int main(int argc, char** argv) {
+  const char* path = "/run/acme-storage/acme-storaged.sock";
   int first = 1;
   if (argc > 2 && strcmp(argv[1], "--socket") == 0) {
     path = argv[2];
@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
       return 64;
     }
   }
-  struct acme_storage *storage = acme_storage_open(path);
+  struct acme_storage* storage = acme_storage_open(path);
   if (storage == NULL) {
     fprintf(stderr, "acme-storagectl: cannot connect to %s: %s (is acme-storaged running?)\n", path, strerror(errno));
     return 69;

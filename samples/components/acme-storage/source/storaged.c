@@ -20,19 +20,19 @@
 
 struct client {
   int descriptor;
-  char *buffer;
+  char* buffer;
   size_t used, size;
 };
 
 struct server {
   struct settings settings;
-  struct store *store;
+  struct store* store;
   struct client clients[MAX_CLIENTS];
   int client_count, listener, signals;
 };
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...) {
+static void say(const char* format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
   fputs("acme-storaged: ", stderr);
@@ -42,8 +42,8 @@ static void say(const char *format, ...) {
 }
 
 /* The protocol of sd_notify(3), in the few lines that a static program needs. */
-static void notify_manager(const char *state) {
-  const char *path = getenv("NOTIFY_SOCKET");
+static void notify_manager(const char* state) {
+  const char* path = getenv("NOTIFY_SOCKET");
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path) {
     return;
@@ -57,13 +57,13 @@ static void notify_manager(const char *state) {
     return;
   }
   socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-  if (sendto(descriptor, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, length) < 0) {
+  if (sendto(descriptor, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr*)&address, length) < 0) {
     say("cannot notify %s: %s", path, strerror(errno));
   }
   close(descriptor);
 }
 
-static int listen_on(const char *path) {
+static int listen_on(const char* path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) {
     errno = ENAMETOOLONG;
@@ -75,7 +75,7 @@ static int listen_on(const char *path) {
     return -1;
   }
   unlink(path); /* What an unclean stop left behind. */
-  if (bind(descriptor, (struct sockaddr *)&address, sizeof address) != 0 || listen(descriptor, 16) != 0) {
+  if (bind(descriptor, (struct sockaddr*)&address, sizeof address) != 0 || listen(descriptor, 16) != 0) {
     int reason = errno;
     close(descriptor);
     errno = reason;
@@ -85,13 +85,13 @@ static int listen_on(const char *path) {
 }
 
 /* Returns -1 when the client is gone or does not read its answers. */
-static int answer(const struct client *client, const char *first, const char *rest) {
+static int answer(const struct client* client, const char* first, const char* rest) {
   char line[65536 + 64];
   int length = snprintf(line, sizeof line, "%s%s\n", first, rest);
   return send(client->descriptor, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -1;
 }
 
-static int answer_result(const struct client *client, enum store_result result) {
+static int answer_result(const struct client* client, enum store_result result) {
   switch (result) {
     case STORE_OK: return answer(client, "OK", "");
     case STORE_NONE: return answer(client, "NONE", "");
@@ -103,8 +103,8 @@ static int answer_result(const struct client *client, enum store_result result) 
   return answer(client, "ERR ", "the store cannot be written");
 }
 
-static int answer_set(struct server *server, const struct client *client, char *arguments) {
-  char *text = strchr(arguments, ' ');
+static int answer_set(struct server* server, const struct client* client, char* arguments) {
+  char* text = strchr(arguments, ' ');
   if (text == NULL) {
     return answer(client, "ERR ", "usage: SET key value");
   }
@@ -116,7 +116,7 @@ static int answer_set(struct server *server, const struct client *client, char *
   return answer_result(client, store_set(server->store, arguments, text, length));
 }
 
-static int answer_stats(struct server *server, const struct client *client) {
+static int answer_stats(struct server* server, const struct client* client) {
   struct store_counts counts = store_counts(server->store);
   char text[160];
   snprintf(text, sizeof text, "keys=%zu bytes=%zu sets=%lu gets=%lu misses=%lu", counts.keys, counts.bytes, counts.sets,
@@ -125,8 +125,8 @@ static int answer_stats(struct server *server, const struct client *client) {
 }
 
 /* One request line without its line feed. Returns -1 when the connection is to be closed. */
-static int handle(struct server *server, const struct client *client, char *line) {
-  char *arguments = strchr(line, ' ');
+static int handle(struct server* server, const struct client* client, char* line) {
+  char* arguments = strchr(line, ' ');
   if (arguments != NULL) {
     *arguments++ = '\0';
   }
@@ -140,7 +140,7 @@ static int handle(struct server *server, const struct client *client, char *line
     return answer_set(server, client, arguments);
   }
   if (strcmp(line, "GET") == 0 && arguments != NULL) {
-    const char *text;
+    const char* text;
     enum store_result result = store_get(server->store, arguments, &text);
     return result == STORE_OK ? answer(client, "VALUE ", text) : answer_result(client, result);
   }
@@ -150,20 +150,20 @@ static int handle(struct server *server, const struct client *client, char *line
   return answer(client, "ERR ", "unknown request; known: PING, SET key value, GET key, DEL key, STATS");
 }
 
-static void drop_client(struct server *server, int index) {
-  struct client *client = &server->clients[index];
+static void drop_client(struct server* server, int index) {
+  struct client* client = &server->clients[index];
   close(client->descriptor);
   free(client->buffer);
   *client = server->clients[--server->client_count];
 }
 
-static void accept_client(struct server *server) {
+static void accept_client(struct server* server) {
   int descriptor = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (descriptor < 0) {
     return;
   }
   size_t size = server->settings.max_value + REQUEST_OVERHEAD;
-  char *buffer = server->client_count < MAX_CLIENTS ? malloc(size) : NULL;
+  char* buffer = server->client_count < MAX_CLIENTS ? malloc(size) : NULL;
   if (buffer == NULL) {
     say("refused a client: %d are connected", server->client_count);
     close(descriptor);
@@ -173,14 +173,14 @@ static void accept_client(struct server *server) {
 }
 
 /* Reads what is there and answers every complete line. Returns -1 when the connection is to be closed. */
-static int serve_client(struct server *server, struct client *client) {
+static int serve_client(struct server* server, struct client* client) {
   ssize_t got = recv(client->descriptor, client->buffer + client->used, client->size - client->used, 0);
   if (got <= 0) {
     return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
   }
   client->used += (size_t)got;
-  char *start = client->buffer;
-  char *feed;
+  char* start = client->buffer;
+  char* feed;
   while ((feed = memchr(start, '\n', client->used - (size_t)(start - client->buffer))) != NULL) {
     *feed = '\0';
     int text = strlen(start) == (size_t)(feed - start);
@@ -198,7 +198,7 @@ static int serve_client(struct server *server, struct client *client) {
   return 0;
 }
 
-static void run(struct server *server) {
+static void run(struct server* server) {
   for (;;) {
     struct pollfd waits[MAX_CLIENTS + 2] = {{.fd = server->signals, .events = POLLIN},
                                             {.fd = server->listener, .events = POLLIN}};
@@ -223,7 +223,7 @@ static void run(struct server *server) {
   }
 }
 
-static int start(struct server *server) {
+static int start(struct server* server) {
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
@@ -246,8 +246,8 @@ static int start(struct server *server) {
   return 0;
 }
 
-int main(int argc, char **argv) {
-  const char *path = "/etc/acme-storage/acme-storaged.conf";
+int main(int argc, char** argv) {
+  const char* path = "/etc/acme-storage/acme-storaged.conf";
   int check = 0;
   for (int i = 1; i < argc; ++i) {
     if (strcmp(argv[i], "--version") == 0) {

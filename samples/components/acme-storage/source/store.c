@@ -13,13 +13,13 @@ struct entry {
 };
 
 struct store {
-  struct entry *entries;
+  struct entry* entries;
   size_t count, capacity;
-  FILE *log; /* One line per change: "SET key value" or "DEL key". */
+  FILE* log; /* One line per change: "SET key value" or "DEL key". */
   struct store_counts counts;
 };
 
-static struct entry *find(const struct store *store, const char *key) {
+static struct entry* find(const struct store* store, const char* key) {
   for (size_t i = 0; i < store->count; ++i) {
     if (strcmp(store->entries[i].key, key) == 0) {
       return &store->entries[i];
@@ -28,8 +28,8 @@ static struct entry *find(const struct store *store, const char *key) {
   return NULL;
 }
 
-static enum store_result put(struct store *store, const char *key, const char *text, size_t length) {
-  struct entry *entry = find(store, key);
+static enum store_result put(struct store* store, const char* key, const char* text, size_t length) {
+  struct entry* entry = find(store, key);
   if (entry == NULL) {
     if (store->count == store->capacity) {
       return STORE_FULL;
@@ -47,14 +47,14 @@ static enum store_result put(struct store *store, const char *key, const char *t
   return STORE_OK;
 }
 
-static enum store_result erase(struct store *store, const char *key) {
-  struct entry *entry = find(store, key);
+static enum store_result erase(struct store* store, const char* key) {
+  struct entry* entry = find(store, key);
   if (entry == NULL) {
     return STORE_NONE;
   }
   store->counts.bytes -= entry->value.length;
   value_release(&entry->value);
-  struct entry *last = &store->entries[--store->count];
+  struct entry* last = &store->entries[--store->count];
   if (entry != last) {
     memcpy(entry, last, sizeof *entry);
   }
@@ -63,14 +63,14 @@ static enum store_result erase(struct store *store, const char *key) {
 }
 
 /* A line that a crash cut short has no line feed and is ignored: nobody was told OK for it. */
-static void replay(struct store *store) {
-  char *line = NULL;
+static void replay(struct store* store) {
+  char* line = NULL;
   size_t size = 0;
   ssize_t length;
   rewind(store->log);
   while ((length = getline(&line, &size, store->log)) > 0 && line[length - 1] == '\n') {
     line[--length] = '\0';
-    char *key = line + 4;
+    char* key = line + 4;
     if (length < 5) {
       continue;
     }
@@ -78,7 +78,7 @@ static void replay(struct store *store) {
       erase(store, key);
       continue;
     }
-    char *text = strchr(key, ' ');
+    char* text = strchr(key, ' ');
     if (text == NULL || strncmp(line, "SET ", 4) != 0) {
       continue;
     }
@@ -89,13 +89,13 @@ static void replay(struct store *store) {
   fseek(store->log, 0, SEEK_END);
 }
 
-struct store *store_open(const char *directory, size_t max_keys) {
+struct store* store_open(const char* directory, size_t max_keys) {
   char path[4096];
   if ((size_t)snprintf(path, sizeof path, "%s/values.log", directory) >= sizeof path) {
     errno = ENAMETOOLONG;
     return NULL;
   }
-  struct store *store = calloc(1, sizeof *store);
+  struct store* store = calloc(1, sizeof *store);
   if (store == NULL) {
     return NULL;
   }
@@ -113,7 +113,7 @@ struct store *store_open(const char *directory, size_t max_keys) {
   return store;
 }
 
-void store_close(struct store *store) {
+void store_close(struct store* store) {
   for (size_t i = 0; i < store->count; ++i) {
     value_release(&store->entries[i].value);
   }
@@ -122,12 +122,12 @@ void store_close(struct store *store) {
   free(store);
 }
 
-static int valid_key(const char *key) {
+static int valid_key(const char* key) {
   size_t length = strlen(key);
   return length > 0 && length < STORE_KEY_SIZE && strchr(key, ' ') == NULL;
 }
 
-enum store_result store_set(struct store *store, const char *key, const char *text, size_t length) {
+enum store_result store_set(struct store* store, const char* key, const char* text, size_t length) {
   if (!valid_key(key)) {
     return STORE_BAD_KEY;
   }
@@ -141,8 +141,8 @@ enum store_result store_set(struct store *store, const char *key, const char *te
   return put(store, key, text, length);
 }
 
-enum store_result store_get(struct store *store, const char *key, const char **text) {
-  const struct entry *entry = find(store, key);
+enum store_result store_get(struct store* store, const char* key, const char** text) {
+  const struct entry* entry = find(store, key);
   ++store->counts.gets;
   if (entry == NULL) {
     ++store->counts.misses;
@@ -152,7 +152,7 @@ enum store_result store_get(struct store *store, const char *key, const char **t
   return STORE_OK;
 }
 
-enum store_result store_delete(struct store *store, const char *key) {
+enum store_result store_delete(struct store* store, const char* key) {
   if (find(store, key) == NULL) {
     return STORE_NONE;
   }
@@ -162,7 +162,7 @@ enum store_result store_delete(struct store *store, const char *key) {
   return erase(store, key);
 }
 
-struct store_counts store_counts(const struct store *store) {
+struct store_counts store_counts(const struct store* store) {
   struct store_counts counts = store->counts;
   counts.keys = store->count;
   return counts;

@@ -15,14 +15,14 @@ struct store_counts {
 enum store_result { STORE_OK, STORE_NONE, STORE_FULL, STORE_BAD_KEY, STORE_BROKEN };
 
 /* Opens the store and replays DIRECTORY/values.log. Returns NULL, with errno set, when that is not possible. */
-struct store *store_open(const char *directory, size_t max_keys);
-void store_close(struct store *store);
+struct store* store_open(const char* directory, size_t max_keys);
+void store_close(struct store* store);
 
 /* A value is in the log before the call returns STORE_OK. STORE_BROKEN: the log could not be written. */
-enum store_result store_set(struct store *store, const char *key, const char *text, size_t length);
+enum store_result store_set(struct store* store, const char* key, const char* text, size_t length);
 /* Points text at the value; valid until the next change. */
-enum store_result store_get(struct store *store, const char *key, const char **text);
-enum store_result store_delete(struct store *store, const char *key);
-struct store_counts store_counts(const struct store *store);
+enum store_result store_get(struct store* store, const char* key, const char** text);
+enum store_result store_delete(struct store* store, const char* key);
+struct store_counts store_counts(const struct store* store);
 
 #endif

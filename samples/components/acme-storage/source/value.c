@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int value_assign(struct value *value, const char *text, size_t length) {
-  char *copy = malloc(length + 1);
+int value_assign(struct value* value, const char* text, size_t length) {
+  char* copy = malloc(length + 1);
   if (copy == NULL) {
     return -1;
   }
@@ -16,10 +16,10 @@ int value_assign(struct value *value, const char *text, size_t length) {
   return 0;
 }
 
-void value_release(struct value *value) {
+void value_release(struct value* value) {
   free(value->text);
   value->text = NULL;
   value->length = 0;
 }
 
-const char *value_text(const struct value *value) { return value->text; }
+const char* value_text(const struct value* value) { return value->text; }
