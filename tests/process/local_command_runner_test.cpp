@@ -2,8 +2,11 @@
 
 #include "support/temporary_directory.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <fcntl.h>
-#include <sys/stat.h>
 
 using namespace outpost;
 using namespace outpost::process;
@@ -63,7 +66,8 @@ TEST_CASE("a command starts with default signals, its own session and umask 0007
   ::signal(SIGPIPE, SIG_DFL);
   CHECK(result.output.empty());
   CHECK(run(shell("umask", mark)).output == "0007\n");
-  CHECK(run(shell("set -- $(cat /proc/$$/stat); test $1 = $5 && test $1 = $6 && echo leads", mark)).output == "leads\n");
+  CHECK(run(shell("set -- $(cat /proc/$$/stat); test $1 = $5 && test $1 = $6 && echo leads", mark)).output ==
+        "leads\n");
 }
 
 TEST_CASE("a large output arrives whole, in order, and the command waits for a slow reader") {
@@ -110,23 +114,56 @@ TEST_CASE("a command within its deadline is left alone") {
 
 TEST_CASE("cancelling the coroutine stops the command and keeps its last words") {
   const Mark mark;
-  const auto script = "exec 2>/dev/null; trap 'echo one; sleep 0.1; echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+  const auto script =
+      "exec 2>/dev/null; trap 'echo one; sleep 0.1; echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
   const auto result = run(shell(script, mark), cancel);
   CHECK(as<Cancelled>(result));
   CHECK(result.output == "ready\none\nbye\n");
   CHECK(mark.processes().empty());
 }
 
-TEST_CASE("every kind of cancellation stops the command") {
-  using boost::asio::cancellation_type;
-  for (const auto type : {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
-    if (type != cancellation_type::terminal) continue;  // co_spawn() itself lets only the terminal one in.
-    const Mark mark;
-    const auto result = run(shell("echo ready; exec sleep 600", mark),
-                            [&](Run&, boost::asio::cancellation_signal& stop) { stop.emit(type); });
-    CHECK(as<Cancelled>(result));
-    CHECK(mark.processes().empty());
-  }
+TEST_CASE("a command that was cancelled before it began is not started") {
+  outpost::test::TemporaryDirectory directory;
+  const auto started = directory.path / "started";
+  auto runner = local_runner();
+  boost::asio::io_context loop;
+  boost::asio::cancellation_signal stop;
+  const auto cancelled_first = [&]() -> boost::asio::awaitable<Result<Finished>> {
+    stop.emit(boost::asio::cancellation_type::terminal);
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    auto command = program("/usr/bin/touch", {started.string()}, Mark{});
+    OutputSink sink = [](std::string_view) {};
+    co_return co_await runner.run(std::move(command), std::move(sink));
+  };
+  Run result;
+  result.finished = outpost::test::await(loop, cancelled_first(), 120s, &stop);
+  CHECK(as<Cancelled>(result));
+  CHECK_FALSE(std::filesystem::exists(started));
+}
+
+TEST_CASE("an operator can stop a command too: one of two awaited together") {
+  // `a || b` cancels with all types at once, not only the terminal one that co_spawn() lets in.
+  using namespace boost::asio::experimental::awaitable_operators;
+  const Mark mark;
+  auto runner = local_runner();
+  boost::asio::io_context loop;
+  boost::asio::steady_timer ready{loop, std::chrono::hours{1}};
+  Run result;
+  const auto either = [&]() -> boost::asio::awaitable<Result<Finished>> {
+    auto command = shell("echo ready; exec sleep 600", mark);
+    OutputSink sink = [&](std::string_view) { ready.cancel(); };
+    const auto when_ready = [&]() -> boost::asio::awaitable<void> {
+      co_await ready.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    };
+    const auto capture = [&](Command what, OutputSink where) -> boost::asio::awaitable<void> {
+      result.finished = co_await runner.run(std::move(what), std::move(where));
+    };
+    co_await (capture(std::move(command), std::move(sink)) || when_ready());
+    co_return result.finished;
+  };
+  outpost::test::await(loop, either());
+  CHECK(as<Cancelled>(result));
+  CHECK(mark.processes().empty());
 }
 
 TEST_CASE("a stopped process hears of the end too") {
@@ -142,7 +179,9 @@ TEST_CASE("a hundred commands run side by side") {
   int finished = 0;
   std::vector<std::string> outputs(100);
   for (int number = 0; number < 100; ++number) {
-    const OutputSink sink = [&outputs, number](std::string_view text) { outputs[static_cast<std::size_t>(number)] += text; };
+    const OutputSink sink = [&outputs, number](std::string_view text) {
+      outputs[static_cast<std::size_t>(number)] += text;
+    };
     boost::asio::co_spawn(loop, runner.run(shell("echo $$; exit " + std::to_string(number), Mark{}), sink),
                           [&finished, number](std::exception_ptr error, const Result<Finished>& result) {
                             const auto* exited = !error && result ? std::get_if<Exited>(&result->ending) : nullptr;

@@ -69,11 +69,17 @@ struct Canary {
 };
 
 inline Command program(std::filesystem::path path, std::vector<std::string> arguments, const Mark& mark) {
-  return {.program = std::move(path), .arguments = std::move(arguments), .environment = {"PATH=/usr/bin:/bin", mark.text},
-          .directory = "/tmp", .deadline = 5min, .grace = 20s};
+  return {.program = std::move(path),
+          .arguments = std::move(arguments),
+          .environment = {"PATH=/usr/bin:/bin", mark.text},
+          .directory = "/tmp",
+          .deadline = 5min,
+          .grace = 20s};
 }
 
-inline Command shell(std::string script, const Mark& mark) { return program("/bin/sh", {"-c", std::move(script)}, mark); }
+inline Command shell(std::string script, const Mark& mark) {
+  return program("/bin/sh", {"-c", std::move(script)}, mark);
+}
 inline Command child(std::vector<std::string> arguments, const Mark& mark) {
   return program(OUTPOST_TEST_CHILD, std::move(arguments), mark);
 }
@@ -100,7 +106,9 @@ inline Run run(Command command, std::function<void(Run&, boost::asio::cancellati
   return run;
 }
 
-inline void cancel(Run&, boost::asio::cancellation_signal& stop) { stop.emit(boost::asio::cancellation_type::terminal); }
+inline void cancel(Run&, boost::asio::cancellation_signal& stop) {
+  stop.emit(boost::asio::cancellation_type::terminal);
+}
 
 template <class T>
 const T* as(const Run& run) {

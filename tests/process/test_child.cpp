@@ -6,17 +6,15 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <dirent.h>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <dirent.h>
 
 namespace {
 
-void say(const char* text) {
-  [[maybe_unused]] const auto written = ::write(1, text, std::strlen(text));
-}
+void say(const char* text) { [[maybe_unused]] const auto written = ::write(1, text, std::strlen(text)); }
 
 /// What a daemon does: fork, setsid, fork again; SIGTERM and SIGHUP ignored; no descriptor of ours kept.
 void daemonize() {
@@ -29,6 +27,7 @@ void daemonize() {
   ::signal(SIGHUP, SIG_IGN);
   const int nothing = ::open("/dev/null", O_RDWR);
   for (int descriptor = 0; descriptor < 3; ++descriptor) ::dup2(nothing, descriptor);
+  for (int descriptor = 3; descriptor < 16; ++descriptor) ::close(descriptor);
   for (;;) ::pause();
 }
 
@@ -51,10 +50,10 @@ long tasks_of_this_user() {
     limit.rlim_cur = limit.rlim_max = static_cast<rlim_t>(tasks_of_this_user() + 300);
     if (::setrlimit(RLIMIT_NPROC, &limit) != 0) ::_exit(1);
   }
-  say("ready\n");
   ::signal(SIGCHLD, SIG_IGN);
   ::signal(SIGTERM, SIG_IGN);
   ::alarm(60);
+  say("ready\n");
   for (unsigned round = 0;; ++round) {
     if (::fork() != 0) continue;
     ::alarm(60);
@@ -68,22 +67,28 @@ int main(int count, char** arguments) {
   const char* mode = count > 1 ? arguments[1] : "";
   ::alarm(120);
   if (!std::strcmp(mode, "daemons")) {
+    int started[2];  // Closed by each daemon when it has become one.
+    if (::pipe(started) != 0) return 1;
     for (int number = 0; number < 5; ++number) daemonize();
+    ::close(started[1]);
+    char byte = 0;
+    if (::read(started[0], &byte, 1) != 0) return 1;
     say("ready\n");
     if (count > 2) ::pause();
     return 0;
   }
   if (!std::strcmp(mode, "stubborn")) {  // Ignores SIGTERM, and so does its child.
     ::signal(SIGTERM, SIG_IGN);
-    if (::fork() == 0) ::alarm(120);
-    say("ready\n");
+    if (::fork() == 0)
+      ::alarm(120);
+    else
+      say("ready\n");
     for (;;) ::pause();
   }
   if (!std::strcmp(mode, "bomb")) bomb();
   if (!std::strcmp(mode, "bomb-and-exit")) {
     if (::fork() == 0) bomb();
-    ::usleep(300'000);
-    return 7;
+    return 7;  // At once: the bomb grows while the guardian waits for it to settle.
   }
   if (!std::strcmp(mode, "descriptors")) {
     for (int descriptor = 0; descriptor < 1024; ++descriptor)
@@ -94,7 +99,7 @@ int main(int count, char** arguments) {
     sigset_t blocked;
     ::sigprocmask(SIG_BLOCK, nullptr, &blocked);
     for (int signal = 1; signal < NSIG; ++signal) {
-      struct sigaction action {};
+      struct sigaction action{};
       if (::sigaction(signal, nullptr, &action) != 0) continue;
       if (action.sa_handler != SIG_DFL || ::sigismember(&blocked, signal) == 1) std::printf("%d\n", signal);
     }

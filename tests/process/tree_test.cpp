@@ -58,8 +58,11 @@ TEST_CASE("daemons that ignore SIGTERM end when the command is cancelled") {
 
 TEST_CASE("SIGTERM reaches every process of the tree, and all have the grace for their last words") {
   const Mark mark;
-  const auto result = run(shell("setsid sh -c \"trap 'sleep 0.1; echo inner; exit' TERM; echo ready; while :; do sleep 0.01; done\" &"
-                                "trap 'echo outer; exit' TERM; while :; do sleep 0.01; done", mark), cancel);
+  const auto result =
+      run(shell("setsid sh -c \"trap 'sleep 0.1; echo inner; exit' TERM; echo ready; while :; do sleep 0.01; done\" &"
+                "trap 'echo outer; exit' TERM; while :; do sleep 0.01; done",
+                mark),
+          cancel);
   CHECK(as<Cancelled>(result));
   CHECK(result.output.find("outer\n") != std::string::npos);
   CHECK(result.output.find("inner\n") != std::string::npos);
@@ -67,7 +70,8 @@ TEST_CASE("SIGTERM reaches every process of the tree, and all have the grace for
 
 TEST_CASE("a background process that ends with the command may finish writing") {
   const Mark mark;
-  const auto result = run(program("/bin/bash", {"-c", "exec > >(while read -r line; do echo \"log: $line\"; done); seq 200"}, mark));
+  const auto result =
+      run(program("/bin/bash", {"-c", "exec > >(while read -r line; do echo \"log: $line\"; done); seq 200"}, mark));
   REQUIRE(as<Exited>(result));
   CHECK(result.finished->leftovers == 0);
   CHECK(result.output.ends_with("log: 200\n"));
@@ -119,10 +123,11 @@ TEST_CASE("when the guardian is killed the command is lost and nothing of it is 
   Run second;
   boost::asio::cancellation_signal stop_second;
   const OutputSink second_sink = [&](std::string_view text) { second.output += text; };
-  boost::asio::co_spawn(loop, runner.run(shell("setsid sleep 600 & echo ready; wait", other), second_sink),
-                        boost::asio::bind_cancellation_slot(stop_second.slot(), [&](std::exception_ptr, Result<Finished> result) {
-                          second.finished = std::move(result);
-                        }));
+  boost::asio::co_spawn(
+      loop, runner.run(shell("setsid sleep 600 & echo ready; wait", other), second_sink),
+      boost::asio::bind_cancellation_slot(stop_second.slot(), [&](std::exception_ptr, Result<Finished> result) {
+        second.finished = std::move(result);
+      }));
   while (second.output.empty()) loop.run_one();
 
   Run first;
@@ -148,12 +153,13 @@ TEST_CASE("a guardian that was stopped from outside is given up") {
   const Mark mark;
   auto command = shell("echo ready; setsid sleep 600 & wait", mark);
   command.grace = 50ms;
-  const auto result = run(command,
-                          [&](Run&, boost::asio::cancellation_signal& stop) {
-                            ::kill(guardian_of(mark), SIGSTOP);
-                            stop.emit(boost::asio::cancellation_type::terminal);
-                          },
-                          LocalCommandRunner{OUTPOST_GUARDIAN, 100ms});
+  const auto result = run(
+      command,
+      [&](Run&, boost::asio::cancellation_signal& stop) {
+        ::kill(guardian_of(mark), SIGSTOP);
+        stop.emit(boost::asio::cancellation_type::terminal);
+      },
+      LocalCommandRunner{OUTPOST_GUARDIAN, 100ms});
   CHECK(as<Lost>(result));
   CHECK(mark.processes().empty());
 }
@@ -166,7 +172,8 @@ TEST_CASE("when the agent is killed everything it ran ends") {
   if (agent == 0) {
     auto command = child({"daemons", "stay"}, mark);
     command.grace = 50ms;
-    run(command, [&](Run&, boost::asio::cancellation_signal&) { [[maybe_unused]] const auto size = ::write(ready[1], "x", 1); });
+    run(command,
+        [&](Run&, boost::asio::cancellation_signal&) { [[maybe_unused]] const auto size = ::write(ready[1], "x", 1); });
     ::_exit(0);
   }
   char byte = 0;

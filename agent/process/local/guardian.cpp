@@ -50,11 +50,12 @@ void close_other_descriptors() {
   for (int descriptor = 3; descriptor < static_cast<int>(::sysconf(_SC_OPEN_MAX)); ++descriptor) ::close(descriptor);
 }
 
-/// Gets the processor even when a fork bomb wants it too. Only root or CAP_SYS_NICE may; others win more slowly.
+/// Gets the processor even when a fork bomb wants it too; it hardly ever wants it. Only root or CAP_SYS_NICE may;
+/// others win more slowly. To be called after the fork: the command shall not inherit it.
 void take_precedence() {
   sched_param priority{};
   priority.sched_priority = 1;
-  if (::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) != 0) ::setpriority(PRIO_PROCESS, 0, -20);
+  if (::sched_setscheduler(0, SCHED_RR, &priority) != 0) ::setpriority(PRIO_PROCESS, 0, -20);
 }
 
 /// The command as the runner wrote it into the memory file.
@@ -75,7 +76,8 @@ struct Request {
     text = all.substr(sizeof head);
     if (head.magic != guardian::magic || text.empty() || text.back() != '\0') return false;
     std::vector<char*> parts;
-    for (char* part = text.data(); part < text.data() + text.size(); part += std::strlen(part) + 1) parts.push_back(part);
+    for (char* part = text.data(); part < text.data() + text.size(); part += std::strlen(part) + 1)
+      parts.push_back(part);
     if (parts.size() != 2 + head.arguments + head.environment) return false;
     program = parts[0];
     directory = parts[1];
@@ -143,6 +145,7 @@ class Guardian {
     command_ = ::fork();
     if (command_ < 0) return false;
     if (command_ == 0) become_command(request_, pipe[1], self);
+    take_precedence();
     ::close(pipe[1]);
     failure_pipe_ = pipe[0];
     ::dup2(request_file, output);  // Whoever reads the pipe must not see us as a writer.
@@ -216,7 +219,6 @@ class Guardian {
 
   /// Kills until nobody is left, or nobody goes any more.
   void exterminate() {
-    take_precedence();
     killing_leftovers_ = status_.has_value();
     Extermination extermination;
     last_change_ = Clock::now();
@@ -244,7 +246,7 @@ class Guardian {
   Report report_;
   pid_t command_ = 0;
   int signals_ = -1, failure_pipe_ = -1;
-  std::optional<int> status_;                ///< Of the command, once it has ended.
+  std::optional<int> status_;               ///< Of the command, once it has ended.
   std::optional<Clock::time_point> limit_;  ///< When those that are left will be killed.
   bool stopping_ = false, killing_leftovers_ = false;
   Clock::time_point last_change_{};

@@ -8,7 +8,8 @@
 ///
 ///   0  a memory file: a Request, then NUL-terminated strings: program, directory, arguments, environment
 ///   1  the write end of the output pipe; it becomes the command's stdout and stderr
-///   2  the control socket (SOCK_SEQPACKET). The runner sends at most one Stop, the guardian exactly one Report. Its end
+///   2  the control socket (SOCK_SEQPACKET). The runner sends at most one Stop, the guardian exactly one Report. Its
+///   end
 ///      of file tells each side that the other one is gone. It is the guardian's stderr too, so that whatever keeps
 ///      the guardian itself from starting (a dynamic linker, a sanitizer) arrives as a message that is no Report.
 namespace outpost::process::guardian {

@@ -52,8 +52,8 @@ asio::awaitable<Outcome> await_report(SupervisedStep& step, const Command& comma
   asio::steady_timer timer{co_await asio::this_coro::executor, std::min(command.deadline, for_ever)};
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
-    const auto first = co_await (step.control().async_wait(stream_descriptor::wait_read, as_result) ||
-                                 timer.async_wait(as_result));
+    const auto first =
+        co_await (step.control().async_wait(stream_descriptor::wait_read, as_result) || timer.async_wait(as_result));
     if (is_cancelled(co_await asio::this_coro::cancellation_state)) {
       outcome.cancelled = true;
       co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -136,8 +136,10 @@ Ending ending_of(const Outcome& outcome) {
 
 Error explain(const Command& command, const guardian::Report& report) {
   if (report.phase == guardian::Report::Phase::exec) return explain_start_failure(command.program, report.value);
-  const std::string_view action = report.phase == guardian::Report::Phase::fork ? "cannot make a process in" : "cannot enter";
-  return errno_error(action, printable(command.directory.string()), report.value).in(printable(command.program.string()));
+  const std::string_view action =
+      report.phase == guardian::Report::Phase::fork ? "cannot make a process in" : "cannot enter";
+  return errno_error(action, printable(command.directory.string()), report.value)
+      .in(printable(command.program.string()));
 }
 
 /// From the start to the moment when nothing is left; then tells drain() that no byte will follow.

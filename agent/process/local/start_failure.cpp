@@ -50,13 +50,16 @@ std::string explain_denied(const fs::path& program, const std::string& head, con
   constexpr auto any_x = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
   if ((status.permissions() & any_x) == fs::perms::none)
     return reason + ": it is not executable; repair with: chmod +x " + printable(program.string());
-  if (is_script(head)) return reason + ": this user may not run it, or not its interpreter " + printable(interpreter_of(head));
+  if (is_script(head))
+    return reason + ": this user may not run it, or not its interpreter " + printable(interpreter_of(head));
   return reason + ": this user may not run it, or its file system is mounted noexec";
 }
 
 std::string explain_format(const std::string& head, const std::string& reason) {
   if (head.empty()) return reason + ": the file is empty";
-  if (head.starts_with("\x7f" "ELF")) return reason + ": it was built for another kind of machine";
+  if (head.starts_with("\x7f"
+                       "ELF"))
+    return reason + ": it was built for another kind of machine";
   if (head.starts_with("\xef\xbb\xbf#!"))
     return reason + ": a byte order mark stands before the '#!'; remove the first three bytes";
   return reason + ": a script must begin with a line such as #!/bin/sh";
@@ -73,8 +76,10 @@ bool has_crlf_shebang(const fs::path& program) {
 
 Error crlf_error(const fs::path& program) {
   const auto name = printable(program.string());
-  return {Fault::unavailable, name + ": the file has CRLF line endings, so its interpreter cannot be found; "
-                                     "convert with: sed -i 's/\\r$//' " + name};
+  return {Fault::unavailable, name +
+                                  ": the file has CRLF line endings, so its interpreter cannot be found; "
+                                  "convert with: sed -i 's/\\r$//' " +
+                                  name};
 }
 
 Error explain_start_failure(const fs::path& program, int code) {
