@@ -28,13 +28,13 @@ class Cache {
   ~Cache();
 
   /// Puts the object at `target` (which must not exist), as a reflink, a hard link or a copy, whatever the file system
-  /// can do; it is read-only there. False when the cache does not have it. An object whose size or time stamp is no longer
-  /// the recorded one (somebody wrote through a hard link) is dropped and not there.
+  /// can do; it is read-only there. False when the cache does not have it. An object whose size or time stamp is no
+  /// longer the recorded one (somebody wrote through a hard link) is dropped and not there.
   boost::asio::awaitable<Result<bool>> take(std::string sha256, std::filesystem::path target);
 
-  /// Keeps a file for later, after checking that it holds what the name says (malformed if not). The file stays where it
-  /// is and may become read-only, since it can be the same file afterwards. False when it is larger than the room that
-  /// can be made.
+  /// Keeps a file for later, after checking that it holds what the name says (malformed if not). The file stays where
+  /// it is and may become read-only, since it can be the same file afterwards. False when it is larger than the room
+  /// that can be made.
   boost::asio::awaitable<Result<bool>> keep(std::filesystem::path file, std::string sha256);
 
   /// As long as the token lives the object is not removed (if it is there).
