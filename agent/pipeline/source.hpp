@@ -42,11 +42,9 @@ struct Watched {
 struct FetchRequest {
   job::Job job;
   job::Claim claim;
-  std::filesystem::path directory;  ///< Exists. Each component goes to its own sub-directory.
-};
-
-struct Fetched {
-  std::map<std::string, std::filesystem::path> paths;  ///< Component id to its directory.
+  /// Where each component's files go, by component id. Archives among them (*.tar, .tar.gz, .tgz, .tar.xz, .tar.zst) are
+  /// unpacked beside them into "unpacked/", unless the definition's options say {"unpack": false}.
+  std::map<std::string, std::filesystem::path> directories;
 };
 
 /// One line about what is being done, for the log of the download step.
@@ -76,9 +74,9 @@ class Source {
   /// Whether somebody cancelled the job at the server.
   virtual boost::asio::awaitable<Result<Watched>> watch(const job::Claim& claim) = 0;
 
-  /// Downloads (and unpacks) the components of a job; nothing is ever written outside the directory. Goes on with what
-  /// an interrupted call left there. Cancellable.
-  virtual boost::asio::awaitable<Result<Fetched>> fetch(const FetchRequest& request, Report report) = 0;
+  /// Downloads (and unpacks) the components of a job; nothing is ever written outside their directories. Goes on with
+  /// what an interrupted call left there. Cancellable.
+  virtual boost::asio::awaitable<Result<void>> fetch(const FetchRequest& request, Report report) = 0;
 };
 
 }  // namespace outpost::pipeline

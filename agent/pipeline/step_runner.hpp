@@ -32,7 +32,7 @@ struct StepRequest {
   std::string reason;  ///< OUTPOST_REASON: normal, retry, cancel, timeout, agent-stop, prior-failure.
   const job::Story& story;
   JobDirectory directory;
-  std::map<std::string, std::filesystem::path> component_paths;  ///< By component id.
+  std::map<std::string, std::filesystem::path> component_paths;  ///< By component id; where fetch() put it.
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds grace{};
 };

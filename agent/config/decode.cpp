@@ -1,0 +1,165 @@
+#include "agent/config/decode.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/decode_job.hpp"
+#include "agent/config/decode_source.hpp"
+
+#include <algorithm>
+
+namespace outpost::config {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Everything but sources and jobs, key by key.
+class Decoder {
+ public:
+  Decoder(Reading& reading, const Node& root, std::span<const SourceType> source_types, std::vector<KnownKey>& known)
+      : reading_{reading}, known_{known}, source_types_{source_types}, file_{reading, known, root, "", {}} {}
+
+  Settings decode() {
+    secrets();
+    sources();
+    resources();
+    jobs();
+    file_.read("slots", settings_.slots, as_integer, 1, 64);
+    spool();
+    downloads();
+    alarms();
+    Fields logs = file_.child("logs");
+    logs.read("step_limit", settings_.logs.step_limit, as_size, std::uint64_t{64 * 1024});
+    logs.finish();
+    plugins_path();
+    file_.read("state_directory", settings_.state_directory, as_path);
+    file_.read("runtime_directory", settings_.runtime_directory, as_path);
+    file_.finish("x-");
+    return std::move(settings_);
+  }
+
+ private:
+  /// Calls `body` with the fields of each entry of a mapping of names.
+  template <class Body>
+  void each_named(const std::string& key, Body body) {
+    Fields all = file_.child(key);
+    for (const auto& item : all.node().items) {
+      Node named = item;
+      named.kind = Node::Kind::scalar;
+      named.text = item.key;
+      if (!as_name(reading_, named, key)) continue;
+      if (item.kind == Node::Kind::null) {
+        reading_.problem(item.origin, key + "." + item.key, "has no value");
+        continue;
+      }
+      Fields fields{reading_, known_, item, key + "." + item.key, {key, item.key}};
+      body(item.key, fields);
+    }
+  }
+
+  void secrets() {
+    each_named("secrets", [&](const std::string& name, Fields& fields) {
+      SecretSource& secret = settings_.secrets[name];
+      fields.read("file", secret.file, as_path);
+      fields.read("credential", secret.credential, as_name);
+      fields.finish();
+      const bool has_file = fields.node().find("file") != nullptr, has_credential = fields.node().find("credential") != nullptr;
+      if (has_file == has_credential && fields.node().kind == Node::Kind::map)
+        reading_.problem(fields.node().origin, "secrets." + name, "either file or credential is due");
+    });
+  }
+
+  void sources() {
+    each_named("sources", [&](const std::string& name, Fields& fields) {
+      Source source = decode_source(reading_, fields, source_types_, settings_.secrets);
+      source.name = name;
+      settings_.sources[name] = std::move(source);
+    });
+  }
+
+  void resources() {
+    each_named("resources", [&](const std::string& name, Fields& fields) {
+      Resource& resource = settings_.resources[name];
+      resource.name = name;
+      fields.texts("hosts", resource.hosts);
+      fields.finish();
+    });
+  }
+
+  void jobs() {
+    const Node* list = file_.take_list("jobs");
+    if (list == nullptr) return;
+    for (const auto& item : items_of(reading_, *list, "jobs", "lines of \"- name: ...\"")) {
+      if (item.kind != Node::Kind::map) {
+        wrong_kind(reading_, item, "jobs", "a mapping that starts with \"- name: ...\"");
+        continue;
+      }
+      const Node* name_node = item.find("name");
+      const auto name = name_node != nullptr ? as_name(reading_, *name_node, "jobs.name") : std::nullopt;
+      Fields fields{reading_, known_, item, "jobs", {"jobs", name.value_or("?")}};
+      (void)fields.take("name");
+      known_.pop_back();  // A variable finds a job by its name, so it cannot change it.
+      if (name_node == nullptr) fields.missing("name", "each job needs one");
+      Job job = decode_job(reading_, fields, settings_, source_types_);
+      job.name = name.value_or("");
+      settings_.jobs.push_back(std::move(job));
+    }
+  }
+
+  void spool() {
+    Fields fields = file_.child("spool");
+    fields.read("limit", settings_.spool.limit, as_size, std::uint64_t{1} << 20);
+    fields.read("artifacts", settings_.spool.artifacts, as_size, std::uint64_t{0});
+    if (const Node* node = fields.take("bandwidth"))
+      settings_.spool.bandwidth = bandwidth(*node, fields.label_of("bandwidth"));
+    fields.finish();
+  }
+
+  std::optional<std::uint64_t> bandwidth(Node node, const std::string& label) {
+    if (node.text == "unlimited") return std::nullopt;
+    if (node.text.ends_with("/s")) node.text.resize(node.text.size() - 2);
+    return as_size(reading_, node, label, 1024);
+  }
+
+  void downloads() {
+    Fields fields = file_.child("downloads");
+    fields.read("limit", settings_.downloads.limit, as_size, std::uint64_t{1});
+    fields.read("cache_limit", settings_.downloads.cache_limit, as_size, std::uint64_t{0});
+    Fields unpack = fields.child("unpack");
+    unpack.read("bytes", settings_.downloads.unpack_bytes, as_size, std::uint64_t{1});
+    unpack.read("entries", settings_.downloads.unpack_entries, as_integer, 1, 1'000'000'000);
+    unpack.read("ratio", settings_.downloads.unpack_ratio, as_number);
+    if (settings_.downloads.unpack_ratio < 1) unpack.problem("ratio", "is less than 1");
+    unpack.finish();
+    fields.finish();
+  }
+
+  void alarms() {
+    Fields fields = file_.child("alarms");
+    fields.read("webhook", settings_.alarms.webhook, as_private_url);
+    fields.texts("command", settings_.alarms.command);
+    fields.read("no_component_after", settings_.alarms.no_component_after, as_duration, 1min, 24h * 366);
+    fields.finish();
+  }
+
+  void plugins_path() {
+    const Node* list = file_.take_list("plugins_path");
+    if (list == nullptr) return;
+    settings_.plugins_path.clear();
+    for (const auto& item : items_of(reading_, *list, "plugins_path", "[/etc/outpost/plugins.d]"))
+      if (auto path = as_path(reading_, item, "plugins_path")) settings_.plugins_path.push_back(*std::move(path));
+  }
+
+  Reading& reading_;
+  std::vector<KnownKey>& known_;
+  std::span<const SourceType> source_types_;
+  Fields file_;
+  Settings settings_;
+};
+
+}  // namespace
+
+Settings decode(Reading& reading, const Node& root, std::span<const SourceType> source_types, std::vector<KnownKey>& known) {
+  return Decoder{reading, root, source_types, known}.decode();
+}
+
+}  // namespace outpost::config

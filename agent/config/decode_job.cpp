@@ -1,0 +1,161 @@
+#include "agent/config/decode_job.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/decode_source.hpp"
+
+#include <algorithm>
+
+namespace outpost::config {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+template <class Map>
+std::vector<std::string> keys_of(const Map& map) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : map) keys.push_back(key);
+  return keys;
+}
+
+/// A list of names, each of which exists and none of which is there twice.
+std::vector<std::string> names_of(Reading& reading, Fields& fields, const std::string& key, const char* what,
+                                  const std::vector<std::string>* existing) {
+  std::vector<std::string> names;
+  const Node* list = fields.take_list(key);
+  if (list == nullptr) return names;
+  const std::string label = fields.label_of(key);
+  const std::string example = "[" + (list->kind == Node::Kind::scalar ? printable(list->text, 40) : "one, two") + "]";
+  for (const auto& item : items_of(reading, *list, label, example)) {
+    const auto name = as_name(reading, item, label);
+    if (!name) continue;
+    if (std::find(names.begin(), names.end(), *name) != names.end()) {
+      reading.problem(item.origin, label, quote(*name) + " is in the list twice");
+    } else if (existing != nullptr && std::find(existing->begin(), existing->end(), *name) == existing->end()) {
+      reading.problem(item.origin, label, "there is no " + std::string{what} + " " + quote(*name) + suggestion(*name, *existing));
+    } else {
+      names.push_back(*name);
+    }
+  }
+  return names;
+}
+
+std::vector<Window> windows_of(Reading& reading, Fields& fields) {
+  std::vector<Window> windows;
+  const Node* list = fields.take_list("windows");
+  if (list == nullptr) return windows;
+  const std::string label = fields.label_of("windows");
+  for (const auto& item : items_of(reading, *list, label, "[\"Mon..Fri 18:00-06:00\"]")) {
+    const auto text = as_text(reading, item, label);
+    if (!text) continue;
+    auto window = Window::parse(*text, reading.zones);
+    if (window)
+      windows.push_back(*std::move(window));
+    else
+      reading.problem(item.origin, label, quote(*text) + ": " + window.error().message);
+  }
+  return windows;
+}
+
+boost::json::array components_of(Reading& reading, Fields& fields, const SourceType* type) {
+  boost::json::array components;
+  const Node* list = fields.take_list("components");
+  if (list == nullptr) return components;
+  const std::string label = fields.label_of("components");
+  for (const auto& item : items_of(reading, *list, label, "[\"ocp?tags:build:nightly\"]")) {
+    if (item.kind != Node::Kind::map && (item.kind != Node::Kind::scalar || trim(item.text).empty())) {
+      reading.problem(item.origin, label, "a selection is due (example: \"ocp?tags:build:nightly\", or {type: ocp, tags: [...]})");
+      continue;
+    }
+    auto component = as_json(item);
+    if (item.kind == Node::Kind::scalar) {
+      const auto text = as_text(reading, item, label);
+      if (!text) continue;
+      component = boost::json::string{*text};
+    }
+    const auto verdict = type != nullptr && type->check_component ? type->check_component(component) : Result<void>{};
+    if (!verdict) reading.problem(item.origin, label, verdict.error().message);
+    components.push_back(std::move(component));
+  }
+  return components;
+}
+
+Backlog backlog_of(Reading& reading, Fields& fields) {
+  const Node* node = fields.take("backlog");
+  if (node == nullptr) return Backlog::newest;
+  const auto text = as_text(reading, *node, fields.label_of("backlog"));
+  if (!text || *text == "newest") return Backlog::newest;
+  if (*text == "none") return Backlog::none;
+  if (*text == "all") return Backlog::all;
+  fields.problem("backlog", quote(*text) + " is not one of newest, none and all" + suggestion(*text, {"newest", "none", "all"}));
+  return Backlog::newest;
+}
+
+std::map<std::string, double> key_values_of(Reading& reading, Fields& fields) {
+  std::map<std::string, double> values;
+  const Node* map = fields.take_list("key_values");
+  if (map == nullptr) return values;
+  const std::string label = fields.label_of("key_values");
+  if (map->kind != Node::Kind::map) {
+    wrong_kind(reading, *map, label, "a mapping (example: {workers: 3})");
+    return values;
+  }
+  for (const auto& item : map->items) {
+    const std::string item_label = label + "." + printable(item.key, 80);
+    if (const auto value = as_number(reading, item, item_label)) values[item.key] = *value;
+  }
+  return values;
+}
+
+void check_complete(Fields& fields, const Job& job, const SourceType* type) {
+  const auto absent = [&](const char* key) {
+    const Node* node = fields.node().find(key);
+    return node == nullptr || node->kind == Node::Kind::null || (node->kind == Node::Kind::list && node->items.empty());
+  };
+  if (absent("source")) fields.missing("source", "the name of an entry of sources");
+  if (type != nullptr && type->needs_topic) {
+    if (absent("topic")) fields.missing("topic", "example: topic: OCP-4.16");
+    else if (job.topic.empty()) fields.problem("topic", "is empty (example: OCP-4.16)");
+  }
+  if (type != nullptr && type->needs_components && absent("components"))
+    fields.missing("components", "example: components: [\"ocp?tags:build:nightly\"]");
+  // A job that runs nothing would end as a success.
+  if (absent("plugins")) fields.missing("plugins", "folders of hooks to run, example: plugins: [acme-storage]");
+}
+
+}  // namespace
+
+Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::span<const SourceType> source_types) {
+  const auto sources = keys_of(settings.sources), resources = keys_of(settings.resources);
+  Job job;
+  fields.read("enabled", job.enabled, as_boolean);
+  fields.read("source", job.source, as_name);
+  fields.read("topic", job.topic, as_text);
+  fields.read("timeout", job.timeout, as_duration, 1s, 30 * 24h);
+  fields.read("grace", job.grace, as_duration, 0s, 1h);
+  fields.read("configuration", job.configuration, as_prose);
+  fields.read("comment", job.comment, as_prose);
+  fields.read("url", job.url, as_private_url);
+  fields.texts("tags", job.tags);
+  job.key_values = key_values_of(reading, fields);
+  job.backlog = backlog_of(reading, fields);
+  job.windows = windows_of(reading, fields);
+  job.resources = names_of(reading, fields, "resources", "resource", &resources);
+  job.plugins = names_of(reading, fields, "plugins", "plugin", nullptr);
+
+  const auto source = settings.sources.find(job.source);
+  if (!job.source.empty() && source == settings.sources.end())
+    fields.problem("source", "there is no source " + quote(job.source) + suggestion(job.source, sources));
+  const SourceType* type = source == settings.sources.end() ? nullptr : find_type(source_types, source->second.type);
+  job.components = components_of(reading, fields, type);
+  job.reporters = names_of(reading, fields, "reporters", "source", &sources);
+  const Node* reporters = fields.node().find("reporters");
+  if ((reporters == nullptr || reporters->kind == Node::Kind::null) && source != settings.sources.end())
+    job.reporters = {job.source};
+  check_complete(fields, job, type);
+  fields.not_yet({"stage", "after", "inputs", "outputs", "fallback"});
+  fields.finish();
+  return job;
+}
+
+}  // namespace outpost::config

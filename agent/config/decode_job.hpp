@@ -1,0 +1,14 @@
+#pragma once
+
+#include "agent/config/fields.hpp"
+#include "agent/config/option.hpp"
+#include "agent/config/settings.hpp"
+
+#include <span>
+
+namespace outpost::config {
+
+/// One item of `jobs`; sources and resources of `settings` are complete already.
+[[nodiscard]] Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::span<const SourceType> source_types);
+
+}  // namespace outpost::config

@@ -1,0 +1,116 @@
+#pragma once
+
+#include "agent/config/window.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What outpost.yml says, checked, with every default filled in. Paths are absolute (relative ones count from the
+/// directory of outpost.yml). How the file is written: README.md here.
+namespace outpost::config {
+
+using std::chrono::milliseconds;
+
+/// Where a secret is read from; never the secret itself. Both empty: not configured.
+struct SecretSource {
+  std::filesystem::path file;
+  std::string credential;  ///< The name of a file in $CREDENTIALS_DIRECTORY (systemd LoadCredential=).
+
+  [[nodiscard]] bool empty() const { return file.empty() && credential.empty(); }
+};
+
+/// One instance of a control server. Keys that only its type knows are in `options`.
+struct Source {
+  std::string name;
+  std::string type;  ///< "dci"...
+  std::string url;   ///< http:// or https://, without a trailing slash; empty: what the credentials say.
+  SecretSource credentials;  ///< dcirc.sh, dci_credentials.yml or another file of that kind.
+  std::string client_id;     ///< Instead of `credentials`, together with `api_secret`.
+  SecretSource api_secret;   ///< The key `api_secret_file`.
+  milliseconds poll{std::chrono::seconds{30}};  ///< 1 s to 1 d.
+  std::string ca_file, client_certificate, client_key;  ///< PEM files; empty: the system's, none, none.
+  std::string proxy;     ///< Empty: none. It may hold a password: never print it.
+  std::string no_proxy;  ///< "localhost,.example.org,10.0.0.0/8"
+  std::optional<std::uint64_t> upload_limit;  ///< The largest file the server takes, in bytes; unset: learned.
+  bool allow_local_redirects = false;         ///< Downloads may be redirected to loopback and link-local addresses.
+  /// Checked against the OptionSpecs of the type: durations are whole milliseconds, sizes bytes, files absolute paths.
+  boost::json::object options;
+};
+
+/// What to do with components that were there before the first start.
+enum class Backlog { newest, none, all };
+
+struct Job {
+  std::string name;
+  bool enabled = true;
+  std::string source;  ///< Exists in Settings::sources.
+  std::string topic;
+  /// Selections in the order of the file: strings ("ocp?tags:build:nightly") or objects ({type, tags, max_age...},
+  /// every scalar in them a string as it was written, but true and false). The source's type reads them.
+  boost::json::array components;
+  Backlog backlog = Backlog::newest;
+  std::vector<Window> windows;          ///< None: always.
+  std::vector<std::string> resources;   ///< Exist in Settings::resources.
+  std::vector<std::string> plugins;     ///< Folders in Settings::plugins_path, in this order.
+  milliseconds timeout{std::chrono::hours{24}};  ///< From the claim to the verdict.
+  milliseconds grace{std::chrono::seconds{30}};  ///< Between SIGTERM and SIGKILL of a step.
+  std::vector<std::string> reporters;   ///< Names of sources; when the key is absent: the job's own source.
+  std::string configuration, comment, url;  ///< Told to the server with the job.
+  std::vector<std::string> tags;
+  std::map<std::string, double> key_values;
+};
+
+/// A lab machine or cluster that one job holds at a time.
+struct Resource {
+  std::string name;
+  std::vector<std::string> hosts;
+};
+
+struct Spool {
+  std::uint64_t limit = 5ULL << 30;       ///< Bytes of logs and results that still have to reach a server.
+  std::uint64_t artifacts = 20ULL << 30;  ///< Bytes of artifacts.
+  std::optional<std::uint64_t> bandwidth; ///< Bytes a second, all uploads together; unset: unlimited.
+};
+
+struct Downloads {
+  std::uint64_t limit = 100ULL << 30;        ///< Bytes of one component.
+  std::uint64_t cache_limit = 50ULL << 30;   ///< Bytes; 0: nothing is kept.
+  std::uint64_t unpack_bytes = 200ULL << 30; ///< Of one archive, unpacked.
+  std::uint64_t unpack_entries = 1'000'000;
+  double unpack_ratio = 200;                 ///< Unpacked to packed size.
+};
+
+struct Alarms {
+  std::string webhook;               ///< Gets a POST with JSON; empty: none.
+  std::vector<std::string> command;  ///< An argument vector, no shell; the alarm's text is its standard input.
+  std::optional<milliseconds> no_component_after;  ///< Unset: no such alarm.
+};
+
+struct Logs {
+  std::uint64_t step_limit = 1ULL << 30;  ///< Bytes kept of one step's output; a gap marker stands for the rest.
+};
+
+struct Settings {
+  std::map<std::string, Source> sources;
+  std::vector<Job> jobs;  ///< In the order of the files; names are unique.
+  std::map<std::string, Resource> resources;
+  std::map<std::string, SecretSource> secrets;
+  unsigned slots = 1;  ///< 1 to 64.
+  Spool spool;
+  Downloads downloads;
+  Alarms alarms;
+  Logs logs;
+  std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
+  std::filesystem::path state_directory = "/var/lib/outpost";
+  std::filesystem::path runtime_directory = "/run/outpost";
+};
+
+}  // namespace outpost::config
