@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 TEST_CASE("a plain relative name lies inside") {
   const test::TemporaryDirectory root;
-  for (const std::string name : {"a", "a/b/c.rpm", ".hidden", "..data", "a..b", "with space", "b\xC3\xBC", "a/...", "~"}) {
+  for (const std::string name :
+       {"a", "a/b/c.rpm", ".hidden", "..data", "a..b", "with space", "b\xC3\xBC", "a/...", "~"}) {
     const auto path = inside(root.path, name);
     REQUIRE(path);
     CHECK(*path == root.path / name);
@@ -26,9 +27,27 @@ TEST_CASE("a name that could leave the directory is refused, whatever it is") {
   for (int i = 0; i < 70; ++i) deep += "/d";
   std::string long_path;
   for (int i = 0; i < 20; ++i) long_path += std::string(250, 'x') + "/";
-  for (const std::string& name :
-       {""s, "/"s, "/etc/passwd"s, ".."s, "."s, "../x"s, "a/../b"s, "a/.."s, "a//b"s, "a/"s, "./a"s, "a/./b"s, "a\0b"s, "a\nb"s,
-        "a\\b"s, "..\\b"s, "\x7f"s, std::string(256, 'x'), "a/"s + std::string(256, 'x'), deep, long_path + "x"}) {
+  for (const std::string& name : {""s,
+                                  "/"s,
+                                  "/etc/passwd"s,
+                                  ".."s,
+                                  "."s,
+                                  "../x"s,
+                                  "a/../b"s,
+                                  "a/.."s,
+                                  "a//b"s,
+                                  "a/"s,
+                                  "./a"s,
+                                  "a/./b"s,
+                                  "a\0b"s,
+                                  "a\nb"s,
+                                  "a\\b"s,
+                                  "..\\b"s,
+                                  "\x7f"s,
+                                  std::string(256, 'x'),
+                                  "a/"s + std::string(256, 'x'),
+                                  deep,
+                                  long_path + "x"}) {
     const auto path = inside(root.path, name);
     INFO(name);
     REQUIRE_FALSE(path);
@@ -90,9 +109,21 @@ TEST_CASE("a symbolic link inside is made, with its directories, and replaced") 
 
 TEST_CASE("a symbolic link that leaves the tree is refused") {
   const test::TemporaryDirectory root;
-  struct Case { std::string link, destination; };
-  for (const Case& bad : {Case{"l", ".."}, {"l", "../x"}, {"a/l", "../../x"}, {"l", "/etc"}, {"l", ""}, {"l", "a/../../b"},
-                          {"l", "a/../b"}, {"a/b/l", "../../.."}, {"../l", "x"}, {"/l", "x"}, {"l", "a\nb"}, {"l", "./../x"},
+  struct Case {
+    std::string link, destination;
+  };
+  for (const Case& bad : {Case{"l", ".."},
+                          {"l", "../x"},
+                          {"a/l", "../../x"},
+                          {"l", "/etc"},
+                          {"l", ""},
+                          {"l", "a/../../b"},
+                          {"l", "a/../b"},
+                          {"a/b/l", "../../.."},
+                          {"../l", "x"},
+                          {"/l", "x"},
+                          {"l", "a\nb"},
+                          {"l", "./../x"},
                           {"l", "..\\x"}}) {
     const auto made = make_symlink_inside(root.path, bad.link, bad.destination);
     INFO(bad.link << " -> " << bad.destination);
