@@ -16,6 +16,7 @@ namespace outpost::config {
 struct Loaded {
   Settings settings;
   Origins origins;
+  std::string file;  ///< As Origin::file calls the first one: "outpost.yml".
 };
 
 using Environment = std::map<std::string, std::string>;

@@ -73,6 +73,8 @@ class Builder final : public YAML::EventHandler {
   Builder(const Lines& lines, Problems& problems) : lines_{lines}, problems_{problems} {}
 
   [[nodiscard]] Node take() { return std::move(root_); }
+  /// Of the last key or value that was whole.
+  [[nodiscard]] int last_line() const { return last_line_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) throw Stop{{lines_.at(mark), "a second YAML document; one file holds one (remove the line ---)"}};
@@ -186,6 +188,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   void add(Node node, YAML::anchor_t anchor) {
+    last_line_ = std::max(last_line_, node.origin.line);
     count(1, node.origin);
     if (anchor != 0) anchors_[anchor] = node;
     if (open_.empty()) {
@@ -226,6 +229,7 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
   Node root_;
   int documents_ = 0;
+  int last_line_ = 1;
   std::size_t values_ = 0;
 };
 
@@ -272,7 +276,9 @@ std::optional<Problem> find_tab(const Lines& lines, std::optional<std::size_t> u
 }
 
 /// What the parser's messages mean for somebody who does not know its words.
-std::string explain(const std::string& message) {
+std::string explain(const std::string& message, int last_line) {
+  if (message == "illegal EOF in scalar" || message == "illegal document indicator in scalar")
+    return "a quote is opened in line " + std::to_string(last_line) + " or below and never closed";
   static constexpr std::pair<std::string_view, std::string_view> known[] = {
       {"illegal map value", "a key is not expected here (is the indentation right? text with \": \" in it needs quotes)"},
       {"end of map not found", "the indentation fits no key above"},
@@ -280,9 +286,7 @@ std::string explain(const std::string& message) {
       {"end of sequence flow not found", "a [ is not closed by ], or a comma is missing"},
       {"end of map flow not found", "a { is not closed by }, or a comma is missing"},
       {"unknown token", "text cannot start with this character (put it in quotes)"},
-      {"illegal EOF in scalar", "a quote is not closed"},
       {"the referenced anchor is not defined", "there is no anchor (&) of this name above"},
-      {"illegal document indicator in scalar", "a quote is not closed before the line --- or ..."},
   };
   for (const auto& [theirs, ours] : known)
     if (message == theirs) return std::string{ours};
@@ -302,18 +306,18 @@ Parsed parse_yaml(std::string_view text, const std::string& file, Problems& prob
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   const std::string content = replace_all(std::string{text}, "\r\n", "\n");
   const Lines lines{content, file};
-  const auto give_up = [&](Problem problem) {
+  const auto give_up = [&problems](Problem problem) {
     problems.list.push_back(std::move(problem));
     return Parsed{.root = {}, .complete = false};
   };
   if (content.size() > yaml_bytes) return give_up({{file, 0, 0}, "larger than 1 MiB"});
   if (auto problem = find_bad_byte(lines)) return give_up(*std::move(problem));
   if (auto problem = find_tab(lines)) return give_up(*std::move(problem));
+  Builder builder{lines, problems};
   try {
     // The parser takes a quote that is never closed when the file ends in blanks; behind a comment it complains.
     std::istringstream stream{content + "\n#"};
     YAML::Parser parser{stream};
-    Builder builder{lines, problems};
     while (parser.HandleNextDocument(builder)) {}
     return {.root = builder.take(), .complete = true};
   } catch (Stop& stop) {
@@ -321,7 +325,7 @@ Parsed parse_yaml(std::string_view text, const std::string& file, Problems& prob
   } catch (const YAML::Exception& error) {
     const auto line = static_cast<std::size_t>(std::max(0, error.mark.line));
     if (auto problem = find_tab(lines, line)) return give_up(*std::move(problem));
-    return give_up({lines.at(error.mark), "not valid YAML: " + explain(error.msg)});
+    return give_up({lines.at(error.mark), "not valid YAML: " + explain(error.msg, builder.last_line())});
   } catch (const std::exception& error) {
     return give_up({{file, 0, 0}, "not valid YAML: " + printable(error.what(), 200)});
   }
