@@ -4,6 +4,8 @@
 
 #include <boost/json/array.hpp>
 
+#include <algorithm>
+
 namespace outpost::job {
 
 boost::json::object to_json(const Component& component) {
@@ -32,6 +34,21 @@ Component component_from_json(const boost::json::object& json) {
   component.created_at = text_at(json, "created_at");
   if (const auto* data = json.if_contains("data"); data && data->is_object()) component.data = data->get_object();
   return component;
+}
+
+std::vector<std::string> directory_names(const std::vector<Component>& components) {
+  std::vector<std::string> names;
+  for (const auto& component : components) {
+    std::string name;
+    for (const char c : component.type)
+      name += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ? c : '-';
+    if (name.empty()) name = "component";
+    std::string unique = name;
+    for (int number = 2; std::find(names.begin(), names.end(), unique) != names.end(); ++number)
+      unique = name + "-" + std::to_string(number);
+    names.push_back(std::move(unique));
+  }
+  return names;
 }
 
 }  // namespace outpost::job

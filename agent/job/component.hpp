@@ -24,4 +24,7 @@ struct Component {
 [[nodiscard]] boost::json::object to_json(const Component& component);
 [[nodiscard]] Component component_from_json(const boost::json::object& json);
 
+/// A directory name for each component, in their order: its type made safe for a path, numbered where two are alike.
+[[nodiscard]] std::vector<std::string> directory_names(const std::vector<Component>& components);
+
 }  // namespace outpost::job

@@ -22,13 +22,13 @@ inline constexpr std::string_view component_superseded = "component.superseded";
 inline constexpr std::string_view job_queued = "job.queued";  ///< {definition{}, components[], backlog: bool, reporters[]}
 inline constexpr std::string_view job_withdrawn = "job.withdrawn";      ///< {reason, by: job id}: ended before it was claimed.
 inline constexpr std::string_view claim_requested = "claim.requested";  ///< {claim_id}: written before the server is asked.
-inline constexpr std::string_view claim_granted = "claim.granted";      ///< {claim_id, name, url}, claim{}
+inline constexpr std::string_view claim_granted = "claim.granted";      ///< {claim_id, url, document{}}, claim{}
 inline constexpr std::string_view claim_refused = "claim.refused";      ///< {claim_id, message}: the job ends as error.
 
 // A job runs
 inline constexpr std::string_view stage_started = "stage.started";  ///< {stage}
 inline constexpr std::string_view stage_ended = "stage.ended";  ///< {stage, outcome: ok|failed|cancelled|empty, duration_ms}
-/// {stage, plugin, hook, timeout_ms}
+/// {stage, plugin, hook, timeout_ms}; the agent's own download is plugin "outpost", hook "download".
 inline constexpr std::string_view step_started = "step.started";
 /// A piece of the step's redacted output, blobs[0] its range: {stage, plugin, hook, last: bool}
 inline constexpr std::string_view log_cut = "log.cut";

@@ -24,6 +24,8 @@ void apply_queue(Story& story, const Event& event) {
     if (event.claim) story.claim = *event.claim;
     story.remote_url = text_at(event.data, "url");
     story.claimed_at = event.occurred_at;
+    if (const auto* document = event.data.if_contains("document"); document && document->is_object())
+      story.document = document->get_object();
   } else if (event.type == event::job_ended || event.type == event::job_withdrawn) {
     story.ended = true;
     story.ended_at = event.occurred_at;
@@ -52,6 +54,8 @@ void apply_step(Story& story, const Event& event) {
     record.stage = parse_stage(text_at(event.data, "stage")).value_or(Stage::acquire);
     record.plugin = text_at(event.data, "plugin");
     record.hook = text_at(event.data, "hook");
+    record.attempt = event.attempt;
+    record.started_at = event.occurred_at;
     story.steps.push_back(std::move(record));
     return;
   }
@@ -64,6 +68,7 @@ void apply_step(Story& story, const Event& event) {
     step->last_cut = step->last_cut || flag_at(event.data, "last");
   } else if (event.type == event::step_ended) {
     step->ended = true;
+    step->ended_at = event.occurred_at;
     step->ending = {parse_ending(text_at(event.data, "ending")).value_or(StepEnding::Kind::lost),
                     static_cast<int>(number_at(event.data, "code")), text_at(event.data, "detail")};
   }

@@ -30,6 +30,8 @@ struct StepRecord {
   std::uint64_t cut_bytes = 0;  ///< So much of the redacted output has been named by events.
   unsigned cuts = 0;
   bool last_cut = false;
+  int attempt = 1;
+  Timestamp started_at{}, ended_at{};
 };
 
 /// Where a job stands: the fold of its events. Recovery, reporters, the status page: everybody asks this.
@@ -41,6 +43,7 @@ struct Story {
   std::string claim_id;  ///< Set once the claim was asked for.
   Claim claim;           ///< external_ref is set once it was granted.
   std::string remote_url;
+  boost::json::object document;  ///< The job as its source described it at the claim.
   std::vector<StageRecord> stages;
   std::vector<StepRecord> steps;
   std::vector<std::string> result_names;

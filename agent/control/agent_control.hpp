@@ -1,0 +1,32 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include <cstddef>
+#include <string>
+
+namespace outpost::control {
+
+/// What an admin can see and do. The daemon implements it; the local API, and later D-Bus and the page, speak to it.
+class AgentControl {
+ public:
+  virtual ~AgentControl() = default;
+
+  /// {version, state, state_reason, since, runner, slots{}, sources[], jobs{running[], waiting[]}, reporters[], resources{},
+  /// alarms[]}. agent/control/README.md describes it field by field.
+  virtual boost::json::object status() = 0;
+  /// The newest jobs first: {job_id, name, state, verdict, reason, queued_at, ended_at, external_ref...}.
+  virtual Result<boost::json::array> jobs(std::size_t limit) = 0;
+  /// One job with its stages, steps, results and warnings. unavailable: no such job.
+  virtual Result<boost::json::object> job(const std::string& job_id) = 0;
+  /// Cancels a running or waiting job. unavailable: no such job; refused: it has ended.
+  virtual Result<void> cancel(const std::string& job_id, const std::string& reason) = 0;
+  /// Polls all sources now.
+  virtual void poll_now() = 0;
+};
+
+}  // namespace outpost::control

@@ -1,0 +1,111 @@
+#include "agent/control/local_api.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/job/event.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <charconv>
+
+namespace outpost::control {
+namespace {
+
+namespace json = boost::json;
+namespace asio = boost::asio;
+using http::ServerRequest;
+using http::ServerResponse;
+
+ServerResponse answer(int status, const json::value& body) {
+  ServerResponse response;
+  response.status = status;
+  response.headers.set("Content-Type", "application/json");
+  response.headers.set("Cache-Control", "no-store");
+  response.body = json::serialize(body) + "\n";
+  return response;
+}
+
+ServerResponse problem(int status, std::string_view message) {
+  return answer(status, json::object{{"error", json::object{{"message", message}}}});
+}
+
+ServerResponse problem(const Error& error) {
+  const int status = error.fault == Fault::unavailable ? 404 : error.fault == Fault::refused ? 409 : 500;
+  return problem(status, error.message);
+}
+
+ServerResponse only(std::string_view method) {
+  auto response = problem(405, "this path takes " + std::string{method} + " only");
+  response.headers.set("Allow", std::string{method});
+  return response;
+}
+
+/// The number at `limit=` of a query; nothing when it is not one from 1 to 1000.
+std::optional<std::size_t> limit_of(const std::string& query) {
+  std::size_t limit = 50;
+  for (const auto& part : split(query, '&')) {
+    if (part.empty()) continue;
+    if (!part.starts_with("limit=")) return std::nullopt;
+    const char* end = part.data() + part.size();
+    const auto [rest, error] = std::from_chars(part.data() + 6, end, limit);
+    if (error != std::errc{} || rest != end || limit < 1 || limit > 1000) return std::nullopt;
+  }
+  return limit;
+}
+
+asio::awaitable<ServerResponse> cancel_job(AgentControl& agent, ServerRequest& request, std::string job_id) {
+  const auto body = co_await request.read_all(64 * 1024);
+  if (!body) co_return problem(400, body.error().message);
+  std::string reason = "cancelled by an operator";
+  if (!body->empty()) {
+    boost::system::error_code error;
+    const json::value parsed = json::parse(*body, error);
+    if (error || !parsed.is_object()) co_return problem(400, "the body is not a JSON object");
+    if (auto given = job::text_at(parsed.get_object(), "reason"); !given.empty()) reason = std::move(given);
+  }
+  const auto cancelled = agent.cancel(job_id, reason);
+  if (!cancelled) co_return problem(cancelled.error());
+  co_return answer(202, json::object{{"job_id", job_id}, {"cancelling", true}});
+}
+
+ServerResponse list_jobs(AgentControl& agent, const ServerRequest& request) {
+  const auto limit = limit_of(request.query);
+  if (!limit) return problem(400, "limit is a number from 1 to 1000");
+  const auto jobs = agent.jobs(*limit);
+  if (!jobs) return problem(jobs.error());
+  return answer(200, json::object{{"jobs", *jobs}});
+}
+
+ServerResponse show_job(AgentControl& agent, const std::string& job_id) {
+  const auto job = agent.job(job_id);
+  if (!job) return problem(job.error());
+  return answer(200, json::object{{"job", *job}});
+}
+
+asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& request) {
+  const auto parts = split(request.path, '/');  // "", "api", "v1", ...
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  const bool ours = parts.size() >= 4 && parts[1] == "api" && parts[2] == "v1";
+  if (ours && parts.size() == 4 && parts[3] == "status") co_return reads ? answer(200, agent.status()) : only("GET");
+  if (ours && parts.size() == 4 && parts[3] == "jobs") co_return reads ? list_jobs(agent, request) : only("GET");
+  if (ours && parts.size() == 5 && parts[3] == "jobs") co_return reads ? show_job(agent, parts[4]) : only("GET");
+  if (ours && parts.size() == 6 && parts[3] == "jobs" && parts[5] == "cancel") {
+    if (request.method != "POST") co_return only("POST");
+    std::string job_id = parts[4];
+    co_return co_await cancel_job(agent, request, std::move(job_id));
+  }
+  if (ours && parts.size() == 4 && parts[3] == "poll") {
+    if (request.method != "POST") co_return only("POST");
+    agent.poll_now();
+    co_return answer(202, json::object{{"polling", true}});
+  }
+  co_return problem(404, "no such path; see GET /api/v1/status");
+}
+
+}  // namespace
+
+http::Handler local_api(AgentControl& agent) {
+  return [&agent](ServerRequest& request) { return route(agent, request); };
+}
+
+}  // namespace outpost::control

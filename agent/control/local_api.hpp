@@ -1,0 +1,17 @@
+#pragma once
+
+#include "agent/control/agent_control.hpp"
+#include "agent/http/server.hpp"
+
+namespace outpost::control {
+
+/// The HTTP handler of the local API, version 1 (JSON):
+///   GET  /api/v1/status
+///   GET  /api/v1/jobs[?limit=N]        N from 1 to 1000, 50 unless told
+///   GET  /api/v1/jobs/<job id>
+///   POST /api/v1/jobs/<job id>/cancel  {"reason": "..."}
+///   POST /api/v1/poll
+/// Errors are {"error": {"message": ...}} with 400, 404, 405, 409 or 500. Who may connect is decided by the socket's mode.
+[[nodiscard]] http::Handler local_api(AgentControl& agent);
+
+}  // namespace outpost::control

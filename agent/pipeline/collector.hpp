@@ -1,0 +1,43 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/job/event.hpp"
+#include "agent/pipeline/step_runner.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+#include <vector>
+
+namespace outpost::pipeline {
+
+struct FoundResult {
+  std::string name;  ///< Unique in the job, the same in every run: "<stage>/<plugin>/<path without .xml>" or shorter.
+  job::Blob blob;    ///< Path relative to the job's directory; sha256 and size of the synced file.
+  bool well_formed = true;
+  std::string problem;  ///< Why not.
+  std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
+  std::int64_t time_ms = 0;
+  std::vector<std::string> failed;  ///< The first 20 "suite:classname:name".
+};
+
+struct FoundArtifact {
+  std::string name;  ///< The path below the artifacts directory.
+  job::Blob blob;    ///< With its mime type.
+};
+
+struct Collected {
+  std::vector<FoundResult> results;
+  std::vector<FoundArtifact> artifacts;
+  std::vector<std::string> warnings;  ///< What was left out, and why.
+};
+
+/// Turns the files that a step left in its results and artifacts directories into results and artifacts. Files and
+/// directories are synced to disk before it returns, so that events may name them.
+class Collector {
+ public:
+  virtual ~Collector() = default;
+  virtual boost::asio::awaitable<Result<Collected>> collect(Step step, std::string step_id, JobDirectory directory) = 0;
+};
+
+}  // namespace outpost::pipeline

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace outpost::pipeline {
+
+/// Where one job keeps its files: <state>/jobs/<job id>/...
+struct JobDirectory {
+  std::filesystem::path root;
+
+  [[nodiscard]] std::filesystem::path workspace() const { return root / "workspace"; }    ///< Hooks' working directory; cleanup ends it.
+  [[nodiscard]] std::filesystem::path components() const { return root / "components"; }  ///< Downloads, one sub-directory each.
+  [[nodiscard]] std::filesystem::path shared() const { return root / "shared"; }          ///< Key/value files of all plugins.
+  [[nodiscard]] std::filesystem::path state(const std::string& plugin) const { return root / "state" / plugin; }
+  [[nodiscard]] std::filesystem::path logs() const { return root / "logs"; }
+  [[nodiscard]] std::filesystem::path job_document() const { return root / "job.json"; }
+
+  // Per step, because what it leaves is collected when it ends.
+  [[nodiscard]] std::filesystem::path step(const std::string& id) const { return root / "steps" / id; }
+  [[nodiscard]] std::filesystem::path results(const std::string& id) const { return step(id) / "results"; }
+  [[nodiscard]] std::filesystem::path artifacts(const std::string& id) const { return step(id) / "artifacts"; }
+  [[nodiscard]] std::filesystem::path temporary(const std::string& id) const { return step(id) / "tmp"; }
+
+  /// Makes the directories of the job (0750) that are not there yet.
+  [[nodiscard]] Result<void> create() const;
+  /// Removes what only the hooks needed: workspace, components, temporary files. Logs, results and artifacts stay until
+  /// they are delivered.
+  [[nodiscard]] Result<void> remove_workspace() const;
+};
+
+}  // namespace outpost::pipeline

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+/// What the runner and the guardian of one command tell each other. Both are built together and installed together;
+/// the magic only catches a mix-up. The guardian is started with three descriptors:
+///
+///   0  a memory file: a Request, then NUL-terminated strings: program, directory, arguments, environment
+///   1  the write end of the output pipe; it becomes the command's stdout and stderr
+///   2  the control socket (SOCK_SEQPACKET). The runner sends at most one Stop, the guardian exactly one Report. Its
+///   end
+///      of file tells each side that the other one is gone. It is the guardian's stderr too, so that whatever keeps
+///      the guardian itself from starting (a dynamic linker, a sanitizer) arrives as a message that is no Report.
+namespace outpost::process::guardian {
+
+inline constexpr std::uint32_t magic = 0x6f757431;
+
+struct Request {
+  std::uint32_t magic = guardian::magic;
+  std::uint32_t grace_ms = 0;  ///< From SIGTERM to SIGKILL, whoever asks for the stop.
+  std::uint32_t arguments = 0;
+  std::uint32_t environment = 0;
+};
+
+/// SIGTERM to everything now, SIGKILL after the grace.
+struct Stop {
+  std::uint32_t magic = guardian::magic;
+};
+
+struct Report {
+  enum class Kind : std::uint32_t {
+    not_started,  ///< `value` is an errno, `phase` says of what.
+    ended,        ///< `value` is a wait status; no process is left.
+    stuck,        ///< Processes are left that no signal ends; `text` names them.
+  };
+  enum class Phase : std::uint32_t { fork, directory, exec };
+
+  std::uint32_t magic = guardian::magic;
+  Kind kind = Kind::ended;
+  Phase phase = Phase::exec;
+  std::int32_t value = 0;
+  std::uint32_t leftovers = 0;
+  std::uint32_t stopped = 0;  ///< 1 when the command was still running when it was asked to stop.
+  std::array<char, 200> text{};
+};
+
+/// How long the guardian waits for processes that were sent SIGKILL and do not go (an unreachable file server, another
+/// user's process) before it gives up and reports them.
+inline constexpr int stuck_after_ms = 60'000;
+
+}  // namespace outpost::process::guardian

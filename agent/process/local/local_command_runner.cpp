@@ -1,0 +1,219 @@
+#include "agent/process/local/local_command_runner.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/process/local/process_tree.hpp"
+#include "agent/process/local/start_failure.hpp"
+#include "agent/process/local/supervised_step.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace outpost::process {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using namespace asio::experimental::awaitable_operators;
+using asio::posix::stream_descriptor;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t chunk_size = 64 * 1024;
+
+/// Longer than anybody waits, short enough to be added to a time.
+constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
+
+/// What the guardian said in the end, and what we had asked of it.
+struct Outcome {
+  std::optional<guardian::Report> report;
+  std::string text;  ///< Instead of a report.
+  bool cancelled = false, timed_out = false;
+};
+
+bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
+
+/// Waits for the report; passes on a deadline or a cancellation.
+asio::awaitable<Outcome> await_report(SupervisedStep& step, const Command& command, milliseconds patience) {
+  Outcome outcome;
+  bool stopping = false;
+  asio::steady_timer timer{co_await asio::this_coro::executor, std::min(command.deadline, for_ever)};
+  co_await asio::this_coro::throw_if_cancelled(false);
+  for (;;) {
+    const auto first =
+        co_await (step.control().async_wait(stream_descriptor::wait_read, as_result) || timer.async_wait(as_result));
+    if (is_cancelled(co_await asio::this_coro::cancellation_state)) {
+      outcome.cancelled = true;
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    }
+    auto message = step.read_message();
+    if (message.arrived) {
+      outcome.report = message.report;
+      outcome.text = std::move(message.text);
+      co_return outcome;
+    }
+    const bool time_is_up = first.index() == 1 && timer.expiry() <= Clock::now();
+    if (stopping && time_is_up) step.kill_guardian();
+    if (!stopping && (outcome.cancelled || time_is_up)) {
+      stopping = true;
+      outcome.timed_out = !outcome.cancelled;
+      step.ask_to_stop();
+      timer.expires_after(std::min(command.grace, for_ever) + patience);
+    }
+  }
+}
+
+/// Children of this process that a dead guardian has left to it, and everything below them.
+std::vector<Process> orphans() {
+  const auto all = all_processes();
+  const pid_t self = ::getpid(), session = ::getsid(0);
+  std::vector<Process> found;
+  std::unordered_set<pid_t> roots;
+  for (const auto& process : all)
+    if (process.parent == self && process.session != session) {
+      found.push_back(process);
+      roots.insert(process.pid);
+    }
+  const auto below = descendants(all, roots);
+  found.insert(found.end(), below.begin(), below.end());
+  return found;
+}
+
+/// Does the work of a guardian that was killed. Says who could not be killed.
+asio::awaitable<std::string> kill_orphans() {
+  asio::steady_timer timer{co_await asio::this_coro::executor};
+  Extermination extermination;
+  auto give_up = Clock::now() + milliseconds{guardian::stuck_after_ms};
+  for (;;) {
+    const auto left = orphans();
+    if (left.empty()) co_return "";
+    if (Clock::now() > give_up) co_return "these do not die: " + names_of(left);
+    extermination.pass(left);
+    for (const auto& process : left)
+      if (process.parent == ::getpid()) ::waitpid(process.pid, nullptr, WNOHANG);
+    if (extermination.found_new()) give_up = Clock::now() + milliseconds{guardian::stuck_after_ms};
+    timer.expires_after(milliseconds{extermination.found_new() ? 0 : 5});
+    co_await timer.async_wait(as_result);
+  }
+}
+
+bool orphans_come_here() {
+  int subreaper = 0;
+  ::prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
+  return subreaper != 0 || ::getpid() == 1;
+}
+
+/// The guardian has ended without a report.
+asio::awaitable<Lost> clean_up_lost(std::string guardian_end, std::string last_words) {
+  std::string why = "its guardian " + guardian_end;
+  if (!last_words.empty()) why += ": " + last_words;
+  if (!orphans_come_here()) co_return Lost{why + "; processes with a session of their own may be left"};
+  const auto left = co_await kill_orphans();
+  if (left.empty()) co_return Lost{why + "; its processes were killed"};
+  co_return Lost{why + "; " + left};
+}
+
+Ending ending_of(const Outcome& outcome) {
+  const auto& report = *outcome.report;
+  if (report.kind == guardian::Report::Kind::stuck) return Lost{"these do not die: " + std::string{report.text.data()}};
+  if (outcome.cancelled) return Cancelled{};
+  if (outcome.timed_out && report.stopped) return TimedOut{};
+  if (WIFSIGNALED(report.value)) return Killed{WTERMSIG(report.value)};
+  return Exited{WEXITSTATUS(report.value)};
+}
+
+Error explain(const Command& command, const guardian::Report& report) {
+  if (report.phase == guardian::Report::Phase::exec) return explain_start_failure(command.program, report.value);
+  const std::string_view action =
+      report.phase == guardian::Report::Phase::fork ? "cannot make a process in" : "cannot enter";
+  return errno_error(action, printable(command.directory.string()), report.value)
+      .in(printable(command.program.string()));
+}
+
+/// From the start to the moment when nothing is left; then tells drain() that no byte will follow.
+asio::awaitable<Result<Finished>> supervise(SupervisedStep& step, const Command& command, milliseconds patience,
+                                            bool& ended) {
+  const auto outcome = co_await await_report(step, command, patience);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto guardian_end = co_await step.join();
+  Result<Finished> result{Finished{}};
+  if (!outcome.report) {
+    auto words = outcome.text;
+    result->ending = co_await clean_up_lost(std::move(guardian_end), std::move(words));
+  } else if (outcome.report->kind == guardian::Report::Kind::not_started) {
+    result = explain(command, *outcome.report);
+  } else {
+    result->ending = ending_of(outcome);
+    result->leftovers = outcome.report->leftovers;
+  }
+  ended = true;
+  step.output().cancel();
+  co_return result;
+}
+
+/// Copies the output until every writer has closed it, or the tree has ended. What is in the pipe then is the rest:
+/// somebody outside the tree who was given the descriptor could keep it open, and write, for ever.
+asio::awaitable<void> drain(SupervisedStep& step, OutputSink& sink, const bool& ended) {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  std::vector<char> chunk(chunk_size);
+  while (!ended) {
+    const auto [error, size] = co_await step.output().async_read_some(asio::buffer(chunk), as_result);
+    if (size > 0) sink({chunk.data(), size});
+    if (error == asio::error::eof) co_return;
+  }
+  const int pipe = step.output().native_handle();
+  int rest = 0;
+  if (::ioctl(pipe, FIONREAD, &rest) != 0) co_return;
+  while (rest > 0) {
+    const auto size = ::read(pipe, chunk.data(), std::min(chunk.size(), static_cast<std::size_t>(rest)));
+    if (size <= 0) co_return;
+    sink({chunk.data(), static_cast<std::size_t>(size)});
+    rest -= static_cast<int>(size);
+  }
+}
+
+}  // namespace
+
+asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, OutputSink sink) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (is_cancelled(co_await asio::this_coro::cancellation_state)) co_return Finished{Cancelled{}, 0};
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  if (has_crlf_shebang(command.program)) co_return crlf_error(command.program);
+  const auto executor = co_await asio::this_coro::executor;
+  auto started = SupervisedStep::start(executor, guardian_, command);
+  if (!started) co_return started.error();
+  const auto step = std::move(*started);
+  bool ended = false;
+  co_return co_await (supervise(*step, command, patience_, ended) && drain(*step, sink, ended));
+}
+
+Result<fs::path> find_guardian() {
+  std::error_code ignored;
+  const auto self = fs::read_symlink("/proc/self/exe", ignored);
+  const fs::path installed{OUTPOST_LIBEXEC_DIR};
+  for (const auto& folder : {self.parent_path(), installed}) {
+    const auto candidate = folder / "outpost-guardian";
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return Error{Fault::unavailable, "outpost-guardian is neither in " + self.parent_path().string() + " nor in " +
+                                       installed.string() + ": install outpost completely"};
+}
+
+Result<void> become_subreaper() {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return errno_error("cannot become", "a child subreaper", errno);
+  return {};
+}
+
+}  // namespace outpost::process

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "agent/process/command_runner.hpp"
+
+#include <filesystem>
+
+namespace outpost::process {
+
+/// Runs each command below a guardian of its own (a small program, see guardian_protocol.hpp), so that the whole
+/// process tree ends with the command, and also when this program dies.
+///
+/// * stdin is /dev/null; stdout and stderr are one pipe; no other descriptor is inherited; the umask is 0007; signals
+///   are as after boot; the command leads a session of its own.
+/// * The deadline is kept here, on the loop; the grace by the guardian, because it has to be kept even when this
+///   program is dead. A command that ends by itself before its stop arrives has Exited or Killed, whatever the time.
+/// * Once the command has ended, what it left in the background has 0.2 s to end too (the `tee` of
+///   `exec > >(tee log)`), then it is killed and counted.
+/// * Lost: the guardian was killed, did not answer, or reported processes that no signal ends. In the first two cases
+///   everything below it is killed here, which needs become_subreaper().
+/// * A cancelled coroutine gets Cancelled, unless Lost. The sink must not throw.
+/// Destroying the loop with a command running stops that command at once.
+class LocalCommandRunner final : public CommandRunner {
+ public:
+  /// `guardian`: the path of the program outpost-guardian. `patience`: how long after a stop and its grace a guardian
+  /// may stay silent (somebody sent it SIGSTOP) before it is killed; it takes up to 60 s itself when processes hang.
+  explicit LocalCommandRunner(std::filesystem::path guardian,
+                              std::chrono::milliseconds patience = std::chrono::seconds{90})
+      : guardian_{std::move(guardian)}, patience_{patience} {}
+
+  boost::asio::awaitable<Result<Finished>> run(Command command, OutputSink sink) override;
+  [[nodiscard]] std::string_view name() const override { return "local"; }
+
+ private:
+  std::filesystem::path guardian_;
+  std::chrono::milliseconds patience_;
+};
+
+/// outpost-guardian next to the running program, else in the libexec directory it is installed in.
+/// unavailable when it is in neither.
+[[nodiscard]] Result<std::filesystem::path> find_guardian();
+
+/// Makes this process the one that orphans fall back to, for the case that a guardian is killed: call it once, before
+/// the first command. From then on a child of this process that is in another session counts as such an orphan and is
+/// killed when a guardian is lost: whoever starts processes in this program by other means leaves them in its session.
+Result<void> become_subreaper();
+
+}  // namespace outpost::process

@@ -1,0 +1,184 @@
+#include "agent/process/local/supervised_step.hpp"
+
+#include "agent/base/text.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/process/v2/environment.hpp>
+#include <boost/process/v2/stdio.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+namespace outpost::process {
+namespace {
+
+namespace asio = boost::asio;
+namespace child = boost::process::v2;
+using asio::posix::stream_descriptor;
+
+/// A little more than the default 64 KiB, so that a busy loop does not stop a chatty command. Not much more: an
+/// unprivileged user may have 64 MiB in all pipes together.
+constexpr int pipe_size = 256 * 1024;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_{number} {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(Descriptor&& other) noexcept : number_{other.release()} {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  [[nodiscard]] int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+Error cannot_start(const Command& command, std::string_view why) {
+  return {Fault::unavailable, printable(command.program.string()) + ": cannot be started: " + std::string{why}};
+}
+
+Error cannot_start(const Command& command, int code) { return cannot_start(command, std::strerror(code)); }
+
+/// The request as the guardian reads it: a head, then NUL-terminated strings.
+std::string serialize(const Command& command) {
+  guardian::Request head;
+  const auto grace = std::max<std::int64_t>(command.grace.count(), 0);
+  head.grace_ms = static_cast<std::uint32_t>(std::min<std::int64_t>(grace, std::numeric_limits<std::int32_t>::max()));
+  head.arguments = static_cast<std::uint32_t>(command.arguments.size());
+  head.environment = static_cast<std::uint32_t>(command.environment.size());
+  std::string text{reinterpret_cast<const char*>(&head), sizeof head};
+  const auto append = [&](const std::string& part) { text.append(part.c_str(), part.size() + 1); };
+  append(command.program.string());
+  append(command.directory.string());
+  for (const auto& argument : command.arguments) append(argument);
+  for (const auto& variable : command.environment) append(variable);
+  return text;
+}
+
+bool has_nul(const Command& command) {
+  const auto found = [](const std::string& text) { return text.find('\0') != std::string::npos; };
+  return found(command.program.string()) || found(command.directory.string()) ||
+         std::any_of(command.arguments.begin(), command.arguments.end(), found) ||
+         std::any_of(command.environment.begin(), command.environment.end(), found);
+}
+
+/// A memory file rather than arguments and environment of the guardian: those would be shown twice by ps, and a
+/// variable such as LD_PRELOAD is meant for the command, not for its guardian.
+Result<Descriptor> request_file(const Command& command) {
+  if (has_nul(command)) return cannot_start(command, "an argument or variable contains a NUL byte");
+  Descriptor file{::memfd_create("outpost-step", MFD_CLOEXEC)};
+  const auto text = serialize(command);
+  for (std::size_t done = 0; done < text.size();) {
+    const auto size = ::write(file.get(), text.data() + done, text.size() - done);
+    if (size < 0) return cannot_start(command, errno);
+    done += static_cast<std::size_t>(size);
+  }
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return cannot_start(command, errno);
+  return file;
+}
+
+/// What Boost.Process 1.81 leaves undone when exec fails. Variadic because declared and called signatures differ there.
+struct CleanFailure {
+  /// In the fork: Boost would call exit(), and our own buffered output would come out a second time.
+  template <class... Context>
+  [[noreturn]] void on_exec_error(Context&&...) {
+    ::_exit(127);
+  }
+  /// In the parent: Boost would leave a zombie.
+  template <class Launcher, class... Context>
+  void on_error(Launcher& launcher, Context&&...) {
+    if (launcher.pid > 0) ::waitpid(launcher.pid, nullptr, 0);
+  }
+};
+
+}  // namespace
+
+SupervisedStep::SupervisedStep(stream_descriptor control, stream_descriptor output, child::process guardian)
+    : control_{std::move(control)}, output_{std::move(output)}, guardian_{std::move(guardian)} {}
+
+SupervisedStep::~SupervisedStep() {
+  if (joined_) return;
+  // The destructor of Boost's process would kill the guardian before it has killed the command. Without its control
+  // socket it does that by itself.
+  boost::system::error_code ignored;
+  control_.close(ignored);
+  guardian_.detach();
+}
+
+Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(asio::any_io_executor executor,
+                                                              const std::filesystem::path& guardian,
+                                                              const Command& command) {
+  auto request = request_file(command);
+  if (!request) return request.error();
+  int sockets[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return cannot_start(command, errno);
+  Descriptor ours{sockets[0]}, theirs{sockets[1]};
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return cannot_start(command, errno);
+  Descriptor output{pipe[0]}, input{pipe[1]};
+  ::fcntl(output.get(), F_SETPIPE_SZ, pipe_size);
+  try {
+    stream_descriptor control_end{executor, ours.get()};
+    ours.release();
+    stream_descriptor output_end{executor, output.get()};
+    output.release();
+    const std::vector<std::string> arguments{command.program.string()};  // For ps; the request counts.
+    const std::vector<std::string> no_environment;
+    child::process process{executor,
+                           guardian.string(),
+                           arguments,
+                           child::process_stdio{request->get(), input.get(), theirs.get()},
+                           child::process_environment{no_environment},
+                           CleanFailure{}};
+    return std::unique_ptr<SupervisedStep>{
+        new SupervisedStep{std::move(control_end), std::move(output_end), std::move(process)}};
+  } catch (const boost::system::system_error& failure) {
+    return cannot_start(command, "its guardian " + guardian.string() + ": " + failure.code().message());
+  }
+}
+
+void SupervisedStep::ask_to_stop() {
+  const guardian::Stop stop;
+  ::send(control_.native_handle(), &stop, sizeof stop, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void SupervisedStep::kill_guardian() { ::kill(guardian_.id(), SIGKILL); }
+
+SupervisedStep::Message SupervisedStep::read_message() {
+  std::array<char, 4096> bytes;
+  const auto size = ::recv(control_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+  Message message;
+  message.arrived = true;
+  if (size <= 0) return message;
+  guardian::Report report;
+  if (size == sizeof report) std::memcpy(&report, bytes.data(), sizeof report);
+  if (size == sizeof report && report.magic == guardian::magic)
+    message.report = report;
+  else
+    message.text = printable(trim({bytes.data(), static_cast<std::size_t>(size)}));
+  return message;
+}
+
+asio::awaitable<std::string> SupervisedStep::join() {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  const auto [error, code] = co_await guardian_.async_wait(asio::as_tuple(asio::use_awaitable));
+  joined_ = true;
+  if (error) co_return error.message();
+  const int status = guardian_.native_exit_code();
+  if (WIFSIGNALED(status)) co_return "was killed by signal " + std::to_string(WTERMSIG(status));
+  co_return "exited with status " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace outpost::process

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/pipeline/step_runner.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace outpost::hooks {
+
+struct EnvironmentInputs {
+  const pipeline::StepRequest& request;
+  std::filesystem::path secrets;   ///< Directory with one file per secret; empty when there are none.
+  boost::json::object resources;   ///< What the job holds: name to its description.
+  std::vector<std::string> inherited;  ///< "NAME=value" of the agent's own environment that hooks may see (proxies).
+  Timestamp now{};
+};
+
+/// The complete environment of a hook, contract version 1 (hooks/README.md lists the variables). Nothing else is in it.
+[[nodiscard]] std::vector<std::string> hook_environment(const EnvironmentInputs& inputs);
+
+/// The variables of this process that hooks inherit: HTTP_PROXY, HTTPS_PROXY, NO_PROXY in both cases.
+[[nodiscard]] std::vector<std::string> inherited_environment();
+
+}  // namespace outpost::hooks

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/pipeline/step_runner.hpp"
+#include "agent/process/command_runner.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace outpost::hooks {
+
+struct HookOptions {
+  std::vector<std::filesystem::path> plugin_directories;  ///< Searched in this order.
+  std::filesystem::path secrets_directory;                ///< Where files with secrets may lie for the time of a step: tmpfs.
+  std::map<std::string, std::string> secrets;             ///< Name to value.
+  std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
+};
+
+/// Runs the executables of plugin folders as steps: the hook contract, version 1.
+class HookRunner final : public pipeline::StepRunner {
+ public:
+  HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options);
+
+  Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override;
+  boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::OutputSink output) override;
+
+ private:
+  [[nodiscard]] Result<std::filesystem::path> place_secrets(const pipeline::StepRequest& request) const;
+
+  process::CommandRunner& commands_;
+  const Clock& clock_;
+  HookOptions options_;
+};
+
+}  // namespace outpost::hooks

@@ -1,0 +1,100 @@
+#include "runner_fixture.hpp"
+
+#include "support/temporary_directory.hpp"
+
+using namespace outpost;
+using namespace outpost::process;
+using namespace outpost::process::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Script : outpost::test::TemporaryDirectory {
+  Script(std::string_view content, fs::perms mode) : file{path / "hook"} {
+    outpost::test::write_file(file, content);
+    fs::permissions(file, mode);
+  }
+  fs::path file;
+};
+
+Error failure(const fs::path& file) {
+  const auto result = run(program(file, {}, Mark{}));
+  REQUIRE(!result.finished);
+  CHECK(result.finished.error().fault == Fault::unavailable);
+  CHECK(result.output.empty());
+  return result.finished.error();
+}
+
+}  // namespace
+
+TEST_CASE("a missing program names itself") {
+  CHECK(failure("/no/such/hook").message == "/no/such/hook: No such file or directory");
+}
+
+TEST_CASE("a script with CRLF line endings is told so, with the repair") {
+  for (const auto* first : {"#!/bin/sh\r\n", "#!/bin/sh -e\r\n", "#!/usr/bin/env bash\r\n"}) {
+    const Script script{std::string{first} + "exit 0\r\n", fs::perms::owner_all};
+    CHECK(failure(script.file).message == script.file.string() +
+                                              ": the file has CRLF line endings, so its interpreter cannot be found; "
+                                              "convert with: sed -i 's/\\r$//' " +
+                                              script.file.string());
+  }
+}
+
+TEST_CASE("a missing interpreter is named") {
+  const Script script{"#! /no/such/python3 -u\n", fs::perms::owner_all};
+  CHECK(failure(script.file).message ==
+        script.file.string() + ": its interpreter /no/such/python3 is missing: install it or correct the first line");
+}
+
+TEST_CASE("a file that is not executable says how to repair it") {
+  const Script script{"#!/bin/sh\n", fs::perms::owner_read};
+  CHECK(failure(script.file).message == script.file.string() +
+                                            ": Permission denied: it is not executable; repair with: chmod +x " +
+                                            script.file.string());
+  CHECK(failure(script.path).message == script.path.string() + ": Permission denied: it is a directory");
+}
+
+TEST_CASE("a file that is no program says what a program is") {
+  const auto why = [](std::string_view content) {
+    const Script script{content, fs::perms::owner_all};
+    const auto message = failure(script.file).message;
+    return message.substr(message.rfind(": ") + 2);
+  };
+  CHECK(why("") == "the file is empty");
+  CHECK(why("echo hello\n") == "a script must begin with a line such as #!/bin/sh");
+  CHECK(why("\xef\xbb\xbf#!/bin/sh\n").find("a byte order mark") == 0);
+  CHECK(why(std::string{"\x7f"
+                        "ELF\x02\x01\x01",
+                        7} +
+            std::string(100, 'x')) == "it was built for another kind of machine");
+}
+
+TEST_CASE("a missing directory is not blamed on the program") {
+  auto command = shell("exit 0", Mark{});
+  command.directory = "/no/such/workspace";
+  const auto result = run(command);
+  REQUIRE(!result.finished);
+  CHECK(result.finished.error().message == "/bin/sh: cannot enter /no/such/workspace: No such file or directory");
+}
+
+TEST_CASE("arguments that no program can be given are refused") {
+  auto command = shell("exit 0", Mark{});
+  command.arguments.push_back(std::string{"a\0b", 3});
+  CHECK(run(command).finished.error().message ==
+        "/bin/sh: cannot be started: an argument or variable contains a NUL byte");
+  command = shell("exit 0", Mark{});
+  command.arguments.emplace_back(4'000'000, 'x');
+  CHECK(run(command).finished.error().message.find("/bin/sh: Argument list too long") == 0);
+}
+
+TEST_CASE("a guardian that is missing or something else is an error of ours, not of the program") {
+  const Mark mark;
+  LocalCommandRunner missing{"/no/such/guardian"};
+  const auto none = run(shell("exit 0", mark), {}, missing);
+  REQUIRE(!none.finished);
+  CHECK(none.finished.error().message ==
+        "/bin/sh: cannot be started: its guardian /no/such/guardian: No such file or directory");
+  const auto other = run(shell("exit 0", mark), {}, LocalCommandRunner{"/bin/ls"});
+  CHECK(as<Lost>(other));
+}
