@@ -25,10 +25,12 @@ class Checker {
     for (const auto& [name, secret] : settings_.secrets)
       if (can_be_read(secret))
         if (const auto value = read_secret(secret, directory_); !value)
-          problem("secrets." + name + (secret.file.empty() ? ".credential" : ".file"), "secrets." + name, value.error().message);
+          problem("secrets." + name + (secret.file.empty() ? ".credential" : ".file"), "secrets." + name,
+                  value.error().message);
     for (const auto& job : settings_.jobs) check_plugins(job);
     check_alarm();
-    const bool idle = std::none_of(settings_.jobs.begin(), settings_.jobs.end(), [](const Job& job) { return job.enabled; });
+    const bool idle =
+        std::none_of(settings_.jobs.begin(), settings_.jobs.end(), [](const Job& job) { return job.enabled; });
     if (idle) problem("jobs", "jobs", "no job is configured and enabled, so nothing will run");
     return std::move(problems_);
   }
@@ -47,7 +49,9 @@ class Checker {
   }
 
   /// Outside of the unit the credentials of systemd are not there.
-  [[nodiscard]] bool can_be_read(const SecretSource& secret) const { return !secret.file.empty() || !directory_.empty(); }
+  [[nodiscard]] bool can_be_read(const SecretSource& secret) const {
+    return !secret.file.empty() || !directory_.empty();
+  }
 
   void check_source(const std::string& path, const Source& source) {
     const SecretSource& secret = source.credentials.empty() ? source.api_secret : source.credentials;
@@ -74,14 +78,15 @@ class Checker {
     for (std::size_t index = 0; index < job.plugins.size(); ++index) {
       const std::string& plugin = job.plugins[index];
       std::error_code ignored;
-      const bool exists = std::any_of(settings_.plugins_path.begin(), settings_.plugins_path.end(),
-                                      [&](const fs::path& folder) { return fs::is_directory(folder / plugin, ignored); });
+      const bool exists =
+          std::any_of(settings_.plugins_path.begin(), settings_.plugins_path.end(),
+                      [&](const fs::path& folder) { return fs::is_directory(folder / plugin, ignored); });
       if (exists) continue;
       std::vector<std::string> places;
       for (const auto& folder : settings_.plugins_path) places.push_back(printable(folder.native()));
       problem("jobs." + job.name + ".plugins[" + std::to_string(index) + "]", "jobs.plugins",
-              "there is no folder " + quote(plugin) + " in " + (places.empty() ? "plugins_path" : join(places, " or ")) +
-                  suggestion(plugin, installed_plugins()));
+              "there is no folder " + quote(plugin) + " in " +
+                  (places.empty() ? "plugins_path" : join(places, " or ")) + suggestion(plugin, installed_plugins()));
     }
   }
 
@@ -106,8 +111,9 @@ class Checker {
     }
     const auto path = environment_.find("PATH");
     const auto folders = split(path == environment_.end() ? "/usr/bin:/bin" : path->second, ':');
-    const bool found = std::any_of(folders.begin(), folders.end(),
-                                   [&](const fs::path& folder) { return ::access((folder / program).c_str(), X_OK) == 0; });
+    const bool found = std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
+      return ::access((folder / program).c_str(), X_OK) == 0;
+    });
     if (!found) problem("alarms.command[0]", "alarms.command", "there is no program " + quote(program) + " in PATH");
   }
 
@@ -120,6 +126,8 @@ class Checker {
 
 }  // namespace
 
-std::vector<Problem> check(const Loaded& loaded, const Environment& environment) { return Checker{loaded, environment}.check(); }
+std::vector<Problem> check(const Loaded& loaded, const Environment& environment) {
+  return Checker{loaded, environment}.check();
+}
 
 }  // namespace outpost::config

@@ -68,8 +68,10 @@ Result<std::string> client_id_from(const std::string& text, const std::string& w
   if (is_uuid(text)) return "remoteci/" + text;
   const auto slash = text.find('/');
   const std::string kind = text.substr(0, slash);
-  if (slash != std::string::npos && (kind == "remoteci" || kind == "feeder") && is_uuid(text.substr(slash + 1))) return text;
-  return Error{Fault::malformed, where + " is neither remoteci/<uuid> nor a uuid (not shown; is it swapped with the secret?)"};
+  if (slash != std::string::npos && (kind == "remoteci" || kind == "feeder") && is_uuid(text.substr(slash + 1)))
+    return text;
+  return Error{Fault::malformed,
+               where + " is neither remoteci/<uuid> nor a uuid (not shown; is it swapped with the secret?)"};
 }
 
 Result<Secret> api_secret_from(const std::string& text, const std::string& where) {
@@ -85,8 +87,9 @@ Result<Secret> api_secret_from(const std::string& text, const std::string& where
 Result<std::filesystem::path> locate(const SecretSource& source, const std::filesystem::path& directory) {
   if (!source.file.empty()) return source.file;
   if (!directory.empty()) return directory / source.credential;
-  return Error{Fault::unavailable, "the credential \"" + source.credential + "\" is only there under systemd (LoadCredential=" +
-                                       source.credential + ":PATH in outpostd.service); CREDENTIALS_DIRECTORY is not set"};
+  return Error{Fault::unavailable, "the credential \"" + source.credential +
+                                       "\" is only there under systemd (LoadCredential=" + source.credential +
+                                       ":PATH in outpostd.service); CREDENTIALS_DIRECTORY is not set"};
 }
 
 }  // namespace
@@ -131,7 +134,8 @@ Result<Secret> read_secret(const SecretSource& source, const std::filesystem::pa
 }
 
 Result<Credentials> parse_credentials(std::string_view content, const std::string& name) {
-  const auto variables = looks_like_yaml(content) ? parse_yaml_variables(content, name) : parse_shell_assignments(content, name);
+  const auto variables =
+      looks_like_yaml(content) ? parse_yaml_variables(content, name) : parse_shell_assignments(content, name);
   if (!variables) return variables.error();
   const std::string client_id = take(*variables, "DCI_CLIENT_ID", "client_id");
   const std::string api_secret = take(*variables, "DCI_API_SECRET", "api_secret");

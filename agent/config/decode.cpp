@@ -69,7 +69,8 @@ class Decoder {
       fields.read("file", secret.file, as_path);
       fields.read("credential", secret.credential, as_name);
       fields.finish();
-      const bool has_file = fields.node().find("file") != nullptr, has_credential = fields.node().find("credential") != nullptr;
+      const bool has_file = fields.node().find("file") != nullptr,
+                 has_credential = fields.node().find("credential") != nullptr;
       if (has_file == has_credential)
         reading_.problem(fields.node().origin, "secrets." + name, "either file or credential is due");
     });
@@ -161,7 +162,8 @@ class Decoder {
 
 }  // namespace
 
-Settings decode(Reading& reading, const Node& root, std::span<const SourceType> source_types, std::vector<KnownKey>& known) {
+Settings decode(Reading& reading, const Node& root, std::span<const SourceType> source_types,
+                std::vector<KnownKey>& known) {
   return Decoder{reading, root, source_types, known}.decode();
 }
 

@@ -34,7 +34,8 @@ std::vector<std::string> names_of(Reading& reading, Fields& fields, const std::s
     if (std::find(names.begin(), names.end(), *name) != names.end()) {
       reading.problem(item.origin, label, quote(*name) + " is in the list twice");
     } else if (existing != nullptr && std::find(existing->begin(), existing->end(), *name) == existing->end()) {
-      reading.problem(item.origin, label, "there is no " + std::string{what} + " " + quote(*name) + suggestion(*name, *existing));
+      reading.problem(item.origin, label,
+                      "there is no " + std::string{what} + " " + quote(*name) + suggestion(*name, *existing));
     } else {
       names.push_back(*name);
     }
@@ -66,7 +67,8 @@ boost::json::array components_of(Reading& reading, Fields& fields, const SourceT
   const std::string label = fields.label_of("components");
   for (const auto& item : items_of(reading, *list, label, "[\"ocp?tags:build:nightly\"]")) {
     if (item.kind != Node::Kind::map && (item.kind != Node::Kind::scalar || is_blank(item))) {
-      reading.problem(item.origin, label, "a selection is due (example: \"ocp?tags:build:nightly\", or {type: ocp, tags: [...]})");
+      reading.problem(item.origin, label,
+                      "a selection is due (example: \"ocp?tags:build:nightly\", or {type: ocp, tags: [...]})");
       continue;
     }
     auto component = as_json(item);
@@ -89,7 +91,8 @@ Backlog backlog_of(Reading& reading, Fields& fields) {
   if (!text || *text == "newest") return Backlog::newest;
   if (*text == "none") return Backlog::none;
   if (*text == "all") return Backlog::all;
-  fields.problem("backlog", quote(*text) + " is not one of newest, none and all" + suggestion(*text, {"newest", "none", "all"}));
+  fields.problem("backlog",
+                 quote(*text) + " is not one of newest, none and all" + suggestion(*text, {"newest", "none", "all"}));
   return Backlog::newest;
 }
 
@@ -116,8 +119,10 @@ void check_complete(Fields& fields, const SourceType* type) {
   };
   if (absent("source")) fields.missing("source", "the name of an entry of sources");
   if (type != nullptr && type->needs_topic) {
-    if (absent("topic")) fields.missing("topic", "example: topic: OCP-4.16");
-    else if (is_blank(*fields.node().find("topic"))) fields.problem("topic", "is empty (example: OCP-4.16)");
+    if (absent("topic"))
+      fields.missing("topic", "example: topic: OCP-4.16");
+    else if (is_blank(*fields.node().find("topic")))
+      fields.problem("topic", "is empty (example: OCP-4.16)");
   }
   if (type != nullptr && type->needs_components && absent("components"))
     fields.missing("components", "example: components: [\"ocp?tags:build:nightly\"]");

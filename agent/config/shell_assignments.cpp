@@ -72,7 +72,9 @@ class ShellReader {
       } else if (c == '$' || c == '`') {
         problem = not_evaluated(c == '$' ? "$" : "`");
       } else if (std::string_view{"|&<>()"}.find(c) != std::string_view::npos) {
-        problem = error(line_, std::string{"\""} + c + "\" is not evaluated: only assignments are read (if it belongs to a value, quote it)");
+        problem =
+            error(line_, std::string{"\""} + c +
+                             "\" is not evaluated: only assignments are read (if it belongs to a value, quote it)");
       } else if (c == '~' && (word.text.empty() || word.text.back() == '=')) {
         problem = not_evaluated("~");
       } else {
@@ -107,8 +109,10 @@ class ShellReader {
       advance();
       if (at_ == text_.size()) break;
       const char escaped = advance();
-      if (std::string_view{"$`\"\\"}.find(escaped) != std::string_view::npos) into += escaped;
-      else if (escaped != '\n') into += std::string{'\\'} + escaped;
+      if (std::string_view{"$`\"\\"}.find(escaped) != std::string_view::npos)
+        into += escaped;
+      else if (escaped != '\n')
+        into += std::string{'\\'} + escaped;
     }
     if (at_ == text_.size()) return error(opened, "a \" is opened and never closed");
     advance();
@@ -130,7 +134,9 @@ class ShellReader {
 };
 
 bool is_variable(std::string_view name) {
-  const auto fits = [](char c) { return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || (c >= '0' && c <= '9'); };
+  const auto fits = [](char c) {
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || (c >= '0' && c <= '9');
+  };
   return !name.empty() && !(name.front() >= '0' && name.front() <= '9') && std::all_of(name.begin(), name.end(), fits);
 }
 

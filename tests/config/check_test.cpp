@@ -38,10 +38,12 @@ const std::map<std::string, std::string> lab{
     {"plugins/acme-storage/install", "#!/bin/sh\n"},
     {"more-plugins/rpm-certify/certify", "#!/bin/sh\n"}};
 
-/// A machine with all that lab_file needs; paths of commands are written out, because they are not relative to the file.
+/// A machine with all that lab_file needs; paths of commands are written out, because they are not relative to the
+/// file.
 struct Lab : Configuration {
   Lab() : Configuration{lab} {
-    for (const char* name : {"dcirc.sh", "client.key", "bmc"}) REQUIRE(::chmod((directory.path / name).c_str(), 0600) == 0);
+    for (const char* name : {"dcirc.sh", "client.key", "bmc"})
+      REQUIRE(::chmod((directory.path / name).c_str(), 0600) == 0);
     REQUIRE(::chmod((directory.path / "alarm").c_str(), 0755) == 0);
     std::string text = lab_file;
     text.replace(text.find("./alarm"), 7, (directory.path / "alarm").string());
@@ -53,7 +55,8 @@ struct Lab : Configuration {
     INFO(problems_of(*this));
     REQUIRE(loaded.has_value());
     std::string text = Problems{check(*loaded, environment)}.text();
-    for (std::size_t at = 0; (at = text.find(directory.name, at)) != std::string::npos;) text.replace(at, directory.name.size(), "DIR");
+    for (std::size_t at = 0; (at = text.find(directory.name, at)) != std::string::npos;)
+      text.replace(at, directory.name.size(), "DIR");
     return text;
   }
 };
@@ -68,13 +71,15 @@ TEST_CASE("what is missing on the machine is named at the line that asks for it"
   SECTION("a plugin's folder") {
     std::filesystem::rename(path / "plugins/acme-storage", path / "plugins/acme-storag");
     CHECK(machine.problems() ==
-          "outpost.yml:9:69: jobs.plugins: there is no folder \"acme-storage\" in DIR/plugins or DIR/more-plugins (did you mean "
+          "outpost.yml:9:69: jobs.plugins: there is no folder \"acme-storage\" in DIR/plugins or DIR/more-plugins (did "
+          "you mean "
           "\"acme-storag\"?)\n");
   }
   SECTION("a plugin that is a file") {
     std::filesystem::remove_all(path / "more-plugins/rpm-certify");
     outpost::test::write_file(path / "more-plugins/rpm-certify", "");
-    CHECK(machine.problems() == "outpost.yml:9:83: jobs.plugins: there is no folder \"rpm-certify\" in DIR/plugins or DIR/more-plugins\n");
+    CHECK(machine.problems() ==
+          "outpost.yml:9:83: jobs.plugins: there is no folder \"rpm-certify\" in DIR/plugins or DIR/more-plugins\n");
   }
   SECTION("the credentials") {
     std::filesystem::remove(path / "dcirc.sh");
@@ -84,13 +89,15 @@ TEST_CASE("what is missing on the machine is named at the line that asks for it"
   SECTION("credentials that every user can read") {
     REQUIRE(::chmod((path / "dcirc.sh").c_str(), 0644) == 0);
     CHECK(machine.problems() ==
-          "outpost.yml:4:5: sources.dci.credentials: DIR/dcirc.sh holds a secret, but every user of this machine can read it; run: "
+          "outpost.yml:4:5: sources.dci.credentials: DIR/dcirc.sh holds a secret, but every user of this machine can "
+          "read it; run: "
           "chmod o= DIR/dcirc.sh\n");
   }
   SECTION("credentials that are broken") {
     outpost::test::write_file(path / "dcirc.sh", "DCI_CLIENT_ID=$(id)\n");
     CHECK(machine.problems() ==
-          "outpost.yml:4:5: sources.dci.credentials: DIR/dcirc.sh:1: $ is not evaluated: the file is read, never run; write the "
+          "outpost.yml:4:5: sources.dci.credentials: DIR/dcirc.sh:1: $ is not evaluated: the file is read, never run; "
+          "write the "
           "value itself\n");
   }
   SECTION("certificates") {
@@ -99,8 +106,10 @@ TEST_CASE("what is missing on the machine is named at the line that asks for it"
     REQUIRE(::chmod((path / "client.key").c_str(), 0644) == 0);
     CHECK(machine.problems() ==
           "outpost.yml:5:5: sources.dci.ca_file: cannot open DIR/ca.pem: No such file or directory\n"
-          "outpost.yml:6:5: sources.dci.client_certificate: DIR/client.pem holds no \"-----BEGIN CERTIFICATE-----\" (PEM is due)\n"
-          "outpost.yml:7:5: sources.dci.client_key: DIR/client.key holds a secret, but every user of this machine can read it; run: "
+          "outpost.yml:6:5: sources.dci.client_certificate: DIR/client.pem holds no \"-----BEGIN CERTIFICATE-----\" "
+          "(PEM is due)\n"
+          "outpost.yml:7:5: sources.dci.client_key: DIR/client.key holds a secret, but every user of this machine can "
+          "read it; run: "
           "chmod o= DIR/client.key\n");
   }
   SECTION("a secret") {
@@ -124,7 +133,8 @@ TEST_CASE("a command without a path is looked up in PATH") {
   const auto loaded = configuration.load();
   REQUIRE(loaded.has_value());
   const auto complains = [&](const std::string& path) {
-    return Problems{check(*loaded, {{"PATH", path}})}.text().find("alarms.command: there is no program \"mail\" in PATH") != std::string::npos;
+    return Problems{check(*loaded, {{"PATH", path}})}.text().find(
+               "alarms.command: there is no program \"mail\" in PATH") != std::string::npos;
   };
   CHECK(complains(configuration.directory.name + "/none:" + configuration.directory.name + "/bin"));
   REQUIRE(::chmod((configuration.directory.path / "bin/mail").c_str(), 0755) == 0);
@@ -133,5 +143,6 @@ TEST_CASE("a command without a path is looked up in PATH") {
 
 TEST_CASE("a configuration that runs nothing is a problem of the check, not of the reader") {
   const Configuration nothing{{{"outpost.yml", "slots: 2\n"}}};
-  CHECK(Problems{check(*nothing.load(), {})}.text() == "outpost.yml: jobs: no job is configured and enabled, so nothing will run\n");
+  CHECK(Problems{check(*nothing.load(), {})}.text() ==
+        "outpost.yml: jobs: no job is configured and enabled, so nothing will run\n");
 }

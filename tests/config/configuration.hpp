@@ -14,7 +14,8 @@ inline Result<TimeZone> test_zones(std::string_view name) {
   if (name.empty() || name == "Europe/Prague") return TimeZone::from_rule("CET-1CEST,M3.5.0,M10.5.0/3");
   if (name == "America/New_York") return TimeZone::from_rule("EST5EDT,M3.2.0,M11.1.0");
   if (name == "UTC") return TimeZone{};
-  return Error{Fault::malformed, "\"" + std::string{name} + "\" is not a time zone of this machine (example: Europe/Prague)"};
+  return Error{Fault::malformed,
+               "\"" + std::string{name} + "\" is not a time zone of this machine (example: Europe/Prague)"};
 }
 
 /// A source type as a plugin declares it.

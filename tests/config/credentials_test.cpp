@@ -35,7 +35,8 @@ concept Printable = requires(std::ostringstream& stream, const T& value) { strea
 
 void set_mode(const std::filesystem::path& path, mode_t mode) { REQUIRE(::chmod(path.c_str(), mode) == 0); }
 
-std::filesystem::path private_file(const TemporaryDirectory& directory, const std::string& name, const std::string& content) {
+std::filesystem::path private_file(const TemporaryDirectory& directory, const std::string& name,
+                                   const std::string& content) {
   const auto path = directory.path / name;
   write_file(path, content);
   set_mode(path, 0600);
@@ -57,18 +58,26 @@ TEST_CASE("credentials are read in every form people keep them in") {
       // As the control server's page offers it for download.
       {"DCI_CLIENT_ID='" + id + "'\nDCI_API_SECRET='" + secret + "'\nDCI_CS_URL='" + url +
        "/'\nexport DCI_CLIENT_ID\nexport DCI_API_SECRET\nexport DCI_CS_URL\n"},
-      {"export DCI_CLIENT_ID=\"" + id + "\"\nexport DCI_API_SECRET=\"" + secret + "\"\nexport DCI_CS_URL=\"" + url + "\"\n"},
-      {"#!/bin/bash\n# the lab\nexport DCI_CLIENT_ID=" + id + " # ours\nexport DCI_API_SECRET=" + secret + "\nexport DCI_CS_URL=" + url},
-      {"DCI_CLIENT_ID=" + id + "; export DCI_CLIENT_ID; DCI_API_SECRET=" + secret + ";export DCI_API_SECRET\n\tDCI_CS_URL=" + url + ";\n"},
+      {"export DCI_CLIENT_ID=\"" + id + "\"\nexport DCI_API_SECRET=\"" + secret + "\"\nexport DCI_CS_URL=\"" + url +
+       "\"\n"},
+      {"#!/bin/bash\n# the lab\nexport DCI_CLIENT_ID=" + id + " # ours\nexport DCI_API_SECRET=" + secret +
+       "\nexport DCI_CS_URL=" + url},
+      {"DCI_CLIENT_ID=" + id + "; export DCI_CLIENT_ID; DCI_API_SECRET=" + secret +
+       ";export DCI_API_SECRET\n\tDCI_CS_URL=" + url + ";\n"},
       {"export DCI_CLIENT_ID=" + id + " DCI_API_SECRET=" + secret + " \\\n  DCI_CS_URL=" + url + "\n"},
-      {"\xEF\xBB\xBF" "export DCI_CLIENT_ID='" + id + "'\r\nexport DCI_API_SECRET='" + secret + "'\r\nexport DCI_CS_URL='" + url + "'\r\n"},
-      {"export DCI_CLIENT_ID='remoteci'/\"" + uuid + "\"\nexport DCI_API_SECRET=" + secret + "\nexport http_proxy=http://proxy:3128 DCI_CS_URL=" + url + "\n"},
-      {"export DCI_CLIENT_ID=old\nexport DCI_CLIENT_ID=" + id + "\nexport DCI_API_SECRET=" + secret + "\nDCI_CS_URL=" + url + "\n"},
+      {"\xEF\xBB\xBF"
+       "export DCI_CLIENT_ID='" +
+       id + "'\r\nexport DCI_API_SECRET='" + secret + "'\r\nexport DCI_CS_URL='" + url + "'\r\n"},
+      {"export DCI_CLIENT_ID='remoteci'/\"" + uuid + "\"\nexport DCI_API_SECRET=" + secret +
+       "\nexport http_proxy=http://proxy:3128 DCI_CS_URL=" + url + "\n"},
+      {"export DCI_CLIENT_ID=old\nexport DCI_CLIENT_ID=" + id + "\nexport DCI_API_SECRET=" + secret +
+       "\nDCI_CS_URL=" + url + "\n"},
       {"DCI_CLIENT_ID=" + uuid + "\nDCI_API_SECRET=" + secret + "\nDCI_CS_URL=" + url + "\n"},
       {"DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET=" + secret + "\n", id, ""},
       {"DCI_CLIENT_ID=feeder/" + uuid + "\nDCI_API_SECRET=" + secret + "\n", "feeder/" + uuid, ""},
       {"---\nDCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: " + secret + "\nDCI_CS_URL: " + url + "/\n"},
-      {"DCI_CLIENT_ID: \"" + id + "\"\nDCI_API_SECRET: '" + secret + "'\nDCI_CS_URL: " + url + "\nDCI_UI_URL: https://www.distributed-ci.io\n"},
+      {"DCI_CLIENT_ID: \"" + id + "\"\nDCI_API_SECRET: '" + secret + "'\nDCI_CS_URL: " + url +
+       "\nDCI_UI_URL: https://www.distributed-ci.io\n"},
       {"# ours\n\nclient_id: " + uuid + "\napi_secret: " + secret + "\nurl: " + url + "\n"},
       {"{\"client_id\": \"" + id + "\", \"api_secret\": \"" + secret + "\", \"url\": \"" + url + "\"}"},
   };
@@ -114,11 +123,13 @@ TEST_CASE("what a shell would evaluate is refused with its line and without the 
   CHECK(error_of("A=$'x'\n") == "dcirc.sh:1: $" + hint);
   for (const char* content : {"A=b | tee\n", "A=b && B=c\n", "A=(1 2)\n", "A=b > /tmp/x\n", "A=b & \n", "A=<(id)\n"}) {
     INFO(content);
-    CHECK(error_of(content).find("is not evaluated: only assignments are read (if it belongs to a value, quote it)") != std::string::npos);
+    CHECK(error_of(content).find("is not evaluated: only assignments are read (if it belongs to a value, quote it)") !=
+          std::string::npos);
   }
   const std::string command = "only NAME=value and export NAME=value are read, commands are not evaluated";
-  for (const char* content : {"A=b\nsource /etc/other\n", "A=b\n. /etc/other\n", "A=b\nrm -rf /tmp/x\n", "A=b\nexport -n A\n", "A=b\ndeclare -x B=c\n",
-                              "A=b\nif true; then A=c; fi\n", "A=b\n'A'=c\n", "A=b\nA+=c\n", "A=b\nB=c env\n", "A=b\n1A=c\n", "A=b\nset -a\n"}) {
+  for (const char* content : {"A=b\nsource /etc/other\n", "A=b\n. /etc/other\n", "A=b\nrm -rf /tmp/x\n",
+                              "A=b\nexport -n A\n", "A=b\ndeclare -x B=c\n", "A=b\nif true; then A=c; fi\n",
+                              "A=b\n'A'=c\n", "A=b\nA+=c\n", "A=b\nB=c env\n", "A=b\n1A=c\n", "A=b\nset -a\n"}) {
     INFO(content);
     CHECK(error_of(content) == "dcirc.sh:2: " + command);
   }
@@ -130,7 +141,8 @@ TEST_CASE("what a shell would evaluate is refused with its line and without the 
 TEST_CASE("nothing in a credentials file is ever run") {
   const TemporaryDirectory directory;
   const auto proof = directory.path / "proof";
-  for (const std::string& content : {"touch " + proof.string() + "\n", "A=$(touch " + proof.string() + ")\n", "A=`touch " + proof.string() + "`\n"})
+  for (const std::string& content :
+       {"touch " + proof.string() + "\n", "A=$(touch " + proof.string() + ")\n", "A=`touch " + proof.string() + "`\n"})
     CHECK(error_of(content) != "accepted");
   CHECK_FALSE(std::filesystem::exists(proof));
 }
@@ -139,16 +151,25 @@ TEST_CASE("incomplete or swapped credentials say what is wrong, never a value") 
   const std::string id = "remoteci/" + uuid;
   CHECK(error_of("") == "dcirc.sh: DCI_CLIENT_ID is missing; the file needs DCI_CLIENT_ID and DCI_API_SECRET");
   CHECK(error_of("DCI_CLIENT_ID=" + id).starts_with("dcirc.sh: DCI_API_SECRET is missing"));
-  CHECK(error_of("DCI_CLIENTID=" + id) == "dcirc.sh: DCI_CLIENT_ID is missing (DCI_CLIENTID is there: is that a misspelling?)");
+  CHECK(error_of("DCI_CLIENTID=" + id) ==
+        "dcirc.sh: DCI_CLIENT_ID is missing (DCI_CLIENTID is there: is that a misspelling?)");
   CHECK(error_of("DCI_LOGIN=bob\nDCI_PASSWORD=" + secret) ==
-        "dcirc.sh: DCI_CLIENT_ID is missing; DCI_LOGIN is a person's, but the agent needs a remoteci's DCI_CLIENT_ID and DCI_API_SECRET");
+        "dcirc.sh: DCI_CLIENT_ID is missing; DCI_LOGIN is a person's, but the agent needs a remoteci's DCI_CLIENT_ID "
+        "and DCI_API_SECRET");
   const std::vector<std::string> wrong{
-      "DCI_CLIENT_ID=" + secret + "\nDCI_API_SECRET=" + id + "\n",  "DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET=" + id + "\n",
-      "DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET='" + secret + " x'\n", "DCI_CLIENT_ID=user/" + uuid + "\nDCI_API_SECRET=" + secret + "\n",
-      "DCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: [" + secret + "]\n", "DCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: \"" + secret + "\n",
-      "DCI_CLIENT_ID: " + id + "\nDCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: " + secret + "\n", "- " + secret + ": x\n",
-      "DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET=" + secret + "\nDCI_CS_URL=" + secret + "\n", "---\n" + secret + "\n",
-      secret + "\n", "DCI_API_SECRET " + secret + "\n", "DCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: *" + secret + "\n"};
+      "DCI_CLIENT_ID=" + secret + "\nDCI_API_SECRET=" + id + "\n",
+      "DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET=" + id + "\n",
+      "DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET='" + secret + " x'\n",
+      "DCI_CLIENT_ID=user/" + uuid + "\nDCI_API_SECRET=" + secret + "\n",
+      "DCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: [" + secret + "]\n",
+      "DCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: \"" + secret + "\n",
+      "DCI_CLIENT_ID: " + id + "\nDCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: " + secret + "\n",
+      "- " + secret + ": x\n",
+      "DCI_CLIENT_ID=" + id + "\nDCI_API_SECRET=" + secret + "\nDCI_CS_URL=" + secret + "\n",
+      "---\n" + secret + "\n",
+      secret + "\n",
+      "DCI_API_SECRET " + secret + "\n",
+      "DCI_CLIENT_ID: " + id + "\nDCI_API_SECRET: *" + secret + "\n"};
   for (const auto& content : wrong) {
     INFO(content);
     const std::string message = error_of(content);
@@ -158,7 +179,8 @@ TEST_CASE("incomplete or swapped credentials say what is wrong, never a value") 
     CHECK(message.find(uuid) == std::string::npos);
     CHECK(message.find('\n') == std::string::npos);
   }
-  CHECK(error_of(wrong[0]) == "dcirc.sh: DCI_CLIENT_ID is neither remoteci/<uuid> nor a uuid (not shown; is it swapped with the secret?)");
+  CHECK(error_of(wrong[0]) ==
+        "dcirc.sh: DCI_CLIENT_ID is neither remoteci/<uuid> nor a uuid (not shown; is it swapped with the secret?)");
   CHECK(error_of(wrong[1]) == "dcirc.sh: DCI_API_SECRET looks like a client id; are the two swapped?");
 }
 
@@ -206,14 +228,18 @@ TEST_CASE("a secret that every user can read or change is refused with the chmod
         path.string() + " holds a secret, but every user of this machine can read it; run: chmod o= " + path.string());
   set_mode(path, 0602);
   CHECK(read_secret({.file = path, .credential = {}}, {}).error().message ==
-        path.string() + " holds a secret, but every user of this machine can change it; run: chmod o= " + path.string());
+        path.string() +
+            " holds a secret, but every user of this machine can change it; run: chmod o= " + path.string());
   CHECK(read_credentials(source_with(path), {}).error().fault == Fault::refused);
 }
 
 TEST_CASE("a secret that is missing, a directory, a FIFO or unreadable is an error and never waited for") {
   const TemporaryDirectory directory;
-  const auto error = [](const std::filesystem::path& path) { return read_secret({.file = path, .credential = {}}, {}).error().message; };
-  CHECK(error(directory.path / "none") == "cannot open " + (directory.path / "none").string() + ": No such file or directory");
+  const auto error = [](const std::filesystem::path& path) {
+    return read_secret({.file = path, .credential = {}}, {}).error().message;
+  };
+  CHECK(error(directory.path / "none") ==
+        "cannot open " + (directory.path / "none").string() + ": No such file or directory");
   CHECK(error(directory.path) == directory.path.string() + " is not a regular file");
   const auto fifo = directory.path / "fifo";
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
@@ -236,7 +262,8 @@ TEST_CASE("a credential of systemd is a file in the directory that systemd names
   REQUIRE(read_credentials(source, place).has_value());
   CHECK(read_credentials(source, place)->client_id == "remoteci/" + uuid);
   CHECK(read_credentials(source, credentials_directory({})).error().message ==
-        "the credential \"dci\" is only there under systemd (LoadCredential=dci:PATH in outpostd.service); CREDENTIALS_DIRECTORY is not set");
+        "the credential \"dci\" is only there under systemd (LoadCredential=dci:PATH in outpostd.service); "
+        "CREDENTIALS_DIRECTORY is not set");
 }
 
 TEST_CASE("a client id with a file for the secret works like a credentials file, and url in outpost.yml wins") {
@@ -250,7 +277,9 @@ TEST_CASE("a client id with a file for the secret works like a credentials file,
   CHECK(credentials->api_secret.reveal() == secret);
   CHECK(credentials->url.empty());
 
-  source = source_with(private_file(directory, "dcirc.sh", "DCI_CLIENT_ID=" + uuid + " DCI_API_SECRET=" + secret + " DCI_CS_URL=https://a.example.org/\n"));
+  source = source_with(
+      private_file(directory, "dcirc.sh",
+                   "DCI_CLIENT_ID=" + uuid + " DCI_API_SECRET=" + secret + " DCI_CS_URL=https://a.example.org/\n"));
   CHECK(read_credentials(source, {})->url == "https://a.example.org");
   source.url = "https://b.example.org";
   CHECK(read_credentials(source, {})->url == "https://b.example.org");

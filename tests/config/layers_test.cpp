@@ -35,8 +35,7 @@ TEST_CASE("files in conf.d override in the order of their names, whatever order 
 }
 
 TEST_CASE("mappings merge by key, lists are replaced, jobs merge by name") {
-  const Configuration configuration{{{"outpost.yml", base_file},
-                                     {"conf.d/10-lab.yml", R"(sources:
+  const Configuration configuration{{{"outpost.yml", base_file}, {"conf.d/10-lab.yml", R"(sources:
   dci: {poll: 1min}
   other: {type: dci, credentials: /y}
 jobs:
@@ -58,7 +57,8 @@ jobs:
 }
 
 TEST_CASE("a key without a value takes back what an earlier file said") {
-  const Configuration configuration{{{"outpost.yml", base_file}, {"conf.d/10.yml", "sources: {dci: {proxy: ~, poll: }}\n"}}};
+  const Configuration configuration{
+      {{"outpost.yml", base_file}, {"conf.d/10.yml", "sources: {dci: {proxy: ~, poll: }}\n"}}};
   REQUIRE(problems_of(configuration) == "");
   const Source source = configuration.load()->settings.sources.at("dci");
   CHECK(source.proxy.empty());
@@ -83,7 +83,8 @@ TEST_CASE("what a later file repairs is no problem") {
 TEST_CASE("the same key twice in one file is a problem, in two files it is not") {
   const Configuration once{{{"outpost.yml", "slots: 1\n"}, {"conf.d/10.yml", "slots: 2\n"}}};
   CHECK(problems_of(once) == "");
-  const Configuration twice{{{"outpost.yml", "slots: 1\n"}, {"conf.d/10.yml", "spool:\n  limit: 1GiB\n  limit: 2GiB\n"}}};
+  const Configuration twice{
+      {{"outpost.yml", "slots: 1\n"}, {"conf.d/10.yml", "spool:\n  limit: 1GiB\n  limit: 2GiB\n"}}};
   CHECK(problems_of(twice) == "conf.d/10.yml:3:3: the key \"limit\" is written twice (first in line 2); remove one\n");
 }
 
@@ -93,11 +94,13 @@ TEST_CASE("a file in conf.d whose name ends in .yaml is not silently ignored") {
 }
 
 TEST_CASE("a broken file in conf.d hides no broken file, and half a configuration is not judged") {
-  const Configuration configuration{{{"outpost.yml", "jobs: [\n"}, {"conf.d/10.yml", "- a\n"}, {"conf.d/20.yml", "a: b: c\n"}}};
+  const Configuration configuration{
+      {{"outpost.yml", "jobs: [\n"}, {"conf.d/10.yml", "- a\n"}, {"conf.d/20.yml", "a: b: c\n"}}};
   CHECK(problems_of(configuration) ==
         "outpost.yml:2:1: not valid YAML: a [ is not closed by ], or a comma is missing\n"
         "conf.d/10.yml:1:1: lines of \"key: value\" are due (example: slots: 2)\n"
-        "conf.d/20.yml:1:5: not valid YAML: a key is not expected here (is the indentation right? text with \": \" in it needs "
+        "conf.d/20.yml:1:5: not valid YAML: a key is not expected here (is the indentation right? text with \": \" in "
+        "it needs "
         "quotes)\n");
 }
 
@@ -134,13 +137,17 @@ TEST_CASE("a variable that fits no key, a list, or two keys is a problem, as is 
   const auto problem = [&](const std::string& name, const std::string& value) {
     return problems_of(configuration, {{name, value}});
   };
-  CHECK(problem("OUTPOST_CFG_SLOT", "2") == "OUTPOST_CFG_SLOT: no key of outpost.yml has this name (did you mean \"OUTPOST_CFG_SLOTS\"?)\n");
-  CHECK(problem("OUTPOST_CFG_SOURCES_DCI_URL", "x").starts_with("OUTPOST_CFG_SOURCES_DCI_URL: no key of outpost.yml has this name"));
+  CHECK(problem("OUTPOST_CFG_SLOT", "2") ==
+        "OUTPOST_CFG_SLOT: no key of outpost.yml has this name (did you mean \"OUTPOST_CFG_SLOTS\"?)\n");
+  CHECK(problem("OUTPOST_CFG_SOURCES_DCI_URL", "x")
+            .starts_with("OUTPOST_CFG_SOURCES_DCI_URL: no key of outpost.yml has this name"));
   CHECK(problem("OUTPOST_CFG_PLUGINS_PATH", "/x") ==
         "OUTPOST_CFG_PLUGINS_PATH: a variable sets single values, not lists or mappings; write it into outpost.yml\n");
   CHECK(problem("OUTPOST_CFG_SOURCES_MY_DCI_POLL", "5s") ==
-        "OUTPOST_CFG_SOURCES_MY_DCI_POLL: may mean sources.my-dci.poll or sources.my_dci.poll; write it into outpost.yml\n");
-  CHECK(problem("OUTPOST_CFG_SLOTS", "two") == "OUTPOST_CFG_SLOTS: slots: \"two\" is not a whole number (example: 2)\n");
+        "OUTPOST_CFG_SOURCES_MY_DCI_POLL: may mean sources.my-dci.poll or sources.my_dci.poll; write it into "
+        "outpost.yml\n");
+  CHECK(problem("OUTPOST_CFG_SLOTS", "two") ==
+        "OUTPOST_CFG_SLOTS: slots: \"two\" is not a whole number (example: 2)\n");
   CHECK(problem("OUTPOST_CFG_SLOTS", "") == "OUTPOST_CFG_SLOTS: slots: \"\" is not a whole number (example: 2)\n");
   CHECK(problem("OUTPOST_CFG_", "2").starts_with("OUTPOST_CFG_: no key of outpost.yml has this name"));
 }

@@ -41,7 +41,8 @@ TEST_CASE("every key of a full file arrives in the settings") {
   CHECK(job.source == "dci");
   CHECK(job.topic == "OCP-4.16");
   CHECK(job.components == boost::json::parse(R"(["ocp?tags:build:nightly",
-        {"type": "ocp", "tags": ["build:ga"], "max_age": "7d", "latest": true}])").as_array());
+        {"type": "ocp", "tags": ["build:ga"], "max_age": "7d", "latest": true}])")
+                              .as_array());
   CHECK(job.backlog == Backlog::newest);
   REQUIRE(job.windows.size() == 2);
   CHECK(job.windows[0].text() == "Mon..Fri 18:00-06:00");
@@ -72,7 +73,8 @@ TEST_CASE("every key of a full file arrives in the settings") {
   CHECK(settings.logs.step_limit == 200ULL << 20);
   CHECK(settings.secrets.at("bmc4").file == "/etc/outpost/bmc4");
   CHECK(settings.secrets.at("registry").credential == "registry");
-  CHECK(settings.plugins_path == std::vector<std::filesystem::path>{directory / "plugins", "/usr/share/outpost/plugins"});
+  CHECK(settings.plugins_path ==
+        std::vector<std::filesystem::path>{directory / "plugins", "/usr/share/outpost/plugins"});
   CHECK(settings.state_directory == "/var/lib/outpost");
   CHECK(settings.runtime_directory == "/run/outpost");
 }
@@ -196,13 +198,12 @@ jobs:
     timeout: 10 minuts
     enabled: yes
 spool: {limit: 5 parsecs}
-)") ==
-        "outpost.yml:1:1: unknown key \"slot\" (did you mean \"slots\"?)\n"
-        "outpost.yml:3:9: sources.dci.type: \"dcii\" is not a type of source (did you mean \"dci\"?)\n"
-        "outpost.yml:6:5: jobs.source: there is no source \"dcj\" (did you mean \"dci\"?)\n"
-        "outpost.yml:8:5: jobs.timeout: \"10 minuts\" is not a duration (example: 10min)\n"
-        "outpost.yml:9:5: jobs.enabled: \"yes\" is not a boolean (write true)\n"
-        "outpost.yml:10:9: spool.limit: \"5 parsecs\" is not a size (example: 5GiB)\n");
+)") == "outpost.yml:1:1: unknown key \"slot\" (did you mean \"slots\"?)\n"
+       "outpost.yml:3:9: sources.dci.type: \"dcii\" is not a type of source (did you mean \"dci\"?)\n"
+       "outpost.yml:6:5: jobs.source: there is no source \"dcj\" (did you mean \"dci\"?)\n"
+       "outpost.yml:8:5: jobs.timeout: \"10 minuts\" is not a duration (example: 10min)\n"
+       "outpost.yml:9:5: jobs.enabled: \"yes\" is not a boolean (write true)\n"
+       "outpost.yml:10:9: spool.limit: \"5 parsecs\" is not a size (example: 5GiB)\n");
 }
 
 TEST_CASE("a file that is missing, no file, or too large says so") {

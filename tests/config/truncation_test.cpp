@@ -38,7 +38,8 @@ export DCI_CS_URL=https://api.example.org \
 
 TEST_CASE("a configuration that is cut off at any byte gets an answer") {
   const Configuration configuration{{}};
-  for (std::size_t size = 0; size <= good_file.size(); ++size) expect_an_answer(configuration, good_file.substr(0, size));
+  for (std::size_t size = 0; size <= good_file.size(); ++size)
+    expect_an_answer(configuration, good_file.substr(0, size));
 }
 
 TEST_CASE("a configuration with any one byte changed gets an answer") {
@@ -87,12 +88,14 @@ TEST_CASE("YAML that is made to hurt is refused quickly") {
   CHECK(problems_of("slots: 2 # \xE9t\xE9\n") == "outpost.yml:1:12: not UTF-8; save the file as UTF-8\n");
   CHECK(problems_of("\xFF\xFEs\0l\0") == "outpost.yml:1:1: not UTF-8; save the file as UTF-8\n");
   CHECK(problems_of("x-a: {<<: 3}\n") == "outpost.yml:1:7: << takes an alias of a mapping, or a list of them\n");
-  CHECK(problems_of("spool:\n \tlimit: 1GiB\n") == "outpost.yml:2:2: a tab in the indentation; YAML takes only spaces\n");
+  CHECK(problems_of("spool:\n \tlimit: 1GiB\n") ==
+        "outpost.yml:2:2: a tab in the indentation; YAML takes only spaces\n");
 }
 
 TEST_CASE("credentials that are cut off at any byte get an answer, and never show what they hold") {
-  for (const std::string& content : {shell_file, std::string{"---\nDCI_CLIENT_ID: remoteci/7d2b0b6e-6b61-4d5b-9b1e-000000000001\n"
-                                                             "DCI_API_SECRET: \"abc\\\"def\"\nDCI_CS_URL: https://api.example.org\n"}}) {
+  for (const std::string& content :
+       {shell_file, std::string{"---\nDCI_CLIENT_ID: remoteci/7d2b0b6e-6b61-4d5b-9b1e-000000000001\n"
+                                "DCI_API_SECRET: \"abc\\\"def\"\nDCI_CS_URL: https://api.example.org\n"}}) {
     REQUIRE(parse_credentials(content, "f").has_value());
     for (std::size_t size = 0; size <= content.size(); ++size) {
       const auto credentials = parse_credentials(content.substr(0, size), "f");

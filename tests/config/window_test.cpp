@@ -18,7 +18,9 @@ Window window(std::string_view text) {
 }
 
 /// November 2026: the 23rd is a Monday. Prague is one hour ahead of UTC.
-local_seconds wall(unsigned day, int hour, int minute = 0) { return local_days{2026y / November / day} + hours{hour} + minutes{minute}; }
+local_seconds wall(unsigned day, int hour, int minute = 0) {
+  return local_days{2026y / November / day} + hours{hour} + minutes{minute};
+}
 
 Timestamp utc(unsigned m, unsigned d, int h, int min = 0, int s = 0) {
   return Timestamp{sys_days{2026y / m / d}} + hours{h} + minutes{min} + seconds{s};
@@ -71,7 +73,8 @@ TEST_CASE("days may be lists, ranges over the weekend, whole names, in any case;
 }
 
 TEST_CASE("a moment is judged by the clock of the window's zone, the machine's without one") {
-  const Window here = window("Mon 18:00-20:00"), there = window("Mon 18:00-20:00 America/New_York"), zulu = window("Mon 18:00-20:00 UTC");
+  const Window here = window("Mon 18:00-20:00"), there = window("Mon 18:00-20:00 America/New_York"),
+               zulu = window("Mon 18:00-20:00 UTC");
   CHECK(here.contains(utc(11, 23, 17)));
   CHECK_FALSE(here.contains(utc(11, 23, 19)));
   CHECK(there.contains(utc(11, 23, 23)));
@@ -113,17 +116,19 @@ TEST_CASE("an hour that comes twice counts both times") {
 }
 
 TEST_CASE("whatever the moment, the next opening is open, not earlier, and nothing before it is open") {
-  const std::vector<std::string> texts{"Mon..Fri 18:00-06:00", "Sat,Sun", "02:15-02:45", "Sun 01:30-03:30", "Wed 23:59-00:01",
-                                       "Sun 02:00-02:01 America/New_York"};
+  const std::vector<std::string> texts{"Mon..Fri 18:00-06:00", "Sat,Sun",         "02:15-02:45",
+                                       "Sun 01:30-03:30",      "Wed 23:59-00:01", "Sun 02:00-02:01 America/New_York"};
   for (const auto& text : texts) {
     const Window subject = window(text);
-    for (const auto start : {utc(3, 27, 3, 3), utc(10, 23, 3, 3), utc(11, 20, 3, 3), utc(3, 6, 3, 3), utc(10, 30, 3, 3)}) {
+    for (const auto start :
+         {utc(3, 27, 3, 3), utc(10, 23, 3, 3), utc(11, 20, 3, 3), utc(3, 6, 3, 3), utc(10, 30, 3, 3)}) {
       for (auto moment = start; moment < start + days{4}; moment += 47min) {
         const auto opening = subject.next_opening(moment);
         REQUIRE(opening >= moment);
         REQUIRE(subject.contains(opening));
         if (opening > moment) REQUIRE_FALSE(subject.contains(opening - 1s));
-        for (auto between = moment; between < std::min(opening, moment + hours{6}); between += 7min) REQUIRE_FALSE(subject.contains(between));
+        for (auto between = moment; between < std::min(opening, moment + hours{6}); between += 7min)
+          REQUIRE_FALSE(subject.contains(between));
       }
     }
   }
@@ -153,8 +158,9 @@ TEST_CASE("what is no window is refused with the word that is wrong") {
   CHECK(error("18:00-24:01") == "\"18:00-24:01\" are not times (example: 18:00-06:00)");
   CHECK(error("18:00 - 19:00") == "\"18:00\" are not times (example: 18:00-06:00)");
   CHECK(error("08:00-08:00") == "\"08:00-08:00\" opens and closes at once; for the whole day leave the times out");
-  CHECK(error("Sat 08:00-09:00 Mars/Base") == "\"Mars/Base\" is not a time zone of this machine (example: Europe/Prague)");
+  CHECK(error("Sat 08:00-09:00 Mars/Base") ==
+        "\"Mars/Base\" is not a time zone of this machine (example: Europe/Prague)");
   CHECK(error("UTC").find("says neither days nor times") != std::string::npos);
-  CHECK(error("") .find("is not a window") != std::string::npos);
+  CHECK(error("").find("is not a window") != std::string::npos);
   CHECK(error("always") == "\"always\" is not a day (write Mon, Tue, Wed, Thu, Fri, Sat or Sun)");
 }
