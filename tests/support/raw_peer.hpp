@@ -117,6 +117,11 @@ class RawConnection {
     pollfd state{descriptor_, 0, 0};
     return descriptor_ >= 0 && ::poll(&state, 1, 0) >= 0 && (state.revents & (POLLHUP | POLLERR)) == 0;
   }
+  /// Waits so long for something to read, or the end.
+  [[nodiscard]] bool is_readable(int milliseconds) const {
+    pollfd state{descriptor_, POLLIN, 0};
+    return ::poll(&state, 1, milliseconds) > 0;
+  }
   void finish_tls() { ::SSL_shutdown(session_); }  ///< Sends close_notify.
   void shutdown_send() { ::shutdown(descriptor_, SHUT_WR); }
   void wait_for_close() {

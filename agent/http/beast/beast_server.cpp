@@ -12,6 +12,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -54,7 +55,7 @@ Peer peer_of(int descriptor) {
 /// What outlives the server object: the coroutines that run when it is destroyed end a little later.
 struct Running {
   bool stopped = false;
-  std::set<ServerConnection*> connections;
+  std::set<std::shared_ptr<ServerConnection>> connections;
 };
 
 struct ListeningSocket {
@@ -71,13 +72,16 @@ struct ListeningSocket {
 asio::awaitable<void> serve(std::shared_ptr<Running> running, std::shared_ptr<ServerConnection> connection,
                             TlsStream* tls) {
   const struct Registered {
-    Registered(Running& in, ServerConnection* what) : running{in}, connection{what} {
-      running.connections.insert(what);
+    Registered(Running& in, const std::shared_ptr<ServerConnection>& what) : running{in}, connection{what} {
+      running.connections.insert(connection);
     }
     ~Registered() { running.connections.erase(connection); }
+    Registered(const Registered&) = delete;
+    Registered& operator=(const Registered&) = delete;
     Running& running;
-    ServerConnection* connection;
-  } registered{*running, connection.get()};
+    const std::shared_ptr<ServerConnection>& connection;
+  } registered{*running, connection};
+  if (running->stopped) co_return;
   if (tls) {
     const auto limit = connection->handshake_timeout();
     tls->socket().limit(limit, SocketStream::Clock::now() + limit);
@@ -138,7 +142,6 @@ class BeastServer final : public Server {
     auto bound = tcp ? Listener::tcp(*tcp) : Listener::local(std::get<UnixAddress>(options.address));
     if (!bound) return bound.error();
     const std::uint16_t port = bound->port();
-    running_->stopped = false;
     auto listening = std::make_shared<ListeningSocket>(executor_, std::move(*bound));
     listening->tls = std::move(tls);
     listening->service =
@@ -157,9 +160,10 @@ class BeastServer final : public Server {
       listening->file.reset();
     }
     listening_.clear();
-    const auto connections = running_->connections;  // Ending one changes the set.
-    for (auto* connection : connections)
-      if (running_->connections.contains(connection)) connection->stop();
+    // On the loop even when we are called from outside of it: Asio hands a signal on to a coroutine by a handler of its
+    // own there, which must not find the coroutine gone.
+    for (const auto& connection : running_->connections) asio::post(executor_, [connection] { connection->stop(); });
+    running_ = std::make_shared<Running>();  // For whoever listens again.
   }
 
  private:
