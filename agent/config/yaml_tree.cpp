@@ -81,7 +81,6 @@ class Builder final : public YAML::EventHandler {
       throw Stop{{lines_.at(mark), "a second YAML document; one file holds one (remove the line ---)"}};
   }
   void OnDocumentEnd() override {}
-  void OnAnchor(const YAML::Mark&, const std::string&) override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     refuse_as_key(mark);

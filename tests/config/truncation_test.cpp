@@ -45,7 +45,8 @@ TEST_CASE("a configuration that is cut off at any byte gets an answer") {
 TEST_CASE("a configuration with any one byte changed gets an answer") {
   const Configuration configuration{{}};
   std::mt19937 random{42};
-  const std::string bytes = std::string{"\0\t\n\r \"'#&*!|>%@`[]{},:?-~\\\x7f\x80\xC3\xFF<", 33};
+  using namespace std::string_literals;
+  const std::string bytes = "\0\t\n\r \"'#&*!|>%@`[]{},:?-~\\\x7f\x80\xC3\xFF<"s;
   for (std::size_t at = 0; at < good_file.size(); ++at) {
     std::string text = good_file;
     text[at] = bytes[random() % bytes.size()];
@@ -64,6 +65,7 @@ TEST_CASE("lines in any order get an answer") {
 }
 
 TEST_CASE("YAML that is made to hurt is refused quickly") {
+  using namespace std::string_literals;
   std::string laughs = "x-a: &a [x,x,x,x,x,x,x,x,x,x]\n";
   for (char name = 'b'; name < 'k'; ++name) {
     const std::string before{static_cast<char>(name - 1)};
@@ -84,9 +86,9 @@ TEST_CASE("YAML that is made to hurt is refused quickly") {
   CHECK(problems_of("x-a: &a [*a]\n") == "outpost.yml:1:10: an alias inside the value that it stands for\n");
   CHECK(problems_of("? [a]\n: b\n") == "outpost.yml:1:3: a key must be a word\n");
   CHECK(problems_of(": b\n") == "outpost.yml:1:1: a key must be a word\n");
-  CHECK(problems_of(std::string{"slots: 2\nspool:\0\n", 17}) == "outpost.yml:2:7: a control byte (\\x00); remove it\n");
+  CHECK(problems_of("slots: 2\nspool:\0\n"s) == "outpost.yml:2:7: a control byte (\\x00); remove it\n");
   CHECK(problems_of("slots: 2 # \xE9t\xE9\n") == "outpost.yml:1:12: not UTF-8; save the file as UTF-8\n");
-  CHECK(problems_of("\xFF\xFEs\0l\0") == "outpost.yml:1:1: not UTF-8; save the file as UTF-8\n");
+  CHECK(problems_of("\xFF\xFEs\0l\0"s) == "outpost.yml:1:1: not UTF-8; save the file as UTF-8\n");
   CHECK(problems_of("x-a: {<<: 3}\n") == "outpost.yml:1:7: << takes an alias of a mapping, or a list of them\n");
   CHECK(problems_of("spool:\n \tlimit: 1GiB\n") ==
         "outpost.yml:2:2: a tab in the indentation; YAML takes only spaces\n");
