@@ -9,9 +9,9 @@ namespace {
 
 constexpr std::size_t window = 4;
 
-std::uint32_t load(const char* bytes) {
+std::uint32_t load(std::string_view bytes) {
   std::uint32_t value;
-  std::memcpy(&value, bytes, sizeof value);
+  std::memcpy(&value, bytes.data(), sizeof value);
   return value;
 }
 
@@ -20,8 +20,6 @@ std::size_t hashed(std::uint32_t value, unsigned shift) { return (value * 265443
 }  // namespace
 
 SecretAutomaton::SecretAutomaton() : nodes_(1) { resize_filter(); }
-
-std::size_t SecretAutomaton::slot_of(const char* four_bytes) const { return hashed(load(four_bytes), shift_); }
 
 /// Large enough that one place in 32 at most is a false alarm, small enough for the first cache as long as possible.
 void SecretAutomaton::resize_filter() {
@@ -46,7 +44,7 @@ void SecretAutomaton::add(std::string_view word) {
       first = next;
       const auto depth = nodes_[node].depth + 1;
       nodes_.push_back({.next_sibling = sibling, .depth = depth, .byte = byte});
-      if (depth == window) beginnings_.push_back(load(word.data()));
+      if (depth == window) beginnings_.push_back(load(word));
     }
     node = next;
   }
@@ -74,7 +72,7 @@ void SecretAutomaton::link() {
 std::size_t SecretAutomaton::skip(std::string_view text, std::size_t at) const {
   const auto* filter = filter_.data();
   for (; at + window <= text.size(); ++at) {
-    const auto slot = slot_of(text.data() + at);
+    const auto slot = hashed(load({text.data() + at, window}), shift_);
     if (filter[slot / 64] >> slot % 64 & 1) break;
   }
   return at;

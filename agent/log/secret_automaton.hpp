@@ -44,7 +44,6 @@ class SecretAutomaton {
     char byte = 0;
   };
 
-  [[nodiscard]] std::size_t slot_of(const char* four_bytes) const;
   void resize_filter();
 
   std::vector<Entry> nodes_;
