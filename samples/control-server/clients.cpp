@@ -20,7 +20,7 @@ json::array subscribers(Records& records, const std::string& remoteci) {
 
 json::object with_team_and_users(Records& records, json::object remoteci) {
   auto rows = records.select(teams, equals("id", text_at(remoteci, "team_id")));
-  remoteci["team"] = rows.empty() ? json::value{nullptr} : rows.front();
+  remoteci["team"] = rows.empty() ? json::value(nullptr) : rows.front();
   remoteci["users"] = subscribers(records, text_at(remoteci, "id"));
   return without_secret(std::move(remoteci));
 }

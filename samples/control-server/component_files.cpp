@@ -80,7 +80,7 @@ Response redirect_to_component_file(Call& call) {
   const auto& path = call.ids[1];
   if (!is_plain_key(path)) throw ApiError{400, "Request malformed: filepath is invalid", {}};
   const auto& tags = component.at("tags").as_array();
-  if (std::ranges::find(tags, json::value{"rhdl"}) != tags.end()) return redirect_through_rhdl(call);
+  if (std::ranges::find(tags, json::value("rhdl")) != tags.end()) return redirect_through_rhdl(call);
   auto response = empty_response(302);
   // Whether the object exists is not looked at: that is the store's 404.
   response.headers.add("Location", call.objects.presigned_url(call.request.method, call.request, "dci-components",

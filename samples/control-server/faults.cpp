@@ -49,7 +49,7 @@ Result<json::object> rule_of_line(std::string_view line) {
       for (const auto& number : split(words[i].substr(equal + 1), ',')) nth.push_back(word_value(number));
       rule["nth"] = std::move(nth);
     } else {
-      rule[key] = equal == std::string::npos ? json::value{true} : word_value(words[i].substr(equal + 1));
+      rule[key] = equal == std::string::npos ? json::value(true) : word_value(words[i].substr(equal + 1));
     }
   }
   return rule;

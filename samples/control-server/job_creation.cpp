@@ -10,7 +10,7 @@ namespace {
 
 json::value id_or_null(const json::object& object, std::string_view key) {
   const auto* value = object.if_contains(key);
-  return value ? *value : json::value{nullptr};
+  return value ? *value : json::value(nullptr);
 }
 
 void attach(Records& records, std::string_view job, std::string_view component) {

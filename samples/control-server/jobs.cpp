@@ -28,7 +28,7 @@ json::value pointed(Records& records, const Table& table, const json::object& jo
   const auto id = text_at(job, column);
   if (id.empty()) return nullptr;
   auto rows = records.select(table, equals("id", id));
-  return rows.empty() ? json::value{nullptr} : rows.front();
+  return rows.empty() ? json::value(nullptr) : rows.front();
 }
 
 /// A job that the caller may see; to others it does not exist.

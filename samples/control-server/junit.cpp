@@ -124,7 +124,7 @@ class Reader {
   }
 
   static void add_outcome(json::object& test, const Open& element) {
-    const json::value text = element.text ? json::value{json::string{*element.text}} : json::value{nullptr};
+    const json::value text = element.text ? json::value(json::string(*element.text)) : json::value(nullptr);
     if (element.name == "system-out") test["stdout"] = text;
     if (element.name == "system-err") test["stderr"] = text;
     if (element.name != "skipped" && element.name != "error" && element.name != "failure") return;

@@ -108,7 +108,7 @@ QueryArguments parse_query(std::string_view query) {
 ListArguments list_arguments(const QueryArguments& arguments) {
   json::object raw;
   for (const auto& [name, value] : arguments) raw[name] = value;
-  json::value checked{raw};
+  json::value checked(raw);
   check(list_schema, checked);
   ListArguments list;
   if (const auto limit = text_at(raw, "limit"); !limit.empty()) {

@@ -6,7 +6,7 @@ namespace {
 
 json::object with_team(Records& records, json::object pipeline) {
   auto rows = records.select(teams, equals("id", text_at(pipeline, "team_id")));
-  pipeline["team"] = rows.empty() ? json::value{nullptr} : rows.front();
+  pipeline["team"] = rows.empty() ? json::value(nullptr) : rows.front();
   return pipeline;
 }
 

@@ -22,7 +22,7 @@ json::object with_neighbours(Records& records, json::object topic) {
     const auto id = text_at(topic, column);
     if (id.empty()) return nullptr;
     auto rows = records.select(table, equals("id", id));
-    return rows.empty() ? json::value{nullptr} : rows.front();
+    return rows.empty() ? json::value(nullptr) : rows.front();
   };
   topic["product"] = row(products, "product_id");
   topic["next_topic"] = row(topics, "next_topic_id");

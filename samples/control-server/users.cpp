@@ -90,7 +90,7 @@ Response create_user(Call& call) {
   if (!values.contains("fullname")) values["fullname"] = fallback;
   if (!values.contains("timezone")) values["timezone"] = "UTC";
   const auto password = text_at(values, "password");
-  values["password"] = password.empty() ? json::value{nullptr} : json::value{hash_password(password)};
+  values["password"] = password.empty() ? json::value(nullptr) : json::value(hash_password(password));
   auto user = call.records.create(users, std::move(values));
   user.erase("password");
   return json_response(201, "user", user, text_at(user, "etag"));
