@@ -1,7 +1,6 @@
 #include "agent/files/safe_path.hpp"
 
 #include "agent/base/text.hpp"
-#include "agent/files/descriptor.hpp"
 
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -21,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t deepest = 64;
 
 Error refused(std::string_view name, std::string_view why) {
-  return {Fault::refused, "refused to write \"" + printable(name, 300) + "\": " + std::string{why}};
+  return {Fault::refused, "refused to use \"" + printable(name, 300) + "\": " + std::string{why}};
 }
 
 bool has_control_byte(std::string_view text) {
@@ -99,6 +98,23 @@ Result<void> check_name(std::string_view name) {
 
 Result<fs::path> inside(const fs::path& root, std::string_view relative) {
   return checked(root, relative, Missing::stop_there);
+}
+
+Result<Descriptor> open_inside(const fs::path& root, std::string_view relative) {
+  auto components = components_of(relative);
+  if (!components) return components.error();
+  auto parent = open_parent(root, relative, *components, Missing::stop_there);
+  if (!parent) return parent.error();
+  const std::string path = (root / relative).native();
+  if (!parent->is_open()) return errno_error("cannot open", path, ENOENT);
+  Descriptor file{::openat(parent->get(), components->back().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  if (!file.is_open() && errno == ELOOP)
+    return Error{Fault::refused, printable(path) + ": a symbolic link, not followed"};
+  if (!file.is_open()) return errno_error("cannot open", printable(path), errno);
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    return Error{Fault::refused, printable(path) + ": not a regular file"};
+  return file;
 }
 
 Result<fs::path> prepare_inside(const fs::path& root, std::string_view relative) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/base/result.hpp"
+#include "agent/files/descriptor.hpp"
 
 #include <filesystem>
 #include <string_view>
@@ -17,6 +18,10 @@ namespace outpost::files {
 /// in it (its last component included). Components that do not exist yet are fine.
 /// The answer holds as long as nobody else changes the tree. `root` itself must exist and may be a link.
 [[nodiscard]] Result<std::filesystem::path> inside(const std::filesystem::path& root, std::string_view relative);
+
+/// Opens the regular file at root/relative for reading, under the rules of check_name() and without following any
+/// link below `root`. Does not wait for fifos and devices: refused, like everything else that is no regular file.
+[[nodiscard]] Result<Descriptor> open_inside(const std::filesystem::path& root, std::string_view relative);
 
 /// inside(), and makes the directories above the name that are missing (0750).
 [[nodiscard]] Result<std::filesystem::path> prepare_inside(const std::filesystem::path& root,

@@ -3,6 +3,9 @@
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 
@@ -52,7 +55,7 @@ TEST_CASE("a name that could leave the directory is refused, whatever it is") {
     INFO(name);
     REQUIRE_FALSE(path);
     CHECK(path.error().fault == Fault::refused);
-    CHECK(path.error().message.find("refused to write") != std::string::npos);
+    CHECK(path.error().message.find("refused to use") != std::string::npos);
   }
 }
 
@@ -139,4 +142,21 @@ TEST_CASE("links cannot be chained to leave the tree") {
   CHECK_FALSE(make_symlink_inside(root.path, "e", "a/b/l/../x"));
   CHECK(make_symlink_inside(root.path, "a/b/l", "../.."));
   CHECK_FALSE(make_symlink_inside(root.path, "a/b/l/escape", "../x"));
+}
+
+TEST_CASE("only regular files inside are opened, and nothing is waited for") {
+  const test::TemporaryDirectory root;
+  test::write_file(root.path / "dir" / "file", "content");
+  fs::create_symlink("dir", root.path / "link");
+  fs::create_symlink("file", root.path / "dir" / "link");
+  REQUIRE(::mkfifo((root.path / "fifo").c_str(), 0600) == 0);
+  const auto opened = open_inside(root.path, "dir/file");
+  REQUIRE(opened);
+  char byte = 0;
+  CHECK(::read(opened->get(), &byte, 1) == 1);
+  CHECK(byte == 'c');
+  for (const std::string name : {"link/file", "dir/link", "fifo", "dir", "../x", "dir/missing", "missing/file"}) {
+    INFO(name);
+    CHECK_FALSE(open_inside(root.path, name));
+  }
 }
