@@ -91,6 +91,9 @@ Result<std::string> request_head(const Request& request, const Route& route, con
     if (!is_field_value(value)) return bad("a value of the header " + name);
     if (!is_set_by_us(name)) add(name, value);
   }
+  if (route.in_absolute_form())
+    if (const auto credentials = proxy_authorization(*route.proxy); !credentials.empty())
+      add("Proxy-Authorization", credentials);
   if (!user_agent.empty() && !request.headers.has("User-Agent")) add("User-Agent", user_agent);
   // These methods announce a body even when it is empty (RFC 9110 §8.6).
   const bool expects_body = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
@@ -160,6 +163,8 @@ class BeastClient final : public Client {
       auto response = co_await exchange.run(sink);
       if (kept && exchange.was_closed_unanswered() && (exchange.was_unsent() || is_repeatable(request))) continue;
       if (response && exchange.is_reusable()) pool_.put(key, std::move(connection));
+      if (response && response->status == 407 && route.in_absolute_form())
+        co_return proxy_wants_credentials(route, response->headers.get("Proxy-Authenticate"));
       co_return response;
     }
   }

@@ -16,8 +16,6 @@ constexpr int busy_timeout_ms = 5000;  ///< Only an admin's sqlite3 shell can ho
 
 bool SqlError::damaged() const { return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB; }
 
-bool SqlError::interrupted() const { return (code_ & 0xff) == SQLITE_INTERRUPT; }
-
 Error SqlError::error() const {
   switch (code_ & 0xff) {
     case SQLITE_FULL: return {Fault::retry_later, message_ + " (free some space; nothing was written)"};

@@ -24,8 +24,6 @@ class SqlError : public std::exception {
   [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
   /// The content of the file is wrong, not the disk or the moment.
   [[nodiscard]] bool damaged() const;
-  /// Somebody's time limit stopped it.
-  [[nodiscard]] bool interrupted() const;
   /// In the words of the ports: a full or failing disk is retry_later.
   [[nodiscard]] Error error() const;
 

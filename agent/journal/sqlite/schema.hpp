@@ -2,7 +2,6 @@
 
 #include "agent/journal/sqlite/database.hpp"
 
-#include <chrono>
 #include <span>
 #include <string>
 
@@ -36,7 +35,10 @@ Result<void> check_owner(Database& database, const std::string& file);
 Result<SchemaState> migrate(Database& database, const std::string& file, std::span<const Migration> steps,
                             const std::string& new_journal_id, const std::string& now);
 
-/// Throws a damaged SqlError when what can be checked in `budget` is not right.
-void expect_whole(Database& database, std::chrono::milliseconds budget);
+/// How much of a file is looked at: everything, or the tables that stay small.
+enum class Check { all, small_tables };
+
+/// Throws a damaged SqlError when the content is not what SQLite wrote. Reads what it checks.
+void expect_whole(Database& database, Check check);
 
 }  // namespace outpost::journal::sqlite

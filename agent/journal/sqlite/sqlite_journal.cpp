@@ -35,10 +35,10 @@ namespace {
 using sqlite::Database;
 using sqlite::SqlError;
 
-/// The whole file is checked when the last agent did not close it; a large one, closed in order, only in part, so that
-/// a start stays quick.
-constexpr std::chrono::milliseconds check_after_crash{1500};
-constexpr std::chrono::milliseconds check_after_close{25};
+/// Up to these sizes the whole file is checked at the start; above, the tables that stay small, so that a start stays
+/// quick. Only a machine that died can leave a file half written, and that is worth more time.
+constexpr std::uintmax_t checked_always = 16 << 20;
+constexpr std::uintmax_t checked_after_power_loss = 512 << 20;
 
 struct Opened {
   std::unique_ptr<Database> database;
@@ -46,14 +46,17 @@ struct Opened {
 };
 
 /// Throws SqlError; a damaged file is one of them.
-Result<Opened> open_file(const std::filesystem::path& path, std::chrono::milliseconds budget, const Clock& clock) {
+Result<Opened> open_file(const std::filesystem::path& path, sqlite::LastEnd last_end, const Clock& clock) {
   if (auto created = sqlite::create_private(path); !created) return created.error();
   Opened opened;
   opened.database = std::make_unique<Database>(path, Database::Mode::read_write);
   Database& database = *opened.database;
   if (auto ours = sqlite::check_owner(database, path.string()); !ours) return ours.error();
   sqlite::make_durable(database);
-  sqlite::expect_whole(database, budget);
+  std::error_code ignored;
+  const auto limit = last_end == sqlite::LastEnd::machine_died ? checked_after_power_loss : checked_always;
+  const bool small = std::filesystem::file_size(path, ignored) <= limit;
+  sqlite::expect_whole(database, small ? sqlite::Check::all : sqlite::Check::small_tables);
   const Timestamp now = clock.now();
   auto state = sqlite::migrate(database, path.string(), sqlite::migrations(), new_id(now), to_rfc3339(now));
   if (!state) return state.error();
@@ -75,13 +78,13 @@ auto guarded(Read read) -> decltype(read()) {
 
 Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(std::filesystem::path path, Identity identity,
                                                            const Clock& clock, asio::any_io_executor loop) {
-  auto lock = sqlite::StateLock::take(path);
+  auto lock = sqlite::StateLock::take(path, identity.boot_id);
   if (!lock) return lock.error();
   std::string quarantined;
   Opened opened;
   for (;;) {
     try {
-      auto attempt = open_file(path, lock->was_clean() ? check_after_close : check_after_crash, clock);
+      auto attempt = open_file(path, lock->last_end(), clock);
       if (!attempt) return attempt.error();
       opened = std::move(*attempt);
       break;
@@ -111,7 +114,7 @@ SqliteJournal::~SqliteJournal() {
   const bool damaged = state_->writer->saw_damage();
   state_->reader.reset();  // The writer's connection is the last: closing it empties the log.
   state_->writer.reset();
-  if (!damaged) state_->lock.say_clean();
+  if (!damaged) state_->lock.say_closed();
 }
 
 const std::string& SqliteJournal::quarantined() const { return state_->quarantined; }

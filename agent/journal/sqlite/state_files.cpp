@@ -16,10 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view clean_mark = "closed\n";
+constexpr std::string_view closed_mark = "closed\n";
 
 std::string content(int descriptor) {
-  std::array<char, 64> bytes{};
+  std::array<char, 128> bytes{};
   const auto count = ::pread(descriptor, bytes.data(), bytes.size(), 0);
   return count > 0 ? std::string{bytes.data(), static_cast<std::size_t>(count)} : std::string{};
 }
@@ -38,7 +38,7 @@ void sync_directory(const fs::path& directory) {
 
 }  // namespace
 
-Result<StateLock> StateLock::take(const fs::path& journal) {
+Result<StateLock> StateLock::take(const fs::path& journal, const std::string& boot_id) {
   const fs::path path = journal.string() + ".lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (descriptor < 0) return errno_error("open", path.string(), errno);
@@ -51,19 +51,23 @@ Result<StateLock> StateLock::take(const fs::path& journal) {
                                      printable(holder.empty() ? "process unknown" : holder) +
                                      "); stop it first, or give this one a state directory of its own"};
   }
-  StateLock lock{descriptor, content(descriptor) == clean_mark};
-  write_content(descriptor, "pid " + std::to_string(::getpid()) + "\n");
-  return lock;
+  const std::string before = content(descriptor);
+  const bool same_boot = !boot_id.empty() && before.find("boot " + boot_id) != std::string::npos;
+  const LastEnd last_end = before == closed_mark ? LastEnd::closed
+                           : same_boot           ? LastEnd::agent_died
+                                                 : LastEnd::machine_died;
+  write_content(descriptor, "pid " + std::to_string(::getpid()) + ", boot " + boot_id + "\n");
+  return StateLock{descriptor, last_end};
 }
 
 StateLock::StateLock(StateLock&& other) noexcept
-    : descriptor_{std::exchange(other.descriptor_, -1)}, was_clean_{other.was_clean_} {}
+    : descriptor_{std::exchange(other.descriptor_, -1)}, last_end_{other.last_end_} {}
 
 StateLock::~StateLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void StateLock::say_clean() { write_content(descriptor_, clean_mark); }
+void StateLock::say_closed() { write_content(descriptor_, closed_mark); }
 
 Result<fs::path> set_aside(const fs::path& journal, Timestamp now) {
   const std::string base = journal.string() + ".damaged-" + to_basic_utc(now);

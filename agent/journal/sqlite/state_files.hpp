@@ -9,25 +9,28 @@
 
 namespace outpost::journal::sqlite {
 
+/// How the last agent that held the journal ended, as far as its lock file tells.
+enum class LastEnd { closed, agent_died, machine_died };
+
 /// `<journal>.lock`: held (flock) as long as the agent lives, and says how it ended. The kernel frees it when we die.
 class StateLock {
  public:
   /// refused when another agent holds it: the message names its process.
-  static Result<StateLock> take(const std::filesystem::path& journal);
+  static Result<StateLock> take(const std::filesystem::path& journal, const std::string& boot_id);
   ~StateLock();
   StateLock(StateLock&& other) noexcept;
   StateLock(const StateLock&) = delete;
   StateLock& operator=(StateLock&&) = delete;
 
-  /// Whether the last holder said that it closed the journal in order. A hint, not synced.
-  [[nodiscard]] bool was_clean() const { return was_clean_; }
-  void say_clean();
+  /// A hint that is not synced; machine_died when there is none.
+  [[nodiscard]] LastEnd last_end() const { return last_end_; }
+  void say_closed();
 
  private:
-  StateLock(int descriptor, bool was_clean) : descriptor_{descriptor}, was_clean_{was_clean} {}
+  StateLock(int descriptor, LastEnd last_end) : descriptor_{descriptor}, last_end_{last_end} {}
 
   int descriptor_;
-  bool was_clean_;
+  LastEnd last_end_;
 };
 
 /// Renames a damaged journal and its -wal and -shm to `<journal>.damaged-<UTC time>...` and returns the new name.
