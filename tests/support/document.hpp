@@ -1,7 +1,12 @@
 #pragma once
 
 #include "agent/base/text.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
 
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 #include <regex>
 #include <set>
 #include <string>
@@ -11,6 +16,34 @@
 namespace outpost::test {
 
 using Words = std::set<std::string>;
+
+inline const std::filesystem::path source_directory{OUTPOST_SOURCE_DIR};
+
+inline std::string text_of(const std::string& file) {
+  const std::string text = read_file(source_directory / file);
+  INFO(file);
+  REQUIRE_FALSE(text.empty());
+  return text;
+}
+
+/// The sources of a folder and below whose names match.
+inline std::string sources(const std::string& folder, const std::string& name_pattern) {
+  std::string text;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator{source_directory / folder})
+    if (std::regex_match(entry.path().filename().string(), std::regex{name_pattern})) text += read_file(entry.path());
+  return text;
+}
+
+inline Words without(const Words& from, const Words& those) {
+  Words rest;
+  std::set_difference(from.begin(), from.end(), those.begin(), those.end(), std::inserter(rest, rest.end()));
+  return rest;
+}
+
+inline Words united(Words left, const Words& right) {
+  left.insert(right.begin(), right.end());
+  return left;
+}
 
 /// All that `pattern` finds, or its first group where it has one.
 inline Words all_matches(const std::string& text, const std::string& pattern) {
@@ -69,8 +102,12 @@ inline std::string unescaped(const std::string& roff) {
   return replace_all(replace_all(text, "\\-", "-"), "\\&", "");
 }
 
+inline std::string page(const std::string& file) { return unescaped(text_of(file)); }
+
 /// A section of a manual page (unescaped).
-inline std::string man_section(const std::string& page, const std::string& name) { return part(page, ".SH " + name, ".SH "); }
+inline std::string man_section(const std::string& page, const std::string& name) {
+  return part(page, ".SH " + name, ".SH ");
+}
 
 struct Tagged {
   std::string tag;   ///< The words of the tag, without macro and quotes.

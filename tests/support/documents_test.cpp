@@ -1,4 +1,4 @@
-// What the documents say about the code, checked against the code.
+// What is written for those who use Outpost, checked against the code: the hook contract, outpost.yml.
 #include "agent/base/units.hpp"
 #include "agent/config/decode.hpp"
 #include "agent/config/load.hpp"
@@ -6,51 +6,18 @@
 #include "agent/job/verdict.hpp"
 #include "support/catch.hpp"
 #include "support/document.hpp"
-#include "support/temporary_directory.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
-namespace fs = std::filesystem;
 using namespace outpost;
 using namespace outpost::test;
 
 namespace {
 
-const fs::path root{OUTPOST_SOURCE_DIR};
-
-std::string text_of(const std::string& file) {
-  const std::string text = read_file(root / file);
-  INFO(file);
-  REQUIRE_FALSE(text.empty());
-  return text;
-}
-
-std::string page(const std::string& file) { return unescaped(text_of(file)); }
-
-/// The sources of a folder and below whose names match.
-std::string sources(const std::string& folder, const std::string& name_pattern) {
-  std::string text;
-  for (const auto& entry : fs::recursive_directory_iterator{root / folder})
-    if (std::regex_match(entry.path().filename().string(), std::regex{name_pattern})) text += read_file(entry.path());
-  return text;
-}
-
-Words without(const Words& from, const Words& those) {
-  Words rest;
-  std::set_difference(from.begin(), from.end(), those.begin(), those.end(), std::inserter(rest, rest.end()));
-  return rest;
-}
-
-Words united(Words left, const Words& right) {
-  left.insert(right.begin(), right.end());
-  return left;
-}
-
 // ---- the hook contract ----
 
-const std::map<std::string, std::string> contract{{"hooks/README.md", "README"}, {"hooks/outpost-hooks.7", "page"}};
+const std::vector<std::string> contract{"hooks/README.md", "hooks/outpost-hooks.7"};
 
 /// OUTPOST_COMPONENT_ACME_STORAGE_PATH, as an example writes it, is OUTPOST_COMPONENT_<TYPE>_PATH.
 std::string general(const std::string& variable) {
@@ -60,7 +27,8 @@ std::string general(const std::string& variable) {
 
 Words variables_in(const std::string& document) {
   Words variables;
-  for (const auto& name : all_matches(document, "\\bOUTPOST(?:_(?:[A-Z0-9]+|<TYPE>))*(?![A-Z_*-])")) variables.insert(general(name));
+  for (const auto& name : all_matches(document, "\\bOUTPOST(?:_(?:[A-Z0-9]+|<TYPE>))*(?![A-Z_*-])"))
+    variables.insert(general(name));
   return variables;
 }
 
@@ -77,7 +45,8 @@ Words variables_of_hooks() {
 std::map<int, std::string> exit_codes() {
   std::map<int, std::string> codes;
   for (int status = 0; status < 256; ++status)
-    if (const auto meaning = job::classify_exit(status); meaning != job::StepClass::fail) codes[status] = to_string(meaning);
+    if (const auto meaning = job::classify_exit(status); meaning != job::StepClass::fail)
+      codes[status] = to_string(meaning);
   return codes;
 }
 
@@ -86,13 +55,17 @@ struct StageRow {
   friend bool operator==(const StageRow&, const StageRow&) = default;
 };
 
-std::ostream& operator<<(std::ostream& out, const StageRow& row) { return out << row.name << ' ' << row.limit << ' ' << row.failure; }
+std::ostream& operator<<(std::ostream& out, const StageRow& row) {
+  return out << row.name << ' ' << row.limit << ' ' << row.failure;
+}
 
 std::vector<StageRow> stages() {
   std::vector<StageRow> expected;
   for (const auto stage : job::all_stages)
     expected.push_back({std::string{to_string(stage)}, format_duration(default_timeout(stage)),
-                        job::always_runs(stage) ? "warning" : job::judges_product(stage) ? "failure" : "error"});
+                        job::always_runs(stage)      ? "warning"
+                        : job::judges_product(stage) ? "failure"
+                                                     : "error"});
   return expected;
 }
 
@@ -112,13 +85,15 @@ Words keys_read_in(const std::string& code) {
 
 /// The keys of integrations: {"name", OptionKind::text, ...}.
 Words options_of_plugins() {
-  return all_matches(sources("plugins", ".*\\.cpp"), "\\{\\s*(?:\\.name = )?\"([a-z_]+)\",\\s*(?:\\.kind = )?(?:config::)?OptionKind::");
+  return all_matches(sources("plugins", ".*\\.cpp"),
+                     "\\{\\s*(?:\\.name = )?\"([a-z_]+)\",\\s*(?:\\.kind = )?(?:config::)?OptionKind::");
 }
 
 /// "jobs.NAME.timeout" and so on: every place of outpost.yml that reading it knows.
 Words places_known() {
   config::Problems problems;
-  const auto tree = config::parse_yaml("sources: {NAME: {type: dci}}\njobs: [{name: NAME}]\nresources: {NAME: {}}\nsecrets: {NAME: {}}\n", "", problems);
+  const auto tree = config::parse_yaml(
+      "sources: {NAME: {type: dci}}\njobs: [{name: NAME}]\nresources: {NAME: {}}\nsecrets: {NAME: {}}\n", "", problems);
   std::vector<config::SourceType> types{{.type = "dci"}};
   for (const auto& name : options_of_plugins()) types.front().options.push_back({.name = name});
   const config::ZoneLookup zones = config::zone_by_name;
@@ -151,37 +126,16 @@ void check_loads(const std::string& configuration) {
   CHECK(loaded.has_value());
 }
 
-// ---- the layers ----
-
-using Layers = std::map<std::string, Words>;
-
-Layers layers_of_test() {
-  const std::string code = text_of("tests/support/layers_test.cpp");
-  Layers layers;
-  static const std::regex row{"\\{\"([a-z/]+)\", \\{([^{}]*)\\}\\}"};
-  for (std::sregex_iterator match{code.begin(), code.end(), row}, end; match != end; ++match)
-    layers[match->str(1)] = all_matches(match->str(2), "\"([a-z/]+)\"");
-  for (const auto& name : all_matches(*all_matches(code, "roots\\{([^}]*)\\}").begin(), "\"([a-z/]+)\"")) layers[name] = {"everything"};
-  return layers;
-}
-
-Layers layers_of_document() {
-  Layers layers;
-  for (const auto& row : rows(section(text_of("CONTRIBUTING.md"), "## Layers")))
-    for (const auto& name : quoted(row.at(0)))
-      layers[name] = row.at(1) == "everything" ? Words{"everything"} : quoted(row.at(1));
-  return layers;
-}
-
 }  // namespace
 
 TEST_CASE("the contract's documents name exactly the variables that a hook gets") {
   const Words given = variables_of_hooks();
   REQUIRE(given.contains("OUTPOST_COMPONENT_<TYPE>_PATH"));
   Words ours;
-  std::copy_if(given.begin(), given.end(), std::inserter(ours, ours.end()), [](const auto& name) { return name.starts_with("OUTPOST"); });
+  std::copy_if(given.begin(), given.end(), std::inserter(ours, ours.end()),
+               [](const auto& name) { return name.starts_with("OUTPOST"); });
   REQUIRE(ours.size() > 30);
-  for (const auto& [file, kind] : contract) {
+  for (const auto& file : contract) {
     INFO(file);
     const std::string text = page(file);
     CHECK(without(ours, variables_in(text)) == Words{});
@@ -204,8 +158,10 @@ TEST_CASE("the contract's documents name exactly the exit codes that mean someth
   std::map<int, std::string> table, list;
   std::string others;
   for (const auto& row : rows(section(text_of("hooks/README.md"), "## Exit codes"))) {
-    if (row.at(0) == "all others") others = row.at(1);
-    else table[std::stoi(row.at(0))] = row.at(1);
+    if (row.at(0) == "all others")
+      others = row.at(1);
+    else
+      table[std::stoi(row.at(0))] = row.at(1);
   }
   CHECK(table == exit_codes());
   CHECK(others == to_string(job::classify_exit(1)));
@@ -223,7 +179,7 @@ TEST_CASE("the contract's documents list the stages in their order, with their l
   CHECK(table == stages());
   for (const auto& [name, text] : tagged(man_section(page("hooks/outpost-hooks.7"), "STAGES"))) {
     const auto says = [&paragraph = text](const char* words) { return paragraph.find(words) != std::string::npos; };
-    const std::string failure = says("makes a warning")     ? "warning"
+    const std::string failure = says("makes a warning")   ? "warning"
                                 : says("\n.BR failure .") ? "failure"
                                 : says("\n.BR error .")   ? "error"
                                                           : "nothing";
@@ -233,18 +189,21 @@ TEST_CASE("the contract's documents list the stages in their order, with their l
 }
 
 TEST_CASE("outpost.yml(5) describes exactly the keys that there are, each in its place") {
-  const Words known = places_known(), documented = places_documented(man_section(page("agent/config/outpost.yml.5"), "KEYS"));
+  const Words known = places_known(),
+              documented = places_documented(man_section(page("agent/config/outpost.yml.5"), "KEYS"));
   REQUIRE(known.size() > 50);
   CHECK(without(known, documented) == Words{});
   CHECK(without(documented, known) == Words{});
 }
 
 TEST_CASE("manual pages name every key that a source file of agent/config asks for") {
-  const Words settings = keys_read_in(sources("agent/config", "decode.*\\.cpp")), job_file = keys_read_in(sources("agent/config", "job_file\\.cpp"));
+  const Words settings = keys_read_in(sources("agent/config", "decode.*\\.cpp")),
+              job_file = keys_read_in(sources("agent/config", "job_file\\.cpp"));
   REQUIRE(settings.size() > 40);
   const auto bold_in = [](const std::string& file) {
     Words bold;
-    for (const auto& line : all_matches(page(file), "\n\\.BR? ([^\n]+)")) bold = united(bold, all_matches(line, "[a-z_]+"));
+    for (const auto& line : all_matches(page(file), "\n\\.BR? ([^\n]+)"))
+      bold = united(bold, all_matches(line, "[a-z_]+"));
     return bold;
   };
   CHECK(without(settings, bold_in("agent/config/outpost.yml.5")) == Words{});
@@ -260,35 +219,4 @@ TEST_CASE("the configurations in documents can be loaded") {
   }
   CHECK(found == 1);
   check_loads(part(man_section(page("agent/config/outpost.yml.5"), "EXAMPLE"), ".EX", ".EE") + "\n");
-}
-
-TEST_CASE("the layers in CONTRIBUTING.md are those that the test checks") {
-  const auto checked = layers_of_test(), written = layers_of_document();
-  REQUIRE(checked.size() > 15);
-  CHECK(written == checked);
-}
-
-TEST_CASE("CONTRIBUTING.md knows every folder and every preset") {
-  const std::string text = text_of("CONTRIBUTING.md");
-  const Words known = quoted(section(text, "## Folders"));
-  for (const char* top : {"agent", "plugins"}) {
-    for (const auto& entry : fs::recursive_directory_iterator{root / top}) {
-      if (entry.path().filename() != "CMakeLists.txt" || entry.path().parent_path() == root / top) continue;
-      const std::string folder = fs::relative(entry.path().parent_path(), root).string();
-      INFO(folder);
-      CHECK(known.contains(folder));
-    }
-  }
-  const Words presets = all_matches(text_of("CMakePresets.json"), "\"name\": \"([a-z]+)\", \"inherits\"");
-  REQUIRE(presets.size() > 5);
-  CHECK(without(presets, quoted(section(text, "## Build and test"))) == Words{});
-}
-
-TEST_CASE("links between documents lead somewhere") {
-  for (const char* file : {"README.md", "CONTRIBUTING.md", "hooks/README.md", "agent/control/README.md"}) {
-    for (const auto& target : all_matches(text_of(file), "\\]\\(([^)#:]+)\\)")) {
-      INFO(file << " links to " << target);
-      CHECK(fs::exists((root / file).parent_path() / target));
-    }
-  }
 }
