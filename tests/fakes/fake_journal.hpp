@@ -91,7 +91,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
 
   boost::asio::awaitable<Result<void>> expand_all(std::string reporter, job::Seq upto,
                                                   std::vector<journal::Expansion> expansions) override {
-    const bool survived = co_await arrive("expand_all", false);
+    const bool survived = co_await arrive("expand_all");
     if (!survived) co_return full();
     auto& known = reporters_[reporter];
     known.cursor = std::max(known.cursor, upto);
@@ -103,6 +103,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
         row.seq = expansion.seq;
         row.position = rows_.size() + 1;
         row.item = std::move(item);
+        index_[{reporter, row.item.key}] = rows_.size();
         rows_.push_back(std::move(row));
       }
     co_await leave("expand_all");
@@ -112,9 +113,8 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
   using Deliveries::open;
   Result<std::vector<journal::Delivery>> open(const std::string& reporter, journal::Page page) override {
     std::vector<journal::Delivery> found;
-    for (const auto& row : rows_)
-      if (row.reporter == reporter && row.position > page.after && is_open(row) && found.size() < page.limit)
-        found.push_back(row);
+    for (std::size_t index = page.after; index < rows_.size() && found.size() < page.limit; ++index)
+      if (rows_[index].reporter == reporter && is_open(rows_[index])) found.push_back(rows_[index]);
     return found;
   }
   Result<std::optional<journal::Delivery>> get(const std::string& reporter, const std::string& key) override {
@@ -199,9 +199,8 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
   }
 
   Row* find(const std::string& reporter, const std::string& key) {
-    for (auto& row : rows_)
-      if (row.item.key == key && row.reporter == reporter) return &row;
-    return nullptr;
+    const auto found = index_.find({reporter, key});
+    return found == index_.end() ? nullptr : &rows_[found->second];
   }
 
   template <class Wanted>
@@ -218,7 +217,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
   }
 
   /// False when the disk is full.
-  boost::asio::awaitable<bool> arrive(std::string call, bool) {
+  boost::asio::awaitable<bool> arrive(std::string call) {
     ++writes;
     if (dies && dies(call, false)) co_await for_ever();
     if (!disk_full) unsynced_.clear();
@@ -231,7 +230,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
 
   boost::asio::awaitable<Result<void>> mark(std::string call, std::string reporter, std::string key,
                                             journal::DeliveryState to, std::string reason) {
-    const bool survived = co_await arrive(call, false);
+    const bool survived = co_await arrive(call);
     if (!survived) co_return full();
     Row* row = find(reporter, key);
     if (row && row->state != journal::DeliveryState::delivered) {
@@ -248,6 +247,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
 
   std::vector<job::Event> events_;
   std::vector<Row> rows_;
+  std::map<std::pair<std::string, std::string>, std::size_t> index_;  ///< Into rows_.
   std::map<std::string, Known> reporters_;
   std::map<std::pair<std::string, std::string>, Row> unsynced_;  ///< As they were before.
   std::vector<std::weak_ptr<Listener>> listeners_;

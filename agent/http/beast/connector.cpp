@@ -104,10 +104,11 @@ Result<std::unique_ptr<Connector>> Connector::make(ClientOptions options) {
 Connector::Connector(ClientOptions options) : options_{std::move(options)} {}
 Connector::~Connector() = default;
 
-Route Connector::route(Url url, const Request& request) const {
+Result<Route> Connector::route(Url url, const Request& request) const {
   Route route{std::move(url), request.unix_socket, nullptr, request.refuse_local_addresses};
   if (proxy_ && route.unix_socket.empty() && !is_exempt_from_proxy(options_.no_proxy, route.url.host, route.url.port))
     route.proxy = &*proxy_;
+  if (route.refuse_local && is_local_name(route.url.host)) return leads_here(route, route.url.host);
   return route;
 }
 
@@ -131,7 +132,6 @@ Connector::Streamed Connector::dial(const Route& route, Limits limits) const {
       co_return Error{Fault::unavailable, route.unix_socket + ": " + error.code().message()};
     }
   } else {
-    if (route.refuse_local && is_local_name(route.url.host)) co_return leads_here(route, route.url.host);
     const std::string host = route.proxy ? route.proxy->host : route.url.host;
     auto found = co_await resolve(host, route.proxy ? route.proxy->port : route.url.port, limits.deadline);
     if (!found) co_return std::move(found).error().in(route.name());

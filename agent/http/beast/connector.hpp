@@ -38,7 +38,8 @@ class Connector {
   [[nodiscard]] static Result<std::unique_ptr<Connector>> make(ClientOptions options);
   ~Connector();
 
-  [[nodiscard]] Route route(Url url, const Request& request) const;
+  /// Refused when the request does not want to reach local addresses and the URL names one.
+  [[nodiscard]] Result<Route> route(Url url, const Request& request) const;
   /// Errors are complete sentences that name the server, and the proxy when there is one.
   boost::asio::awaitable<Result<std::unique_ptr<Connection>>> connect(const Route& route,
                                                                       std::chrono::milliseconds idle_timeout);

@@ -31,7 +31,8 @@ bool is_address(const std::string& host) {
   return address != nullptr;
 }
 
-void expect_host(SSL* session, const std::string& host) {
+void expect_host(SSL* session, std::string host) {
+  if (host.ends_with('.')) host.pop_back();  // DNS knows the root's dot, certificates do not.
   X509_VERIFY_PARAM* parameters = ::SSL_get0_param(session);
   if (is_address(host)) {
     ::X509_VERIFY_PARAM_set1_ip_asc(parameters, host.c_str());
