@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iostream>
 #include <iterator>
 #include <regex>
 #include <set>
@@ -16,6 +17,9 @@
 namespace outpost::test {
 
 using Words = std::set<std::string>;
+
+/// Says what is not tested and why, as tests/run looks for it: at the beginning of a line.
+inline void skipped(const std::string& what) { std::cout << "SKIPPED: " << what << std::endl; }
 
 inline const std::filesystem::path source_directory{OUTPOST_SOURCE_DIR};
 

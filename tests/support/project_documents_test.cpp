@@ -72,7 +72,7 @@ TEST_CASE("the manual pages of the programs have their options, commands and exi
   for (const auto& [folder, file] : programs) {
     const std::string code = sources(folder, ".*\\.[ch]pp"), text = page(file);
     if (code.empty()) {
-      WARN("SKIPPED: " << folder << " has no sources to compare " << file << " with");
+      skipped(file + ": " + folder + " has no sources to compare it with");
       continue;
     }
     Words options{"--help"};
@@ -103,7 +103,7 @@ TEST_CASE("agent/control/README.md has the fields and paths of the local API, an
     CHECK(text.find("/" + path) != std::string::npos);
   }
   if (code.empty()) {
-    WARN("SKIPPED: agent/daemon/status.cpp is not there to compare agent/control/README.md with");
+    skipped("agent/control/README.md: agent/daemon/status.cpp is not there to compare it with");
     return;
   }
   // The alarms are put into words by themselves.
