@@ -1,6 +1,7 @@
 #include "agent/config/check.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/config/plugin_name.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
 #include "agent/config/values.hpp"
@@ -78,6 +79,8 @@ class Checker {
     for (std::size_t index = 0; index < job.plugins.size(); ++index) {
       const std::string& plugin = job.plugins[index];
       std::error_code ignored;
+      const auto names = installed_plugins();
+      if (std::find(names.begin(), names.end(), plugin) != names.end()) continue;
       const bool exists =
           std::any_of(settings_.plugins_path.begin(), settings_.plugins_path.end(),
                       [&](const fs::path& folder) { return fs::is_directory(folder / plugin, ignored); });
@@ -85,8 +88,8 @@ class Checker {
       std::vector<std::string> places;
       for (const auto& folder : settings_.plugins_path) places.push_back(printable(folder.native()));
       problem("jobs." + job.name + ".plugins[" + std::to_string(index) + "]", "jobs.plugins",
-              "there is no folder " + quote(plugin) + " in " +
-                  (places.empty() ? "plugins_path" : join(places, " or ")) + suggestion(plugin, installed_plugins()));
+              "there is no plugin " + quote(plugin) + " in " +
+                  (places.empty() ? "plugins_path" : join(places, " or ")) + suggestion(plugin, names));
     }
   }
 
@@ -95,7 +98,7 @@ class Checker {
     for (const auto& folder : settings_.plugins_path) {
       std::error_code error;
       for (fs::directory_iterator entry{folder, error}, end; !error && entry != end; entry.increment(error))
-        if (std::error_code ignored; entry->is_directory(ignored)) names.push_back(entry->path().filename().native());
+        if (std::error_code ignored; entry->is_directory(ignored)) names.push_back(plugin_name(entry->path().filename().native()));
     }
     std::sort(names.begin(), names.end());
     return names;

@@ -345,10 +345,13 @@ asio::awaitable<StepOutcome> JobRunner::fetch_components(StepLog& log) {
 asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome) {
   co_await log.cut_last();
   note_cancel();
-  Step step = attempt.step;
-  std::string step_id = attempt.id;
-  JobDirectory directory = directory_;
-  auto collected = co_await ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+  Result<Collected> collected = Collected{};
+  if (attempt.step.plugin != own_plugin) {
+    Step step = attempt.step;
+    std::string step_id = attempt.id;
+    JobDirectory directory = directory_;
+    collected = co_await ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+  }
   if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
   else note_results(attempt, *collected);
 

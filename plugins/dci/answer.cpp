@@ -86,8 +86,9 @@ bool is_about_identity(const Answer& answer) {
 Judged judge_good(const Answer& answer, const Expectation& expected, const std::string& came) {
   if (expected.key.empty()) {
     if (!answer.has_body || answer.json.is_object()) return {};
-  } else if (answer.object(expected.key) || (answer.json.is_object() && answer.json.get_object().contains(expected.key))) {
-    return {};
+  } else if (answer.json.is_object()) {
+    const auto* member = answer.json.get_object().if_contains(expected.key);
+    if (member && (expected.rows ? member->is_array() : member->is_object())) return {};
   }
   // A captive portal and a proxy's error page come with 200 too.
   return {Meaning::retry_later, came + ", but not what DCI answers: something between here and the server answered instead", {}};
@@ -99,6 +100,12 @@ const json::object* Answer::object(std::string_view key) const {
   if (!json.is_object()) return nullptr;
   const auto* value = json.get_object().if_contains(key);
   return value ? value->if_object() : nullptr;
+}
+
+const json::object& Answer::row(std::string_view key) const {
+  static const json::object none;
+  const auto* found = object(key);
+  return found ? *found : none;
 }
 
 const json::array& Answer::list(std::string_view key) const {

@@ -16,6 +16,7 @@ namespace outpost::dci {
 struct Expectation {
   std::string what;         ///< "POST /api/v1/jobstates", for messages.
   std::string key;          ///< The member that a good answer's JSON object has ("jobstate"); empty: no body is due.
+  bool rows = false;        ///< It is a list of rows instead of an object.
   std::string host;         ///< As it was signed.
   std::string client;       ///< "remoteci/<uuid>"
   Timestamp sent_at{};      ///< By our clock.
@@ -49,6 +50,8 @@ struct Answer {
 
   /// The object at `key`, or nullptr.
   [[nodiscard]] const boost::json::object* object(std::string_view key) const;
+  /// The same, empty when there is none.
+  [[nodiscard]] const boost::json::object& row(std::string_view key) const;
   /// The list at `key`; empty when there is none.
   [[nodiscard]] const boost::json::array& list(std::string_view key) const;
 };

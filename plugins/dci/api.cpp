@@ -52,6 +52,7 @@ Expectation Api::expectation(const Call& call) const {
   Expectation expected;
   expected.what = call.method + ' ' + printable(call.path, 300);
   expected.key = call.key;
+  expected.rows = call.rows;
   expected.host = parsed_.host_header;
   expected.client = credentials_.client;
   expected.sent_at = clock_->now();
@@ -113,6 +114,7 @@ boost::asio::awaitable<Reply> Api::list(Call call, std::function<bool(const boos
                                         std::size_t pages) const {
   page = std::clamp<std::size_t>(page, 1, page_size);
   const Parameters fixed = call.query;
+  call.rows = true;
   Reply reply;
   std::uint64_t offset = 0;
   for (std::size_t number = 0; number < pages; ++number) {

@@ -34,6 +34,7 @@ struct Call {
   std::string path;      ///< Decoded: "/api/v1/jobs/<id>".
   Parameters query;      ///< No blank value, no name twice: those break the signature.
   std::string key;       ///< The member a good answer has: "job", "components"; empty when no body is due.
+  bool rows = false;     ///< That member is a list; set by list().
   std::variant<std::monostate, boost::json::object, Raw> body;
   http::Headers headers;  ///< Besides those that every request has.
   std::chrono::milliseconds idle_timeout = std::chrono::seconds{60};

@@ -71,7 +71,7 @@ TEST_CASE("what is missing on the machine is named at the line that asks for it"
   SECTION("a plugin's folder") {
     std::filesystem::rename(path / "plugins/acme-storage", path / "plugins/acme-storag");
     CHECK(machine.problems() ==
-          "outpost.yml:9:69: jobs.plugins: there is no folder \"acme-storage\" in DIR/plugins or DIR/more-plugins (did "
+          "outpost.yml:9:69: jobs.plugins: there is no plugin \"acme-storage\" in DIR/plugins or DIR/more-plugins (did "
           "you mean "
           "\"acme-storag\"?)\n");
   }
@@ -79,7 +79,7 @@ TEST_CASE("what is missing on the machine is named at the line that asks for it"
     std::filesystem::remove_all(path / "more-plugins/rpm-certify");
     outpost::test::write_file(path / "more-plugins/rpm-certify", "");
     CHECK(machine.problems() ==
-          "outpost.yml:9:83: jobs.plugins: there is no folder \"rpm-certify\" in DIR/plugins or DIR/more-plugins\n");
+          "outpost.yml:9:83: jobs.plugins: there is no plugin \"rpm-certify\" in DIR/plugins or DIR/more-plugins\n");
   }
   SECTION("the credentials") {
     std::filesystem::remove(path / "dcirc.sh");
