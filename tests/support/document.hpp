@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <iterator>
 #include <regex>
 #include <set>
@@ -17,9 +16,6 @@
 namespace outpost::test {
 
 using Words = std::set<std::string>;
-
-/// Says what is not tested and why, as tests/run looks for it: at the beginning of a line.
-inline void skipped(const std::string& what) { std::cout << "SKIPPED: " << what << std::endl; }
 
 inline const std::filesystem::path source_directory{OUTPOST_SOURCE_DIR};
 
@@ -35,6 +31,8 @@ inline std::string sources(const std::string& folder, const std::string& name_pa
   std::string text;
   for (const auto& entry : std::filesystem::recursive_directory_iterator{source_directory / folder})
     if (std::regex_match(entry.path().filename().string(), std::regex{name_pattern})) text += read_file(entry.path());
+  INFO(folder << ": " << name_pattern);
+  REQUIRE_FALSE(text.empty());
   return text;
 }
 
