@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "samples/control-server/call.hpp"
 #include "samples/control-server/errors.hpp"
+#include "samples/control-server/front_limits.hpp"
 #include "samples/control-server/routes.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -163,6 +164,7 @@ asio::awaitable<http::ServerResponse> ControlServer::spoil(http::ServerRequest& 
 }
 
 asio::awaitable<http::ServerResponse> ControlServer::execute(http::ServerRequest& request) {
+  if (auto refused = refused_in_front(request)) co_return std::move(*refused);
   // A body without a length (chunked) escapes the limit, as it does in the original.
   const bool limited = !request.path.starts_with(ObjectStore::prefix);
   const bool too_large = limited && request.content_length.value_or(0) > options_.max_content_length;

@@ -184,5 +184,23 @@ TEST_CASE("bodies are checked as the original's validator does") {
   CHECK(error("[1,\n2").find("Expecting &#39;,&#39; delimiter: line 2 column 2 (char 5)") != std::string::npos);
 }
 
+TEST_CASE("the limits of the web server in front hold before anything else") {
+  LiveServer server;
+  Lab lab{server};
+  const auto long_line = server.send(lab.remoteci, "GET", "/api/v1/jobs?where=name%3A" + std::string(4100, 'x'));
+  CHECK(long_line.status == 400);
+  CHECK(long_line.headers.get("Content-Type") == "text/html");
+  const auto with_field = [&](std::size_t size) {
+    return server.send(lab.remoteci, "GET", "/api/v1/identity", "", {{"X-Long", std::string(size, 'x')}}).status;
+  };
+  CHECK(with_field(8000) == 200);
+  CHECK(with_field(8200) == 431);
+  CHECK(server
+            .send(lab.remoteci, "POST", "/api/v1/jobs",
+                  json::serialize(json::object{{"topic_id", lab.topic}, {"components", json::array{}}}),
+                  {{"User-Agent", std::string(256, 'x')}})
+            .message() == "We are unable to create this resource. Please contact a DCI administrator.");
+}
+
 }  // namespace
 }  // namespace outpost::test
