@@ -5,6 +5,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <optional>
 #include <utility>
 
 namespace outpost {
@@ -19,15 +20,17 @@ class Workers {
   template <class Work>
   boost::asio::awaitable<decltype(std::declval<Work&>()())> run(Work work) {
     auto call = called(std::move(work));
-    co_return co_await boost::asio::co_spawn(pool_.get_executor(), std::move(call), boost::asio::use_awaitable);
+    auto value = co_await boost::asio::co_spawn(pool_.get_executor(), std::move(call), boost::asio::use_awaitable);
+    co_return std::move(*value);
   }
 
   /// Waits for the running work.
   void join() { pool_.join(); }
 
  private:
+  /// Optional, because co_spawn wants to default-construct what it hands over.
   template <class Work>
-  static boost::asio::awaitable<decltype(std::declval<Work&>()())> called(Work work) {
+  static boost::asio::awaitable<std::optional<decltype(std::declval<Work&>()())>> called(Work work) {
     co_return work();
   }
 

@@ -51,7 +51,7 @@ class FakeHttpClient : public http::Client {
   }
 
   std::vector<http::Request> requests;
-  std::size_t piece = 1000;  ///< A sink gets the body in pieces of at most so many bytes.
+  std::size_t piece = 1000;       ///< A sink gets the body in pieces of at most so many bytes.
   std::function<void()> on_hang;  ///< Called when a reply starts to hang.
 
  private:
@@ -62,7 +62,8 @@ class FakeHttpClient : public http::Client {
     FakeReply reply = next(request);
     if (reply.error) co_return *reply.error;
     http::Response response{reply.status, reply.headers, {}};
-    if (!response.headers.has("Content-Length")) response.headers.set("Content-Length", std::to_string(reply.body.size()));
+    if (!response.headers.has("Content-Length"))
+      response.headers.set("Content-Length", std::to_string(reply.body.size()));
     const std::string sent = reply.break_after ? reply.body.substr(0, *reply.break_after) : reply.body;
     if (to_sink && reply.status >= 200 && reply.status < 300) {
       if (auto taken = deliver(sink, response, sent); !taken) co_return taken.error();

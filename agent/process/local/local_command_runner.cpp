@@ -31,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t chunk_size = 64 * 1024;
+constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 
 /// Longer than anybody waits, short enough to be added to a time.
 constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
@@ -204,7 +204,7 @@ Result<fs::path> find_guardian() {
   const auto self = fs::read_symlink("/proc/self/exe", ignored);
   const fs::path installed{OUTPOST_LIBEXEC_DIR};
   for (const auto& folder : {self.parent_path(), installed}) {
-    const auto candidate = folder / "outpost-guardian";
+    auto candidate = folder / "outpost-guardian";
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return Error{Fault::unavailable, "outpost-guardian is neither in " + self.parent_path().string() + " nor in " +

@@ -116,7 +116,7 @@ SupervisedStep::~SupervisedStep() {
   guardian_.detach();
 }
 
-Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(asio::any_io_executor executor,
+Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(const asio::any_io_executor& executor,
                                                               const std::filesystem::path& guardian,
                                                               const Command& command) {
   auto request = request_file(command);

@@ -16,7 +16,7 @@ namespace outpost::process {
 class SupervisedStep {
  public:
   /// Starts the guardian; whether the command itself could be started, its report will say.
-  static Result<std::unique_ptr<SupervisedStep>> start(boost::asio::any_io_executor executor,
+  static Result<std::unique_ptr<SupervisedStep>> start(const boost::asio::any_io_executor& executor,
                                                        const std::filesystem::path& guardian, const Command& command);
   /// With the guardian still there, ends it and so the command.
   ~SupervisedStep();

@@ -1,0 +1,166 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/delivery/bell.hpp"
+#include "agent/delivery/event_feed.hpp"
+#include "agent/delivery/link.hpp"
+#include "agent/delivery/outbox.hpp"
+#include "agent/delivery/story_book.hpp"
+#include "agent/delivery/timing.hpp"
+#include "agent/journal/deliveries.hpp"
+#include "agent/journal/journal.hpp"
+#include "agent/pipeline/reporter.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace outpost::delivery {
+
+struct Options {
+  std::size_t parallel = 4;                        ///< Items on the way at once.
+  Milliseconds backoff = std::chrono::seconds{1};  ///< Of the first retry; doubles, with full jitter...
+  Milliseconds cap = std::chrono::seconds{300};    ///< ... up to this.
+  Milliseconds link_back =
+      std::chrono::seconds{5};  ///< What waits is tried within this, once the server answers again.
+  Milliseconds probe_cap = std::chrono::seconds{30};    ///< While nothing gets through, one item is tried this often.
+  Milliseconds credentials = std::chrono::minutes{20};  ///< Between tries with refused credentials: three an hour.
+  unsigned rereads = 5;  ///< How often in a row an item is sent again because something changed at the server.
+};
+
+/// Something that a person should look at, or (not raised) no longer needs to.
+struct Alarm {
+  bool raised = true;
+  std::string key;   ///< The same for the same trouble: "dci/credentials", "dci/parked/<item>".
+  std::string kind;  ///< "credentials", "parked" or "expand".
+  std::string message;
+};
+using AlarmSink = std::function<void(const Alarm&)>;
+
+struct Status {
+  std::uint64_t waiting = 0, parked = 0, delivered = 0;
+  std::optional<Timestamp> last_contact;  ///< When the server last answered anything.
+  std::string last_error;                 ///< Why the last attempt failed; "" since the last success.
+  std::optional<Timestamp>
+      next_attempt;  ///< When something that waits is tried next; nothing when all is done or busy.
+  bool credentials_refused = false;
+  bool link_down = false;
+};
+
+/// Brings what the journal says to one server: the loop behind one reporter instance. Reads the events of its jobs,
+/// keeps the items that the reporter makes of them in delivery rows, and sends each until the server has it, in the
+/// order that the items ask for and several at a time. What happens after an attempt is the reporter's judgement:
+///
+/// - RetryAfter: the attempt may have arrived, so the item stays "attempting" and is asked for (find) before it is sent
+///   again, after a back-off with full jitter, never before a Retry-After.
+/// - FixCredentials: an alarm; everything is kept, one item probes three times an hour or after credentials_changed().
+/// - Reread: once more at once, a few times; then as RetryAfter.
+/// - Parked: an alarm; the item and what needs it are set aside with the reason, the rest goes on.
+///
+/// All of it happens on the loop of the executor. run() must have ended before the object dies, unless its loop never
+/// runs again.
+class Dispatcher {
+ public:
+  Dispatcher(std::string name, journal::Journal& journal, journal::Deliveries& deliveries, pipeline::Reporter& reporter,
+             const Clock& clock, const boost::asio::any_io_executor& loop, std::unique_ptr<Timing> timing,
+             Options options, AlarmSink alarm);
+
+  /// Registers the reporter when the journal does not know it (from now on: earlier events are not for it) and loads
+  /// what waits. Call it before the first job can be queued; run() does it otherwise.
+  boost::asio::awaitable<Result<void>> prepare();
+  /// Works until it is cancelled; then it stops the attempts that are on the way, whose items stay "attempting", and
+  /// returns.
+  boost::asio::awaitable<void> run();
+
+  /// Somebody replaced the credentials: try now.
+  void credentials_changed();
+
+  /// Returns when all that the journal said at the time of the call is delivered or parked; for a job: what it said
+  /// about that job. Needs run(); may take for ever, so cancel it.
+  boost::asio::awaitable<void> idle();
+  boost::asio::awaitable<void> wait_until_settled(std::string job_id);
+
+  [[nodiscard]] Status status();
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  using Entry = Outbox::Entry;
+  struct Attempt;  ///< One item on its way; in dispatcher_sending.cpp.
+
+  // From events to items (dispatcher.cpp)
+  void event_arrived();
+  boost::asio::awaitable<void> work();
+  boost::asio::awaitable<Result<void>> load();
+  boost::asio::awaitable<void> take_in();
+  boost::asio::awaitable<Result<void>> expand(const job::Event& event);
+  std::vector<journal::Item> items_of(const job::Event& event, const job::Story& before);
+  Result<bool> admit(const journal::Item& item, bool uncertain);
+  Result<std::optional<journal::DeliveryState>> state_of(const std::string& key);
+  std::string reason_of(const std::string& parked_key);
+  void start_writing();
+  boost::asio::awaitable<void> write_expansions();
+  boost::asio::awaitable<void> write_parked();
+  boost::asio::awaitable<void> settled(job::Seq upto, std::string job_id);
+
+  // From items to the server (dispatcher_sending.cpp)
+  void start_sending();
+  [[nodiscard]] Moment next_attempt() const;
+  boost::asio::awaitable<void> deliver(std::string key);
+  boost::asio::awaitable<Result<void>> begin(Attempt& attempt);
+  boost::asio::awaitable<std::optional<pipeline::Outcome>> look_for(const Attempt& attempt);
+  boost::asio::awaitable<pipeline::Outcome> send(const Attempt& attempt);
+  boost::asio::awaitable<void> conclude(Attempt& attempt, pipeline::Outcome outcome);
+  boost::asio::awaitable<void> refuse_credentials(const Attempt& attempt, std::string reason);
+  void put_off(Entry& entry, const pipeline::RetryAfter& outcome);
+  void park(const std::string& key, const std::string& reason);
+  void server_answered(bool accepted);
+  [[nodiscard]] Milliseconds fraction(Milliseconds whole);
+  void journal_failed(const Error& error);
+  void journal_works();
+  [[nodiscard]] Moment journal_due() const;
+
+  std::string name_;
+  journal::Journal& journal_;
+  journal::Deliveries& deliveries_;
+  pipeline::Reporter& reporter_;
+  const Clock& clock_;
+  boost::asio::any_io_executor loop_;
+  std::unique_ptr<Timing> timing_;
+  Options options_;
+  AlarmSink alarm_;
+
+  Bell wake_;     ///< There may be something to do.
+  Bell changed_;  ///< Something was written or settled.
+  EventFeed feed_;
+  StoryBook stories_;
+  Outbox outbox_;
+  Link link_;
+  bool prepared_ = false;
+  bool stopping_ = false;
+
+  std::vector<journal::Expansion> expansions_;  ///< Not written yet; up to expanded_.
+  job::Seq expanded_ = 0;                       ///< What has been taken in.
+  job::Seq cursor_ = 0;                         ///< What the journal knows of that.
+  bool cursor_matters_ = false;                 ///< Write the cursor although there are no items.
+  bool writing_expansions_ = false;
+  std::map<std::string, std::string> parking_;  ///< Key to reason, not written yet.
+  bool writing_parked_ = false;
+  unsigned journal_failures_ = 0;
+  Moment journal_due_{};  ///< After a failed write: try again.
+
+  std::map<std::string, std::shared_ptr<boost::asio::cancellation_signal>> attempts_;
+  std::uint64_t answers_ = 0;
+  bool credentials_refused_ = false;
+  Moment probe_at_{};  ///< With refused credentials.
+  std::optional<Timestamp> last_contact_;
+  std::string last_error_;
+};
+
+}  // namespace outpost::delivery

@@ -1,0 +1,142 @@
+#include "agent/journal/sqlite/database.hpp"
+
+#include <sqlite3.h>
+
+namespace outpost::journal::sqlite {
+namespace {
+
+constexpr int busy_timeout_ms = 5000;  ///< Only an admin's sqlite3 shell can hold a lock; we never do for long.
+
+[[noreturn]] void fail(sqlite3* database, std::string_view what) {
+  const int code = database ? ::sqlite3_extended_errcode(database) : SQLITE_NOMEM;
+  throw SqlError{code, std::string{what} + ": " + (database ? ::sqlite3_errmsg(database) : "out of memory")};
+}
+
+}  // namespace
+
+bool SqlError::damaged() const { return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB; }
+
+Error SqlError::error() const {
+  switch (code_ & 0xff) {
+    case SQLITE_FULL: return {Fault::retry_later, message_ + " (free some space; nothing was written)"};
+    case SQLITE_IOERR:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN: return {Fault::retry_later, message_ + " (look at the disk; nothing was written)"};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_INTERRUPT:
+    case SQLITE_NOMEM: return {Fault::retry_later, message_};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return {Fault::malformed, message_ + " (restart the agent: it sets a damaged journal aside)"};
+    default: return {Fault::bug, message_};
+  }
+}
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { ::sqlite3_finalize(statement); }
+
+Statement::Statement(sqlite3* database, std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  if (::sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement,
+                           nullptr) != SQLITE_OK)
+    fail(database, "journal");
+  statement_.reset(statement);
+}
+
+void Statement::bind(int index, std::int64_t value) { ::sqlite3_bind_int64(statement_.get(), index, value); }
+
+void Statement::bind(int index, std::string_view value) {
+  // TRANSIENT: the text is copied, so that it may die before the statement runs. A null pointer would bind NULL.
+  ::sqlite3_bind_text64(statement_.get(), index, value.data() ? value.data() : "", value.size(), SQLITE_TRANSIENT,
+                        SQLITE_UTF8);
+}
+
+void Statement::bind(int index, const std::optional<std::string>& value) {
+  if (value)
+    bind(index, std::string_view{*value});
+  else
+    ::sqlite3_bind_null(statement_.get(), index);
+}
+
+void Statement::reset() { ::sqlite3_reset(statement_.get()); }
+
+bool Statement::row() {
+  const int code = ::sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) {
+    sqlite3* database = ::sqlite3_db_handle(statement_.get());
+    const int extended = ::sqlite3_extended_errcode(database);
+    std::string message = std::string{"journal: "} + ::sqlite3_errmsg(database);
+    reset();
+    throw SqlError{extended, std::move(message)};
+  }
+  reset();
+  return false;
+}
+
+std::int64_t Statement::number(int column) const { return ::sqlite3_column_int64(statement_.get(), column); }
+
+std::string_view Statement::text(int column) const {
+  const auto* bytes = reinterpret_cast<const char*>(::sqlite3_column_text(statement_.get(), column));
+  if (!bytes) return {};
+  return {bytes, static_cast<std::size_t>(::sqlite3_column_bytes(statement_.get(), column))};
+}
+
+bool Statement::null(int column) const { return ::sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+
+void Database::Close::operator()(sqlite3* database) const { ::sqlite3_close_v2(database); }
+
+Database::Database(const std::filesystem::path& path, Mode mode) {
+  sqlite3* database = nullptr;
+  const int flags = (mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+  const int code = ::sqlite3_open_v2(path.c_str(), &database, flags, nullptr);
+  database_.reset(database);
+  if (code != SQLITE_OK) fail(database, path.string());
+  ::sqlite3_busy_timeout(database, busy_timeout_ms);
+  ::sqlite3_wal_hook(
+      database,
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      log_pages_.get());
+}
+
+void Database::execute(const std::string& sql) {
+  char* message = nullptr;
+  if (::sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, &message) == SQLITE_OK) return;
+  const std::string text = message ? message : "unknown error";
+  ::sqlite3_free(message);
+  throw SqlError{::sqlite3_extended_errcode(database_.get()), "journal: " + text};
+}
+
+Statement& Database::prepared(const std::string& sql) {
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) return found->second;
+  return statements_.emplace(sql, Statement{database_.get(), sql}).first->second;
+}
+
+std::int64_t Database::number(const std::string& sql) {
+  Statement& statement = prepared(sql);
+  statement.reset();
+  const ResetAfter reset{statement};
+  return statement.row() ? statement.number(0) : 0;
+}
+
+std::string Database::text(const std::string& sql) {
+  Statement& statement = prepared(sql);
+  statement.reset();
+  const ResetAfter reset{statement};
+  return statement.row() ? std::string{statement.text(0)} : std::string{};
+}
+
+int Database::changed_rows() const { return ::sqlite3_changes(database_.get()); }
+
+bool Database::in_transaction() const { return ::sqlite3_get_autocommit(database_.get()) == 0; }
+
+void Database::checkpoint() {
+  if (::sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) == SQLITE_OK)
+    *log_pages_ = 0;
+}
+
+}  // namespace outpost::journal::sqlite

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "agent/journal/sqlite/database.hpp"
+
+#include <span>
+#include <string>
+
+namespace outpost::journal::sqlite {
+
+/// Marks our files ("OutP"): another program's database is refused, never set aside.
+inline constexpr std::int64_t application_id = 0x4f757450;
+
+/// One step of the schema, up only. `oldest_reader` is the oldest schema version whose agent may still use the file
+/// after this step: raised only when older code would misread or harm it, so that a package downgrade works.
+struct Migration {
+  int version;
+  int oldest_reader;
+  const char* sql;
+};
+
+/// All steps of this agent, in order.
+[[nodiscard]] std::span<const Migration> migrations();
+
+struct SchemaState {
+  std::string journal_id;
+  int version = 0;
+  int oldest_reader = 0;
+};
+
+/// refused when the file is another program's database; an empty one becomes ours. Throws SqlError.
+Result<void> check_owner(Database& database, const std::string& file);
+
+/// Brings the file to the last step, each in a transaction of its own; a new file gets the tables and `new_journal_id`.
+/// refused: a file that only newer agents may use. Throws SqlError.
+Result<SchemaState> migrate(Database& database, const std::string& file, std::span<const Migration> steps,
+                            const std::string& new_journal_id, const std::string& now);
+
+/// How much of a file is looked at: everything, or the tables that stay small.
+enum class Check { all, small_tables };
+
+/// Throws a damaged SqlError when the content is not what SQLite wrote. Reads what it checks.
+void expect_whole(Database& database, Check check);
+
+}  // namespace outpost::journal::sqlite

@@ -1,0 +1,346 @@
+#include "agent/journal/sqlite/sqlite_journal.hpp"
+
+#include "agent/job/event_types.hpp"
+#include "agent/journal/sqlite/schema.hpp"
+#include "support/await.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
+
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <boost/asio/detached.hpp>
+
+#include <csignal>
+
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using namespace outpost;
+using journal::SqliteJournal;
+
+job::Event draft(std::string_view type, std::string job_id = {}) {
+  job::Event event;
+  event.type = type;
+  event.job_id = std::move(job_id);
+  return event;
+}
+
+journal::Item item(std::string key) {
+  journal::Item made;
+  made.key = std::move(key);
+  made.job_id = "job-1";
+  return made;
+}
+
+struct Place {
+  asio::io_context loop;
+  test::TemporaryDirectory directory;
+  SystemClock clock;
+  fs::path path = directory.path / "journal.db";
+
+  Result<std::unique_ptr<SqliteJournal>> open() {
+    return SqliteJournal::open(path, {"host", "boot", "1"}, clock, loop.get_executor());
+  }
+  Result<std::vector<job::Event>> append(SqliteJournal& journal, std::vector<job::Event> drafts) {
+    return test::await(loop, journal.append(std::move(drafts)));
+  }
+  /// The log may hold good copies of pages that a test damages in the file.
+  void remove_log() const {
+    fs::remove(path.string() + "-wal");
+    fs::remove(path.string() + "-shm");
+  }
+  std::vector<fs::path> set_aside() const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator{directory.path})
+      if (entry.path().filename().string().find(".damaged-") != std::string::npos) found.push_back(entry.path());
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A journal that is opened again holds everything and goes on counting", "[journal]") {
+  Place place;
+  std::string id;
+  {
+    auto journal = place.open().value();
+    id = journal->journal_id();
+    REQUIRE(place.append(*journal, {draft(job::event::job_queued, "job-1"), draft("b", "job-1")}));
+    std::vector<journal::Item> items{item("a"), item("b")};
+    REQUIRE(test::await(place.loop, journal->expand("dci", 2, items)));
+    REQUIRE(test::await(place.loop, journal->mark_attempting("dci", "a")));
+    REQUIRE(test::await(place.loop, journal->mark_delivered("dci", "a", "remote-1")));
+  }
+  auto journal = place.open().value();
+  CHECK(journal->quarantined().empty());
+  CHECK(journal->journal_id() == id);
+  CHECK(journal->last() == 2);
+  CHECK(journal->cursor("dci").value() == 2);
+  CHECK(journal->get("dci", "a").value()->remote_ref == "remote-1");
+  CHECK(journal->open("dci").value().size() == 1);
+  CHECK(place.append(*journal, {draft("c")}).value().front().seq == 3);
+  CHECK(journal->jobs(true, 10).value().size() == 1);
+}
+
+TEST_CASE("Other users cannot read the journal", "[journal]") {
+  Place place;
+  auto journal = place.open().value();
+  REQUIRE(place.append(*journal, {draft("a")}));
+  for (const auto* suffix : {"", "-wal", "-shm"}) {
+    struct stat status{};
+    REQUIRE(::stat((place.path.string() + suffix).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0007) == 0);
+  }
+}
+
+TEST_CASE("A second agent on the same state directory is refused by name", "[journal]") {
+  Place place;
+  auto first = place.open().value();
+  const auto second = place.open();
+  REQUIRE_FALSE(second);
+  CHECK(second.error().fault == Fault::refused);
+  CHECK(second.error().message.find("another agent uses this state directory") != std::string::npos);
+  CHECK(second.error().message.find("pid " + std::to_string(::getpid())) != std::string::npos);
+  first.reset();
+  CHECK(place.open());
+}
+
+TEST_CASE("A missing directory is an error that names it", "[journal]") {
+  Place place;
+  place.path = place.directory.path / "missing" / "journal.db";
+  const auto opened = place.open();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().message.find("missing/journal.db") != std::string::npos);
+}
+
+TEST_CASE("A file that is no database is set aside and a new journal begun", "[journal]") {
+  Place place;
+  test::write_file(place.path, std::string(20000, 'x'));
+  auto journal = place.open().value();
+  CHECK(journal->quarantined().find("was damaged") != std::string::npos);
+  REQUIRE(place.set_aside().size() == 1);
+  CHECK(test::read_file(place.set_aside().front()) == std::string(20000, 'x'));
+  CHECK(place.append(*journal, {draft("a")}).value().front().seq == 1);
+}
+
+TEST_CASE("A journal with a damaged page is set aside under a new journal id", "[journal]") {
+  Place place;
+  std::string id;
+  {
+    auto journal = place.open().value();
+    id = journal->journal_id();
+    for (int round = 0; round < 20; ++round) {
+      std::vector<job::Event> drafts(20, draft("a", "job-1"));
+      REQUIRE(place.append(*journal, std::move(drafts)));
+    }
+  }
+  std::string bytes = test::read_file(place.path);
+  REQUIRE(bytes.size() > 60000);
+  for (std::size_t page = 4096 * 3; page + 4096 < bytes.size(); page += 4096) bytes.replace(page, 200, 200, '\xa5');
+  test::write_file(place.path, bytes);
+  place.remove_log();
+  auto journal = place.open().value();
+  CHECK(journal->quarantined().find(place.set_aside().at(0).filename().string()) != std::string::npos);
+  CHECK(journal->journal_id() != id);
+  CHECK(journal->last() == 0);
+  CHECK(place.append(*journal, {draft("a")}).value().front().seq == 1);
+}
+
+TEST_CASE("A journal cut at any length opens, or is set aside: it never stops the agent", "[journal]") {
+  Place place;
+  {
+    auto journal = place.open().value();
+    for (int round = 0; round < 10; ++round) REQUIRE(place.append(*journal, {draft("a", "job-1")}));
+  }
+  const std::string bytes = test::read_file(place.path);
+  int intact = 0;
+  for (std::size_t cut = 0; cut < bytes.size(); cut += bytes.size() / 23) {
+    place.remove_log();
+    test::write_file(place.path, bytes.substr(0, cut));
+    auto journal = place.open();
+    REQUIRE(journal);
+    // Nothing is damaged when only the unused rest of the last page is missing.
+    const bool whole = cut > 0 && (*journal)->quarantined().empty();
+    CHECK((*journal)->read({}).value().size() == (whole ? 10 : 0));
+    CHECK(place.append(**journal, {draft("b")}).value().front().seq == (whole ? 11 : 1));
+    if (whole) ++intact;
+  }
+  CHECK(intact < 5);
+}
+
+TEST_CASE("Another program's database is refused and left alone", "[journal]") {
+  Place place;
+  {
+    journal::sqlite::Database other{place.path, journal::sqlite::Database::Mode::read_write};
+    other.execute("CREATE TABLE theirs (x)");
+  }
+  const std::string before = test::read_file(place.path);
+  const auto opened = place.open();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().fault == Fault::refused);
+  CHECK(opened.error().message.find("another program") != std::string::npos);
+  CHECK(test::read_file(place.path) == before);
+  CHECK(place.set_aside().empty());
+}
+
+TEST_CASE("Each migration is applied once, in order, and keeps the journal's id", "[journal]") {
+  using namespace outpost::journal::sqlite;
+  Place place;
+  Database database{place.path, Database::Mode::read_write};
+  const auto ours = migrations();
+  std::vector<Migration> steps{ours.begin(), ours.end()};
+  const auto first = migrate(database, "j", steps, "id-1", "now").value();
+  CHECK(first.journal_id == "id-1");
+  CHECK(first.version == ours.back().version);
+  steps.push_back({ours.back().version + 1, 1, "CREATE TABLE later (x)"});
+  const auto second = migrate(database, "j", steps, "id-2", "now").value();
+  CHECK(second.journal_id == "id-1");
+  CHECK(second.version == ours.back().version + 1);
+  CHECK(second.oldest_reader == 1);
+  CHECK(migrate(database, "j", steps, "id-3", "now"));
+}
+
+TEST_CASE("A migration that fails changes nothing", "[journal]") {
+  using namespace outpost::journal::sqlite;
+  Place place;
+  Database database{place.path, Database::Mode::read_write};
+  const auto ours = migrations();
+  std::vector<Migration> steps{ours.begin(), ours.end()};
+  REQUIRE(migrate(database, "j", steps, "id-1", "now"));
+  steps.push_back({ours.back().version + 1, 1, "CREATE TABLE later (x); CREATE TABLE later (x)"});
+  CHECK_THROWS_AS(migrate(database, "j", steps, "id-1", "now"), SqlError);
+  CHECK(database.number("SELECT count(*) FROM sqlite_schema WHERE name = 'later'") == 0);
+  CHECK(database.number("SELECT schema_version FROM meta") == ours.back().version);
+}
+
+TEST_CASE("A downgraded agent uses a newer schema that allows it and refuses one that does not", "[journal]") {
+  Place place;
+  {
+    REQUIRE(place.open());
+  }
+  const auto set = [&](int oldest_reader) {
+    journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
+    database.execute("UPDATE meta SET schema_version = 9, oldest_reader = " + std::to_string(oldest_reader));
+  };
+  set(1);
+  {
+    auto journal = place.open().value();
+    CHECK(place.append(*journal, {draft("a")}));
+  }
+  set(8);
+  const auto opened = place.open();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().fault == Fault::refused);
+  CHECK(opened.error().message.find("schema 9") != std::string::npos);
+  CHECK(opened.error().message.find("below schema 8") != std::string::npos);
+  CHECK(place.set_aside().empty());
+}
+
+TEST_CASE("When the disk fails an append writes nothing, and works again afterwards", "[journal]") {
+  // The file size limit makes write(2) fail as a broken disk does, for root too.
+  Place place;
+  auto journal = place.open().value();
+  REQUIRE(place.append(*journal, {draft("a", "job-1")}));
+  std::vector<journal::Item> items{item("x")};
+  REQUIRE(test::await(place.loop, journal->expand("dci", 1, items)));
+  REQUIRE(test::await(place.loop, journal->mark_attempting("dci", "x")));
+
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit tight = before;
+  tight.rlim_cur = fs::file_size(place.path.string() + "-wal");
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &tight) == 0);
+  // Lazily: nobody hears of the failure, and it is not forgotten.
+  REQUIRE(test::await(place.loop, journal->mark_delivered("dci", "x", "remote-1")));
+  job::Event large = draft("large", "job-1");
+  large.data["text"] = std::string(1 << 20, 'x');
+  std::vector<Result<std::vector<job::Event>>> failed;
+  for (int round = 0; round < 3; ++round) failed.push_back(place.append(*journal, {draft("b", "job-2"), large}));
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+
+  for (const auto& result : failed) {
+    REQUIRE_FALSE(result);
+    CHECK(result.error().fault == Fault::retry_later);
+    CHECK(result.error().message.find("nothing was written") != std::string::npos);
+  }
+  CHECK(journal->last() == 1);
+  CHECK(journal->read({}).value().size() == 1);
+  CHECK(journal->jobs(false, 10).value().size() == 1);
+  CHECK(journal->get("dci", "x").value()->state == journal::DeliveryState::delivered);
+  CHECK(place.append(*journal, {draft("c", "job-1")}).value().front().seq == 2);
+  journal.reset();
+  journal = place.open().value();
+  CHECK(journal->quarantined().empty());
+  CHECK(journal->last() == 2);
+  CHECK(journal->get("dci", "x").value()->remote_ref == "remote-1");
+}
+
+TEST_CASE("On a full disk an append says so and writes nothing", "[journal]") {
+  Place place;
+  const fs::path small = place.directory.path / "small";
+  fs::create_directory(small);
+  if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=3m") != 0) {
+    WARN("not tested: mounting a small file system needs root and CAP_SYS_ADMIN");
+    return;
+  }
+  place.path = small / "journal.db";
+  {
+    auto journal = place.open().value();
+    REQUIRE(place.append(*journal, {draft("a")}));
+    test::write_file(small / "ballast", std::string(4 << 20, 'x'));
+    job::Event large = draft("large");
+    large.data["text"] = std::string(1 << 20, 'x');
+    const auto failed = place.append(*journal, {large});
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().fault == Fault::retry_later);
+    CHECK(failed.error().message.find("full") != std::string::npos);
+    fs::remove(small / "ballast");
+    CHECK(place.append(*journal, {large}).value().front().seq == 2);
+  }
+  ::umount(small.c_str());
+}
+
+TEST_CASE("Many writers at once, with more than a transaction log of data, lose nothing", "[journal]") {
+  Place place;
+  auto journal = place.open().value();
+  constexpr int writers = 16, each = 100;
+  int done = 0;
+  const auto write = [&](int writer) -> asio::awaitable<void> {
+    for (int number = 0; number < each; ++number) {
+      std::vector<job::Event> drafts{draft("step.ended", "job-" + std::to_string(writer))};
+      drafts.front().data["number"] = number;
+      drafts.front().data["text"] = std::string(3000, 'x');
+      const auto events = co_await journal->append(std::move(drafts));
+      if (events) ++done;
+    }
+  };
+  for (int writer = 0; writer < writers; ++writer) asio::co_spawn(place.loop, write(writer), asio::detached);
+  place.loop.run();
+  CHECK(done == writers * each);
+  CHECK(journal->last() == writers * each);
+  for (int writer = 0; writer < writers; ++writer) {
+    const auto events = journal->read({.job_id = "job-" + std::to_string(writer)}).value();
+    REQUIRE(events.size() == each);
+    for (int number = 0; number < each; ++number)
+      REQUIRE(job::number_at(events[static_cast<std::size_t>(number)].data, "number") == number);
+  }
+}
+
+TEST_CASE("A journal that is closed with changes still queued writes them first", "[journal]") {
+  Place place;
+  auto journal = place.open().value();
+  const auto write = [&]() -> asio::awaitable<void> {
+    std::vector<job::Event> drafts{draft("last words")};
+    co_await journal->append(std::move(drafts));
+  };
+  asio::co_spawn(place.loop, write(), asio::detached);
+  place.loop.poll_one();
+  journal.reset();
+  journal = place.open().value();
+  CHECK(journal->last() == 1);
+}
