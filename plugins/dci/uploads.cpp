@@ -182,8 +182,9 @@ awaitable<Outcome> Uploads::send_split(const journal::Item& item, File file) {
   std::string last;
   for (std::uint64_t at = 0; at < whole.size;) {
     // What an interrupted attempt brought there is not sent again.
-    if (const auto piece = there->find(begin + at); piece != there->end() && piece->second > 0 && piece->second <= whole.size - at) {
-      at += piece->second;
+    if (const auto piece = there->find(begin + at); piece != there->end() && piece->second.size > 0 && piece->second.size <= whole.size - at) {
+      at += piece->second.size;
+      last = piece->second.id;
       continue;
     }
     const std::uint64_t size = std::min(limit_.piece(), whole.size - at);
@@ -216,12 +217,13 @@ awaitable<Result<Uploads::Pieces>> Uploads::pieces_there(File file, std::string 
     const std::string name = job::text_at(one, "name");
     if (name.size() == log.size() + piece_suffix && name.starts_with(log + "@")) {
       const auto offset = std::strtoull(name.c_str() + log.size() + 1, nullptr, 10);
-      if (piece_name(log, offset) == name) pieces[offset] = static_cast<std::uint64_t>(job::number_at(one, "size"));
+      const auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(job::number_at(one, "size"), 0));
+      if (piece_name(log, offset) == name) pieces[offset] = {size, job::text_at(one, "id")};
     }
     return true;
   };
   const Reply reply = co_await api_.list(std::move(call), std::move(row));
-  if (!reply.ok()) co_return reply.error();
+  if (!reply.ok() && reply.judged.meaning != Meaning::gone) co_return reply.error();
   co_return pieces;
 }
 
@@ -250,7 +252,26 @@ awaitable<Result<std::optional<std::string>>> Uploads::find(const journal::Item&
   auto made = file_of(item, refs);
   if (!made) co_return std::optional<std::string>{};  // send() says what is wrong with it.
   File file = std::move(*made);
-  co_return co_await find_file(std::move(file));
+  File copy = file;
+  auto found = co_await find_file(std::move(copy));
+  if (!found || *found || item.kind != kind::log) co_return found;
+  co_return co_await find_split(item, std::move(file));
+}
+
+awaitable<Result<std::optional<std::string>>> Uploads::find_split(const journal::Item& item, File file) {
+  const std::uint64_t size = http::size_of(file.body);
+  std::string log = job::text_at(item.body, "log");
+  auto pieces = co_await pieces_there(std::move(file), std::move(log));
+  if (!pieces) co_return pieces.error();
+  const auto begin = static_cast<std::uint64_t>(job::number_at(item.body, "offset"));
+  std::string last;
+  for (std::uint64_t at = 0; at < size;) {
+    const auto piece = pieces->find(begin + at);
+    if (piece == pieces->end() || piece->second.size == 0 || piece->second.size > size - at) co_return std::optional<std::string>{};
+    at += piece->second.size;
+    last = piece->second.id;
+  }
+  co_return std::optional{last};
 }
 
 }  // namespace outpost::dci

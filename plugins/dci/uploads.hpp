@@ -29,7 +29,8 @@ class Uploads {
   /// large is parked, with both sizes in the reason.
   boost::asio::awaitable<pipeline::Outcome> send(const journal::Item& item, const pipeline::Refs& refs);
 
-  /// The file of an earlier, uncertain send(), by name, size, type and state.
+  /// The file of an earlier, uncertain send(), by name, size, type and state; of a split log the last piece, when all of
+  /// them are there.
   boost::asio::awaitable<Result<std::optional<std::string>>> find(const journal::Item& item, const pipeline::Refs& refs);
 
  private:
@@ -39,7 +40,8 @@ class Uploads {
     http::Body body;
     std::string sha256;
   };
-  using Pieces = std::map<std::uint64_t, std::uint64_t>;  ///< Offset to size.
+  struct Piece { std::uint64_t size = 0; std::string id; };
+  using Pieces = std::map<std::uint64_t, Piece>;  ///< By offset in the log's stream.
 
   Result<File> file_of(const journal::Item& item, const pipeline::Refs& refs) const;
   boost::asio::awaitable<Result<std::string>> hash(http::FileRange range);
@@ -48,6 +50,7 @@ class Uploads {
   boost::asio::awaitable<pipeline::Outcome> send_split(const journal::Item& item, File file);
   boost::asio::awaitable<Result<std::optional<std::string>>> find_file(File file);
   boost::asio::awaitable<Result<Pieces>> pieces_there(File file, std::string log);
+  boost::asio::awaitable<Result<std::optional<std::string>>> find_split(const journal::Item& item, File file);
   [[nodiscard]] pipeline::Parked too_large(const File& file) const;
 
   const Api& api_;

@@ -18,7 +18,7 @@ using test::text;
 const Timestamp noon = *parse_rfc3339("2026-11-20T12:00:00Z");
 
 Expectation expecting(const std::string& key) {
-  return {"POST /api/v1/jobstates", key, "api.example.org", "remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", noon, 0};
+  return {"POST /api/v1/jobstates", key, key.ends_with("s"), "api.example.org", "remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", noon, 0};
 }
 
 Judged judged(http::Response response, const std::string& key = "jobstate") {
@@ -70,6 +70,7 @@ TEST_CASE("trap: a page is not an answer, whatever its status") {
   CHECK(judged({201, {}, ""}, "jobstate").meaning == Meaning::retry_later);
   CHECK(judged({201, {}, "{\"jobstate\": {\"id\": \"cut"}, "jobstate").meaning == Meaning::retry_later);
   CHECK(judged(answer(200, {{"something", 1}})).meaning == Meaning::retry_later);
+  CHECK(judged(answer(200, {{"jobstate", nullptr}})).meaning == Meaning::retry_later);
   CHECK(judged(page(500)).meaning == Meaning::retry_later);
   CHECK(judged(page(403)).meaning == Meaning::retry_later);
   CHECK(judged(page(407)).meaning == Meaning::retry_later);

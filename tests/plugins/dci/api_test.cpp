@@ -55,7 +55,7 @@ TEST_CASE("a port that is the scheme's own is not part of the signed host, a pre
 TEST_CASE("paths and parameters are percent-encoded exactly once") {
   Fixture f;
   f.client.handler = [](const test::Seen&) { return answer(200, {{"topics", boost::json::array{}}}); };
-  CHECK(f.send({.path = "/api/v1/components/x/files/a b%+.rpm", .query = {{"where", "name:naïve a+b&c"}}, .key = "topics"}).ok());
+  CHECK(f.send({.path = "/api/v1/components/x/files/a b%+.rpm", .query = {{"where", "name:naïve a+b&c"}}, .key = "topics", .rows = true}).ok());
   CHECK(f.client.seen[0].target == "/api/v1/components/x/files/a%20b%25%2B.rpm?where=name%3Ana%C3%AFve%20a%2Bb%26c");
 }
 

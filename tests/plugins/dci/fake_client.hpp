@@ -26,7 +26,8 @@ struct FixedClock final : Clock {
 
 /// A request as a server would see it.
 struct Seen {
-  std::string method, target, path;
+  std::string method, target, path, url;
+  bool refuses_local = false;
   http::Headers headers;
   std::string body;  ///< Of a file: the bytes of its range.
 
@@ -64,6 +65,8 @@ class FakeClient final : public http::Client {
   boost::asio::awaitable<Result<http::Response>> send(http::Request request) override {
     Seen one;
     one.method = request.method;
+    one.url = request.url;
+    one.refuses_local = request.refuse_local_addresses;
     const auto path = request.url.find('/', request.url.find("://") + 3);
     one.target = path == std::string::npos ? "/" : request.url.substr(path);
     one.path = percent_decode(one.target.substr(0, one.target.find('?')));

@@ -350,6 +350,7 @@ TEST_CASE("a split that was interrupted goes on with what is missing") {
   as<Delivered>(f.send(item));
   CHECK(uploads == 8);
   CHECK(joined(f.server) == content);
+  CHECK(f.find(item) == FakeServer::text(f.server.files.back(), "id"));
 }
 
 TEST_CASE("a server that refuses every size does not get endless attempts") {
