@@ -5,6 +5,7 @@
 #include "agent/base/text.hpp"
 #include "agent/http/url.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdexcept>
@@ -30,22 +31,29 @@ BareClient::BareClient(const std::string& url, dci::Credentials credentials) : c
 
 BareClient::~BareClient() { ::close(socket_); }
 
-std::string BareClient::send(const std::string& method, const std::string& target, std::string_view body, const http::Headers& headers) {
+BareClient::Answer BareClient::send(const std::string& method, const std::string& target, std::string_view body,
+                                    const http::Headers& headers) {
   const auto signature = dci::sign({method, target, host_, sha256_hex(body)}, credentials_, SystemClock{}.now());
-  std::string request = method + " " + target + " HTTP/1.1\r\nHost: " + host_ + "\r\nX-DCI-Date: " + signature.date +
-                        "\r\nAuthorization: " + signature.authorization + "\r\nClient-Version: outpost-bench\r\n";
-  for (const auto& [name, value] : headers) request += name + ": " + value + "\r\n";
-  if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-  request.append("\r\n").append(body);
-  for (std::string_view rest = request; !rest.empty();) {
-    const auto count = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL);
-    if (count <= 0) throw std::runtime_error{method + " " + target + ": the server has closed the connection"};
-    rest.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return receive(method + " " + target);
+  std::string head = "X-DCI-Date: " + signature.date + "\r\nAuthorization: " + signature.authorization +
+                     "\r\nClient-Version: outpost-bench\r\n";
+  for (const auto& [name, value] : headers) head += name + ": " + value + "\r\n";
+  if (!body.empty()) head += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  return exchange(method + " " + target, std::move(head), body);
 }
 
-std::string BareClient::receive(const std::string& what) {
+BareClient::Answer BareClient::get_unsigned(const std::string& target) { return exchange("GET " + target, {}, {}); }
+
+BareClient::Answer BareClient::exchange(const std::string& what, std::string head, std::string_view body) {
+  const std::string request = what + " HTTP/1.1\r\nHost: " + host_ + "\r\n" + head + "\r\n" + std::string{body};
+  for (std::string_view rest = request; !rest.empty();) {
+    const auto count = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (count <= 0) throw std::runtime_error{what + ": the server has closed the connection"};
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return receive(what);
+}
+
+BareClient::Answer BareClient::receive(const std::string& what) {
   const auto fill = [&] {
     char bytes[16 * 1024];
     const auto count = ::recv(socket_, bytes, sizeof bytes, 0);
@@ -54,16 +62,21 @@ std::string BareClient::receive(const std::string& what) {
   };
   while (buffer_.find("\r\n\r\n") == std::string::npos) fill();
   const std::size_t head_size = buffer_.find("\r\n\r\n") + 4;
-  const std::string head = buffer_.substr(0, head_size);
-  const int status = std::stoi(head.substr(head.find(' ') + 1, 3));
+  const int status = std::stoi(buffer_.substr(buffer_.find(' ') + 1, 3));
   std::size_t length = 0;
-  for (const auto& line : split(head, '\n'))
-    if (const std::string_view field = line; to_lower(field.substr(0, 15)) == "content-length:") length = std::stoul(std::string{trim(field.substr(15))});
+  Answer answer;
+  for (const auto& line : split(buffer_.substr(0, head_size), '\n')) {
+    const auto colon = std::min(line.find(':'), line.size());
+    const std::string name = to_lower(line.substr(0, colon));
+    if (name == "content-length") length = std::stoul(line.substr(colon + 1));
+    if (name == "location") answer.location = trim(std::string_view{line}.substr(colon + 1));
+  }
   while (buffer_.size() < head_size + length) fill();
-  std::string body = buffer_.substr(head_size, length);
+  answer.body = buffer_.substr(head_size, length);
   buffer_.erase(0, head_size + length);
-  if (status / 100 != 2 && status / 100 != 3) throw std::runtime_error{what + ": " + std::to_string(status) + " " + body};
-  return body;
+  if (status / 100 != 2 && status / 100 != 3)
+    throw std::runtime_error{what + ": " + std::to_string(status) + " " + answer.body};
+  return answer;
 }
 
 }  // namespace outpost::bench

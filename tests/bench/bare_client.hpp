@@ -17,11 +17,19 @@ class BareClient {
   BareClient(const BareClient&) = delete;
   BareClient& operator=(const BareClient&) = delete;
 
-  /// Sends a signed request and returns the body of its answer. Throws when that is not 2xx or 3xx.
-  std::string send(const std::string& method, const std::string& target, std::string_view body, const http::Headers& headers = {});
+  struct Answer {
+    std::string location;  ///< Where a redirect leads to.
+    std::string body;
+  };
+
+  /// Sends a signed request. Throws when the answer is not 2xx or 3xx.
+  Answer send(const std::string& method, const std::string& target, std::string_view body, const http::Headers& headers = {});
+  /// GET of a target that says itself who may read it.
+  Answer get_unsigned(const std::string& target);
 
  private:
-  std::string receive(const std::string& what);
+  Answer exchange(const std::string& what, std::string head, std::string_view body);
+  Answer receive(const std::string& what);
 
   std::string host_;
   dci::Credentials credentials_;

@@ -11,9 +11,9 @@ namespace outpost::bench {
 
 void print(const Row& row) {
   boost::json::object line{{"name", row.name}, {"unit", row.unit}, {"ours", row.ours}};
-  line["floor"] = row.floor ? boost::json::value{*row.floor} : nullptr;
-  line["ratio"] = row.floor && *row.floor > 0 ? boost::json::value{row.ours / *row.floor} : nullptr;
-  line["target"] = row.target.empty() ? boost::json::value{nullptr} : boost::json::value{row.target};
+  line["floor"] = row.floor ? boost::json::value(*row.floor) : nullptr;
+  line["ratio"] = row.floor && *row.floor > 0 ? boost::json::value(row.ours / *row.floor) : nullptr;
+  line["target"] = row.target.empty() ? boost::json::value(nullptr) : boost::json::value(row.target);
   line["note"] = row.note;
   std::printf("%s\n", boost::json::serialize(line).c_str());
   std::fflush(stdout);
