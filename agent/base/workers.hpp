@@ -16,7 +16,7 @@
 
 namespace outpost {
 
-/// A few threads for what would block the loop: disk syncs, hashing, unpacking, XML.
+/// A few threads for what would block the loop: disk syncs, hashing, unpacking, XML. The loop of its callers outlives it.
 class Workers {
  public:
   explicit Workers(unsigned threads = 2) : pool_{threads} {}

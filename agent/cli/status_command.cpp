@@ -32,12 +32,15 @@ const json::array& array_at(const json::object& object, std::string_view key) {
   return value && value->is_array() ? value->get_array() : nothing;
 }
 
-/// "3min 12s ago"; "never" for no time.
-std::string ago(const std::string& text) {
+/// "3min 12s"; "unknown" for no time.
+std::string age(const std::string& text) {
   const auto moment = parse_rfc3339(text);
-  if (!moment) return "never";
-  return format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock{}.now() - *moment)) + " ago";
+  if (!moment) return "unknown";
+  return format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock{}.now() - *moment));
 }
+
+/// "3min 12s ago"; "never" for no time.
+std::string ago(const std::string& text) { return parse_rfc3339(text) ? age(text) + " ago" : "never"; }
 
 void print_jobs(const json::object& jobs) {
   const auto& running = array_at(jobs, "running");
@@ -48,13 +51,13 @@ void print_jobs(const json::object& jobs) {
               << ago(text_at(job, "claimed_at")) << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
   }
   for (const auto& each : waiting)
-    std::cout << "waiting   " << printable(text_at(each.as_object(), "name")) << "  since " << ago(text_at(each.as_object(), "queued_at")) << "\n";
+    std::cout << "waiting   " << printable(text_at(each.as_object(), "name")) << "  for " << age(text_at(each.as_object(), "queued_at")) << "\n";
   if (running.empty() && waiting.empty()) std::cout << "jobs      none running, none waiting\n";
 }
 
 void print_status(const json::object& status) {
   const auto& slots = object_at(status, "slots");
-  std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up since " << ago(text_at(status, "since"))
+  std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
             << ", " << number_at(slots, "busy") << " of " << number_at(slots, "total") << " slots busy, steps run by " << text_at(status, "runner") << "\n";
   for (const auto& each : array_at(status, "sources")) {
     const auto& source = each.as_object();
@@ -74,7 +77,7 @@ void print_status(const json::object& status) {
   }
   for (const auto& each : array_at(status, "alarms")) {
     const auto& alarm = each.as_object();
-    std::cout << "ALARM     " << text_at(alarm, "kind") << " since " << ago(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";
+    std::cout << "ALARM     " << text_at(alarm, "kind") << " for " << age(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";
   }
 }
 

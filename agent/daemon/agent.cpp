@@ -287,8 +287,7 @@ asio::awaitable<void> Agent::take_in(Definition& definition, std::vector<pipelin
   for (const auto& set : plan.sets) {
     json::array components;
     for (const auto& component : set) components.push_back(to_json(component));
-    std::vector<std::string> reporters = definition.value.reporters;
-    if (reporters.empty()) reporters.push_back(definition.value.source);
+    const auto& reporters = definition.value.reporters;  // The source's own, unless the configuration says otherwise.
     new_ids.push_back(new_id(ports_.clock.now()));
     events.push_back(make_event(event::job_queued, new_ids.back(), {{"definition", to_json(definition.value)}, {"components", std::move(components)},
                                                                     {"backlog", plan.backlog}, {"reporters", json::array(reporters.begin(), reporters.end())}}));

@@ -154,6 +154,7 @@ Result<std::unique_ptr<Integration>> Composition::make_integration(const config:
 
   auto integration = std::make_unique<Integration>();
   integration->settings = source;
+  if (credentials->url.empty()) credentials->url = "https://api.distributed-ci.io";  // Where the partners of DCI go.
   integration->settings.url = credentials->url;
   // The only type of this version; the reader of the configuration has refused any other.
   auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());

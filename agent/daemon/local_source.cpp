@@ -32,6 +32,14 @@ std::string archive_stem(const fs::path& file) {
   return {};
 }
 
+std::vector<fs::path> archives_in(const fs::path& directory) {
+  std::vector<fs::path> archives;
+  std::error_code error;
+  for (fs::directory_iterator file{directory, error}, end; !error && file != end; file.increment(error))
+    if (!archive_stem(file->path()).empty() && file->is_regular_file(error)) archives.push_back(file->path());
+  return archives;
+}
+
 }  // namespace
 
 Result<void> LocalSource::check(const job::Definition&) const { return {}; }
@@ -62,15 +70,15 @@ asio::awaitable<Result<void>> LocalSource::fetch(const pipeline::FetchRequest& r
     auto copied = co_await workers_.run(std::move(copying));
     if (!copied) co_return copied.error();
     if (!job_.unpack) continue;
-    std::error_code error;
-    for (fs::directory_iterator file{into, error}, end; !error && file != end; file.increment(error)) {
-      const std::string stem = archive_stem(file->path());
-      if (stem.empty() || !file->is_regular_file()) continue;
-      const fs::path target = into / "unpacked" / stem;
+    const auto archives = archives_in(into);
+    for (const auto& archive_path : archives) {
+      // Alone it goes to unpacked/, as for a job from a server.
+      const fs::path target = archives.size() == 1 ? into / "unpacked" : into / "unpacked" / archive_stem(archive_path);
+      std::error_code error;
       fs::create_directories(target.parent_path(), error);
       fs::remove_all(target, error);
-      report("unpacking " + file->path().filename().string());
-      fs::path archive = file->path();
+      report("unpacking " + archive_path.filename().string());
+      fs::path archive = archive_path;
       fs::path destination = target;
       auto unpacked = co_await files::unpack_on(workers_, std::move(archive), std::move(destination));
       if (!unpacked) co_return unpacked.error();

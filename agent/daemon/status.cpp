@@ -9,7 +9,7 @@ namespace json = boost::json;
 
 namespace {
 
-json::value moment(Timestamp at) { return at == Timestamp{} ? json::value{nullptr} : json::value{to_rfc3339(at)}; }
+json::value moment(Timestamp at) { return at == Timestamp{} ? json::value(nullptr) : json::value(to_rfc3339(at)); }
 
 json::object summary(const job::Story& story) {
   json::array components;
@@ -65,13 +65,16 @@ json::object Agent::status() {
   json::object resources;
   for (const auto& [name, resource] : settings_.resources) {
     const auto holder = queue_.holders().find(name);
-    resources[name] = json::object{{"held_by", holder == queue_.holders().end() ? json::value{nullptr} : json::value{holder->second}}};
+    resources[name] = json::object{{"held_by", holder == queue_.holders().end() ? json::value(nullptr) : json::value(holder->second)}};
   }
-  const bool degraded = !ports_.alarms.active().empty();
-  const char* state = stopping_ ? "stopping" : degraded ? "degraded" : running_.empty() ? "idle" : "busy";
+  // A parked item is an alarm, but the agent works; degraded is when it cannot do what it is there for.
+  const Alarm* worst = nullptr;
+  for (const auto& [key, alarm] : ports_.alarms.active())
+    if (alarm.kind == "degraded" || alarm.kind == "credentials") worst = &alarm;
+  const char* state = stopping_ ? "stopping" : worst ? "degraded" : running_.empty() ? "idle" : "busy";
   return {{"version", OUTPOST_VERSION},
           {"state", state},
-          {"state_reason", stopping_ ? stop_reason_ : degraded ? ports_.alarms.active().begin()->second.message : ""},
+          {"state_reason", stopping_ ? stop_reason_ : worst ? worst->message : ""},
           {"since", moment(started_at_)},
           {"pid", ::getpid()},
           {"runner", runner_name_},

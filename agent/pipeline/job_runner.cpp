@@ -175,7 +175,7 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
 }
 
 asio::awaitable<void> JobRunner::forward_stages() {
-  std::ofstream{directory_.job_document()} << json::serialize(record_.story().document);
+  write_documents();
   for (const Stage stage : job::all_stages) {
     if (always_runs(stage) || failed()) break;
     co_await run_stage(stage);
@@ -379,7 +379,10 @@ void JobRunner::note_results(const Attempt& attempt, const Collected& collected)
   const json::object common{{"stage", to_string(attempt.step.stage)}, {"plugin", attempt.step.plugin}, {"hook", attempt.step.hook}};
   for (const auto& result : collected.results) {
     json::object data = common;
-    data["name"] = result.name;
+    // Names are unique at the server, or the comparison with the next job breaks there.
+    const auto& known = record_.story().result_names;
+    const bool taken = std::find(known.begin(), known.end(), result.name) != known.end();
+    data["name"] = taken ? result.name + ".try" + std::to_string(attempt.number) : result.name;
     data["well_formed"] = result.well_formed;
     if (!result.well_formed) data["problem"] = result.problem;
     data["total"] = result.total;
@@ -438,6 +441,22 @@ void JobRunner::note_cancel() {
   if (!cancel_wanted_ || cancel_noted_) return;
   record_.note(event::cancel_requested, {{"by", cancel_by_}, {"reason", cancel_reason_}});
   cancel_noted_ = true;
+}
+
+/// What hooks may read about the job: one document of everything, and one of each component beside its directory.
+void JobRunner::write_documents() const {
+  const auto& job = record_.story().job;
+  const auto names = job::directory_names(job.components);
+  json::array components;
+  for (std::size_t index = 0; index < job.components.size(); ++index) {
+    components.push_back(to_json(job.components[index]));
+    std::ofstream{directory_.components() / (names[index] + ".json")} << json::serialize(components.back()) << "\n";
+  }
+  json::object document = record_.story().document;
+  document["components"] = std::move(components);
+  document["local_job_id"] = job.id;
+  document["topic"] = job.definition.topic;
+  std::ofstream{directory_.job_document()} << json::serialize(document) << "\n";
 }
 
 log::Place JobRunner::log_place(const std::string& step_id) const { return {directory_.root, "logs", step_id}; }

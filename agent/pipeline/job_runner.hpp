@@ -83,6 +83,7 @@ class JobRunner {
   void note_results(const Attempt& attempt, const Collected& collected);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   void note_cancel();
+  void write_documents() const;
   void warn(job::Stage stage, std::string message);
   boost::asio::awaitable<bool> pause(std::chrono::milliseconds duration);
   static boost::asio::awaitable<Result<void>> sleep(std::chrono::milliseconds duration);

@@ -47,6 +47,14 @@ Body::Body(Body&& other) noexcept
       size_{other.size_},
       sha256_{std::move(other.sha256_)} {}
 
+Body& Body::operator=(Body&& other) noexcept {
+  memory_.swap(other.memory_);
+  file_.swap(other.file_);
+  std::swap(size_, other.size_);
+  sha256_.swap(other.sha256_);
+  return *this;
+}
+
 void Body::forget() {
   if (!file_.empty()) ::unlink(file_.c_str());
   file_.clear();

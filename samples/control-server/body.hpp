@@ -17,7 +17,7 @@ class Body {
   Body() = default;
   ~Body();
   Body(Body&& other) noexcept;
-  Body& operator=(Body&&) = delete;
+  Body& operator=(Body&& other) noexcept;
 
   /// Reads all of a request's body; `directory` is for the temporary file.
   static boost::asio::awaitable<Result<Body>> receive(http::ServerRequest& request, std::filesystem::path directory);

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "samples/control-server/call.hpp"
 #include "samples/control-server/errors.hpp"
+#include "samples/control-server/front_limits.hpp"
 #include "samples/control-server/routes.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -49,7 +50,8 @@ std::string loggable(std::string_view target) {
 
 asio::awaitable<void> pause(std::chrono::milliseconds duration) {
   if (duration.count() == 0) co_return;
-  asio::steady_timer timer{co_await asio::this_coro::executor, duration};
+  const auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer{executor, duration};
   co_await timer.async_wait(asio::use_awaitable);
 }
 
@@ -163,11 +165,13 @@ asio::awaitable<http::ServerResponse> ControlServer::spoil(http::ServerRequest& 
 }
 
 asio::awaitable<http::ServerResponse> ControlServer::execute(http::ServerRequest& request) {
+  if (auto refused = refused_in_front(request)) co_return std::move(*refused);
   // A body without a length (chunked) escapes the limit, as it does in the original.
   const bool limited = !request.path.starts_with(ObjectStore::prefix);
   const bool too_large = limited && request.content_length.value_or(0) > options_.max_content_length;
   auto directory = options_.data / "tmp";
-  auto received = too_large ? Result<Body>{Body{}} : co_await Body::receive(request, std::move(directory));
+  Result<Body> received{Body{}};
+  if (!too_large) received = co_await Body::receive(request, std::move(directory));
   if (!received) {
     http::ServerResponse broken;
     broken.break_after = 0;

@@ -34,6 +34,10 @@ class ControlServer {
 
   [[nodiscard]] http::Handler handler();
   void set_faults(Faults faults) { faults_ = std::move(faults); }
+  /// The tables, for who lays data before the server runs.
+  [[nodiscard]] Records& records() { return records_; }
+  /// Turns this server's clock; on its own thread only.
+  void set_clock_offset(std::chrono::seconds offset) { records_.set_clock_offset(offset); }
 
  private:
   struct Outcome {

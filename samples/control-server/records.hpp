@@ -48,6 +48,7 @@ class Records {
   Page list(const Table& table, const Condition& base, const ListArguments& arguments, bool paged = true);
 
   Database& database() { return database_; }
+  void set_clock_offset(std::chrono::seconds offset) { clock_offset_ = offset; }
   /// UTC without zone, always with six digits: "2026-11-20T22:12:12.821369".
   [[nodiscard]] std::string now() const;
   [[nodiscard]] Timestamp time() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -213,6 +214,11 @@ class RawServer {
   }
 
   void serve(int descriptor, int number) {
+    // OpenSSL writes to a closed socket without MSG_NOSIGNAL. Only here: the code under test gets no such help.
+    sigset_t broken_pipe;
+    ::sigemptyset(&broken_pipe);
+    ::sigaddset(&broken_pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
     RawConnection connection{descriptor};
     {
       const std::lock_guard lock{mutex_};

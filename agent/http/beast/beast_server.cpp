@@ -59,7 +59,7 @@ struct Running {
 };
 
 struct ListeningSocket {
-  ListeningSocket(asio::any_io_executor executor, Listener bound)
+  ListeningSocket(const asio::any_io_executor& executor, Listener bound)
       : file{std::move(bound)}, acceptor{executor, Protocol{file->family(), 0}, file->release()}, pause{executor} {}
 
   std::optional<Listener> file;  // Removes a unix socket's file.

@@ -20,8 +20,8 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t read_size = 64 * 1024;
-constexpr std::size_t write_size = 256 * 1024;
+constexpr std::size_t read_size = 64UL * 1024;
+constexpr std::size_t write_size = 256UL * 1024;
 
 error_code protocol_error() { return make_error_code(boost::system::errc::protocol_error); }
 

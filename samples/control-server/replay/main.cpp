@@ -3,6 +3,7 @@
 #include "agent/http/beast/beast_server.hpp"
 #include "samples/control-server/control_server.hpp"
 #include "samples/control-server/replay/replay.hpp"
+#include "samples/control-server/replay/seed.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
@@ -21,8 +22,9 @@ using namespace outpost;
 /// A sample server of our own, on a thread, gone with its data at the end.
 class OwnServer {
  public:
-  explicit OwnServer(std::uint64_t max_content_length)
+  OwnServer(std::uint64_t max_content_length, const replay::Recording& recording)
       : control_{options(max_content_length)}, server_{http::make_beast_server(loop_.get_executor())} {
+    known_ids = replay::seed(recording, control_.records());
     const auto port = server_->listen({}, control_.handler());
     if (!port) throw std::runtime_error{port.error().message};
     port_ = *port;
@@ -38,6 +40,7 @@ class OwnServer {
   OwnServer& operator=(const OwnServer&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  std::set<std::string> known_ids;  ///< Objects older than the recording.
 
  private:
   sample::ServerOptions options(std::uint64_t max_content_length) {
@@ -103,12 +106,16 @@ int run(const Arguments& arguments) {
   std::optional<OwnServer> own;
   std::optional<replay::Target> target;
   if (arguments.server.empty()) {
-    own.emplace(arguments.max_content_length_mb * 1024 * 1024);
+    own.emplace(arguments.max_content_length_mb * 1024 * 1024, *recording);
+    if (!own->known_ids.empty())
+      std::printf("%zu objects are older than this recording and were put into the server first\n",
+                  own->known_ids.size());
     target = replay::Target{"127.0.0.1", own->port(), true};
   } else if (target = target_of(arguments.server); !target) {
     return complain("--server " + arguments.server + " is not http://HOST[:PORT]");
   }
-  replay::Replay replaying{std::move(*recording), *target, std::move(replacements)};
+  replay::Replay replaying{std::move(*recording), *target, std::move(replacements),
+                           own ? own->known_ids : std::set<std::string>{}};
   int counts[3] = {0, 0, 0};
   for (std::size_t i = 0; i < replaying.pairs().size(); ++i) {
     const auto outcome = replaying.run(i);

@@ -67,9 +67,14 @@ void collect_ids(const json::value& value, std::set<std::string>& ids) {
 
 }  // namespace
 
-Replay::Replay(Recording recording, Target target, std::vector<std::pair<std::string, std::string>> replacements)
+Replay::Replay(Recording recording, Target target, std::vector<std::pair<std::string, std::string>> replacements,
+               const std::set<std::string>& known_ids)
     : recording_{std::move(recording)}, target_{std::move(target)}, replacements_{std::move(replacements)} {
-  for (const auto& [client, secret] : recording_.secrets) secrets_[client].push_back(secret);
+  for (const auto& id : known_ids) mapping_.learn(id, id);
+  for (const auto& [client, secret] : recording_.secrets) {
+    secrets_[client].push_back(secret);
+    if (known_ids.contains(client.substr(client.find('/') + 1))) mapping_.learn(secret, secret);
+  }
   int gaps = 0;
   for (std::size_t i = 0; i < recording_.pairs.size(); ++i) {
     if (i > 0 && recording_.pairs[i].number > recording_.pairs[i - 1].number + 1) ++gaps;

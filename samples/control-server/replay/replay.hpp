@@ -28,7 +28,9 @@ struct Outcome {
 /// Sends recorded requests to a live server in their order, as the recorded client would send them to it now.
 class Replay {
  public:
-  Replay(Recording recording, Target target, std::vector<std::pair<std::string, std::string>> replacements);
+  /// `known_ids` are in the server already, under their recorded ids.
+  Replay(Recording recording, Target target, std::vector<std::pair<std::string, std::string>> replacements,
+         const std::set<std::string>& known_ids = {});
 
   [[nodiscard]] const std::vector<Pair>& pairs() const { return recording_.pairs; }
   Outcome run(std::size_t index);
