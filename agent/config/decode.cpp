@@ -5,6 +5,7 @@
 #include "agent/config/decode_source.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace outpost::config {
 
@@ -38,48 +39,52 @@ class Decoder {
   }
 
  private:
-  /// Calls `body` with the fields of each entry of a mapping of names.
-  template <class Body>
-  void each_named(const std::string& key, Body body) {
+  /// Calls `body` with each entry of a mapping of names and its fields. An entry that is wrong exists nevertheless, so
+  /// that who refers to it is not blamed.
+  template <class Value, class Body>
+  void each_named(const std::string& key, std::map<std::string, Value>& entries, Body body) {
     Fields all = file_.child(key);
     for (const auto& item : all.node().items) {
       Node named = item;
       named.kind = Node::Kind::scalar;
       named.text = item.key;
       if (!as_name(reading_, named, key)) continue;
-      if (item.kind == Node::Kind::null) {
-        reading_.problem(item.origin, key + "." + item.key, "has no value");
+      Value& entry = entries[item.key];
+      // A resource needs nothing but its name.
+      if constexpr (std::is_same_v<Value, Resource>) {
+        entry.name = item.key;
+        if (item.kind == Node::Kind::null) continue;
+      }
+      if (item.kind != Node::Kind::map) {
+        wrong_kind(reading_, item, key + "." + item.key, "a mapping (lines of \"key: value\")");
         continue;
       }
       Fields fields{reading_, known_, item, key + "." + item.key, {key, item.key}};
-      body(item.key, fields);
+      body(item.key, entry, fields);
     }
   }
 
   void secrets() {
-    each_named("secrets", [&](const std::string& name, Fields& fields) {
-      SecretSource& secret = settings_.secrets[name];
+    each_named("secrets", settings_.secrets, [&](const std::string& name, SecretSource& secret, Fields& fields) {
       fields.read("file", secret.file, as_path);
       fields.read("credential", secret.credential, as_name);
       fields.finish();
-      const bool has_file = fields.node().find("file") != nullptr, has_credential = fields.node().find("credential") != nullptr;
-      if (has_file == has_credential && fields.node().kind == Node::Kind::map)
+      const bool has_file = fields.node().find("file") != nullptr,
+                 has_credential = fields.node().find("credential") != nullptr;
+      if (has_file == has_credential)
         reading_.problem(fields.node().origin, "secrets." + name, "either file or credential is due");
     });
   }
 
   void sources() {
-    each_named("sources", [&](const std::string& name, Fields& fields) {
-      Source source = decode_source(reading_, fields, source_types_, settings_.secrets);
+    each_named("sources", settings_.sources, [&](const std::string& name, Source& source, Fields& fields) {
+      source = decode_source(reading_, fields, source_types_, settings_.secrets);
       source.name = name;
-      settings_.sources[name] = std::move(source);
     });
   }
 
   void resources() {
-    each_named("resources", [&](const std::string& name, Fields& fields) {
-      Resource& resource = settings_.resources[name];
-      resource.name = name;
+    each_named("resources", settings_.resources, [&](const std::string&, Resource& resource, Fields& fields) {
       fields.texts("hosts", resource.hosts);
       fields.finish();
     });
@@ -127,8 +132,7 @@ class Decoder {
     Fields unpack = fields.child("unpack");
     unpack.read("bytes", settings_.downloads.unpack_bytes, as_size, std::uint64_t{1});
     unpack.read("entries", settings_.downloads.unpack_entries, as_integer, 1, 1'000'000'000);
-    unpack.read("ratio", settings_.downloads.unpack_ratio, as_number);
-    if (settings_.downloads.unpack_ratio < 1) unpack.problem("ratio", "is less than 1");
+    unpack.read("ratio", settings_.downloads.unpack_ratio, as_number, 1.0);
     unpack.finish();
     fields.finish();
   }
@@ -158,7 +162,8 @@ class Decoder {
 
 }  // namespace
 
-Settings decode(Reading& reading, const Node& root, std::span<const SourceType> source_types, std::vector<KnownKey>& known) {
+Settings decode(Reading& reading, const Node& root, std::span<const SourceType> source_types,
+                std::vector<KnownKey>& known) {
   return Decoder{reading, root, source_types, known}.decode();
 }
 

@@ -18,6 +18,8 @@ std::vector<std::string> keys_of(const Map& map) {
   return keys;
 }
 
+bool is_blank(const Node& node) { return node.kind == Node::Kind::scalar && trim(node.text).empty(); }
+
 /// A list of names, each of which exists and none of which is there twice.
 std::vector<std::string> names_of(Reading& reading, Fields& fields, const std::string& key, const char* what,
                                   const std::vector<std::string>* existing) {
@@ -32,7 +34,8 @@ std::vector<std::string> names_of(Reading& reading, Fields& fields, const std::s
     if (std::find(names.begin(), names.end(), *name) != names.end()) {
       reading.problem(item.origin, label, quote(*name) + " is in the list twice");
     } else if (existing != nullptr && std::find(existing->begin(), existing->end(), *name) == existing->end()) {
-      reading.problem(item.origin, label, "there is no " + std::string{what} + " " + quote(*name) + suggestion(*name, *existing));
+      reading.problem(item.origin, label,
+                      "there is no " + std::string{what} + " " + quote(*name) + suggestion(*name, *existing));
     } else {
       names.push_back(*name);
     }
@@ -63,8 +66,9 @@ boost::json::array components_of(Reading& reading, Fields& fields, const SourceT
   if (list == nullptr) return components;
   const std::string label = fields.label_of("components");
   for (const auto& item : items_of(reading, *list, label, "[\"ocp?tags:build:nightly\"]")) {
-    if (item.kind != Node::Kind::map && (item.kind != Node::Kind::scalar || trim(item.text).empty())) {
-      reading.problem(item.origin, label, "a selection is due (example: \"ocp?tags:build:nightly\", or {type: ocp, tags: [...]})");
+    if (item.kind != Node::Kind::map && (item.kind != Node::Kind::scalar || is_blank(item))) {
+      reading.problem(item.origin, label,
+                      "a selection is due (example: \"ocp?tags:build:nightly\", or {type: ocp, tags: [...]})");
       continue;
     }
     auto component = as_json(item);
@@ -87,7 +91,8 @@ Backlog backlog_of(Reading& reading, Fields& fields) {
   if (!text || *text == "newest") return Backlog::newest;
   if (*text == "none") return Backlog::none;
   if (*text == "all") return Backlog::all;
-  fields.problem("backlog", quote(*text) + " is not one of newest, none and all" + suggestion(*text, {"newest", "none", "all"}));
+  fields.problem("backlog",
+                 quote(*text) + " is not one of newest, none and all" + suggestion(*text, {"newest", "none", "all"}));
   return Backlog::newest;
 }
 
@@ -107,15 +112,17 @@ std::map<std::string, double> key_values_of(Reading& reading, Fields& fields) {
   return values;
 }
 
-void check_complete(Fields& fields, const Job& job, const SourceType* type) {
+void check_complete(Fields& fields, const SourceType* type) {
   const auto absent = [&](const char* key) {
     const Node* node = fields.node().find(key);
     return node == nullptr || node->kind == Node::Kind::null || (node->kind == Node::Kind::list && node->items.empty());
   };
   if (absent("source")) fields.missing("source", "the name of an entry of sources");
   if (type != nullptr && type->needs_topic) {
-    if (absent("topic")) fields.missing("topic", "example: topic: OCP-4.16");
-    else if (job.topic.empty()) fields.problem("topic", "is empty (example: OCP-4.16)");
+    if (absent("topic"))
+      fields.missing("topic", "example: topic: OCP-4.16");
+    else if (is_blank(*fields.node().find("topic")))
+      fields.problem("topic", "is empty (example: OCP-4.16)");
   }
   if (type != nullptr && type->needs_components && absent("components"))
     fields.missing("components", "example: components: [\"ocp?tags:build:nightly\"]");
@@ -152,7 +159,7 @@ Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::
   const Node* reporters = fields.node().find("reporters");
   if ((reporters == nullptr || reporters->kind == Node::Kind::null) && source != settings.sources.end())
     job.reporters = {job.source};
-  check_complete(fields, job, type);
+  check_complete(fields, type);
   fields.not_yet({"stage", "after", "inputs", "outputs", "fallback"});
   fields.finish();
   return job;

@@ -9,6 +9,7 @@
 namespace outpost::config {
 
 /// One item of `jobs`; sources and resources of `settings` are complete already.
-[[nodiscard]] Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::span<const SourceType> source_types);
+[[nodiscard]] Job decode_job(Reading& reading, Fields& fields, const Settings& settings,
+                             std::span<const SourceType> source_types);
 
 }  // namespace outpost::config

@@ -21,7 +21,8 @@ std::vector<std::string> keys_of(const std::map<Key, Value>& map) {
 }
 
 /// One option of a type, as JSON; nothing when it does not fit.
-std::optional<boost::json::value> option_value(Reading& reading, const OptionSpec& spec, const Node& node, const std::string& label) {
+std::optional<boost::json::value> option_value(Reading& reading, const OptionSpec& spec, const Node& node,
+                                               const std::string& label) {
   switch (spec.kind) {
     case OptionKind::text:
       if (auto text = as_text(reading, node, label)) return boost::json::string{*text};
@@ -30,10 +31,13 @@ std::optional<boost::json::value> option_value(Reading& reading, const OptionSpe
       if (auto value = as_boolean(reading, node, label)) return *value;
       return std::nullopt;
     case OptionKind::integer:
-      if (auto value = as_integer(reading, node, label, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max())) return *value;
+      if (auto value = as_integer(reading, node, label, std::numeric_limits<std::int64_t>::min(),
+                                  std::numeric_limits<std::int64_t>::max()))
+        return *value;
       return std::nullopt;
     case OptionKind::duration:
-      if (auto value = as_duration(reading, node, label, 0ms, 24h * 366)) return boost::json::value(std::int64_t{value->count()});
+      if (auto value = as_duration(reading, node, label, 0ms, 24h * 366))
+        return boost::json::value(std::int64_t{value->count()});
       return std::nullopt;
     case OptionKind::size:
       if (auto value = as_size(reading, node, label, 0)) return *value;
@@ -77,14 +81,16 @@ void check_together(Fields& fields, const SourceType& type) {
   else if (type.needs_credentials && !has("credentials") && !has("client_id"))
     fields.missing("credentials", "example: credentials: /etc/outpost/dci_credentials.yml");
   if (has("client_certificate") != has("client_key"))
-    fields.missing(has("client_certificate") ? "client_key" : "client_certificate", "certificate and key belong together");
+    fields.missing(has("client_certificate") ? "client_key" : "client_certificate",
+                   "certificate and key belong together");
   if (type.needs_url && !has("url")) fields.missing("url", "example: url: https://api.example.org");
 }
 
 }  // namespace
 
 const SourceType* find_type(std::span<const SourceType> types, std::string_view name) {
-  const auto found = std::find_if(types.begin(), types.end(), [&](const SourceType& type) { return type.type == name; });
+  const auto found =
+      std::find_if(types.begin(), types.end(), [&](const SourceType& type) { return type.type == name; });
   return found == types.end() ? nullptr : &*found;
 }
 

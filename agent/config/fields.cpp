@@ -14,7 +14,8 @@ const Node& nothing() {
 
 }  // namespace
 
-Fields::Fields(Reading& reading, std::vector<KnownKey>& known, const Node& map, std::string label, std::vector<std::string> path)
+Fields::Fields(Reading& reading, std::vector<KnownKey>& known, const Node& map, std::string label,
+               std::vector<std::string> path)
     : reading_{reading},
       known_{known},
       map_{map.kind == Node::Kind::map ? map : nothing()},
@@ -77,7 +78,8 @@ void Fields::not_yet(std::initializer_list<const char*> keys) {
 
 void Fields::finish(std::string_view ignored_prefix) {
   for (const auto& item : map_.items) {
-    if (std::find(asked_.begin(), asked_.end(), item.key) != asked_.end() || !reported_.insert(item.key).second) continue;
+    if (std::find(asked_.begin(), asked_.end(), item.key) != asked_.end() || !reported_.insert(item.key).second)
+      continue;
     if (!ignored_prefix.empty() && item.key.starts_with(ignored_prefix)) continue;
     auto advice = suggestion(item.key, asked_);
     if (advice.empty()) advice = " (known keys: " + join(asked_, ", ") + ")";

@@ -22,7 +22,8 @@ struct KnownKey {
 class Fields {
  public:
   /// `label` is how messages call the mapping ("jobs", "" for the file), `path` where it is.
-  Fields(Reading& reading, std::vector<KnownKey>& known, const Node& map, std::string label, std::vector<std::string> path);
+  Fields(Reading& reading, std::vector<KnownKey>& known, const Node& map, std::string label,
+         std::vector<std::string> path);
 
   [[nodiscard]] const Node& node() const { return map_; }
   [[nodiscard]] std::string label_of(std::string_view key) const;

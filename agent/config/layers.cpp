@@ -33,7 +33,8 @@ void find_double_jobs(const Node& root, Problems& problems) {
     if (name == nullptr) continue;
     const auto [first, is_new] = seen.emplace(*name, job.find("name")->origin.line);
     if (!is_new)
-      problems.list.push_back({job.find("name")->origin, "jobs.name: " + quote(*name) + " is the name of two jobs (first in line " +
+      problems.list.push_back({job.find("name")->origin, "jobs.name: " + quote(*name) +
+                                                             " is the name of two jobs (first in line " +
                                                              std::to_string(first->second) + ")"});
   }
 }
@@ -89,7 +90,8 @@ Layers read_layers(const fs::path& file, Problems& problems) {
   const std::string main_name = printable(file.filename().native(), 255);
   layers.tree.origin = {main_name, 0, 0};
   std::vector<std::pair<std::string, fs::path>> files{{main_name, file}};
-  for (const auto& name : overrides_of(directory, problems)) files.emplace_back("conf.d/" + printable(name, 255), directory / name);
+  for (const auto& name : overrides_of(directory, problems))
+    files.emplace_back("conf.d/" + printable(name, 255), directory / name);
   for (const auto& [name, path] : files) {
     layers.files.push_back(name);
     const auto text = read_small_file(path, yaml_bytes);
@@ -119,7 +121,8 @@ constexpr std::string_view prefix = "OUTPOST_CFG_";
 /// {"sources", "my-dci", "url"} is SOURCES_MY_DCI_URL.
 std::string variable_of(const std::vector<std::string>& path) {
   std::string name = to_upper(join(path, "_"));
-  std::replace_if(name.begin(), name.end(), [](char c) { return !((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')); }, '_');
   return std::string{prefix} + name;
 }
 
@@ -148,7 +151,8 @@ void set(Node& tree, const std::vector<std::string>& path, Node value) {
 
 }  // namespace
 
-void apply_environment(Node& tree, const Environment& environment, const std::vector<KnownKey>& known, Problems& problems) {
+void apply_environment(Node& tree, const Environment& environment, const std::vector<KnownKey>& known,
+                       Problems& problems) {
   std::map<std::string, std::set<std::vector<std::string>>> paths;
   std::set<std::string> not_single;
   for (const auto& key : known) {
@@ -166,9 +170,10 @@ void apply_environment(Node& tree, const Environment& environment, const std::ve
     const Origin origin{printable(variable, 200), 0, 0};
     const auto found = paths.find(variable);
     if (found == paths.end()) {
-      problems.list.push_back({origin, not_single.contains(variable)
-                                           ? "a variable sets single values, not lists or mappings; write it into outpost.yml"
-                                           : "no key of outpost.yml has this name" + suggestion(variable, variables)});
+      problems.list.push_back(
+          {origin, not_single.contains(variable)
+                       ? "a variable sets single values, not lists or mappings; write it into outpost.yml"
+                       : "no key of outpost.yml has this name" + suggestion(variable, variables)});
     } else if (found->second.size() > 1) {
       std::string message = "may mean";
       const char* separator = " ";

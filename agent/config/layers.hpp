@@ -23,6 +23,7 @@ struct Layers {
 void lay_over(Node& base, Node over);
 
 /// Puts the OUTPOST_CFG_* variables into the tree; a name that fits no key, or several, is a problem.
-void apply_environment(Node& tree, const Environment& environment, const std::vector<KnownKey>& known, Problems& problems);
+void apply_environment(Node& tree, const Environment& environment, const std::vector<KnownKey>& known,
+                       Problems& problems);
 
 }  // namespace outpost::config

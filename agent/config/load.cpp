@@ -50,8 +50,10 @@ boost::system::result<Loaded, Problems> load(const std::filesystem::path& file, 
   (void)decode(scout, layers.tree, source_types, known);
   apply_environment(layers.tree, environment, known, problems);
 
-  Reading reading{.directory = whole_path.parent_path(), .zones = zones, .problems = std::move(problems), .origins = {}};
-  Loaded loaded{.settings = decode(reading, layers.tree, source_types, known), .origins = {}};
+  Reading reading{
+      .directory = whole_path.parent_path(), .zones = zones, .problems = std::move(problems), .origins = {}};
+  Loaded loaded{
+      .settings = decode(reading, layers.tree, source_types, known), .origins = {}, .file = layers.files.front()};
   loaded.origins = std::move(reading.origins);
   if (reading.problems.list.empty()) return loaded;
   sort(reading.problems, layers.files);

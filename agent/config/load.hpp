@@ -16,6 +16,7 @@ namespace outpost::config {
 struct Loaded {
   Settings settings;
   Origins origins;
+  std::string file;  ///< As Origin::file calls the first one: "outpost.yml".
 };
 
 using Environment = std::map<std::string, std::string>;
@@ -26,7 +27,8 @@ using Environment = std::map<std::string, std::string>;
 /// Reads outpost.yml, then the `*.yml` of the directory conf.d beside it in the order of their names, then the
 /// OUTPOST_CFG_* variables. A later one overrides: mappings merge by key, jobs by name, lists and scalars are replaced.
 /// Returns all problems it can find, not only the first. Blocks; a file larger than 1 MiB is refused.
-[[nodiscard]] boost::system::result<Loaded, Problems> load(const std::filesystem::path& file, const Environment& environment,
+[[nodiscard]] boost::system::result<Loaded, Problems> load(const std::filesystem::path& file,
+                                                           const Environment& environment,
                                                            std::span<const SourceType> source_types,
                                                            const ZoneLookup& zones = zone_by_name);
 

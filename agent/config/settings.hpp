@@ -30,15 +30,15 @@ struct SecretSource {
 /// One instance of a control server. Keys that only its type knows are in `options`.
 struct Source {
   std::string name;
-  std::string type;  ///< "dci"...
-  std::string url;   ///< http:// or https://, without a trailing slash; empty: what the credentials say.
+  std::string type;          ///< "dci"...
+  std::string url;           ///< http:// or https://, without a trailing slash; empty: what the credentials say.
   SecretSource credentials;  ///< dcirc.sh, dci_credentials.yml or another file of that kind.
   std::string client_id;     ///< Instead of `credentials`, together with `api_secret`.
   SecretSource api_secret;   ///< The key `api_secret_file`.
-  milliseconds poll{std::chrono::seconds{30}};  ///< 1 s to 1 d.
+  milliseconds poll{std::chrono::seconds{30}};          ///< 1 s to 1 d.
   std::string ca_file, client_certificate, client_key;  ///< PEM files; empty: the system's, none, none.
-  std::string proxy;     ///< Empty: none. It may hold a password: never print it.
-  std::string no_proxy;  ///< "localhost,.example.org,10.0.0.0/8"
+  std::string proxy;                                    ///< Empty: none. It may hold a password: never print it.
+  std::string no_proxy;                                 ///< "localhost,.example.org,10.0.0.0/8"
   std::optional<std::uint64_t> upload_limit;  ///< The largest file the server takes, in bytes; unset: learned.
   bool allow_local_redirects = false;         ///< Downloads may be redirected to loopback and link-local addresses.
   /// Checked against the OptionSpecs of the type: durations are whole milliseconds, sizes bytes, files absolute paths.
@@ -57,13 +57,13 @@ struct Job {
   /// every scalar in them a string as it was written, but true and false). The source's type reads them.
   boost::json::array components;
   Backlog backlog = Backlog::newest;
-  std::vector<Window> windows;          ///< None: always.
-  std::vector<std::string> resources;   ///< Exist in Settings::resources.
-  std::vector<std::string> plugins;     ///< Folders in Settings::plugins_path, in this order.
+  std::vector<Window> windows;                   ///< None: always.
+  std::vector<std::string> resources;            ///< Exist in Settings::resources.
+  std::vector<std::string> plugins;              ///< Folders in Settings::plugins_path, in this order.
   milliseconds timeout{std::chrono::hours{24}};  ///< From the claim to the verdict.
   milliseconds grace{std::chrono::seconds{30}};  ///< Between SIGTERM and SIGKILL of a step.
-  std::vector<std::string> reporters;   ///< Names of sources; when the key is absent: the job's own source.
-  std::string configuration, comment, url;  ///< Told to the server with the job.
+  std::vector<std::string> reporters;            ///< Names of sources; when the key is absent: the job's own source.
+  std::string configuration, comment, url;       ///< Told to the server with the job.
   std::vector<std::string> tags;
   std::map<std::string, double> key_values;
 };
@@ -75,17 +75,17 @@ struct Resource {
 };
 
 struct Spool {
-  std::uint64_t limit = 5ULL << 30;       ///< Bytes of logs and results that still have to reach a server.
-  std::uint64_t artifacts = 20ULL << 30;  ///< Bytes of artifacts.
-  std::optional<std::uint64_t> bandwidth; ///< Bytes a second, all uploads together; unset: unlimited.
+  std::uint64_t limit = 5ULL << 30;        ///< Bytes of logs and results that still have to reach a server.
+  std::uint64_t artifacts = 20ULL << 30;   ///< Bytes of artifacts.
+  std::optional<std::uint64_t> bandwidth;  ///< Bytes a second, all uploads together; unset: unlimited.
 };
 
 struct Downloads {
-  std::uint64_t limit = 100ULL << 30;        ///< Bytes of one component.
-  std::uint64_t cache_limit = 50ULL << 30;   ///< Bytes; 0: nothing is kept.
-  std::uint64_t unpack_bytes = 200ULL << 30; ///< Of one archive, unpacked.
+  std::uint64_t limit = 100ULL << 30;         ///< Bytes of one component.
+  std::uint64_t cache_limit = 50ULL << 30;    ///< Bytes; 0: nothing is kept.
+  std::uint64_t unpack_bytes = 200ULL << 30;  ///< Of one archive, unpacked.
   std::uint64_t unpack_entries = 1'000'000;
-  double unpack_ratio = 200;                 ///< Unpacked to packed size.
+  double unpack_ratio = 200;  ///< Unpacked to packed size.
 };
 
 struct Alarms {

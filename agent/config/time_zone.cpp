@@ -52,7 +52,7 @@ struct Rule {
   [[nodiscard]] seconds offset(sys_seconds moment) const {
     if (!daylight) return standard;
     const year y = year_month_day{floor<days>(moment + standard)}.year();
-    const auto on = starts.in(y) - standard, off = ends.in(y) - *daylight;
+    const auto on = starts.in(y)-standard, off = ends.in(y) - *daylight;
     const bool is_daylight = on < off ? on <= moment && moment < off : moment < off || on <= moment;
     return is_daylight ? *daylight : standard;
   }
@@ -226,7 +226,8 @@ Result<TimeZone> TimeZone::from_tzif(std::string_view bytes) {
   if (!header) return broken;
 
   auto rules = std::make_shared<Rules>();
-  for (std::size_t index = 0; index < header->times; ++index) rules->changes.push_back({reader.number(time_size), seconds{0}});
+  for (std::size_t index = 0; index < header->times; ++index)
+    rules->changes.push_back({reader.number(time_size), seconds{0}});
   const auto type_of = reader.bytes(header->times);
   std::vector<seconds> offsets;
   for (std::size_t index = 0; index < header->types; ++index) {
@@ -239,7 +240,8 @@ Result<TimeZone> TimeZone::from_tzif(std::string_view bytes) {
   rules->before = offsets.front();
   for (std::size_t index = 0; index < header->times; ++index) {
     const auto type = static_cast<unsigned char>(type_of[index]);
-    if (type >= offsets.size() || (index > 0 && rules->changes[index].at <= rules->changes[index - 1].at)) return broken;
+    if (type >= offsets.size() || (index > 0 && rules->changes[index].at <= rules->changes[index - 1].at))
+      return broken;
     rules->changes[index].offset = offsets[type];
   }
   if (const auto footer = trim(reader.rest()); time_size == 8 && !footer.empty()) {
@@ -278,9 +280,11 @@ local_seconds TimeZone::local(Timestamp moment) const {
 namespace {
 
 bool is_zone_name(std::string_view name) {
-  if (name.empty() || name.size() > 80 || name.front() == '/' || name.find("..") != std::string_view::npos) return false;
+  if (name.empty() || name.size() > 80 || name.front() == '/' || name.find("..") != std::string_view::npos)
+    return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '+' || c == '/';
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '+' ||
+           c == '/';
   });
 }
 

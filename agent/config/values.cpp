@@ -39,9 +39,18 @@ bool is_scalar(Reading& reading, const Node& node, std::string_view label, std::
 bool is_plain(Reading& reading, const Node& node, std::string_view label, std::string_view due) {
   if (!is_scalar(reading, node, label, due)) return false;
   if (!node.quoted) return true;
-  reading.problem(node.origin, label, quote(node.text) + " in quotes is text, but " + std::string{due} +
-                                          " is due (remove the quotes)");
+  reading.problem(node.origin, label,
+                  quote(node.text) + " in quotes is text, but " + std::string{due} + " is due (remove the quotes)");
   return false;
+}
+
+/// A limit as people write it: "30d", "1s".
+std::string as_written(milliseconds limit) {
+  static constexpr std::pair<std::int64_t, const char*> units[] = {
+      {86'400'000, "d"}, {3'600'000, "h"}, {60'000, "min"}, {1000, "s"}};
+  for (const auto& [size, name] : units)
+    if (limit.count() >= size && limit.count() % size == 0) return std::to_string(limit.count() / size) + name;
+  return std::to_string(limit.count()) + "ms";
 }
 
 bool has_control_bytes(std::string_view text, bool lines_allowed) {
@@ -62,12 +71,18 @@ struct UrlRules {
   bool user = false, query = false;
 };
 
+bool is_port(std::string_view digits) {
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  return error == std::errc{} && end == digits.data() + digits.size() && port >= 1 && port <= 65535;
+}
+
 /// What is wrong with it; empty when nothing is.
 std::string why_no_url(std::string_view text, UrlRules rules) {
   const auto url = boost::urls::parse_uri(text);
   const bool web = text.substr(0, 7) == "http://" || text.substr(0, 8) == "https://";
-  if (!web || !url || url->host().empty()) return "is not an address (example: https://api.example.org)";
-  if (url->has_port() && url->port_number() == 0) return "has a port that is none (1 to 65535)";
+  if (!web || !url || url->host().empty()) return "is not an address that starts with https:// or http://";
+  if (url->has_port() && !is_port(url->port())) return "has a port that is none (1 to 65535)";
   if (url->has_userinfo() && !rules.user) return "has a user in it; that belongs into credentials";
   if ((url->has_query() || url->has_fragment()) && !rules.query) return "has a ? or #; write only what comes before it";
   return {};
@@ -78,7 +93,15 @@ std::string why_no_url(std::string_view text, UrlRules rules) {
 std::string quote(std::string_view text) { return "\"" + printable(text, 80) + "\""; }
 
 std::string suggestion(std::string_view word, const std::vector<std::string>& candidates) {
-  const auto near = nearest(word, candidates);
+  auto near = nearest(word, candidates);
+  // "limti" for "limit" and "cache" for "cache_limit" are far by the count of wrong letters, but plain to see.
+  for (const auto& candidate : candidates) {
+    const bool swapped =
+        word.size() == candidate.size() && std::is_permutation(word.begin(), word.end(), candidate.begin());
+    const bool longer =
+        word.size() >= 3 && candidate.size() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate));
+    if (!near && (swapped || longer)) near = candidate;
+  }
   return near ? " (did you mean " + quote(*near) + "?)" : "";
 }
 
@@ -113,9 +136,10 @@ std::optional<bool> as_boolean(Reading& reading, const Node& node, std::string_v
   const std::string word = to_lower(node.text);
   const bool means_true = word == "yes" || word == "on" || word == "true" || word == "y" || word == "1";
   const bool means_false = word == "no" || word == "off" || word == "false" || word == "n" || word == "0";
-  reading.problem(node.origin, label, quote(node.text) + (means_true    ? " is not a boolean (write true)"
-                                                           : means_false ? " is not a boolean (write false)"
-                                                                         : " is not a boolean (write true or false)"));
+  reading.problem(node.origin, label,
+                  quote(node.text) + (means_true    ? " is not a boolean (write true)"
+                                      : means_false ? " is not a boolean (write false)"
+                                                    : " is not a boolean (write true or false)"));
   return std::nullopt;
 }
 
@@ -131,19 +155,22 @@ std::optional<std::int64_t> as_integer(Reading& reading, const Node& node, std::
     return std::nullopt;
   }
   if (value < least || value > most) {
-    reading.problem(node.origin, label, text + " is not between " + std::to_string(least) + " and " + std::to_string(most));
+    reading.problem(node.origin, label,
+                    text + " is not between " + std::to_string(least) + " and " + std::to_string(most));
     return std::nullopt;
   }
   return value;
 }
 
-std::optional<double> as_number(Reading& reading, const Node& node, std::string_view label) {
+std::optional<double> as_number(Reading& reading, const Node& node, std::string_view label, double least) {
   if (!is_plain(reading, node, label, "a number")) return std::nullopt;
   const std::string& text = node.text;
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size() && std::isfinite(value)) return value;
-  reading.problem(node.origin, label, quote(text) + " is not a number (example: 2.5)");
+  const bool is_number = error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
+  if (is_number && value >= least) return value;
+  reading.problem(node.origin, label,
+                  is_number ? text + " is too small" : quote(text) + " is not a number (example: 2.5)");
   return std::nullopt;
 }
 
@@ -155,12 +182,13 @@ std::optional<milliseconds> as_duration(Reading& reading, const Node& node, std:
   if (!value) {
     const bool bare = !node.text.empty() && node.text.find_first_not_of("0123456789.") == std::string::npos;
     reading.problem(node.origin, label,
-                    bare ? shown + " has no unit (write " + node.text + "s or " + node.text + "min)"
+                    bare ? shown + " has no unit (write " + node.text + "s, " + node.text + "min, " + node.text +
+                               "h or " + node.text + "d)"
                          : shown + " is not a duration (example: 10min)");
     return std::nullopt;
   }
   if (*value >= least && *value <= most) return *value;
-  reading.problem(node.origin, label, shown + " is not between " + format_duration(least) + " and " + format_duration(most));
+  reading.problem(node.origin, label, shown + " is not between " + as_written(least) + " and " + as_written(most));
   return std::nullopt;
 }
 
@@ -194,7 +222,7 @@ std::optional<std::string> as_private_url(Reading& reading, const Node& node, st
   if (!text) return std::nullopt;
   const std::string why = why_no_url(*text, {.user = true, .query = true});
   if (why.empty()) return text;
-  reading.problem(node.origin, label, "the value (not shown, it may hold a secret) " + why);
+  reading.problem(node.origin, label, "the value (not shown: it may hold a secret) " + why);
   return std::nullopt;
 }
 
@@ -202,13 +230,15 @@ std::optional<std::filesystem::path> as_path(Reading& reading, const Node& node,
   const auto text = as_text(reading, node, label);
   if (!text) return std::nullopt;
   if (text->empty() || text->front() == '~' || text->front() == '$') {
-    reading.problem(node.origin, label, quote(*text) + " is not a path (~ and $ are not expanded: write the whole path)");
+    reading.problem(node.origin, label,
+                    quote(*text) + " is not a path (~ and $ are not expanded: write the whole path)");
     return std::nullopt;
   }
   return (reading.directory / *text).lexically_normal();
 }
 
-const std::vector<Node>& items_of(Reading& reading, const Node& node, std::string_view label, std::string_view example) {
+const std::vector<Node>& items_of(Reading& reading, const Node& node, std::string_view label,
+                                  std::string_view example) {
   static const std::vector<Node> none;
   if (node.kind == Node::Kind::list) return node.items;
   if (node.kind != Node::Kind::null) wrong_kind(reading, node, label, "a list (example: " + std::string{example} + ")");
@@ -217,7 +247,8 @@ const std::vector<Node>& items_of(Reading& reading, const Node& node, std::strin
 
 std::vector<std::string> as_texts(Reading& reading, const Node& node, std::string_view label) {
   std::vector<std::string> texts;
-  const std::string example = node.kind == Node::Kind::scalar ? "[" + printable(node.text, 40) + "]" : "[one, two]";
+  const std::string example =
+      node.kind == Node::Kind::scalar ? "[" + replace_all(printable(node.text, 40), " ", ", ") + "]" : "[one, two]";
   for (const auto& item : items_of(reading, node, label, example)) {
     auto text = as_text(reading, item, label);
     if (text && text->empty()) reading.problem(item.origin, label, "an empty text in the list");

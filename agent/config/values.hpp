@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,10 +48,12 @@ void wrong_kind(Reading& reading, const Node& node, std::string_view label, std:
 [[nodiscard]] std::optional<bool> as_boolean(Reading& reading, const Node& node, std::string_view label);
 [[nodiscard]] std::optional<std::int64_t> as_integer(Reading& reading, const Node& node, std::string_view label,
                                                      std::int64_t least, std::int64_t most);
-[[nodiscard]] std::optional<double> as_number(Reading& reading, const Node& node, std::string_view label);
-[[nodiscard]] std::optional<std::chrono::milliseconds> as_duration(
-    Reading& reading, const Node& node, std::string_view label,
-    std::chrono::milliseconds least, std::chrono::milliseconds most);
+[[nodiscard]] std::optional<double> as_number(Reading& reading, const Node& node, std::string_view label,
+                                              double least = std::numeric_limits<double>::lowest());
+[[nodiscard]] std::optional<std::chrono::milliseconds> as_duration(Reading& reading, const Node& node,
+                                                                   std::string_view label,
+                                                                   std::chrono::milliseconds least,
+                                                                   std::chrono::milliseconds most);
 [[nodiscard]] std::optional<std::uint64_t> as_size(Reading& reading, const Node& node, std::string_view label,
                                                    std::uint64_t least);
 /// http:// or https:// with a host, without a trailing slash, a query or a fragment; a user only where allowed.

@@ -12,7 +12,8 @@ using namespace std::chrono;
 
 namespace {
 
-constexpr std::array<std::string_view, 7> day_names{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
+constexpr std::array<std::string_view, 7> day_names{"monday", "tuesday",  "wednesday", "thursday",
+                                                    "friday", "saturday", "sunday"};
 
 std::string quoted(std::string_view text) { return "\"" + printable(text, 80) + "\""; }
 
@@ -100,7 +101,8 @@ Result<Window> Window::parse(std::string_view text, const ZoneLookup& zones) {
     if (!opens || !closes || *opens == hours{24})
       return Error{Fault::malformed, quoted(*word) + " are not times (example: 18:00-06:00)"};
     if (*opens == *closes)
-      return Error{Fault::malformed, quoted(*word) + " opens and closes at once; for the whole day leave the times out"};
+      return Error{Fault::malformed,
+                   quoted(*word) + " opens and closes at once; for the whole day leave the times out"};
     window.opens_ = *opens;
     window.closes_ = *closes;
     ++word;

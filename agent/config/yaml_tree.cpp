@@ -73,12 +73,14 @@ class Builder final : public YAML::EventHandler {
   Builder(const Lines& lines, Problems& problems) : lines_{lines}, problems_{problems} {}
 
   [[nodiscard]] Node take() { return std::move(root_); }
+  /// Of the last key or value that was whole.
+  [[nodiscard]] int last_line() const { return last_line_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ > 0) throw Stop{{lines_.at(mark), "a second YAML document; one file holds one (remove the line ---)"}};
+    if (documents_++ > 0)
+      throw Stop{{lines_.at(mark), "a second YAML document; one file holds one (remove the line ---)"}};
   }
   void OnDocumentEnd() override {}
-  void OnAnchor(const YAML::Mark&, const std::string&) override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     refuse_as_key(mark);
@@ -87,7 +89,8 @@ class Builder final : public YAML::EventHandler {
     add(std::move(node), anchor);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     check_tag(mark, tag);
     Node node;
     node.kind = Node::Kind::scalar;
@@ -117,10 +120,12 @@ class Builder final : public YAML::EventHandler {
     add(std::move(node), 0);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Node::Kind::list);
   }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Node::Kind::map);
   }
   void OnSequenceEnd() override { close(); }
@@ -134,9 +139,9 @@ class Builder final : public YAML::EventHandler {
   struct Open {
     Node node;
     YAML::anchor_t anchor = 0;
-    std::optional<Node> key;              ///< Whose value comes next.
-    std::map<std::string, int> seen{};    ///< Key, line.
-    std::vector<Node> merged{};           ///< Values of <<.
+    std::optional<Node> key;            ///< Whose value comes next.
+    std::map<std::string, int> seen{};  ///< Key, line.
+    std::vector<Node> merged{};         ///< Values of <<.
   };
 
   static bool is_merge(const Node& key) { return !key.quoted && key.text == "<<"; }
@@ -152,11 +157,13 @@ class Builder final : public YAML::EventHandler {
   void check_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!" || tag == "tag:yaml.org,2002:str") return;
     const std::string written = replace_all(tag, "tag:yaml.org,2002:", "!!");
-    problems_.list.push_back({lines_.at(mark), "YAML tags have no meaning here (remove " + printable(written, 80) + ")"});
+    problems_.list.push_back(
+        {lines_.at(mark), "YAML tags have no meaning here (remove " + printable(written, 80) + ")"});
   }
   void count(std::size_t values, const Origin& where) {
     values_ += values;
-    if (values_ > yaml_values) throw Stop{{where, "more than " + std::to_string(yaml_values) + " values (aliases expanded)"}};
+    if (values_ > yaml_values)
+      throw Stop{{where, "more than " + std::to_string(yaml_values) + " values (aliases expanded)"}};
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind) {
@@ -179,13 +186,15 @@ class Builder final : public YAML::EventHandler {
     if (anchor != 0) anchors_[anchor] = key;
     const auto [seen, is_new] = open_.back().seen.emplace(key.text, key.origin.line);
     if (!is_new) {
-      problems_.list.push_back({key.origin, "the key \"" + printable(key.text, 80) + "\" is written twice (first in line " +
-                                                std::to_string(seen->second) + "); remove one"});
+      problems_.list.push_back({key.origin, "the key \"" + printable(key.text, 80) +
+                                                "\" is written twice (first in line " + std::to_string(seen->second) +
+                                                "); remove one"});
     }
     open_.back().key = std::move(key);
   }
 
   void add(Node node, YAML::anchor_t anchor) {
+    last_line_ = std::max(last_line_, node.origin.line);
     count(1, node.origin);
     if (anchor != 0) anchors_[anchor] = node;
     if (open_.empty()) {
@@ -226,6 +235,7 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
   Node root_;
   int documents_ = 0;
+  int last_line_ = 1;
   std::size_t values_ = 0;
 };
 
@@ -245,12 +255,12 @@ std::size_t valid_start(std::string_view line) {
 std::optional<Problem> find_bad_byte(const Lines& lines) {
   for (std::size_t number = 0; number < lines.all().size(); ++number) {
     const auto line = lines.all()[number];
-    if (!is_utf8(line))
-      return Problem{lines.at(number, valid_start(line)), "not UTF-8; save the file as UTF-8"};
+    if (!is_utf8(line)) return Problem{lines.at(number, valid_start(line)), "not UTF-8; save the file as UTF-8"};
     for (std::size_t column = 0; column < line.size(); ++column) {
       const auto byte = static_cast<unsigned char>(line[column]);
       if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
-        return Problem{lines.at(number, column), "a control byte (" + printable(line.substr(column, 1)) + "); remove it"};
+        return Problem{lines.at(number, column),
+                       "a control byte (" + printable(line.substr(column, 1)) + "); remove it"};
     }
   }
   return std::nullopt;
@@ -272,17 +282,18 @@ std::optional<Problem> find_tab(const Lines& lines, std::optional<std::size_t> u
 }
 
 /// What the parser's messages mean for somebody who does not know its words.
-std::string explain(const std::string& message) {
+std::string explain(const std::string& message, int last_line) {
+  if (message == "illegal EOF in scalar" || message == "illegal document indicator in scalar")
+    return "a quote is opened in line " + std::to_string(last_line) + " or below and never closed";
   static constexpr std::pair<std::string_view, std::string_view> known[] = {
-      {"illegal map value", "a key is not expected here (is the indentation right? text with \": \" in it needs quotes)"},
+      {"illegal map value",
+       "a key is not expected here (is the indentation right? text with \": \" in it needs quotes)"},
       {"end of map not found", "the indentation fits no key above"},
       {"end of sequence not found", "the indentation fits no list above"},
       {"end of sequence flow not found", "a [ is not closed by ], or a comma is missing"},
       {"end of map flow not found", "a { is not closed by }, or a comma is missing"},
       {"unknown token", "text cannot start with this character (put it in quotes)"},
-      {"illegal EOF in scalar", "a quote is not closed"},
       {"the referenced anchor is not defined", "there is no anchor (&) of this name above"},
-      {"illegal document indicator in scalar", "a quote is not closed before the line --- or ..."},
   };
   for (const auto& [theirs, ours] : known)
     if (message == theirs) return std::string{ours};
@@ -302,26 +313,27 @@ Parsed parse_yaml(std::string_view text, const std::string& file, Problems& prob
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   const std::string content = replace_all(std::string{text}, "\r\n", "\n");
   const Lines lines{content, file};
-  const auto give_up = [&](Problem problem) {
+  const auto give_up = [&problems](Problem problem) {
     problems.list.push_back(std::move(problem));
     return Parsed{.root = {}, .complete = false};
   };
   if (content.size() > yaml_bytes) return give_up({{file, 0, 0}, "larger than 1 MiB"});
   if (auto problem = find_bad_byte(lines)) return give_up(*std::move(problem));
   if (auto problem = find_tab(lines)) return give_up(*std::move(problem));
+  Builder builder{lines, problems};
   try {
     // The parser takes a quote that is never closed when the file ends in blanks; behind a comment it complains.
     std::istringstream stream{content + "\n#"};
     YAML::Parser parser{stream};
-    Builder builder{lines, problems};
-    while (parser.HandleNextDocument(builder)) {}
+    while (parser.HandleNextDocument(builder)) {
+    }
     return {.root = builder.take(), .complete = true};
   } catch (Stop& stop) {
     return give_up(std::move(stop.problem));
   } catch (const YAML::Exception& error) {
     const auto line = static_cast<std::size_t>(std::max(0, error.mark.line));
     if (auto problem = find_tab(lines, line)) return give_up(*std::move(problem));
-    return give_up({lines.at(error.mark), "not valid YAML: " + explain(error.msg)});
+    return give_up({lines.at(error.mark), "not valid YAML: " + explain(error.msg, builder.last_line())});
   } catch (const std::exception& error) {
     return give_up({{file, 0, 0}, "not valid YAML: " + printable(error.what(), 200)});
   }

@@ -13,11 +13,11 @@ struct Node {
   enum class Kind { null, scalar, list, map };
 
   Kind kind = Kind::null;
-  Origin origin;           ///< Of the key when it is a value of a mapping, else of the value itself.
-  std::string key;         ///< When it is a value of a mapping.
-  std::string text;        ///< Of a scalar.
-  bool quoted = false;     ///< The scalar stood in quotes or in a block, so it is text whatever it looks like.
-  std::vector<Node> items; ///< Of a list, or the values of a mapping in the order of the file.
+  Origin origin;            ///< Of the key when it is a value of a mapping, else of the value itself.
+  std::string key;          ///< When it is a value of a mapping.
+  std::string text;         ///< Of a scalar.
+  bool quoted = false;      ///< The scalar stood in quotes or in a block, so it is text whatever it looks like.
+  std::vector<Node> items;  ///< Of a list, or the values of a mapping in the order of the file.
 
   /// The value of a key of a mapping.
   [[nodiscard]] const Node* find(std::string_view wanted) const;
@@ -30,8 +30,8 @@ inline constexpr std::size_t yaml_depth = 32;
 inline constexpr std::size_t yaml_values = 100'000;  ///< With aliases expanded.
 
 struct Parsed {
-  Node root;              ///< null for an empty file.
-  bool complete = true;   ///< False when the text could not be read to its end; `root` is null then.
+  Node root;             ///< null for an empty file.
+  bool complete = true;  ///< False when the text could not be read to its end; `root` is null then.
 };
 
 /// Reads one document of YAML 1.2 in UTF-8, with the traps closed: a key that is written twice, a second document, a

@@ -26,9 +26,9 @@ struct DownloadRequest {
   std::function<boost::asio::awaitable<Result<http::Request>>()> open;
   std::filesystem::path target;  ///< Its directory exists. Until it is complete the file is `<target>.part`.
   std::optional<std::uint64_t> expected_size;
-  std::string expected_sha256;  ///< Lower-case hexadecimal; empty: unknown.
+  std::string expected_sha256;                    ///< Lower-case hexadecimal; empty: unknown.
   std::uint64_t limit = std::uint64_t{64} << 30;  ///< Bytes; a larger file is refused.
-  bool allow_local_redirects = false;  ///< Redirects may lead to loopback and link-local addresses.
+  bool allow_local_redirects = false;             ///< Redirects may lead to loopback and link-local addresses.
   /// What an answer other than 2xx and redirect of the *first* server means, where the default does not fit (408, 425,
   /// 429 and 5xx: retry_later; everything else: refused).
   std::function<Error(const http::Response& answer)> classify;

@@ -17,7 +17,7 @@ Result<PartialFile> PartialFile::open(const std::filesystem::path& path, std::ui
   part.path_ = path;
   part.file_ = Descriptor{::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640)};
   if (!part.file_.is_open()) return errno_error("cannot create", path.native(), errno);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(part.file_.get(), &status) != 0 || !S_ISREG(status.st_mode))
     return Error{Fault::unavailable, path.string() + ": not a regular file; remove it"};
   if (::flock(part.file_.get(), LOCK_EX | LOCK_NB) != 0)

@@ -18,8 +18,10 @@ std::string escaped(std::string_view location) {
   std::string result;
   for (const char c : location.substr(0, location.find('#'))) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte < 0x7f && not_allowed.find(c) == std::string_view::npos) result += c;
-    else result += percent_encode({&c, 1});
+    if (byte > 0x20 && byte < 0x7f && not_allowed.find(c) == std::string_view::npos)
+      result += c;
+    else
+      result += percent_encode({&c, 1});
   }
   return result;
 }
@@ -33,7 +35,8 @@ bool is_absolute(std::string_view location) {
 Result<urls::url> resolved(const std::string& base, const std::string& location) {
   if (is_absolute(location)) {
     auto parsed = urls::parse_uri(location);
-    if (!parsed) return Error{Fault::malformed, "\"" + printable(without_query(location), 300) + "\" is not an address"};
+    if (!parsed)
+      return Error{Fault::malformed, "\"" + printable(without_query(location), 300) + "\" is not an address"};
     return urls::url{*parsed};
   }
   auto parsed_base = urls::parse_uri(base);
@@ -61,9 +64,11 @@ Result<http::Request> follow(const http::Request& from, const http::Response& an
 
   const bool secure = target->scheme_id() == urls::scheme::https;
   if (!secure && target->scheme_id() != urls::scheme::http)
-    return Error{Fault::refused, here + "leads to " + printable(target->scheme(), 20) + "://, only http and https are followed"};
+    return Error{Fault::refused,
+                 here + "leads to " + printable(target->scheme(), 20) + "://, only http and https are followed"};
   if (!secure && equal_ignoring_case(from.url.substr(0, 8), "https://"))
-    return Error{Fault::refused, here + "leads from https to http (" + without_query(location) + "), which is never followed"};
+    return Error{Fault::refused,
+                 here + "leads from https to http (" + without_query(location) + "), which is never followed"};
   if (target->has_userinfo()) return Error{Fault::refused, here + "leads to an address with a password in it"};
   if (target->host().empty()) return Error{Fault::malformed, here + "leads to an address without a host"};
 

@@ -1,7 +1,6 @@
 #include "agent/files/safe_path.hpp"
 
 #include "agent/base/text.hpp"
-#include "agent/files/descriptor.hpp"
 
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -21,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t deepest = 64;
 
 Error refused(std::string_view name, std::string_view why) {
-  return {Fault::refused, "refused to write \"" + printable(name, 300) + "\": " + std::string{why}};
+  return {Fault::refused, "refused to use \"" + printable(name, 300) + "\": " + std::string{why}};
 }
 
 bool has_control_byte(std::string_view text) {
@@ -33,7 +32,6 @@ Result<std::vector<std::string>> components_of(std::string_view name) {
   if (name.empty()) return refused(name, "the name is empty");
   if (name.front() == '/') return refused(name, "the name is absolute");
   if (has_control_byte(name)) return refused(name, "the name has control characters");
-  if (name.find('\\') != std::string_view::npos) return refused(name, "the name has a backslash");
   std::vector<std::string> components = split(name, '/');
   if (components.size() > deepest) return refused(name, "more than 64 directories deep");
   for (const std::string& component : components) {
@@ -44,8 +42,13 @@ Result<std::vector<std::string>> components_of(std::string_view name) {
   return components;
 }
 
+Result<void> check_backslash(std::string_view name) {
+  if (name.find('\\') != std::string_view::npos) return refused(name, "it has a backslash");
+  return {};
+}
+
 bool is_link(int directory, const std::string& name) {
-  struct stat status {};
+  struct stat status{};
   return ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
 }
 
@@ -75,6 +78,7 @@ Result<Descriptor> open_parent(const fs::path& root, std::string_view name, cons
 Result<fs::path> checked(const fs::path& root, std::string_view relative, Missing missing) {
   auto components = components_of(relative);
   if (!components) return components.error();
+  if (auto plain = check_backslash(relative); !plain) return plain.error();
   fs::path path = root / relative;
   if (path.native().size() >= PATH_MAX) return refused(relative, "the path is longer than the system allows");
   auto parent = open_parent(root, relative, *components, missing);
@@ -86,8 +90,31 @@ Result<fs::path> checked(const fs::path& root, std::string_view relative, Missin
 
 }  // namespace
 
+Result<void> check_name(std::string_view name) {
+  auto components = components_of(name);
+  if (!components) return components.error();
+  return {};
+}
+
 Result<fs::path> inside(const fs::path& root, std::string_view relative) {
   return checked(root, relative, Missing::stop_there);
+}
+
+Result<Descriptor> open_inside(const fs::path& root, std::string_view relative) {
+  auto components = components_of(relative);
+  if (!components) return components.error();
+  auto parent = open_parent(root, relative, *components, Missing::stop_there);
+  if (!parent) return parent.error();
+  const std::string path = (root / relative).native();
+  if (!parent->is_open()) return errno_error("cannot open", path, ENOENT);
+  Descriptor file{::openat(parent->get(), components->back().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  if (!file.is_open() && errno == ELOOP)
+    return Error{Fault::refused, printable(path) + ": a symbolic link, not followed"};
+  if (!file.is_open()) return errno_error("cannot open", printable(path), errno);
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    return Error{Fault::refused, printable(path) + ": not a regular file"};
+  return file;
 }
 
 Result<fs::path> prepare_inside(const fs::path& root, std::string_view relative) {
@@ -104,15 +131,16 @@ Result<void> check_link(std::string_view link, std::string_view destination) {
   if (destination.front() == '/') return bad("is absolute");
   if (destination.size() >= PATH_MAX) return bad("is longer than the system allows");
   if (has_control_byte(destination)) return bad("has control characters");
-  if (destination.find('\\') != std::string_view::npos) return bad("has a backslash");
   std::size_t up = 0;
   bool down = false;
   for (const std::string& part : split(destination, '/')) {
     if (part.empty() || part == ".") continue;
     // "down/.." would be harmless only if "down" never is a link, and a later entry can make it one.
     if (part == ".." && down) return bad("goes up again after it went down");
-    if (part == "..") ++up;
-    else down = true;
+    if (part == "..")
+      ++up;
+    else
+      down = true;
   }
   if (up >= components->size()) return bad("is outside of the directory");
   return {};
@@ -120,6 +148,8 @@ Result<void> check_link(std::string_view link, std::string_view destination) {
 
 Result<void> make_symlink_inside(const fs::path& root, std::string_view link, std::string_view destination) {
   if (auto allowed = check_link(link, destination); !allowed) return allowed;
+  for (const std::string_view text : {link, destination})
+    if (auto plain = check_backslash(text); !plain) return plain;
   auto components = components_of(link);
   auto parent = open_parent(root, link, *components, Missing::make);
   if (!parent) return parent.error();

@@ -78,8 +78,9 @@ Transfer::Transfer(http::Client& client, Workers& workers, const DownloadOptions
 
 asio::awaitable<Result<Downloaded>> Transfer::run() {
   if (total_ && *total_ > request_.limit)
-    co_return Error{Fault::refused, request_.target.string() + ": " + std::to_string(*total_) + " bytes, above the limit of " +
-                                        std::to_string(request_.limit) + " bytes; raise the limit if this is right"};
+    co_return Error{Fault::refused, request_.target.string() + ": " + std::to_string(*total_) +
+                                        " bytes, above the limit of " + std::to_string(request_.limit) +
+                                        " bytes; raise the limit if this is right"};
   auto opened = co_await open_part();
   if (!opened) co_return opened.error();
   while (true) {
@@ -120,7 +121,8 @@ asio::awaitable<Result<void>> Transfer::receive() {
     const bool progress = part_.size() >= before + options_.worthwhile;
     failures = progress ? 1 : failures + 1;
     if (failures >= options_.attempts)
-      co_return Error{Fault::retry_later, done.error().message + " (given up after " + std::to_string(result_.attempts) + " attempts)"};
+      co_return Error{Fault::retry_later,
+                      done.error().message + " (given up after " + std::to_string(result_.attempts) + " attempts)"};
     // Without a checksum only an entity tag shows that the rest belongs to what we have.
     if (request_.expected_sha256.empty() && etag_.empty())
       if (auto cleared = part_.clear(); !cleared) co_return cleared.error();
@@ -141,7 +143,8 @@ asio::awaitable<Result<void>> Transfer::attempt() {
     if (!answer || !is_redirect(answer->status)) co_return judge(answer);
     fatal_ = true;  // Whatever is wrong with a redirect is not a fault of the network.
     if (hops == options_.redirects)
-      co_return Error{Fault::refused, where_ + ": more than " + std::to_string(options_.redirects) + " redirects in a row"};
+      co_return Error{Fault::refused,
+                      where_ + ": more than " + std::to_string(options_.redirects) + " redirects in a row"};
     auto next = follow(request, *answer, request_.allow_local_redirects);
     if (!next) co_return next.error();
     fatal_ = false;
@@ -283,8 +286,9 @@ Error Transfer::differs(const std::string& how) {
   }
   fatal_ = mismatches_ > 1;
   if (!fatal_) return {Fault::retry_later, message + ": not the expected file: " + how + "; downloading it again"};
-  return {Fault::refused, message + ": not the expected file, twice: " + how +
-                              "; the file at the server or its list is wrong (ask who publishes it), or a proxy changes it"};
+  return {Fault::refused,
+          message + ": not the expected file, twice: " + how +
+              "; the file at the server or its list is wrong (ask who publishes it), or a proxy changes it"};
 }
 
 void Transfer::report(bool now) {

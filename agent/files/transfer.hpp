@@ -49,9 +49,9 @@ class Transfer {
   std::string etag_;                    ///< Strong entity tag of what is in the part, when the server gave one.
   std::string where_;                   ///< The address asked last, for messages.
   bool complete_ = false;
-  bool asked_for_rest_ = false;  ///< The request that runs has a Range.
-  bool redirected_ = false;      ///< It goes to where a redirect led.
-  bool fatal_ = false;           ///< The last error will not go away by itself, whatever its fault.
+  bool asked_for_rest_ = false;     ///< The request that runs has a Range.
+  bool redirected_ = false;         ///< It goes to where a redirect led.
+  bool fatal_ = false;              ///< The last error will not go away by itself, whatever its fault.
   std::optional<Error> own_error_;  ///< What our side of the sink said: wins over what the client makes of it.
   unsigned mismatches_ = 0;
   unsigned denials_ = 0;

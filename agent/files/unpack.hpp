@@ -31,9 +31,9 @@ struct Unpacked {
 /// Written are files, directories, and hard and symbolic links that stay in the tree. Owners, ACLs and extended
 /// attributes are not restored; set-id and sticky bits are dropped, and nobody but the owner may write.
 /// Everything else ends it with an error that names the archive, the entry and what to do: refused for absolute names,
-/// "..", links out of the tree, names through a link, devices, fifos, and the limits; malformed for what is no archive, a
-/// damaged or a truncated one (the end is read and its checksum compared); retry_later for a full disk; cancelled when
-/// `stop` asks for it, which is looked at between blocks.
+/// "..", links out of the tree, names through a link, devices, fifos, and the limits; malformed for what is no archive,
+/// a damaged or a truncated one (the end is read and its checksum compared); retry_later for a full disk; cancelled
+/// when `stop` asks for it, which is looked at between blocks.
 ///
 /// Blocks: for a worker.
 [[nodiscard]] Result<Unpacked> unpack(const std::filesystem::path& archive, const std::filesystem::path& target,

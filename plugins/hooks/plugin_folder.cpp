@@ -1,6 +1,7 @@
 #include "plugins/hooks/plugin_folder.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/config/plugin_name.hpp"
 
 #include <algorithm>
 #include <system_error>
@@ -9,12 +10,6 @@ namespace outpost::hooks {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// "20-acme-storage" is the folder of "acme-storage".
-std::string without_number(const std::string& folder) {
-  const auto digits = folder.find_first_not_of("0123456789");
-  return digits != std::string::npos && digits > 0 && folder[digits] == '-' ? folder.substr(digits + 1) : folder;
-}
 
 /// What editors and package managers leave beside files (run-parts passes over the same names).
 bool is_leftover(const std::string& name) {
@@ -37,8 +32,8 @@ Result<fs::path> find_plugin(const std::vector<fs::path>& directories, const std
     }
     std::sort(folders.begin(), folders.end());
     for (const auto& folder : folders) {
-      if (folder == name || without_number(folder) == name) return directory / folder;
-      known.push_back(without_number(folder));
+      if (folder == name || config::plugin_name(folder) == name) return directory / folder;
+      known.push_back(config::plugin_name(folder));
     }
   }
   std::string message = "plugin \"" + name + "\" is not installed (looked in " + looked + ")";

@@ -4,7 +4,10 @@
 #include "support/await.hpp"
 #include "support/catch.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include <memory>
+#include <stdexcept>
 #include <thread>
 
 using namespace outpost;
@@ -27,7 +30,37 @@ boost::asio::awaitable<Result<std::unique_ptr<int>>> move_through(Workers& worke
   co_return co_await workers.run(std::move(work));
 }
 
+boost::asio::awaitable<int> add_up(Workers& workers, int rounds) {
+  int sum = 0;
+  for (int round = 0; round < rounds; ++round) {
+    auto work = [] { return 1; };
+    sum += co_await workers.run(work);
+  }
+  co_return sum;
+}
+
+boost::asio::awaitable<int> side_by_side(Workers& workers) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  const auto [a, b, c, d] = co_await (add_up(workers, 500) && add_up(workers, 500) && add_up(workers, 500) && add_up(workers, 500));
+  co_return a + b + c + d;
+}
+
+boost::asio::awaitable<int> fail(Workers& workers) {
+  auto work = []() -> int { throw std::runtime_error{"no"}; };
+  co_return co_await workers.run(work);
+}
+
 }  // namespace
+
+TEST_CASE("coroutines that run side by side and can be cancelled share the workers") {
+  Workers workers;
+  CHECK(test::await(side_by_side(workers)) == 2000);
+}
+
+TEST_CASE("what work throws reaches the caller") {
+  Workers workers;
+  CHECK_THROWS_WITH(test::await(fail(workers)), "no");
+}
 
 TEST_CASE("work runs on another thread and the caller goes on on its own") {
   Workers workers;

@@ -1,8 +1,8 @@
 #include "agent/files/downloader.hpp"
 
 #include "agent/base/hash.hpp"
-#include "files/small_disk.hpp"
 #include "fakes/fake_http_client.hpp"
+#include "files/small_disk.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
@@ -46,8 +46,8 @@ struct FileServer {
       return reply;
     }
     reply.status = 206;
-    reply.headers.set("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(content.size() - 1) + "/" +
-                                           std::to_string(content.size()));
+    reply.headers.set("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(content.size() - 1) +
+                                           "/" + std::to_string(content.size()));
     reply.body = content.substr(first);
     return reply;
   }
@@ -144,8 +144,9 @@ TEST_CASE("an empty file is a file") {
 TEST_CASE("a redirect is followed without any header of the first request") {
   const std::string content = content_of(3000);
   Bench bench{[&](const http::Request& request) {
-    return request.url.starts_with("https://api.") ? redirect_to("https://store.example.org/b/k?X-Amz-Signature=%2Babc&e=1")
-                                                   : FileServer{content, ""}(request);
+    return request.url.starts_with("https://api.")
+               ? redirect_to("https://store.example.org/b/k?X-Amz-Signature=%2Babc&e=1")
+               : FileServer{content, ""}(request);
   }};
   bench.expect(content);
   REQUIRE(bench.run());
@@ -159,7 +160,8 @@ TEST_CASE("a redirect is followed without any header of the first request") {
 
 TEST_CASE("redirects to local addresses are allowed only when the integration says so") {
   Bench bench{[](const http::Request& request) {
-    return request.url.starts_with("https://api.") ? redirect_to("https://127.0.0.1:9000/k") : FileServer{"x", ""}(request);
+    return request.url.starts_with("https://api.") ? redirect_to("https://127.0.0.1:9000/k")
+                                                   : FileServer{"x", ""}(request);
   }};
   bench.request.allow_local_redirects = true;
   REQUIRE(bench.run());
@@ -167,10 +169,15 @@ TEST_CASE("redirects to local addresses are allowed only when the integration sa
 }
 
 TEST_CASE("a relative redirect is resolved against the address before it") {
-  struct Case { std::string location, url; };
-  for (const Case& c : {Case{"/other?x=1", "https://api.example.org/other?x=1"}, {"2", "https://api.example.org/files/2"},
-                        {"../a/./b", "https://api.example.org/a/b"}, {"//cdn.example.org:8443/z", "https://cdn.example.org:8443/z"},
-                        {"?v=2", "https://api.example.org/files/1?v=2"}, {"/a b\"c#frag", "https://api.example.org/a%20b%22c"}}) {
+  struct Case {
+    std::string location, url;
+  };
+  for (const Case& c : {Case{"/other?x=1", "https://api.example.org/other?x=1"},
+                        {"2", "https://api.example.org/files/2"},
+                        {"../a/./b", "https://api.example.org/a/b"},
+                        {"//cdn.example.org:8443/z", "https://cdn.example.org:8443/z"},
+                        {"?v=2", "https://api.example.org/files/1?v=2"},
+                        {"/a b\"c#frag", "https://api.example.org/a%20b%22c"}}) {
     Bench bench{[&](const http::Request& request) {
       return request.url.ends_with("sig=secret") ? redirect_to(c.location, 307) : FileServer{"x", ""}(request);
     }};
@@ -180,9 +187,14 @@ TEST_CASE("a relative redirect is resolved against the address before it") {
 }
 
 TEST_CASE("a redirect that must not be followed ends the download at once") {
-  struct Case { std::string location, says; };
-  for (const Case& c : {Case{"http://store.example.org/k?sig=s3cr3t", "never followed"}, {"ftp://example.org/k", "ftp"},
-                        {"https://user:pw@example.org/k", "password"}, {"", "Location"}, {"https://[bad/", "not an address"},
+  struct Case {
+    std::string location, says;
+  };
+  for (const Case& c : {Case{"http://store.example.org/k?sig=s3cr3t", "never followed"},
+                        {"ftp://example.org/k", "ftp"},
+                        {"https://user:pw@example.org/k", "password"},
+                        {"", "Location"},
+                        {"https://[bad/", "not an address"},
                         {"file:///etc/passwd", "file"}}) {
     Bench bench{[&](const http::Request&) { return redirect_to(c.location); }};
     const auto downloaded = bench.run();
@@ -317,7 +329,11 @@ TEST_CASE("a partial file that is wrong or too long is thrown away") {
 
 TEST_CASE("a server that ignores the range sends everything, and that is fine") {
   const std::string content = content_of(9000);
-  Bench bench{[&](const http::Request&) { FakeReply reply; reply.body = content; return reply; }};
+  Bench bench{[&](const http::Request&) {
+    FakeReply reply;
+    reply.body = content;
+    return reply;
+  }};
   bench.expect(content);
   test::write_file(bench.part(), content.substr(0, 5000));
   const auto downloaded = bench.run();

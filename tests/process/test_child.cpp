@@ -101,7 +101,7 @@ int main(int count, char** arguments) {
     for (int signal = 1; signal < NSIG; ++signal) {
       struct sigaction action{};
       if (::sigaction(signal, nullptr, &action) != 0) continue;
-      if (action.sa_handler != SIG_DFL || ::sigismember(&blocked, signal) == 1) std::printf("%d\n", signal);
+      if (action.sa_handler == SIG_IGN || ::sigismember(&blocked, signal) == 1) std::printf("%d\n", signal);
     }
     return 0;
   }

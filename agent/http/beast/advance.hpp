@@ -12,7 +12,7 @@ namespace outpost::http {
 /// A connection that ends is beast::http::error::end_of_stream before the message and partial_message within it.
 template <class Parser>
 boost::asio::awaitable<boost::system::error_code> advance(Connection& connection, Parser& parser) {
-  constexpr std::size_t read_size = 128 * 1024;
+  constexpr std::size_t read_size = 64UL * 1024;
   boost::system::error_code error;
   if (connection.buffer.size() > 0) {
     connection.buffer.consume(parser.put(connection.buffer.data(), error));

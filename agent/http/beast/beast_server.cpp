@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/http/beast/listener.hpp"
 #include "agent/http/beast/server_connection.hpp"
+#include "agent/http/beast/tls_stream.hpp"
 #include "agent/http/url.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -53,28 +55,39 @@ Peer peer_of(int descriptor) {
 /// What outlives the server object: the coroutines that run when it is destroyed end a little later.
 struct Running {
   bool stopped = false;
-  std::set<ServerConnection*> connections;
+  std::set<std::shared_ptr<ServerConnection>> connections;
 };
 
 struct ListeningSocket {
-  ListeningSocket(asio::any_io_executor executor, Listener bound)
+  ListeningSocket(const asio::any_io_executor& executor, Listener bound)
       : file{std::move(bound)}, acceptor{executor, Protocol{file->family(), 0}, file->release()}, pause{executor} {}
 
   std::optional<Listener> file;  // Removes a unix socket's file.
   asio::basic_socket_acceptor<Protocol> acceptor;
   asio::steady_timer pause;
+  std::optional<TlsContext> tls;
   std::shared_ptr<const Service> service;
 };
 
-asio::awaitable<void> serve(std::shared_ptr<Running> running, std::shared_ptr<ServerConnection> connection) {
+asio::awaitable<void> serve(std::shared_ptr<Running> running, std::shared_ptr<ServerConnection> connection,
+                            TlsStream* tls) {
   const struct Registered {
-    Registered(Running& in, ServerConnection* what) : running{in}, connection{what} {
-      running.connections.insert(what);
+    Registered(Running& in, const std::shared_ptr<ServerConnection>& what) : running{in}, connection{what} {
+      running.connections.insert(connection);
     }
     ~Registered() { running.connections.erase(connection); }
+    Registered(const Registered&) = delete;
+    Registered& operator=(const Registered&) = delete;
     Running& running;
-    ServerConnection* connection;
-  } registered{*running, connection.get()};
+    const std::shared_ptr<ServerConnection>& connection;
+  } registered{*running, connection};
+  if (running->stopped) co_return;
+  if (tls) {
+    const auto limit = connection->handshake_timeout();
+    tls->socket().limit(limit, SocketStream::Clock::now() + limit);
+    const error_code failed = co_await tls->handshake();
+    if (failed) co_return;
+  }
   co_await connection->serve();
 }
 
@@ -83,12 +96,18 @@ void spawn_connection(const std::shared_ptr<Running>& running, const ListeningSo
   const asio::any_io_executor executor = socket.get_executor();
   tune_tcp(socket.native_handle());
   Peer peer = peer_of(socket.native_handle());
-  auto stream = std::make_unique<SocketStream>(std::move(socket));
+  std::unique_ptr<Stream> stream = std::make_unique<SocketStream>(std::move(socket));
+  TlsStream* tls = nullptr;
+  if (listening.tls) {
+    auto secured = std::make_unique<TlsStream>(std::move(stream), *listening.tls);
+    tls = secured.get();
+    stream = std::move(secured);
+  }
   auto connection =
       std::make_shared<ServerConnection>(std::move(stream), listening.service, std::move(peer.name), peer.uid);
   auto& signal = connection->cancel;
   // The handler keeps the connection, and with it the signal, until the coroutine has ended.
-  asio::co_spawn(executor, serve(running, connection),
+  asio::co_spawn(executor, serve(running, connection, tls),
                  asio::bind_cancellation_slot(signal.slot(), [connection](const std::exception_ptr&) {}));
 }
 
@@ -113,12 +132,18 @@ class BeastServer final : public Server {
   ~BeastServer() override { stop(); }
 
   Result<std::uint16_t> listen(ListenOptions options, Handler handler) override {
+    std::optional<TlsContext> tls;
+    if (options.tls) {
+      auto made = TlsContext::server(*options.tls);
+      if (!made) return made.error();
+      tls.emplace(std::move(*made));
+    }
     const auto* tcp = std::get_if<TcpAddress>(&options.address);
     auto bound = tcp ? Listener::tcp(*tcp) : Listener::local(std::get<UnixAddress>(options.address));
     if (!bound) return bound.error();
     const std::uint16_t port = bound->port();
-    running_->stopped = false;
     auto listening = std::make_shared<ListeningSocket>(executor_, std::move(*bound));
+    listening->tls = std::move(tls);
     listening->service =
         std::make_shared<const Service>(Service{std::move(handler), options.idle_timeout, options.head_limit});
     listening_.push_back(listening);
@@ -135,9 +160,10 @@ class BeastServer final : public Server {
       listening->file.reset();
     }
     listening_.clear();
-    const auto connections = running_->connections;  // Ending one changes the set.
-    for (auto* connection : connections)
-      if (running_->connections.contains(connection)) connection->stop();
+    // On the loop even when we are called from outside of it: Asio hands a signal on to a coroutine by a handler of its
+    // own there, which must not find the coroutine gone.
+    for (const auto& connection : running_->connections) asio::post(executor_, [connection] { connection->stop(); });
+    running_ = std::make_shared<Running>();  // For whoever listens again.
   }
 
  private:

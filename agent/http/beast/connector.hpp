@@ -2,6 +2,7 @@
 
 #include "agent/base/result.hpp"
 #include "agent/http/beast/connection.hpp"
+#include "agent/http/beast/tls_context.hpp"
 #include "agent/http/client.hpp"
 #include "agent/http/url.hpp"
 
@@ -25,8 +26,11 @@ struct Route {
   [[nodiscard]] std::string name() const;
 };
 
-/// "Basic ..." of RFC 7617, or empty when the proxy's URL names no user.
+/// "Basic ..." (RFC 7617), or empty when the proxy's URL names no user.
 [[nodiscard]] std::string proxy_authorization(const ProxyUrl& proxy);
+
+/// A proxy that asks for credentials (407); `offered` is its Proxy-Authenticate.
+[[nodiscard]] Error proxy_wants_credentials(const Route& route, std::string_view offered);
 
 /// Makes connections: looks the name up, connects, asks the proxy, and shakes hands for TLS.
 class Connector {
@@ -34,23 +38,31 @@ class Connector {
   [[nodiscard]] static Result<std::unique_ptr<Connector>> make(ClientOptions options);
   ~Connector();
 
-  [[nodiscard]] Route route(Url url, const Request& request) const;
+  /// Refused when the request does not want to reach local addresses and the URL names one.
+  [[nodiscard]] Result<Route> route(Url url, const Request& request) const;
   /// Errors are complete sentences that name the server, and the proxy when there is one.
   boost::asio::awaitable<Result<std::unique_ptr<Connection>>> connect(const Route& route,
-                                                                      std::chrono::milliseconds idle_timeout) const;
+                                                                      std::chrono::milliseconds idle_timeout);
 
  private:
-  using Deadline = SocketStream::Clock::time_point;
+  /// How long it may take: without a byte, and altogether.
+  struct Limits {
+    std::chrono::milliseconds idle;
+    SocketStream::Clock::time_point deadline;
+  };
+  using Streamed = boost::asio::awaitable<Result<std::unique_ptr<Stream>>>;
+
   explicit Connector(ClientOptions options);
-  boost::asio::awaitable<Result<std::unique_ptr<Stream>>> reach(const Route& route,
-                                                                std::chrono::milliseconds idle_timeout,
-                                                                Deadline deadline) const;
-  boost::asio::awaitable<Result<std::unique_ptr<Stream>>> dial(const Route& route,
-                                                               std::chrono::milliseconds idle_timeout,
-                                                               Deadline deadline) const;
+  Result<const TlsContext*> context(std::optional<TlsContext>& made, bool with_certificate) const;
+  Streamed dial(const Route& route, Limits limits) const;
+  Streamed tunnel(std::unique_ptr<Stream> to_proxy, const Route& route) const;
+  Streamed secure(std::unique_ptr<Stream> plain, const TlsContext& context, const std::string& host,
+                  const std::string& where) const;
 
   ClientOptions options_;
   std::optional<ProxyUrl> proxy_;
+  // Made when the first https URL comes, unless files are to be checked: the system's store costs memory.
+  std::optional<TlsContext> server_tls_, proxy_tls_;  // A proxy never sees the client's certificate.
 };
 
 }  // namespace outpost::http

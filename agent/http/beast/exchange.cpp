@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint32_t head_limit = 256 * 1024;
 /// A body up to this size goes out together with the head, and then the answer is read; it fits into the socket's
 /// buffer, so a server that does not read it cannot block us.
-constexpr std::size_t small_body = 16 * 1024;
+constexpr std::size_t small_body = 16UL * 1024;
 
 bool is_closed(error_code error) {
   return error == asio::error::eof || error == asio::error::connection_reset || error == asio::error::broken_pipe ||

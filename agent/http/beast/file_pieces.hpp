@@ -14,7 +14,7 @@ namespace outpost::http {
 /// back.
 class FilePieces {
  public:
-  static constexpr std::size_t piece_size = 256 * 1024;
+  static constexpr std::size_t piece_size = 256UL * 1024;
 
   /// Fails when the file cannot be read, is not a regular file, or ends before the range does.
   [[nodiscard]] static Result<FilePieces> open(const FileRange& range);

@@ -20,10 +20,10 @@ using Clock = SocketStream::Clock;
 
 namespace {
 
-constexpr std::uint64_t drain_limit = 1024 * 1024;
-constexpr std::uint64_t linger_limit = 64 * 1024 * 1024;
+constexpr std::uint64_t drain_limit = 1024UL * 1024;
+constexpr std::uint64_t linger_limit = 64UL * 1024 * 1024;
 constexpr auto linger_time = std::chrono::seconds{5};
-constexpr std::size_t coalesce_limit = 64 * 1024;
+constexpr std::size_t coalesce_limit = 64UL * 1024;
 
 bool is_parse_error(error_code error) {
   return error.category() == make_error_code(beast_http::error::bad_version).category() &&
@@ -200,13 +200,15 @@ asio::awaitable<bool> ServerConnection::read_head() {
 }
 
 asio::awaitable<ServerResponse> ServerConnection::ask_handler() {
+  ServerResponse response;
   try {
     IncomingRequest request{*this};
-    ServerResponse response = co_await service_->handler(request);
-    if (is_well_formed(response)) co_return response;
-  } catch (const std::exception&) {  // A cancellation too: then the next await throws again.
+    response = co_await service_->handler(request);
+  } catch (const std::exception&) {
+    response.status = 0;  // Of a cancellation the next await speaks again.
   }
-  co_return plain_answer(500, "The server failed to handle this request.\n");
+  if (!is_well_formed(response)) response = plain_answer(500, "The server failed to handle this request.\n");
+  co_return response;
 }
 
 asio::awaitable<Result<std::string>> ServerConnection::read_piece() {
@@ -300,17 +302,20 @@ asio::awaitable<bool> ServerConnection::write_file(FilePieces& file) {
   }
 }
 
+/// A producer that fails or throws leaves the answer visibly incomplete.
 asio::awaitable<bool> ServerConnection::write_produced(const Producer& producer, bool chunked) {
-  try {
-    for (;;) {
-      auto piece = co_await producer();
-      if (!piece) co_return false;
-      if (piece->empty()) co_return true;
-      if (!co_await write_body(*piece, chunked)) co_return false;
+  for (;;) {
+    Result<std::string> piece = Error{};
+    try {
+      piece = co_await producer();
+    } catch (const std::exception& error) {
+      piece = Error{Fault::bug, error.what()};
     }
-  } catch (const std::exception&) {  // As with an error: the client has to see that something is missing.
+    if (!piece) co_return false;
+    if (piece->empty()) co_return true;
+    const bool written = co_await write_body(*piece, chunked);
+    if (!written) co_return false;
   }
-  co_return false;
 }
 
 /// Whether what is left of the request's body may be little enough to be read for the sake of the connection.
@@ -345,7 +350,7 @@ asio::awaitable<void> ServerConnection::linger() {
   auto& stream = *connection_.stream;
   stream.socket().limit(linger_time, Clock::now() + linger_time);
   co_await stream.shutdown();
-  std::string dropped(64 * 1024, '\0');
+  std::string dropped(64UL * 1024, '\0');
   for (std::uint64_t total = 0; total < linger_limit;) {
     const Moved moved = co_await stream.socket().read_some(dropped.data(), dropped.size());
     if (moved.error) co_return;

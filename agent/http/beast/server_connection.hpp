@@ -29,7 +29,7 @@ class ServerConnection {
   /// Returns when the connection is over. Exceptions of a handler do not leave it, cancellation does.
   boost::asio::awaitable<void> serve();
 
-  [[nodiscard]] Stream& stream() { return *connection_.stream; }
+  [[nodiscard]] std::chrono::milliseconds handshake_timeout() const { return service_->idle_timeout; }
   /// Stops serve(), and the handler that it waits for.
   void stop();
   boost::asio::cancellation_signal cancel;

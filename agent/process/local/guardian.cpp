@@ -67,7 +67,7 @@ struct Request {
   std::vector<char*> arguments, environment;
 
   bool read() {
-    std::array<char, 64 * 1024> chunk;
+    std::array<char, std::size_t{64} * 1024> chunk;
     std::string all;
     for (ssize_t size = 0; (size = ::read(request_file, chunk.data(), chunk.size())) > 0;)
       all.append(chunk.data(), static_cast<std::size_t>(size));

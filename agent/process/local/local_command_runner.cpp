@@ -31,44 +31,36 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t chunk_size = 64 * 1024;
+constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 
 /// Longer than anybody waits, short enough to be added to a time.
 constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
 
-/// What the guardian said in the end, and what we had asked of it.
-struct Outcome {
-  std::optional<guardian::Report> report;
-  std::string text;  ///< Instead of a report.
+bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
+
+/// What we asked of the guardian before it ended.
+struct Stops {
   bool cancelled = false, timed_out = false;
 };
 
-bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
-
-/// Waits for the report; passes on a deadline or a cancellation.
-asio::awaitable<Outcome> await_report(SupervisedStep& step, const Command& command, milliseconds patience) {
-  Outcome outcome;
+/// Waits for the end of the guardian; passes on a deadline or a cancellation.
+asio::awaitable<Stops> await_guardian(SupervisedStep& step, const Command& command, milliseconds patience) {
+  Stops stops;
   bool stopping = false;
   asio::steady_timer timer{co_await asio::this_coro::executor, std::min(command.deadline, for_ever)};
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
-    const auto first =
-        co_await (step.control().async_wait(stream_descriptor::wait_read, as_result) || timer.async_wait(as_result));
+    const auto first = co_await (step.guardian().async_wait(as_result) || timer.async_wait(as_result));
     if (is_cancelled(co_await asio::this_coro::cancellation_state)) {
-      outcome.cancelled = true;
+      stops.cancelled = true;
       co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     }
-    auto message = step.read_message();
-    if (message.arrived) {
-      outcome.report = message.report;
-      outcome.text = std::move(message.text);
-      co_return outcome;
-    }
+    if (first.index() == 0 && std::get<0>(std::get<0>(first)) != asio::error::operation_aborted) co_return stops;
     const bool time_is_up = first.index() == 1 && timer.expiry() <= Clock::now();
     if (stopping && time_is_up) step.kill_guardian();
-    if (!stopping && (outcome.cancelled || time_is_up)) {
+    if (!stopping && (stops.cancelled || time_is_up)) {
       stopping = true;
-      outcome.timed_out = !outcome.cancelled;
+      stops.timed_out = !stops.cancelled;
       step.ask_to_stop();
       timer.expires_after(std::min(command.grace, for_ever) + patience);
     }
@@ -125,11 +117,10 @@ asio::awaitable<Lost> clean_up_lost(std::string guardian_end, std::string last_w
   co_return Lost{why + "; " + left};
 }
 
-Ending ending_of(const Outcome& outcome) {
-  const auto& report = *outcome.report;
+Ending ending_of(const guardian::Report& report, const Stops& stops) {
   if (report.kind == guardian::Report::Kind::stuck) return Lost{"these do not die: " + std::string{report.text.data()}};
-  if (outcome.cancelled) return Cancelled{};
-  if (outcome.timed_out && report.stopped) return TimedOut{};
+  if (stops.cancelled) return Cancelled{};
+  if (stops.timed_out && report.stopped) return TimedOut{};
   if (WIFSIGNALED(report.value)) return Killed{WTERMSIG(report.value)};
   return Exited{WEXITSTATUS(report.value)};
 }
@@ -145,18 +136,18 @@ Error explain(const Command& command, const guardian::Report& report) {
 /// From the start to the moment when nothing is left; then tells drain() that no byte will follow.
 asio::awaitable<Result<Finished>> supervise(SupervisedStep& step, const Command& command, milliseconds patience,
                                             bool& ended) {
-  const auto outcome = co_await await_report(step, command, patience);
+  const auto stops = co_await await_guardian(step, command, patience);
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  auto guardian_end = co_await step.join();
+  auto words = step.last_words();
   Result<Finished> result{Finished{}};
-  if (!outcome.report) {
-    auto words = outcome.text;
-    result->ending = co_await clean_up_lost(std::move(guardian_end), std::move(words));
-  } else if (outcome.report->kind == guardian::Report::Kind::not_started) {
-    result = explain(command, *outcome.report);
+  if (!words.report) {
+    auto end = step.describe_end();
+    result->ending = co_await clean_up_lost(std::move(end), std::move(words.text));
+  } else if (words.report->kind == guardian::Report::Kind::not_started) {
+    result = explain(command, *words.report);
   } else {
-    result->ending = ending_of(outcome);
-    result->leftovers = outcome.report->leftovers;
+    result->ending = ending_of(*words.report, stops);
+    result->leftovers = words.report->leftovers;
   }
   ended = true;
   step.output().cancel();
@@ -204,7 +195,7 @@ Result<fs::path> find_guardian() {
   const auto self = fs::read_symlink("/proc/self/exe", ignored);
   const fs::path installed{OUTPOST_LIBEXEC_DIR};
   for (const auto& folder : {self.parent_path(), installed}) {
-    const auto candidate = folder / "outpost-guardian";
+    auto candidate = folder / "outpost-guardian";
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return Error{Fault::unavailable, "outpost-guardian is neither in " + self.parent_path().string() + " nor in " +

@@ -39,12 +39,14 @@ std::vector<Process> all_processes() {
   std::vector<Process> found;
   DIR* proc = ::opendir("/proc");
   if (!proc) return found;
+  const int directory = ::dirfd(proc);
+  if (directory < 0) return found;
   while (const dirent* entry = ::readdir(proc)) {
     char* end = nullptr;
     const auto pid = std::strtol(entry->d_name, &end, 10);
     if (pid <= 0 || *end != '\0') continue;
     Process process{.pid = static_cast<pid_t>(pid)};
-    if (parse_stat(read_start(::dirfd(proc), (std::string{entry->d_name} + "/stat").c_str()), process))
+    if (parse_stat(read_start(directory, (std::string{entry->d_name} + "/stat").c_str()), process))
       found.push_back(process);
   }
   ::closedir(proc);

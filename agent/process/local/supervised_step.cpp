@@ -2,8 +2,6 @@
 
 #include "agent/base/text.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/process/v2/environment.hpp>
 #include <boost/process/v2/stdio.hpp>
 
@@ -28,21 +26,6 @@ using asio::posix::stream_descriptor;
 /// A little more than the default 64 KiB, so that a busy loop does not stop a chatty command. Not much more: an
 /// unprivileged user may have 64 MiB in all pipes together.
 constexpr int pipe_size = 256 * 1024;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_{number} {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_{other.release()} {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  [[nodiscard]] int get() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
 
 Error cannot_start(const Command& command, std::string_view why) {
   return {Fault::unavailable, printable(command.program.string()) + ": cannot be started: " + std::string{why}};
@@ -104,19 +87,21 @@ struct CleanFailure {
 
 }  // namespace
 
-SupervisedStep::SupervisedStep(stream_descriptor control, stream_descriptor output, child::process guardian)
+void Descriptor::close() {
+  if (number_ >= 0) ::close(release());
+}
+
+SupervisedStep::SupervisedStep(Descriptor control, stream_descriptor output, child::process guardian)
     : control_{std::move(control)}, output_{std::move(output)}, guardian_{std::move(guardian)} {}
 
 SupervisedStep::~SupervisedStep() {
-  if (joined_) return;
-  // The destructor of Boost's process would kill the guardian before it has killed the command. Without its control
-  // socket it does that by itself.
-  boost::system::error_code ignored;
-  control_.close(ignored);
+  // The destructor of Boost's process would kill a guardian that runs before it has killed the command, and wait for
+  // the number of one that has ended, which may be somebody else's by now. Without its control socket it stops itself.
+  control_.close();
   guardian_.detach();
 }
 
-Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(asio::any_io_executor executor,
+Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(const asio::any_io_executor& executor,
                                                               const std::filesystem::path& guardian,
                                                               const Command& command) {
   auto request = request_file(command);
@@ -129,8 +114,6 @@ Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(asio::any_io_execu
   Descriptor output{pipe[0]}, input{pipe[1]};
   ::fcntl(output.get(), F_SETPIPE_SZ, pipe_size);
   try {
-    stream_descriptor control_end{executor, ours.get()};
-    ours.release();
     stream_descriptor output_end{executor, output.get()};
     output.release();
     const std::vector<std::string> arguments{command.program.string()};  // For ps; the request counts.
@@ -142,7 +125,7 @@ Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(asio::any_io_execu
                            child::process_environment{no_environment},
                            CleanFailure{}};
     return std::unique_ptr<SupervisedStep>{
-        new SupervisedStep{std::move(control_end), std::move(output_end), std::move(process)}};
+        new SupervisedStep{std::move(ours), std::move(output_end), std::move(process)}};
   } catch (const boost::system::system_error& failure) {
     return cannot_start(command, "its guardian " + guardian.string() + ": " + failure.code().message());
   }
@@ -150,35 +133,30 @@ Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(asio::any_io_execu
 
 void SupervisedStep::ask_to_stop() {
   const guardian::Stop stop;
-  ::send(control_.native_handle(), &stop, sizeof stop, MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::send(control_.get(), &stop, sizeof stop, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void SupervisedStep::kill_guardian() { ::kill(guardian_.id(), SIGKILL); }
 
-SupervisedStep::Message SupervisedStep::read_message() {
+SupervisedStep::LastWords SupervisedStep::last_words() {
+  LastWords words;
   std::array<char, 4096> bytes;
-  const auto size = ::recv(control_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-  Message message;
-  message.arrived = true;
-  if (size <= 0) return message;
-  guardian::Report report;
-  if (size == sizeof report) std::memcpy(&report, bytes.data(), sizeof report);
-  if (size == sizeof report && report.magic == guardian::magic)
-    message.report = report;
-  else
-    message.text = printable(trim({bytes.data(), static_cast<std::size_t>(size)}));
-  return message;
+  for (;;) {
+    const auto size = ::recv(control_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (size <= 0) return words;
+    guardian::Report report;
+    if (size == sizeof report) std::memcpy(&report, bytes.data(), sizeof report);
+    if (size == sizeof report && report.magic == guardian::magic)
+      words.report = report;
+    else
+      words.text = printable(trim({bytes.data(), static_cast<std::size_t>(size)}));
+  }
 }
 
-asio::awaitable<std::string> SupervisedStep::join() {
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  const auto [error, code] = co_await guardian_.async_wait(asio::as_tuple(asio::use_awaitable));
-  joined_ = true;
-  if (error) co_return error.message();
+std::string SupervisedStep::describe_end() const {
   const int status = guardian_.native_exit_code();
-  if (WIFSIGNALED(status)) co_return "was killed by signal " + std::to_string(WTERMSIG(status));
-  co_return "exited with status " + std::to_string(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
+  return "exited with status " + std::to_string(WEXITSTATUS(status));
 }
 
 }  // namespace outpost::process

@@ -9,43 +9,60 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 namespace outpost::process {
 
-/// A guardian with its command, and the two descriptors that lead to them.
+/// A descriptor that is closed with its owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_{number} {}
+  ~Descriptor() { close(); }
+  Descriptor(Descriptor&& other) noexcept : number_{other.release()} {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  [[nodiscard]] int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+  void close();
+
+ private:
+  int number_;
+};
+
+/// A guardian with its command.
 class SupervisedStep {
  public:
   /// Starts the guardian; whether the command itself could be started, its report will say.
-  static Result<std::unique_ptr<SupervisedStep>> start(boost::asio::any_io_executor executor,
+  static Result<std::unique_ptr<SupervisedStep>> start(const boost::asio::any_io_executor& executor,
                                                        const std::filesystem::path& guardian, const Command& command);
   /// With the guardian still there, ends it and so the command.
   ~SupervisedStep();
   SupervisedStep(const SupervisedStep&) = delete;
   SupervisedStep& operator=(const SupervisedStep&) = delete;
 
-  boost::asio::posix::stream_descriptor& control() { return control_; }
+  /// Its end is the end of the command and of everything below it, or it was lost.
+  boost::process::v2::process& guardian() { return guardian_; }
   boost::asio::posix::stream_descriptor& output() { return output_; }
 
   void ask_to_stop();
   void kill_guardian();
 
-  struct Message {
-    bool arrived = false;                    ///< Else there is nothing to read yet.
-    std::optional<guardian::Report> report;  ///< None: the guardian is gone, or said something else:
-    std::string text;
+  /// What a guardian that has ended left to be read.
+  struct LastWords {
+    std::optional<guardian::Report> report;
+    std::string text;  ///< Whatever else it wrote to its stderr, for people.
   };
-  Message read_message();
-
-  /// How the guardian itself ended, for people. Call it once, after its last message; not cancellable.
-  boost::asio::awaitable<std::string> join();
+  LastWords last_words();
+  /// "was killed by signal 9", "exited with status 0".
+  [[nodiscard]] std::string describe_end() const;
 
  private:
-  SupervisedStep(boost::asio::posix::stream_descriptor control, boost::asio::posix::stream_descriptor output,
+  SupervisedStep(Descriptor control, boost::asio::posix::stream_descriptor output,
                  boost::process::v2::process guardian);
 
-  boost::asio::posix::stream_descriptor control_, output_;
+  Descriptor control_;
+  boost::asio::posix::stream_descriptor output_;
   boost::process::v2::process guardian_;
-  bool joined_ = false;
 };
 
 }  // namespace outpost::process

@@ -1,0 +1,105 @@
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+#include "agent/config/job_file.hpp"
+#include "agent/daemon/local_job.hpp"
+#include "agent/job/event_types.hpp"
+
+#include <iostream>
+#include <system_error>
+
+namespace outpost::cli {
+
+namespace event = job::event;
+using job::number_at;
+using job::text_at;
+
+namespace {
+
+/// Prints what a step says, line by line, behind the step's name.
+class StepPrinter {
+ public:
+  void print(std::string_view step_id, std::string_view output) {
+    for (const char c : output) {
+      if (c != '\n') {
+        line_ += c;
+        if (line_.size() < 16 * 1024) continue;
+      }
+      flush(step_id);
+    }
+  }
+  void flush(std::string_view step_id) {
+    if (!line_.empty()) std::cout << "  " << step_id << " | " << printable(line_) << "\n" << std::flush;
+    line_.clear();
+  }
+
+ private:
+  std::string line_;
+};
+
+void print_event(const job::Event& each) {
+  const auto& data = each.data;
+  if (each.type == event::step_started) {
+    std::cout << "> " << each.step_id << "\n";
+  } else if (each.type == event::step_ended) {
+    const job::StepEnding ending{job::parse_ending(text_at(data, "ending")).value_or(job::StepEnding::Kind::lost), static_cast<int>(number_at(data, "code")),
+                                 text_at(data, "detail")};
+    std::cout << "< " << each.step_id << " " << printable(describe(ending)) << " after " << format_duration(std::chrono::milliseconds{number_at(data, "duration_ms")}) << "\n";
+  } else if (each.type == event::result_found) {
+    std::cout << "  results " << printable(text_at(data, "name")) << ": " << number_at(data, "total") << " cases, " << number_at(data, "success") << " passed, "
+              << number_at(data, "failures") + number_at(data, "errors") << " failed, " << number_at(data, "skips") << " skipped\n";
+    for (const auto& name : job::texts_at(data, "failed")) std::cout << "    failed: " << printable(name) << "\n";
+  } else if (each.type == event::job_warning) {
+    std::cout << "  warning: " << printable(text_at(data, "message")) << "\n";
+  }
+  std::cout << std::flush;
+}
+
+Result<std::filesystem::path> directory_for(const JobRunOptions& options) {
+  std::filesystem::path directory = options.directory;
+  if (directory.empty()) directory = "outpost-job-" + to_basic_utc(SystemClock{}.now());
+  std::error_code error;
+  directory = std::filesystem::absolute(directory, error);
+  if (std::filesystem::exists(directory / "journal.db", error))
+    return Error{Fault::refused, directory.string() + " holds an earlier job; choose another --directory or remove it"};
+  std::filesystem::create_directories(directory, error);
+  if (error) return errno_error("cannot create", directory.native(), error.value());
+  return directory;
+}
+
+}  // namespace
+
+int run_job(const JobRunOptions& options) {
+  const auto file = config::load_job_file(options.file);
+  if (!file) {
+    std::cerr << file.error().text();
+    return exit_configuration;
+  }
+  const auto directory = directory_for(options);
+  if (!directory) {
+    std::cerr << "outpost: " << directory.error().message << "\n";
+    return exit_usage;
+  }
+  StepPrinter printer;
+  daemon::LocalJobOptions local{.directory = *directory};
+  local.event = [&](const job::Event& each, const job::Story&) {
+    if (each.type == event::step_ended) printer.flush(each.step_id);
+    print_event(each);
+  };
+  if (!options.quiet) local.output = [&](std::string_view step_id, std::string_view output) { printer.print(step_id, output); };
+  const auto story = daemon::run_local_job(*file, local);
+  if (!story) {
+    std::cerr << "outpost: " << story.error().message << "\n";
+    return exit_negative;
+  }
+  const auto& judgement = *story->judgement;
+  std::cout << "\nverdict: " << to_string(judgement.verdict) << (judgement.message.empty() ? "" : ": " + printable(judgement.message)) << "\n";
+  if (story->totals.total > 0)
+    std::cout << "tests:   " << story->totals.total << ", " << story->totals.success << " passed, " << story->totals.failures + story->totals.errors
+              << " failed, " << story->totals.skips << " skipped\n";
+  std::cout << "files:   " << (*directory / "jobs" / story->job.id).string() << "\n";
+  return judgement.verdict == job::Verdict::success ? exit_ok : exit_negative;
+}
+
+}  // namespace outpost::cli

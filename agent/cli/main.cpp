@@ -1,0 +1,91 @@
+// outpost: the command line.
+
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+
+namespace {
+
+using namespace outpost::cli;
+
+/// The options and commands, and what is to be done once they are parsed.
+struct CommandLine {
+  CLI::App app{"Outpost: the agent that runs product builds through a lab. See outpost(1)."};
+  std::string config = "/etc/outpost/outpost.yml";
+  StatusOptions status;
+  JobRunOptions job_run;
+  int result = exit_ok;
+
+  CommandLine() {
+    app.name("outpost");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "outpost " OUTPOST_VERSION);
+    add_status();
+    add_job();
+    add_config();
+    app.add_subcommand("version", "Print the version")->callback([this] {
+      std::cout << "outpost " OUTPOST_VERSION "\n";
+      result = exit_ok;
+    });
+    app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 5 configuration.");
+  }
+
+  void add_config_option(CLI::App& command) {
+    command.add_option("-c,--config", config, "Configuration file")->capture_default_str()->envname("OUTPOST_CONFIG_FILE");
+  }
+
+  void add_status() {
+    auto* command = app.add_subcommand("status", "What the daemon does now");
+    add_config_option(*command);
+    command->add_option("--socket", status.socket, "The daemon's socket, instead of the configuration's");
+    command->add_flag("--json", status.json, "Print the answer of the local API as it is");
+    command->footer("Examples:\n  outpost status\n  outpost status --json | jq .alarms");
+    command->callback([this] {
+      status.config = config;
+      result = show_status(status);
+    });
+  }
+
+  void add_job() {
+    auto* job = app.add_subcommand("job", "Jobs");
+    job->require_subcommand(1);
+    auto* run = job->add_subcommand("run", "Run a job on this machine, without a server");
+    run->add_option("FILE", job_run.file, "Job file (YAML): name, plugins, plugins_path, components")->required();
+    run->add_option("-d,--directory", job_run.directory, "Where logs, results and artifacts go (default: ./outpost-job-<time>)");
+    run->add_flag("-q,--quiet", job_run.quiet, "Don't show what the steps print");
+    run->footer("Examples:\n  outpost job run samples/configurations/job.yml\n  outpost job run -q -d /tmp/try job.yml\n\n"
+                "Exit status 0: the verdict is success; 1: it is not.");
+    run->callback([this] { result = run_job(job_run); });
+  }
+
+  void add_config() {
+    auto* command = app.add_subcommand("config", "The configuration");
+    command->require_subcommand(1);
+    auto* check = command->add_subcommand("check", "Read the configuration as the daemon would, and say what is wrong");
+    add_config_option(*check);
+    check->footer("Examples:\n  outpost config check\n  outpost config check --config ./outpost.yml");
+    check->callback([this] { result = check_configuration(config); });
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = line.app.exit(error);
+    return status == 0 ? exit_ok : exit_usage;
+  } catch (const std::exception& failure) {
+    std::cerr << "outpost: a bug, please report it: " << failure.what() << "\n";
+    return exit_negative;
+  }
+  return line.result;
+}

@@ -1,0 +1,111 @@
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+#include "agent/config/load.hpp"
+#include "agent/control/api_client.hpp"
+#include "agent/daemon/client.hpp"
+#include "agent/job/event.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <iostream>
+#include <unistd.h>
+
+namespace outpost::cli {
+
+namespace json = boost::json;
+using job::number_at;
+using job::text_at;
+
+namespace {
+
+const json::object& object_at(const json::object& object, std::string_view key) {
+  static const json::object nothing;
+  const auto* value = object.if_contains(key);
+  return value && value->is_object() ? value->get_object() : nothing;
+}
+
+const json::array& array_at(const json::object& object, std::string_view key) {
+  static const json::array nothing;
+  const auto* value = object.if_contains(key);
+  return value && value->is_array() ? value->get_array() : nothing;
+}
+
+/// "3min 12s"; "unknown" for no time.
+std::string age(const std::string& text) {
+  const auto moment = parse_rfc3339(text);
+  if (!moment) return "unknown";
+  return format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock{}.now() - *moment));
+}
+
+/// "3min 12s ago"; "never" for no time.
+std::string ago(const std::string& text) { return parse_rfc3339(text) ? age(text) + " ago" : "never"; }
+
+void print_jobs(const json::object& jobs) {
+  const auto& running = array_at(jobs, "running");
+  const auto& waiting = array_at(jobs, "waiting");
+  for (const auto& each : running) {
+    const auto& job = each.as_object();
+    std::cout << "running   " << printable(text_at(job, "name")) << "  " << printable(text_at(job, "state")) << ", claimed "
+              << ago(text_at(job, "claimed_at")) << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
+  }
+  for (const auto& each : waiting)
+    std::cout << "waiting   " << printable(text_at(each.as_object(), "name")) << "  for " << age(text_at(each.as_object(), "queued_at")) << "\n";
+  if (running.empty() && waiting.empty()) std::cout << "jobs      none running, none waiting\n";
+}
+
+void print_status(const json::object& status) {
+  const auto& slots = object_at(status, "slots");
+  std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
+            << ", " << number_at(slots, "busy") << " of " << number_at(slots, "total") << " slots busy, steps run by " << text_at(status, "runner") << "\n";
+  for (const auto& each : array_at(status, "sources")) {
+    const auto& source = each.as_object();
+    std::cout << "source    " << text_at(source, "name") << "  " << printable(text_at(source, "url")) << ", answered " << ago(text_at(source, "last_poll")) << "\n";
+    if (const auto error = text_at(source, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
+  }
+  print_jobs(object_at(status, "jobs"));
+  for (const auto& each : array_at(status, "reporters")) {
+    const auto& reporter = each.as_object();
+    std::cout << "delivery  " << text_at(reporter, "name") << "  " << number_at(reporter, "waiting") << " waiting, " << number_at(reporter, "parked")
+              << " parked, " << number_at(reporter, "delivered") << " delivered\n";
+    if (const auto error = text_at(reporter, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
+  }
+  for (const auto& [name, resource] : object_at(status, "resources")) {
+    const auto holder = text_at(resource.as_object(), "held_by");
+    std::cout << "resource  " << std::string_view{name} << "  " << (holder.empty() ? "free" : "held by " + holder) << "\n";
+  }
+  for (const auto& each : array_at(status, "alarms")) {
+    const auto& alarm = each.as_object();
+    std::cout << "ALARM     " << text_at(alarm, "kind") << " for " << age(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";
+  }
+}
+
+/// Where the daemon listens, by its configuration.
+Result<std::filesystem::path> socket_of(const StatusOptions& options) {
+  if (!options.socket.empty()) return options.socket;
+  const auto types = daemon::source_types();
+  const auto loaded = config::load(options.config, config::environment_of(environ), types);
+  if (!loaded) return Error{Fault::malformed, loaded.error().text()};
+  return loaded->settings.runtime_directory / "api.sock";
+}
+
+}  // namespace
+
+int show_status(const StatusOptions& options) {
+  const auto socket = socket_of(options);
+  if (!socket) {
+    std::cerr << socket.error().message;
+    return exit_configuration;
+  }
+  const auto status = daemon::ask_daemon(*socket, "/api/v1/status");
+  if (!status) {
+    std::cerr << "outpost: " << status.error().message << "\n";
+    return status.error().fault == Fault::unavailable ? exit_no_daemon : exit_negative;
+  }
+  if (options.json || !status->is_object()) std::cout << json::serialize(*status) << "\n";
+  else print_status(status->get_object());
+  return exit_ok;
+}
+
+}  // namespace outpost::cli

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "agent/config/problem.hpp"
+
+#include <boost/system/result.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace outpost::config {
+
+/// A component that lies on this machine.
+struct LocalComponent {
+  std::string type, name, version;
+  std::vector<std::string> tags;
+  std::filesystem::path path;  ///< A file or a directory; absolute.
+};
+
+/// A job that runs without a server: `outpost job run FILE`.
+struct JobFile {
+  std::string name;  ///< The file's name without its extension, unless it says another.
+  std::string topic;
+  std::vector<LocalComponent> components;
+  std::vector<std::string> plugins;
+  std::vector<std::filesystem::path> plugins_path;  ///< Absolute; relative ones count from the file's directory.
+  std::chrono::milliseconds timeout{std::chrono::hours{24}};
+  std::chrono::milliseconds grace{std::chrono::seconds{30}};
+  bool unpack = true;  ///< Archives among the components are unpacked, as for a job from a server.
+};
+
+/// Reads a job file, and all that is wrong with it. Blocks.
+[[nodiscard]] boost::system::result<JobFile, Problems> load_job_file(const std::filesystem::path& file);
+
+}  // namespace outpost::config

@@ -1,0 +1,110 @@
+#include "agent/daemon/alarms.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/job/event_types.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace outpost::daemon {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+Alarms::Alarms(journal::Journal& journal, const Clock& clock, const Logger& logger, asio::any_io_executor executor, Ways ways)
+    : journal_{journal}, clock_{clock}, logger_{logger}, executor_{std::move(executor)}, ways_{std::move(ways)} {}
+
+Result<void> Alarms::restore() {
+  journal::Query query{.types = {std::string{job::event::alarm_raised}, std::string{job::event::alarm_cleared}}};
+  for (;;) {
+    auto events = journal_.read(query);
+    if (!events) return events.error();
+    if (events->empty()) return {};
+    for (const auto& event : *events) {
+      const std::string key = job::text_at(event.data, "key");
+      if (event.type == job::event::alarm_cleared) active_.erase(key);
+      else active_[key] = {key, job::text_at(event.data, "kind"), job::text_at(event.data, "message"), event.occurred_at};
+      query.after = event.seq;
+    }
+  }
+}
+
+void Alarms::raise(std::string key, std::string kind, std::string message) {
+  message = printable(message);
+  const auto found = active_.find(key);
+  if (found != active_.end()) {
+    found->second.message = std::move(message);  // The newest wording; nobody is told twice.
+    return;
+  }
+  Alarm alarm{key, std::move(kind), std::move(message), clock_.now()};
+  active_.emplace(std::move(key), alarm);
+  logger_.error("alarm (" + alarm.kind + "): " + alarm.message);
+  job::Event event;
+  event.type = job::event::alarm_raised;
+  event.data = {{"key", alarm.key}, {"kind", alarm.kind}, {"message", alarm.message}};
+  asio::co_spawn(executor_, journal_event(std::move(event)), asio::detached);
+  asio::co_spawn(executor_, tell(std::move(alarm)), asio::detached);
+}
+
+void Alarms::clear(const std::string& key) {
+  const auto found = active_.find(key);
+  if (found == active_.end()) return;
+  logger_.notice("alarm over (" + found->second.kind + "): " + found->second.message);
+  active_.erase(found);
+  job::Event event;
+  event.type = job::event::alarm_cleared;
+  event.data = {{"key", key}};
+  asio::co_spawn(executor_, journal_event(std::move(event)), asio::detached);
+}
+
+json::array Alarms::to_json() const {
+  json::array alarms;
+  for (const auto& [key, alarm] : active_)
+    alarms.push_back(json::object{{"key", key}, {"kind", alarm.kind}, {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}});
+  return alarms;
+}
+
+asio::awaitable<void> Alarms::journal_event(job::Event event) {
+  std::vector<job::Event> drafts;
+  drafts.push_back(std::move(event));
+  const auto written = co_await journal_.append(std::move(drafts));
+  if (!written) logger_.warning("an alarm could not be journaled: " + written.error().message);
+}
+
+asio::awaitable<void> Alarms::tell(Alarm alarm) {
+  std::string text = "Outpost: " + alarm.kind + " since " + to_rfc3339(alarm.since) + "\n\n" + alarm.message + "\n";
+  if (!ways_.webhook.empty() && ways_.client) co_await call_webhook(alarm);
+  if (!ways_.command.empty() && ways_.commands) co_await run_command(std::move(text), std::move(alarm));
+}
+
+asio::awaitable<void> Alarms::call_webhook(Alarm alarm) {
+  http::Request request;
+  request.method = "POST";
+  request.url = ways_.webhook;
+  request.headers.set("Content-Type", "application/json");
+  request.body = json::serialize(json::object{{"event", "alarm"}, {"key", alarm.key}, {"kind", alarm.kind},
+                                              {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}});
+  const auto answer = co_await ways_.client->send(std::move(request));
+  if (!answer) logger_.warning("alarms.webhook: " + answer.error().message);
+  else if (answer->status / 100 != 2) logger_.warning("alarms.webhook: answered " + std::to_string(answer->status));
+}
+
+asio::awaitable<void> Alarms::run_command(std::string text, Alarm alarm) {
+  // The text goes through the environment and a pipe, never through the command line: it may hold a server's words.
+  process::Command command;
+  command.program = "/bin/sh";
+  command.arguments = {"-c", R"(printf %s "$OUTPOST_ALARM_TEXT" | "$@")", "sh"};
+  command.arguments.insert(command.arguments.end(), ways_.command.begin(), ways_.command.end());
+  command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "OUTPOST_ALARM_TEXT=" + text,
+                         "OUTPOST_ALARM_KIND=" + alarm.kind};
+  command.deadline = std::chrono::minutes{1};
+  std::string output;
+  process::OutputSink sink = [&output](std::string_view bytes) { output += bytes.substr(0, 4096 - std::min<std::size_t>(4096, output.size())); };
+  const auto finished = co_await ways_.commands->run(std::move(command), std::move(sink));
+  const auto* exited = finished ? std::get_if<process::Exited>(&finished->ending) : nullptr;
+  if (!exited || exited->status != 0)
+    logger_.warning("alarms.command: " + ways_.command.front() + " did not succeed: " + (finished ? output : finished.error().message));
+}
+
+}  // namespace outpost::daemon

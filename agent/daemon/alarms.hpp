@@ -1,0 +1,61 @@
+#pragma once
+
+#include "agent/daemon/logger.hpp"
+#include "agent/http/client.hpp"
+#include "agent/journal/journal.hpp"
+#include "agent/process/command_runner.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/json/array.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace outpost::daemon {
+
+/// What an admin has to know: raised once, told once, shown until it is cleared.
+struct Alarm {
+  std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
+  std::string kind;  ///< parked | expand | degraded | credentials | no-component
+  std::string message;
+  Timestamp since{};
+};
+
+/// Keeps the alarms: journal, log, status, and where configured a webhook (POST of JSON) and a command that gets the
+/// text on its standard input.
+class Alarms {
+ public:
+  struct Ways {
+    std::string webhook;
+    std::vector<std::string> command;
+    http::Client* client = nullptr;            ///< For the webhook.
+    process::CommandRunner* commands = nullptr;  ///< For the command.
+  };
+
+  Alarms(journal::Journal& journal, const Clock& clock, const Logger& logger, boost::asio::any_io_executor executor, Ways ways);
+
+  /// Takes up the alarms that were raised before the restart and not cleared.
+  Result<void> restore();
+
+  void raise(std::string key, std::string kind, std::string message);
+  void clear(const std::string& key);
+
+  [[nodiscard]] const std::map<std::string, Alarm>& active() const { return active_; }
+  [[nodiscard]] boost::json::array to_json() const;
+
+ private:
+  boost::asio::awaitable<void> journal_event(job::Event event);
+  boost::asio::awaitable<void> tell(Alarm alarm);
+  boost::asio::awaitable<void> run_command(std::string text, Alarm alarm);
+  boost::asio::awaitable<void> call_webhook(Alarm alarm);
+
+  journal::Journal& journal_;
+  const Clock& clock_;
+  const Logger& logger_;
+  boost::asio::any_io_executor executor_;
+  Ways ways_;
+  std::map<std::string, Alarm> active_;
+};
+
+}  // namespace outpost::daemon

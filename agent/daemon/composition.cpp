@@ -1,0 +1,216 @@
+#include "agent/daemon/composition.hpp"
+
+#include "agent/base/ids.hpp"
+#include "agent/base/text.hpp"
+#include "agent/config/credentials.hpp"
+#include "agent/config/small_file.hpp"
+#include "agent/control/local_api.hpp"
+#include "agent/http/beast/beast_client.hpp"
+#include "agent/http/beast/beast_server.hpp"
+#include "agent/process/local/local_command_runner.hpp"
+#include "plugins/dci/dci.hpp"
+#include "plugins/hooks/hook_runner.hpp"
+#include "plugins/junit/junit_collector.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace outpost::daemon {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+std::string first_line_of(const char* path) {
+  const auto content = config::read_small_file(path, 4096);
+  return content ? std::string{trim(split(*content, '\n').front())} : std::string{};
+}
+
+Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
+  std::error_code error;
+  const bool existed = fs::exists(directory, error);
+  fs::create_directories(directory, error);
+  if (error) return errno_error("cannot create", directory.native(), error.value());
+  // What an admin (or systemd) has made keeps its mode.
+  if (!existed && ::chmod(directory.c_str(), mode) != 0) return errno_error("cannot change the mode of", directory.native(), errno);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0)
+    return Error{Fault::unavailable, directory.string() + " cannot be written by uid " + std::to_string(::getuid()) + ": change its owner, or the directory in outpost.yml"};
+  return {};
+}
+
+http::ClientOptions client_options(const config::Source& source) {
+  http::ClientOptions options;
+  options.ca_file = source.ca_file;
+  options.client_certificate = source.client_certificate;
+  options.client_key = source.client_key;
+  options.proxy = source.proxy;
+  options.no_proxy = source.no_proxy;
+  options.user_agent = "outpost/" OUTPOST_VERSION;
+  return options;
+}
+
+std::map<std::string, json::object> described(const std::map<std::string, config::Resource>& resources) {
+  std::map<std::string, json::object> described;
+  for (const auto& [name, resource] : resources) described[name] = {{"hosts", json::array(resource.hosts.begin(), resource.hosts.end())}};
+  return described;
+}
+
+}  // namespace
+
+std::vector<config::SourceType> source_types() { return {dci::source_type()}; }
+
+journal::Identity identity_of_this_host() {
+  std::string host = first_line_of("/etc/machine-id");
+  if (host.empty()) host = first_line_of("/etc/hostname");
+  return {host, first_line_of("/proc/sys/kernel/random/boot_id"), OUTPOST_VERSION};
+}
+
+Composition::Composition(config::Settings settings, asio::any_io_executor executor) : settings_{std::move(settings)}, executor_{std::move(executor)} {}
+
+Composition::~Composition() {
+  agent_.reset();
+  server_.reset();
+  workers_.join();
+}
+
+Result<std::unique_ptr<Composition>> Composition::make(config::Settings settings, asio::any_io_executor executor) {
+  std::unique_ptr<Composition> made{new Composition{std::move(settings), std::move(executor)}};
+  using Step = Result<void> (Composition::*)();
+  for (const Step step : {&Composition::make_directories, &Composition::make_journal, &Composition::make_runner, &Composition::make_integrations, &Composition::make_agent})
+    if (auto done = (made.get()->*step)(); !done) return done.error();
+  return made;
+}
+
+Result<void> Composition::make_directories() {
+  for (const auto& directory : {settings_.state_directory, settings_.state_directory / "jobs", settings_.runtime_directory})
+    if (auto made = make_private_directory(directory, 0750); !made) return made;
+  return {};
+}
+
+Result<void> Composition::make_journal() {
+  auto journal = journal::SqliteJournal::open(settings_.state_directory / "journal.db", identity_of_this_host(), clock_, executor_);
+  if (!journal) return journal.error();
+  journal_ = std::move(*journal);
+  return {};
+}
+
+Result<void> Composition::make_runner() {
+  auto guardian = process::find_guardian();
+  if (!guardian) return guardian.error();
+  commands_ = std::make_unique<process::LocalCommandRunner>(*guardian);
+
+  hooks::HookOptions options;
+  options.plugin_directories = settings_.plugins_path;
+  options.secrets_directory = settings_.runtime_directory / "secrets";
+  options.resources = described(settings_.resources);
+  const auto credentials = config::credentials_directory(config::environment_of(environ));
+  for (const auto& [name, source] : settings_.secrets) {
+    auto secret = config::read_secret(source, credentials);
+    if (!secret) return std::move(secret.error()).in("secrets." + name);
+    secrets_.emplace_back(secret->reveal());
+    options.secrets.emplace(name, std::string{secret->reveal()});
+  }
+  steps_ = std::make_unique<hooks::HookRunner>(*commands_, clock_, std::move(options));
+  collector_ = std::make_unique<junit::JunitCollector>(workers_);
+
+  Alarms::Ways ways{settings_.alarms.webhook, settings_.alarms.command, nullptr, commands_.get()};
+  if (!ways.webhook.empty()) {
+    auto client = http::make_beast_client({.user_agent = "outpost/" OUTPOST_VERSION});
+    if (!client) return std::move(client.error()).in("alarms.webhook");
+    alarm_client_ = std::move(*client);
+    ways.client = alarm_client_.get();
+  }
+  alarms_ = std::make_unique<Alarms>(*journal_, clock_, logger_, executor_, std::move(ways));
+  if (auto restored = alarms_->restore(); !restored) return restored;
+  if (!journal_->quarantined().empty()) alarms_->raise("journal-damaged", "degraded", journal_->quarantined());
+  return {};
+}
+
+Result<void> Composition::make_integrations() {
+  if (settings_.downloads.cache_limit > 0) {
+    auto cache = files::Cache::open(settings_.state_directory / "cache", settings_.downloads.cache_limit, workers_);
+    if (!cache) return cache.error();
+    cache_ = std::make_unique<files::Cache>(std::move(*cache));
+  }
+  for (const auto& [name, source] : settings_.sources) {
+    auto integration = make_integration(source);
+    if (!integration) return std::move(integration.error()).in("sources." + name);
+    integrations_.push_back(std::move(*integration));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Integration>> Composition::make_integration(const config::Source& source) {
+  auto client = http::make_beast_client(client_options(source));
+  if (!client) return client.error();
+  auto credentials = config::read_credentials(source, config::credentials_directory(config::environment_of(environ)));
+  if (!credentials) return credentials.error();
+  secrets_.emplace_back(credentials->api_secret.reveal());
+
+  auto integration = std::make_unique<Integration>();
+  integration->settings = source;
+  if (credentials->url.empty()) credentials->url = "https://api.distributed-ci.io";  // Where the partners of DCI go.
+  integration->settings.url = credentials->url;
+  // The only type of this version; the reader of the configuration has refused any other.
+  auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());
+  if (!identity) return identity.error();
+  const dci::Server server{credentials->url, *identity};
+  auto offers = dci::make_source(server, source_settings(source), **client, workers_, clock_, cache_.get());
+  if (!offers) return offers.error();
+  dci::ReporterSettings reporting{.source = source.name, .upload_limit = source.upload_limit, .job_directory = [jobs = settings_.state_directory / "jobs"](const std::string& id) { return jobs / id; }};
+  auto reporter = dci::make_reporter(server, std::move(reporting), **client, workers_, clock_);
+  if (!reporter) return reporter.error();
+  integration->source = std::move(*offers);
+  integration->reporter = std::move(*reporter);
+  clients_.push_back(std::move(*client));
+
+  delivery::AlarmSink alarm = [&alarms = *alarms_](const delivery::Alarm& told) {
+    if (told.raised) alarms.raise(told.key, told.kind, told.message);
+    else alarms.clear(told.key);
+  };
+  integration->dispatcher = std::make_unique<delivery::Dispatcher>(source.name, *journal_, *journal_, *integration->reporter, clock_, executor_,
+                                                                   delivery::system_timing(executor_), delivery::Options{}, std::move(alarm));
+  return integration;
+}
+
+dci::SourceSettings Composition::source_settings(const config::Source& source) {
+  dci::SourceSettings settings;
+  settings.name = source.name;
+  settings.ui_url = job::text_at(source.options, "ui_url");
+  settings.allow_local_redirects = source.allow_local_redirects;
+  settings.limits.bytes = settings_.downloads.limit;
+  settings.limits.unpack.bytes = settings_.downloads.unpack_bytes;
+  settings.limits.unpack.entries = settings_.downloads.unpack_entries;
+  settings.limits.unpack.ratio = static_cast<std::uint64_t>(settings_.downloads.unpack_ratio);
+  settings.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
+  return settings;
+}
+
+Result<void> Composition::make_agent() {
+  pipeline::JobOptions options;
+  options.jobs_directory = settings_.state_directory / "jobs";
+  options.log_cap = settings_.logs.step_limit;
+  options.secrets = secrets_;
+  AgentPorts ports{*journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
+  agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::string{commands_->name()});
+  return {};
+}
+
+Result<void> Composition::listen() {
+  server_ = http::make_beast_server(executor_);
+  http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
+  auto listening = server_->listen(std::move(options), control::local_api(*agent_));
+  if (!listening) return listening.error();
+  return {};
+}
+
+void Composition::stop_listening() {
+  if (server_) server_->stop();
+}
+
+}  // namespace outpost::daemon

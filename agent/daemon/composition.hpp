@@ -1,0 +1,74 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/base/workers.hpp"
+#include "agent/config/load.hpp"
+#include "agent/daemon/agent.hpp"
+#include "agent/daemon/alarms.hpp"
+#include "agent/daemon/client.hpp"
+#include "agent/daemon/logger.hpp"
+#include "agent/files/cache.hpp"
+#include "agent/http/client.hpp"
+#include "agent/http/server.hpp"
+#include "agent/journal/sqlite/sqlite_journal.hpp"
+#include "agent/process/command_runner.hpp"
+#include "plugins/dci/source.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace outpost::daemon {
+
+/// The id of this machine and of its boot, for events.
+[[nodiscard]] journal::Identity identity_of_this_host();
+
+/// Everything that outpostd consists of, in the order in which it has to be made and taken apart. This is the only
+/// place that names adapters.
+class Composition {
+ public:
+  /// Makes what the settings ask for. An error says what an admin has to change.
+  static Result<std::unique_ptr<Composition>> make(config::Settings settings, boost::asio::any_io_executor executor);
+  ~Composition();
+
+  [[nodiscard]] Agent& agent() { return *agent_; }
+  [[nodiscard]] journal::Journal& journal() { return *journal_; }
+  /// Starts the local API on <runtime directory>/api.sock.
+  Result<void> listen();
+  void stop_listening();
+  [[nodiscard]] const Logger& logger() const { return logger_; }
+  [[nodiscard]] const config::Settings& settings() const { return settings_; }
+
+ private:
+  Composition(config::Settings settings, boost::asio::any_io_executor executor);
+  Result<void> make_directories();
+  Result<void> make_journal();
+  Result<void> make_runner();
+  Result<void> make_integrations();
+  Result<void> make_agent();
+  Result<std::unique_ptr<Integration>> make_integration(const config::Source& source);
+  [[nodiscard]] dci::SourceSettings source_settings(const config::Source& source);
+
+  config::Settings settings_;
+  boost::asio::any_io_executor executor_;
+  Logger logger_;
+  SystemClock clock_;
+  Workers workers_;
+  std::unique_ptr<journal::SqliteJournal> journal_;
+  std::unique_ptr<process::CommandRunner> commands_;
+  std::unique_ptr<http::Client> alarm_client_;
+  std::unique_ptr<Alarms> alarms_;
+  std::unique_ptr<pipeline::StepRunner> steps_;
+  std::unique_ptr<pipeline::Collector> collector_;
+  std::vector<std::unique_ptr<http::Client>> clients_;
+  std::unique_ptr<files::Cache> cache_;
+  std::vector<std::unique_ptr<Integration>> integrations_;
+  std::vector<std::string> secrets_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<http::Server> server_;
+};
+
+}  // namespace outpost::daemon

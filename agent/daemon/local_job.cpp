@@ -1,0 +1,130 @@
+#include "agent/daemon/local_job.hpp"
+
+#include "agent/base/ids.hpp"
+#include "agent/daemon/composition.hpp"
+#include "agent/daemon/local_source.hpp"
+#include "agent/job/event_types.hpp"
+#include "agent/journal/sqlite/sqlite_journal.hpp"
+#include "agent/pipeline/job_runner.hpp"
+#include "agent/process/local/local_command_runner.hpp"
+#include "plugins/hooks/hook_runner.hpp"
+#include "plugins/junit/junit_collector.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/json/array.hpp>
+
+#include <csignal>
+#include <exception>
+
+namespace outpost::daemon {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+/// Shows what a step prints, on its way to the log.
+class EchoingRunner final : public pipeline::StepRunner {
+ public:
+  EchoingRunner(pipeline::StepRunner& inner, const LocalJobOptions& options) : inner_{inner}, options_{options} {}
+
+  Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override { return inner_.steps(definition, stage); }
+
+  asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::OutputSink output) override {
+    process::OutputSink both = [this, id = request.step_id, log = std::move(output)](std::string_view bytes) {
+      log(bytes);
+      if (options_.output) options_.output(id, bytes);
+    };
+    co_return co_await inner_.run(std::move(request), std::move(both));
+  }
+
+ private:
+  pipeline::StepRunner& inner_;
+  const LocalJobOptions& options_;
+};
+
+job::Job job_of(const config::JobFile& file, const Clock& clock) {
+  job::Job job;
+  job.id = new_id(clock.now());
+  job.definition.name = file.name;
+  job.definition.source = "local";
+  job.definition.topic = file.topic;
+  job.definition.plugins = file.plugins;
+  job.definition.timeout = file.timeout;
+  job.definition.grace = file.grace;
+  for (std::size_t index = 0; index < file.components.size(); ++index) {
+    const auto& local = file.components[index];
+    job.components.push_back({.id = std::to_string(index + 1), .type = local.type, .name = local.name, .version = local.version,
+                              .url = "file://" + local.path.string(), .tags = local.tags});
+  }
+  return job;
+}
+
+job::Event queued(const job::Job& job) {
+  json::array components;
+  for (const auto& component : job.components) components.push_back(to_json(component));
+  job::Event event;
+  event.type = job::event::job_queued;
+  event.job_id = job.id;
+  event.data = {{"definition", to_json(job.definition)}, {"components", std::move(components)}, {"backlog", false}, {"reporters", json::array{}}};
+  return event;
+}
+
+asio::awaitable<Result<job::Story>> run_it(journal::Journal& journal, pipeline::JobPorts ports, pipeline::JobOptions options, job::Job job,
+                                           std::function<void(pipeline::JobRunner*)> running) {
+  std::vector<job::Event> drafts;
+  drafts.push_back(queued(job));
+  auto written = co_await journal.append(std::move(drafts));
+  if (!written) co_return written.error();
+  pipeline::JobRunner runner{ports, std::move(options), job::replay(*written)};
+  running(&runner);
+  co_await runner.run();
+  running(nullptr);
+  co_return runner.story();
+}
+
+}  // namespace
+
+Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOptions& options) {
+  asio::io_context loop{1};
+  SystemClock clock;
+  Workers workers;
+  auto guardian = process::find_guardian();
+  if (!guardian) return guardian.error();
+  if (auto reaping = process::become_subreaper(); !reaping) return reaping.error();
+  process::LocalCommandRunner commands{*guardian};
+  hooks::HookRunner hook_runner{commands, clock, {.plugin_directories = file.plugins_path}};
+  EchoingRunner steps{hook_runner, options};
+  junit::JunitCollector collector{workers};
+  LocalSource source{file, workers};
+  auto journal = journal::SqliteJournal::open(options.directory / "journal.db", identity_of_this_host(), clock, loop.get_executor());
+  if (!journal) return journal.error();
+
+  job::Story shown;
+  const auto listening = (*journal)->subscribe([&](const job::Event& event) {
+    shown.apply(event);
+    if (options.event) options.event(event, shown);
+  });
+  pipeline::JobRunner* running = nullptr;
+  asio::signal_set signals{loop, SIGINT, SIGTERM};
+  signals.async_wait([&](boost::system::error_code error, int) {
+    if (!error && running) running->cancel("operator", "interrupted");
+  });
+  Result<job::Story> outcome = Error{Fault::bug, "the job did not end"};
+  std::exception_ptr thrown;
+  pipeline::JobPorts ports{**journal, source, steps, collector, workers, clock};
+  asio::co_spawn(loop, run_it(**journal, ports, {.jobs_directory = options.directory / "jobs"}, job_of(file, clock), [&](pipeline::JobRunner* runner) { running = runner; }),
+                 [&](std::exception_ptr error, Result<job::Story> story) {
+                   thrown = error;
+                   outcome = std::move(story);
+                   signals.cancel();
+                   loop.stop();
+                 });
+  loop.run();
+  if (thrown) std::rethrow_exception(thrown);
+  return outcome;
+}
+
+}  // namespace outpost::daemon

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/config/job_file.hpp"
+#include "agent/job/story.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+namespace outpost::daemon {
+
+struct LocalJobOptions {
+  std::filesystem::path directory;  ///< Journal, logs, results and artifacts go here; it must exist.
+  std::function<void(const job::Event& event, const job::Story& story)> event;  ///< Each event as it is journaled.
+  std::function<void(std::string_view step_id, std::string_view output)> output;  ///< What the steps print, as it arrives.
+};
+
+/// Runs one job without a server, with the same runner, journal and hooks as the daemon. SIGINT and SIGTERM cancel it;
+/// its closing stages still run. Returns how it went; an error when it could not be run at all.
+[[nodiscard]] Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOptions& options);
+
+}  // namespace outpost::daemon

@@ -1,0 +1,104 @@
+// outpostd: reads its configuration, puts the parts together, and works until it is told to stop.
+
+#include "agent/base/text.hpp"
+#include "agent/config/load.hpp"
+#include "agent/daemon/composition.hpp"
+#include "agent/daemon/service_notifier.hpp"
+#include "agent/process/local/local_command_runner.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <unistd.h>
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace outpost;
+
+// The exit statuses of outpostd; systemd restarts it after any but these.
+constexpr int exit_ok = 0;
+constexpr int exit_failed = 1;
+constexpr int exit_configuration = 5;
+
+/// SIGTERM and SIGINT stop it in good order; a second one at once: the guardians then end the steps.
+asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Composition& composition, daemon::ServiceNotifier& notifier) {
+  const int first = co_await signals.async_wait(asio::use_awaitable);
+  const std::string name = first == SIGTERM ? "SIGTERM" : "SIGINT";
+  composition.logger().notice("stopping (" + name + "): running jobs are cancelled and closed; once more to stop at once");
+  notifier.stopping("closing running jobs");
+  composition.agent().stop(name);
+  co_await signals.async_wait(asio::use_awaitable);
+  composition.logger().warning("stopping at once: what was running will be settled at the next start");
+  ::_exit(exit_failed);
+}
+
+int run_daemon(config::Settings settings) {
+  const daemon::Logger logger;
+  asio::io_context loop{1};
+  auto composition = daemon::Composition::make(std::move(settings), loop.get_executor());
+  if (!composition) {
+    logger.error(composition.error().message);
+    return exit_failed;
+  }
+  daemon::Composition& parts = **composition;
+  if (auto restored = parts.agent().restore(); !restored) {
+    logger.error(restored.error().message);
+    return exit_failed;
+  }
+  if (auto listening = parts.listen(); !listening) {
+    logger.error(listening.error().message);
+    return exit_failed;
+  }
+  daemon::ServiceNotifier notifier{loop.get_executor()};
+  asio::signal_set signals{loop, SIGTERM, SIGINT};
+  std::exception_ptr thrown;
+  asio::co_spawn(loop, watch_signals(signals, parts, notifier), [](std::exception_ptr) {});
+  asio::co_spawn(loop, parts.agent().run(), [&](std::exception_ptr error) {
+    thrown = error;
+    parts.stop_listening();
+    loop.stop();
+  });
+  notifier.ready("polling " + std::to_string(parts.settings().sources.size()) + " sources");
+  logger.notice("outpostd " OUTPOST_VERSION " is up; local API on " + (parts.settings().runtime_directory / "api.sock").string());
+  loop.run();
+  if (thrown) std::rethrow_exception(thrown);
+  logger.notice("stopped");
+  return exit_ok;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Outpost: polls control servers for new components, runs them through the lab, and delivers the results."};
+  std::string file = "/etc/outpost/outpost.yml";
+  app.name("outpostd");
+  app.add_option("-c,--config", file, "Configuration file; conf.d/*.yml beside it override it")->capture_default_str();
+  app.set_version_flag("--version", "outpostd " OUTPOST_VERSION);
+  app.footer("Example:\n  outpostd --config /etc/outpost/outpost.yml\n\nSIGTERM stops it in good order. Check a configuration with: outpost config check");
+  CLI11_PARSE(app, argc, argv);
+
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto types = daemon::source_types();
+  auto loaded = config::load(file, config::environment_of(environ), types);
+  if (!loaded) {
+    std::cerr << loaded.error().text();
+    return exit_configuration;
+  }
+  if (auto reaping = process::become_subreaper(); !reaping) {
+    std::cerr << "outpostd: " << reaping.error().message << "\n";
+    return exit_failed;
+  }
+  try {
+    return run_daemon(std::move(loaded->settings));
+  } catch (const std::exception& failure) {
+    std::cerr << "outpostd: a bug, please report it: " << failure.what() << "\n";
+    return exit_failed;
+  }
+}

@@ -1,0 +1,43 @@
+#include "agent/daemon/queue.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace outpost::daemon {
+
+std::optional<job::Story> Queue::remove(const std::string& job_id) {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& story) { return story.job.id == job_id; });
+  if (found == waiting_.end()) return std::nullopt;
+  job::Story story = std::move(*found);
+  waiting_.erase(found);
+  return story;
+}
+
+std::optional<job::Story> Queue::next(const std::function<bool(const job::Story&)>& may_claim) {
+  if (running_.size() >= slots_) return std::nullopt;
+  std::set<std::string> spoken_for;  // By a job that came earlier and waits for one of its other resources.
+  for (auto& story : waiting_) {
+    if (!may_claim(story)) continue;
+    const auto& wanted = story.job.definition.resources;
+    const bool free = std::none_of(wanted.begin(), wanted.end(),
+                                   [&](const auto& name) { return holders_.contains(name) || spoken_for.contains(name); });
+    if (free) {
+      hold(story);
+      return remove(std::string{story.job.id});
+    }
+    spoken_for.insert(wanted.begin(), wanted.end());
+  }
+  return std::nullopt;
+}
+
+void Queue::hold(const job::Story& story) {
+  running_.push_back(story.job.id);
+  for (const auto& name : story.job.definition.resources) holders_.emplace(name, story.job.id);
+}
+
+void Queue::release(const std::string& job_id) {
+  std::erase(running_, job_id);
+  std::erase_if(holders_, [&](const auto& holder) { return holder.second == job_id; });
+}
+
+}  // namespace outpost::daemon

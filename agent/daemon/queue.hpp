@@ -1,0 +1,44 @@
+#pragma once
+
+#include "agent/job/story.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace outpost::daemon {
+
+/// The jobs that wait, and who holds what: slots and lab resources. One exclusive holder per resource; jobs that want
+/// the same resource get it in the order in which they were queued. A resource is free again when its job has ended.
+class Queue {
+ public:
+  explicit Queue(unsigned slots) : slots_{slots} {}
+
+  void add(job::Story story) { waiting_.push_back(std::move(story)); }
+  /// Takes a waiting job out of the queue without starting it.
+  std::optional<job::Story> remove(const std::string& job_id);
+
+  /// The next job that may start now; it holds its slot and resources from here on. `may_claim` says whether the
+  /// windows of a job are open; a job that may not be claimed keeps nobody else from its resources.
+  std::optional<job::Story> next(const std::function<bool(const job::Story&)>& may_claim);
+
+  /// Marks what a job holds that runs already (it was resumed after a restart), whether or not there is a slot left.
+  void hold(const job::Story& story);
+  void release(const std::string& job_id);
+
+  [[nodiscard]] const std::vector<job::Story>& waiting() const { return waiting_; }
+  [[nodiscard]] unsigned slots() const { return slots_; }
+  [[nodiscard]] unsigned busy() const { return static_cast<unsigned>(running_.size()); }
+  /// Resource to the job that holds it.
+  [[nodiscard]] const std::map<std::string, std::string>& holders() const { return holders_; }
+
+ private:
+  unsigned slots_;
+  std::vector<job::Story> waiting_;
+  std::vector<std::string> running_;
+  std::map<std::string, std::string> holders_;
+};
+
+}  // namespace outpost::daemon

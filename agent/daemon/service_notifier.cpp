@@ -1,0 +1,27 @@
+#include "agent/daemon/service_notifier.hpp"
+
+#include <systemd/sd-daemon.h>
+
+namespace outpost::daemon {
+
+ServiceNotifier::ServiceNotifier(boost::asio::any_io_executor executor) : timer_{std::move(executor)} {
+  std::uint64_t limit = 0;
+  if (::sd_watchdog_enabled(0, &limit) > 0) period_ = std::chrono::microseconds{limit / 2};
+}
+
+void ServiceNotifier::ready(const std::string& status) {
+  ::sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
+  if (period_.count() > 0) pet();
+}
+
+void ServiceNotifier::stopping(const std::string& status) { ::sd_notify(0, ("STOPPING=1\nSTATUS=" + status).c_str()); }
+
+void ServiceNotifier::pet() {
+  ::sd_notify(0, "WATCHDOG=1");
+  timer_.expires_after(period_);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) pet();
+  });
+}
+
+}  // namespace outpost::daemon

@@ -1,0 +1,107 @@
+// What status, job list and job page show: the read side of Agent.
+
+#include "agent/base/text.hpp"
+#include "agent/daemon/agent.hpp"
+
+namespace outpost::daemon {
+
+namespace json = boost::json;
+
+namespace {
+
+json::value moment(Timestamp at) { return at == Timestamp{} ? json::value(nullptr) : json::value(to_rfc3339(at)); }
+
+json::object summary(const job::Story& story) {
+  json::array components;
+  for (const auto& component : story.job.components) components.push_back(json::object{{"type", component.type}, {"name", component.name}});
+  json::object object{{"job_id", story.job.id},
+                      {"name", story.job.definition.name},
+                      {"topic", story.job.definition.topic},
+                      {"components", std::move(components)},
+                      {"state", story.describe()},
+                      {"queued_at", moment(story.queued_at)},
+                      {"claimed_at", moment(story.claimed_at)},
+                      {"ended_at", moment(story.ended_at)},
+                      {"external_ref", story.claim.external_ref},
+                      {"url", story.remote_url},
+                      {"tests", {{"total", story.totals.total}, {"success", story.totals.success}, {"failures", story.totals.failures},
+                                 {"errors", story.totals.errors}, {"skips", story.totals.skips}}}};
+  if (story.judgement) object["judgement"] = to_json(*story.judgement);
+  return object;
+}
+
+json::object in_full(const job::Story& story) {
+  json::object object = summary(story);
+  json::array stages, steps;
+  for (const auto& stage : story.stages)
+    stages.push_back(json::object{{"stage", to_string(stage.stage)}, {"outcome", stage.ended ? stage.outcome : "running"},
+                                  {"started_at", moment(stage.started_at)}, {"ended_at", moment(stage.ended_at)}});
+  for (const auto& step : story.steps)
+    steps.push_back(json::object{{"step_id", step.id}, {"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
+                                 {"attempt", step.attempt}, {"state", step.ended ? describe(step.ending) : "running"}, {"log_bytes", step.cut_bytes},
+                                 {"started_at", moment(step.started_at)}, {"ended_at", moment(step.ended_at)}});
+  object["stages"] = std::move(stages);
+  object["steps"] = std::move(steps);
+  object["results"] = json::array(story.result_names.begin(), story.result_names.end());
+  object["artifacts"] = json::array(story.artifact_names.begin(), story.artifact_names.end());
+  object["warnings"] = json::array(story.warnings.begin(), story.warnings.end());
+  return object;
+}
+
+}  // namespace
+
+json::object Agent::status() {
+  json::array sources, reporters, running, waiting;
+  for (const auto& each : integrations_) {
+    sources.push_back(json::object{{"name", each->settings.name}, {"type", each->settings.type}, {"url", each->settings.url},
+                                   {"last_poll", moment(each->last_poll)}, {"last_error", printable(each->last_error)}});
+    const auto delivery = each->dispatcher->status();
+    reporters.push_back(json::object{{"name", each->settings.name}, {"waiting", delivery.waiting}, {"parked", delivery.parked},
+                                     {"delivered", delivery.delivered}, {"last_contact", moment(delivery.last_contact.value_or(Timestamp{}))},
+                                     {"last_error", printable(delivery.last_error)}, {"credentials_refused", delivery.credentials_refused}});
+  }
+  for (const auto& [id, runner] : running_) running.push_back(summary(runner->story()));
+  for (const auto& story : queue_.waiting()) waiting.push_back(summary(story));
+  json::object resources;
+  for (const auto& [name, resource] : settings_.resources) {
+    const auto holder = queue_.holders().find(name);
+    resources[name] = json::object{{"held_by", holder == queue_.holders().end() ? json::value(nullptr) : json::value(holder->second)}};
+  }
+  // A parked item is an alarm, but the agent works; degraded is when it cannot do what it is there for.
+  const Alarm* worst = nullptr;
+  for (const auto& [key, alarm] : ports_.alarms.active())
+    if (alarm.kind == "degraded" || alarm.kind == "credentials") worst = &alarm;
+  const char* state = stopping_ ? "stopping" : worst ? "degraded" : running_.empty() ? "idle" : "busy";
+  return {{"version", OUTPOST_VERSION},
+          {"state", state},
+          {"state_reason", stopping_ ? stop_reason_ : worst ? worst->message : ""},
+          {"since", moment(started_at_)},
+          {"pid", ::getpid()},
+          {"runner", runner_name_},
+          {"slots", {{"total", queue_.slots()}, {"busy", queue_.busy()}}},
+          {"sources", std::move(sources)},
+          {"jobs", {{"running", std::move(running)}, {"waiting", std::move(waiting)}}},
+          {"reporters", std::move(reporters)},
+          {"resources", std::move(resources)},
+          {"alarms", ports_.alarms.to_json()}};
+}
+
+Result<json::array> Agent::jobs(std::size_t limit) {
+  const auto rows = ports_.journal.jobs(false, limit);
+  if (!rows) return rows.error();
+  json::array list;
+  for (const auto& row : *rows) {
+    const auto story = load(row.job_id);
+    if (!story) return story.error();
+    list.push_back(summary(*story));
+  }
+  return list;
+}
+
+Result<json::object> Agent::job(const std::string& job_id) {
+  const auto story = load(job_id);
+  if (!story) return story.error();
+  return in_full(*story);
+}
+
+}  // namespace outpost::daemon

@@ -1,0 +1,111 @@
+#include "agent/log/redactor.hpp"
+
+#include "agent/log/secret_forms.hpp"
+
+#include <algorithm>
+
+namespace outpost::log {
+
+void Redactor::add(std::string_view secret) {
+  for (const auto& form : forms_of(secret)) {
+    secrets_.add(form);
+    linked_ = false;
+  }
+}
+
+std::string Redactor::feed(std::string_view bytes) {
+  if (secrets_.empty()) return std::string{bytes};
+  if (!linked_) {
+    secrets_.link();
+    linked_ = true;
+    node_ = SecretAutomaton::root;  // What is held back may be, or hold, the new secret.
+    scanned_ = 0;
+  }
+  held_.append(bytes);
+  scan();
+  return take(held_.size() - secrets_.depth(node_));
+}
+
+std::string Redactor::flush() {
+  auto rest = feed({});  // For a secret that was added since.
+  rest += take(held_.size());
+  node_ = SecretAutomaton::root;
+  after_mask_ = false;
+  return rest;
+}
+
+std::string Redactor::redact(std::string_view text) const {
+  Redactor copy;
+  copy.secrets_ = secrets_;
+  copy.linked_ = linked_;
+  auto out = copy.feed(text);
+  return out + copy.flush();
+}
+
+/// Walks to the end of held_ and leaves node_ there.
+void Redactor::scan() {
+  constexpr std::uint32_t shortest = shortest_secret;
+  const std::string_view text = held_;
+  std::size_t at = scanned_;
+  for (;;) {
+    if (secrets_.depth(node_) < shortest) {
+      // Near the root the filter is faster than the trie. No word that began before this place is still possible.
+      at = secrets_.skip(text, at - secrets_.depth(node_));
+      node_ = SecretAutomaton::root;
+      const auto begin = at;
+      while (at < text.size() && at - begin < shortest) {
+        node_ = secrets_.child(node_, text[at]);
+        if (node_ == SecretAutomaton::root) break;
+        ++at;
+      }
+      if (node_ == SecretAutomaton::root && begin < text.size()) {
+        at = begin + 1;  // A false alarm of the filter.
+        continue;
+      }
+    } else if (at < text.size()) {
+      node_ = secrets_.step(node_, text[at++]);
+    }
+    if (const auto length = secrets_.longest_word(node_)) hide(at - length, at);
+    if (at == text.size()) break;
+  }
+  scanned_ = at;
+}
+
+void Redactor::hide(std::size_t begin, std::size_t end) {
+  const auto first = std::lower_bound(runs_.begin(), runs_.end(), begin,
+                                      [](const Run& run, std::size_t place) { return run.end < place; });
+  auto last = first;
+  for (; last != runs_.end() && last->begin <= end; ++last) {
+    begin = std::min(begin, last->begin);
+    end = std::max(end, last->end);
+  }
+  runs_.insert(runs_.erase(first, last), {begin, end});
+}
+
+/// The first `decided` bytes of held_, redacted; forgets them.
+std::string Redactor::take(std::size_t decided) {
+  std::string out;
+  out.reserve(decided);
+  std::size_t at = 0;
+  for (const auto& run : runs_) {
+    if (run.begin >= decided) break;
+    if (run.begin > at) {
+      out.append(held_, at, run.begin - at);
+      after_mask_ = false;
+    }
+    if (!after_mask_) out += "***";
+    after_mask_ = true;
+    at = std::min(run.end, decided);
+  }
+  if (at < decided) {
+    out.append(held_, at, decided - at);
+    after_mask_ = false;
+  }
+  std::erase_if(runs_, [&](const Run& run) { return run.end <= decided; });
+  for (auto& run : runs_) run = {std::max(run.begin, decided) - decided, run.end - decided};
+  held_.erase(0, decided);
+  scanned_ = held_.size();
+  return out;
+}
+
+}  // namespace outpost::log

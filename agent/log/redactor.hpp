@@ -1,0 +1,49 @@
+#pragma once
+
+#include "agent/log/secret_automaton.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace outpost::log {
+
+/// Replaces secrets in a stream of bytes by "***": each secret in all its forms (secret_forms.hpp), also across the
+/// borders of pieces. Every byte of every match is hidden; matches that overlap or touch become one "***". All other
+/// bytes, whatever they are, come out as they went in. The whole output is a function of the whole input and the
+/// secrets, however the input is cut into pieces.
+/// Bytes that may still become a secret are held back: never more than the longest form of one.
+class Redactor {
+ public:
+  /// A secret to hide from now on, also in bytes that are still held back. Ignored when it is shorter than 4 bytes.
+  void add(std::string_view secret);
+
+  /// Takes in some bytes and returns what is decided.
+  [[nodiscard]] std::string feed(std::string_view bytes);
+  /// Returns what was held back: the stream has ended, a new one may begin.
+  [[nodiscard]] std::string flush();
+
+  /// A whole text at once, for messages; the stream is not touched.
+  [[nodiscard]] std::string redact(std::string_view text) const;
+
+ private:
+  struct Run {
+    std::size_t begin, end;
+  };  ///< Bytes of the work to hide.
+
+  void scan();
+  void hide(std::size_t begin, std::size_t end);
+  [[nodiscard]] std::string take(std::size_t decided);
+
+  SecretAutomaton secrets_;
+  bool linked_ = true;
+
+  std::string held_;         ///< Not decided yet, and the piece that is being looked at.
+  std::size_t scanned_ = 0;  ///< So much of held_ the node has seen.
+  SecretAutomaton::Node node_ = SecretAutomaton::root;
+  std::vector<Run> runs_;    ///< In held_, in order, neither overlapping nor touching.
+  bool after_mask_ = false;  ///< The last thing that came out was a "***".
+};
+
+}  // namespace outpost::log

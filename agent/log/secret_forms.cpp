@@ -1,0 +1,102 @@
+#include "agent/log/secret_forms.hpp"
+
+#include "agent/base/hash.hpp"
+#include "agent/base/text.hpp"
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+
+namespace outpost::log {
+namespace {
+
+/// The base64 digits that depend on the secret alone when `shift` bytes stand before it in the encoded text, and those
+/// at the end of such a text, padding included.
+void add_base64(std::set<std::string>& forms, std::string_view secret, std::size_t shift) {
+  const auto encoded = to_base64(std::string(shift, '\0') + std::string{secret});
+  const auto first_own = (shift * 8 + 5) / 6;  // The first digit without a bit of what stands before.
+  const auto own_end = (shift + secret.size()) * 8 / 6;
+  const auto last = encoded.find_last_not_of('=') + 1;
+  for (const auto& form : {encoded.substr(first_own, own_end - first_own), encoded.substr(first_own, last - first_own),
+                           encoded.substr(first_own)}) {
+    forms.insert(form);
+    forms.insert(replace_all(replace_all(form, "+", "-"), "/", "_"));
+  }
+}
+
+std::string lower_escapes(std::string text) {
+  for (std::size_t at = 0; at + 2 < text.size(); ++at)
+    if (text[at] == '%') {
+      const auto digits = to_lower(text.substr(at + 1, 2));
+      text.replace(at + 1, 2, digits);
+    }
+  return text;
+}
+
+void add_percent(std::set<std::string>& forms, std::string_view secret) {
+  for (const bool keep_slash : {false, true}) {
+    const auto form = percent_encode(secret, keep_slash);
+    for (const auto& variant : {form, lower_escapes(form)}) {
+      forms.insert(variant);
+      forms.insert(replace_all(variant, "%20", "+"));
+    }
+  }
+}
+
+void append_escape(std::string& text, std::uint32_t unit) {
+  std::array<char, 8> escape;
+  std::snprintf(escape.data(), escape.size(), "\\u%04x", unit & 0xffffU);
+  text += escape.data();
+}
+
+/// Reads the code point at `at` of well-formed UTF-8 and moves behind it.
+std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
+  const auto byte = [&](std::size_t index) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(text[index]));
+  };
+  const auto lead = byte(at);
+  const std::size_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+  auto code = more == 0 ? lead : lead & (0x3fU >> more);
+  for (std::size_t index = 1; index <= more; ++index) code = code << 6 | (byte(at + index) & 0x3fU);
+  at += 1 + more;
+  return code;
+}
+
+std::string json_escaped(std::string_view secret, bool ascii_only) {
+  std::string text;
+  for (std::size_t at = 0; at < secret.size();) {
+    constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+    if (const auto found = special.find(secret[at]); found != std::string_view::npos) {
+      text += {'\\', letters[found]};
+      ++at;
+    } else if (static_cast<unsigned char>(secret[at]) < ' ') {
+      append_escape(text, static_cast<unsigned char>(secret[at++]));
+    } else if (!ascii_only || static_cast<unsigned char>(secret[at]) < 0x80) {
+      text += secret[at++];
+    } else {
+      const auto code = next_code_point(secret, at);
+      if (code >= 0x10000) append_escape(text, 0xd800 + ((code - 0x10000) >> 10));
+      append_escape(text, code >= 0x10000 ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::set<std::string> forms_of(std::string_view secret) {
+  if (secret.size() < shortest_secret) return {};
+  std::set<std::string> forms{std::string{secret}, to_hex(secret), to_upper(to_hex(secret))};
+  for (std::size_t shift = 0; shift < 3; ++shift) add_base64(forms, secret, shift);
+  add_percent(forms, secret);
+  for (const bool ascii_only : {false, true}) {
+    if (ascii_only && !is_utf8(secret)) continue;
+    const auto form = json_escaped(secret, ascii_only);
+    forms.insert(form);
+    forms.insert(replace_all(form, "/", "\\/"));
+  }
+  std::erase_if(forms, [](const std::string& form) { return form.size() < shortest_secret; });
+  return forms;
+}
+
+}  // namespace outpost::log

@@ -1,0 +1,113 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/base/workers.hpp"
+#include "agent/job/story.hpp"
+#include "agent/journal/journal.hpp"
+#include "agent/pipeline/collector.hpp"
+#include "agent/pipeline/job_directory.hpp"
+#include "agent/pipeline/job_record.hpp"
+#include "agent/pipeline/source.hpp"
+#include "agent/pipeline/step_log.hpp"
+#include "agent/pipeline/step_runner.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace outpost::pipeline {
+
+/// What a JobRunner stands on; everything outlives it.
+struct JobPorts {
+  journal::Journal& journal;
+  Source& source;
+  StepRunner& steps;
+  Collector& collector;
+  Workers& workers;
+  const Clock& clock;
+};
+
+struct JobOptions {
+  std::filesystem::path jobs_directory;  ///< <state>/jobs
+  std::uint64_t log_cap = 1ULL << 30;    ///< Bytes of output kept per step.
+  std::vector<std::string> secrets;      ///< Never to be seen in a log.
+  log::CutPlan::Limits cuts;             ///< How often a running step's log is shown.
+  std::chrono::milliseconds claim_pause = std::chrono::seconds{2};        ///< First pause after an uncertain claim; doubles to 5 min.
+  std::chrono::milliseconds retry_interval = std::chrono::seconds{60};    ///< First pause after a step's status 75; doubles.
+  std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};    ///< After that a 75 is an error.
+  std::function<void(const Error&)> degraded = [](const Error&) {};       ///< The journal cannot be written.
+  /// For crash tests: called with the name of each point between writing and acting.
+  std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
+};
+
+/// Takes one job from the queue to its end: claim, acquire ... test, verdict, collect, release, cleanup.
+///
+/// Everything is journaled before it is acted upon, so a new JobRunner given the story of an unfinished job goes on
+/// where the old one died: after the last step that had ended. A step that was running then is never run again; the job
+/// becomes `error: agent restarted`, and collect, release and cleanup follow.
+class JobRunner {
+ public:
+  JobRunner(JobPorts ports, JobOptions options, job::Story story);
+
+  /// Returns when the job has ended (or was found not to be claimable). Call it once.
+  boost::asio::awaitable<void> run();
+
+  /// Stops the running step (SIGTERM, grace, SIGKILL) and whatever else can be stopped; collect, release and cleanup
+  /// still run. `by`: "server", "operator" or "agent". Only the first call counts.
+  void cancel(std::string by, std::string reason);
+
+  [[nodiscard]] const job::Story& story() const { return record_.story(); }
+
+ private:
+  struct Attempt;
+
+  boost::asio::awaitable<bool> claim();
+  boost::asio::awaitable<void> claimed(const Claimed& claimed);
+  boost::asio::awaitable<void> settle_interrupted_steps();
+  boost::asio::awaitable<void> forward_stages();
+  boost::asio::awaitable<void> decide();
+  boost::asio::awaitable<void> closing_stages();
+  boost::asio::awaitable<void> run_stage(job::Stage stage);
+  boost::asio::awaitable<void> run_step(const Step& step);
+  boost::asio::awaitable<bool> run_attempt(const Step& step, int attempt);
+  boost::asio::awaitable<void> download();
+  boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
+  boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, boost::asio::steady_timer& cutting, StepOutcome& outcome);
+  boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::OutputSink sink);
+  boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log);
+  boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
+  void note_results(const Attempt& attempt, const Collected& collected);
+  void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
+  void note_cancel();
+  void write_documents() const;
+  void warn(job::Stage stage, std::string message);
+  boost::asio::awaitable<bool> pause(std::chrono::milliseconds duration);
+  static boost::asio::awaitable<Result<void>> sleep(std::chrono::milliseconds duration);
+  template <class T>
+  boost::asio::awaitable<Result<T>> stoppable(boost::asio::awaitable<Result<T>> work);
+
+  [[nodiscard]] bool failed() const { return verdict_.has_value() || cancel_wanted_; }
+  [[nodiscard]] log::Place log_place(const std::string& step_id) const;
+  [[nodiscard]] log::Redactor redactor() const;
+  [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;
+  [[nodiscard]] std::chrono::milliseconds time_left(job::Stage stage) const;
+  [[nodiscard]] std::map<std::string, std::filesystem::path> component_paths() const;
+
+  JobPorts ports_;
+  JobOptions options_;
+  JobRecord record_;
+  JobDirectory directory_;
+  std::optional<job::Judgement> verdict_;  ///< The first cause; journaled by decide().
+  bool cancel_wanted_ = false, cancel_noted_ = false;
+  bool stopping_allowed_ = true;  ///< Not in collect, release and cleanup.
+  std::string cancel_by_, cancel_reason_;
+  boost::asio::cancellation_signal stop_;
+  unsigned warnings_ = 0;
+  std::chrono::nanoseconds started_{};  ///< Since boot.
+};
+
+}  // namespace outpost::pipeline

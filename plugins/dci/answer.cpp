@@ -1,0 +1,193 @@
+#include "plugins/dci/answer.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/job/event.hpp"
+#include "plugins/dci/documents.hpp"
+#include "plugins/dci/signing.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace outpost::dci {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+
+constexpr std::size_t words_limit = 300;
+
+std::string shortened(std::string text) {
+  if (text.size() <= words_limit) return text;
+  std::size_t end = words_limit;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // Not inside a character.
+  return text.substr(0, end) + "...";
+}
+
+/// Of a page only its title is repeated: the rest of a body that is not JSON may be a cut job document with secrets.
+std::string title_of(const std::string& body) {
+  const std::string lower = to_lower(body.substr(0, 4096));
+  const auto open = lower.find("<title>");
+  const auto close = open == std::string::npos ? open : lower.find("</title>", open);
+  if (close == std::string::npos) return "";
+  return std::string{trim(std::string_view{body}.substr(open + 7, close - open - 7))};
+}
+
+std::string words_of(const json::value& value, const std::string& body) {
+  if (!value.is_object()) return title_of(body);
+  std::string words = job::text_at(value.get_object(), "message");
+  if (const auto* payload = value.get_object().if_contains("payload"); payload && payload->is_object())
+    if (const std::string error = job::text_at(payload->get_object(), "error"); !error.empty()) words += ": " + error;
+  return words.empty() ? job::text_at(value.get_object(), "error") : words;
+}
+
+bool contains(const std::string& text, std::string_view part) { return to_lower(text).find(part) != std::string::npos; }
+
+/// How far the server's clock is from ours, if the answer says it.
+std::optional<milliseconds> skew(const Answer& answer, Timestamp sent_at) {
+  const auto date = parse_http_date(answer.headers.get("Date"));
+  if (!date) return std::nullopt;
+  return std::chrono::duration_cast<milliseconds>(*date - sent_at);
+}
+
+std::string clocks(const Answer& answer, Timestamp sent_at, milliseconds apart) {
+  const milliseconds distance = apart.count() < 0 ? -apart : apart;
+  return "this machine's clock says " + to_rfc3339(sent_at) + ", the server's " + std::string{answer.headers.get("Date")} + ": " +
+         format_duration(distance) + " apart, and a signature is valid for " + std::to_string(clock_window.count()) +
+         " min; set the clock (timedatectl set-ntp true)";
+}
+
+std::string signature_advice(const Answer& answer, const Expectation& expected) {
+  const auto apart = skew(answer, expected.sent_at);
+  const bool too_far = apart && (*apart > clock_window - std::chrono::seconds{30} || *apart < std::chrono::seconds{30} - clock_window);
+  if (too_far) return clocks(answer, expected.sent_at, *apart);
+  if (contains(answer.words, "expired"))
+    return apart ? "the clocks agree now (this machine's " + to_rfc3339(expected.sent_at) + ", the server's " +
+                       std::string{answer.headers.get("Date")} + "): was the request held up, or the clock just set?"
+                 : "the clocks of this machine (" + to_rfc3339(expected.sent_at) + ") and of the server are more than " +
+                       std::to_string(clock_window.count()) + " min apart; the server does not say its time";
+  if (contains(answer.words, "headers")) return "something between here and the server removes request headers";
+  return "is the API secret of " + expected.client + " right, and does no proxy rewrite the Host header (signed: " +
+         printable(expected.host, 200) + ")?";
+}
+
+/// A 401 is both "who are you" and "not this": only the words tell.
+bool is_about_identity(const Answer& answer) {
+  if (!answer.json.is_object()) return true;  // Not DCI's own: a gateway wants a login.
+  for (const std::string_view part : {"identity", "authorization header", "authorization scheme", "does not exists", "user credentials",
+                                      "jwt", "token"})
+    if (contains(answer.words, part)) return true;
+  return false;
+}
+
+Judged judge_good(const Answer& answer, const Expectation& expected, const std::string& came) {
+  if (expected.key.empty()) {
+    if (!answer.has_body || answer.json.is_object()) return {};
+  } else if (answer.json.is_object()) {
+    const auto* member = answer.json.get_object().if_contains(expected.key);
+    if (member && (expected.rows ? member->is_array() : member->is_object())) return {};
+  }
+  // A captive portal and a proxy's error page come with 200 too.
+  return {Meaning::retry_later, came + ", but not what DCI answers: something between here and the server answered instead", {}};
+}
+
+}  // namespace
+
+const json::object* Answer::object(std::string_view key) const {
+  if (!json.is_object()) return nullptr;
+  const auto* value = json.get_object().if_contains(key);
+  return value ? value->if_object() : nullptr;
+}
+
+const json::object& Answer::row(std::string_view key) const {
+  static const json::object none;
+  const auto* found = object(key);
+  return found ? *found : none;
+}
+
+const json::array& Answer::list(std::string_view key) const {
+  static const json::array none;
+  if (!json.is_object()) return none;
+  const auto* value = json.get_object().if_contains(key);
+  return value && value->is_array() ? value->get_array() : none;
+}
+
+Answer read_answer(http::Response response, std::string_view secret) {
+  Answer answer;
+  answer.status = response.status;
+  answer.headers = std::move(response.headers);
+  answer.has_body = !response.body.empty();
+  boost::system::error_code not_json;
+  if (answer.has_body) {
+    answer.json = json::parse(response.body, not_json);
+    if (not_json) answer.json = nullptr;
+  }
+  strip_secrets(answer.json);
+  std::string words = words_of(answer.json, response.body);
+  if (!secret.empty()) words = replace_all(std::move(words), secret, "***");
+  answer.words = shortened(printable(words, 4 * words_limit));
+  return answer;
+}
+
+Judged judge(const Answer& answer, const Expectation& expected) {
+  const std::string came = expected.what + ": " + std::to_string(answer.status) +
+                           (answer.words.empty() ? answer.json.is_null() && answer.has_body ? " and not JSON" : "" : " " + answer.words);
+  const bool from_dci = answer.json.is_object();
+  switch (answer.status) {
+    case 200: case 201: case 202: case 204: return judge_good(answer, expected, came);
+    case 400:
+      if (contains(answer.words, "hmacmechanism failed"))
+        return {Meaning::fix_credentials, came + ": " + signature_advice(answer, expected), {}};
+      return {Meaning::refused, came, {}};
+    case 401:
+      if (is_about_identity(answer))
+        return {Meaning::fix_credentials, came + ": is " + expected.client + " right, and active at the server?", {}};
+      return {Meaning::refused, came + ": " + expected.client + " has no permission for this", {}};
+    case 404:
+      if (from_dci) return {Meaning::gone, came, {}};
+      // Ids are checked before they are sent, so this is no malformed uuid.
+      return {Meaning::retry_later, came + ": there is no DCI API at this address; is the url right?", {}};
+    case 409: return {Meaning::duplicate, came, {}};
+    case 412:
+      if (to_lower(answer.words).starts_with("team "))
+        return {Meaning::fix_credentials, came + ": ask the administrator of the control server", {}};
+      return {Meaning::refused, came, {}};
+    case 413:
+      return {Meaning::too_large, came + ": " + format_size(expected.size) + " (" + std::to_string(expected.size) + " bytes) are too many", {}};
+    default: break;
+  }
+  if (answer.status == 405 && from_dci) return {Meaning::refused, came, {}};
+  // DCI uses neither redirects (but for downloads) nor 403: these come from something in between, like 407 and 5xx.
+  return {Meaning::retry_later, came, retry_after(answer.headers, expected.sent_at)};
+}
+
+Judged judge(const Error& error, const Expectation& expected) {
+  // The client refuses for TLS only; nothing gets through until a person has looked at it.
+  const Meaning meaning = error.fault == Fault::refused ? Meaning::fix_credentials : Meaning::retry_later;
+  return {meaning, expected.what + ": " + error.message, {}};
+}
+
+std::optional<milliseconds> retry_after(const http::Headers& headers, Timestamp now) {
+  const std::string_view value = trim(headers.get("Retry-After"));
+  if (value.empty()) return std::nullopt;
+  const milliseconds longest = std::chrono::hours{24};
+  std::uint64_t seconds = 0;
+  const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (end == value.data() + value.size() && failed != std::errc::invalid_argument) {
+    if (failed == std::errc::result_out_of_range) return longest;
+    return std::min<milliseconds>(longest, std::chrono::seconds{std::min<std::uint64_t>(seconds, 86'400)});
+  }
+  const auto until = parse_http_date(value);
+  if (!until) return std::nullopt;
+  const Timestamp from = parse_http_date(headers.get("Date")).value_or(now);
+  return std::clamp(std::chrono::duration_cast<milliseconds>(*until - from), milliseconds{0}, longest);
+}
+
+Error to_error(const Judged& judged) {
+  return {judged.meaning == Meaning::retry_later ? Fault::retry_later : Fault::refused, judged.message};
+}
+
+}  // namespace outpost::dci

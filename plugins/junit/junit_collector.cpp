@@ -1,0 +1,137 @@
+#include "plugins/junit/junit_collector.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/files/durable_file.hpp"
+#include "agent/files/safe_path.hpp"
+#include "agent/job/stage.hpp"
+#include "plugins/junit/leftover_files.hpp"
+#include "plugins/junit/mime.hpp"
+
+#include <set>
+#include <utility>
+
+namespace outpost::junit {
+namespace {
+
+namespace fs = std::filesystem;
+using pipeline::Collected;
+
+/// Looks through the directories of one step. Blocking; owns all it needs.
+class Collection {
+ public:
+  Collection(const pipeline::Step& step, std::string step_id, pipeline::JobDirectory directory,
+             const CollectorLimits& limits)
+      : step_id_{std::move(step_id)}, directory_{std::move(directory)}, limits_{limits} {
+    const std::string_view stage = job::to_string(step.stage);
+    prefix_ = std::string{stage} + "/" + step.plugin + "/";
+    if (step.hook != stage) prefix_ += step.hook + "/";
+  }
+
+  Result<Collected> run() {
+    const LeftoverFiles results = find_leftover_files(directory_.results(step_id_), limits_.results);
+    const LeftoverFiles artifacts = find_leftover_files(directory_.artifacts(step_id_), limits_.artifacts);
+    for (const LeftoverFiles* found : {&results, &artifacts}) {
+      for (const std::string& warning : found->warnings) add_warning(collected_.warnings, warning);
+      for (const fs::path& visited : found->directories)
+        if (auto synced = files::sync_directory(visited); !synced) return synced.error();
+    }
+    for (const std::string& path : results.files) add_result(path);
+    for (const std::string& path : artifacts.files) add_artifact(directory_.artifacts(step_id_), path, path);
+    for (const fs::path& above : {directory_.step(step_id_), directory_.step(step_id_).parent_path(), directory_.root})
+      if (auto synced = files::sync_directory(above); !synced) return synced.error();
+    return std::move(collected_);
+  }
+
+ private:
+  void warn(std::string warning) { add_warning(collected_.warnings, std::move(warning)); }
+
+  [[nodiscard]] job::Blob blob(const fs::path& file, const SecuredFile& secured, std::string mime) const {
+    job::Blob blob;
+    blob.path = file.lexically_relative(directory_.root).generic_string();
+    blob.sha256 = secured.sha256;
+    blob.size = secured.size;
+    blob.mime = std::move(mime);
+    return blob;
+  }
+
+  void add_result(const std::string& path) {
+    const fs::path root = directory_.results(step_id_);
+    if (!equal_ignoring_case(fs::path{path}.extension().native(), ".xml"))
+      return add_artifact(root, path, "results/" + path);
+    auto opened = files::open_inside(root, path);
+    if (!opened) return warn(opened.error().message);
+    auto summary = read_junit(opened->get(), (root / path).native(), limits_.junit);
+    if (!summary) return warn(summary.error().message);
+    // What broke before its first element may well have been meant as a result.
+    if (!summary->is_junit && (summary->well_formed || !summary->root.empty())) {
+      warn(printable((root / path).native()) + ": its root is <" + printable(summary->root) +
+           ">, so it is not JUnit; kept as an artifact");
+      return add_artifact(root, path, "results/" + path);
+    }
+    auto secured = secure_file(opened->get(), (root / path).native());
+    if (!secured) return warn(secured.error().message);
+    note(path, *summary);
+    collected_.results.push_back(
+        found_result(path, std::move(*summary), blob(root / path, *secured, "application/junit")));
+  }
+
+  void note(const std::string& path, const JunitSummary& summary) {
+    const std::string name = printable(path);
+    if (!summary.well_formed)
+      warn(name + ": broken XML (" + printable(summary.problem) + "); the program that wrote it may have been stopped");
+    if (summary.namespaced) warn(name + ": its elements are in an XML namespace, so the server counts no tests in it");
+  }
+
+  pipeline::FoundResult found_result(const std::string& path, JunitSummary summary, job::Blob blob) {
+    pipeline::FoundResult result;
+    result.name = unique_name(path);
+    result.blob = std::move(blob);
+    result.well_formed = summary.well_formed;
+    result.problem = std::move(summary.problem);
+    result.total = summary.total;
+    result.success = summary.success;
+    result.failures = summary.failures;
+    result.errors = summary.errors;
+    result.skips = summary.skips;
+    result.time_ms = summary.time_ms;
+    result.failed = std::move(summary.failed);
+    return result;
+  }
+
+  /// Two results of one name make the server fail at the *next* job's comparison.
+  std::string unique_name(const std::string& path) {
+    std::string name = prefix_ + (path.ends_with(".xml") ? path.substr(0, path.size() - 4) : path);
+    while (!names_.insert(name).second) name += ".xml";
+    return name;
+  }
+
+  void add_artifact(const fs::path& root, const std::string& path, const std::string& name) {
+    auto opened = files::open_inside(root, path);
+    if (!opened) return warn(opened.error().message);
+    std::error_code code;
+    if (const auto size = fs::file_size(root / path, code); !code && size > limits_.artifact_bytes)
+      return warn(printable((root / path).native()) + ": left out, " + std::to_string(size) +
+                  " bytes, above the limit of " + std::to_string(limits_.artifact_bytes) + " bytes");
+    auto secured = secure_file(opened->get(), (root / path).native());
+    if (!secured) return warn(secured.error().message);
+    collected_.artifacts.push_back({name, blob(root / path, *secured, mime_of(path))});
+  }
+
+  std::string step_id_;
+  pipeline::JobDirectory directory_;
+  CollectorLimits limits_;
+  std::string prefix_;
+  std::set<std::string> names_;
+  Collected collected_;
+};
+
+}  // namespace
+
+boost::asio::awaitable<Result<Collected>> JunitCollector::collect(pipeline::Step step, std::string step_id,
+                                                                  pipeline::JobDirectory directory) {
+  Collection collection{step, std::move(step_id), std::move(directory), limits_};
+  auto work = [collection = std::move(collection)]() mutable { return collection.run(); };
+  co_return co_await workers_.run(std::move(work));
+}
+
+}  // namespace outpost::junit

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "agent/base/workers.hpp"
+#include "agent/pipeline/collector.hpp"
+#include "plugins/junit/junit_summary.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace outpost::junit {
+
+struct CollectorLimits {
+  std::size_t results = 1000;      ///< Files of one step that are looked at in its results directory.
+  std::size_t artifacts = 10'000;  ///< Files of one step in its artifacts directory.
+  std::uint64_t artifact_bytes = std::uint64_t{20} << 30;  ///< Of one file.
+  JunitLimits junit;
+};
+
+/// Collects what a step left: JUnit files (*.xml) from OUTPOST_RESULTS as results, everything in OUTPOST_ARTIFACTS as
+/// artifacts. Links are not followed; fifos, devices and whatever breaks a limit are left out with a warning.
+///
+/// A result is called "<stage>/<plugin>/<path without .xml>", with the hook in between when it is one of several
+/// ("test/acme/test.d/10-smoke/unit"): unique in the job as long as no step runs twice, the same in every run. A file
+/// that is broken is a result that is not well-formed. Other files in OUTPOST_RESULTS, also XML that is no JUnit, are
+/// artifacts "results/<path>": nothing that a step made gets lost.
+class JunitCollector final : public pipeline::Collector {
+ public:
+  /// `workers` outlives the collector and its calls.
+  explicit JunitCollector(Workers& workers, CollectorLimits limits = {}) : workers_{workers}, limits_{limits} {}
+
+  /// unavailable, retry_later: the directories cannot be synced. A file that cannot be read is a warning.
+  boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step step, std::string step_id,
+                                                              pipeline::JobDirectory directory) override;
+
+ private:
+  Workers& workers_;
+  CollectorLimits limits_;
+};
+
+}  // namespace outpost::junit

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace outpost::junit {
+
+struct JunitLimits {
+  std::uint64_t bytes = std::uint64_t{1} << 30;  ///< Of the file.
+  unsigned depth = 256;                          ///< Elements in elements.
+  std::uint64_t token = 16 << 20;  ///< Of one tag with its attributes, or one comment: these have to be in memory.
+};
+
+/// What the control server will make of a JUnit file (DCI protocol §6).
+struct JunitSummary {
+  /// The file is XML to its end. If not, `problem` has the parser's words, and the counts are of what came before.
+  bool well_formed = true;
+  std::string problem;
+  /// The root is `testsuites` or `testsuite`, or there is none because the file is empty.
+  bool is_junit = true;
+  std::string root;         ///< The name of the root element; "" when there is none.
+  bool namespaced = false;  ///< Its elements are in an XML namespace: the server counts none of them.
+
+  std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
+  std::int64_t time_ms = 0;         ///< Sum of the cases' times.
+  std::vector<std::string> failed;  ///< The first 20 that failed or had an error, "suite:classname:name".
+};
+
+/// Reads a JUnit file as a stream: memory does not depend on its size. Counted are the `testcase` elements directly in
+/// a `testsuite`, wherever that is; attributes of suites are not believed. Of several outcomes in a case the last one
+/// counts. A time that is not a number is 0.
+///
+/// Entities are expanded as far as Expat's protection against bombs allows (10 times the size of the file, above
+/// 1 MiB); external ones are never read. Limits make the file ill-formed, with the reason in `problem`.
+///
+/// Errors: unavailable when the file cannot be read. Blocks: for a worker.
+[[nodiscard]] Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits = {});
+
+/// read_junit() of an open file, from its current position; `name` is for messages.
+[[nodiscard]] Result<JunitSummary> read_junit(int descriptor, const std::string& name, const JunitLimits& limits = {});
+
+}  // namespace outpost::junit

@@ -1,0 +1,85 @@
+#include "agent/daemon/alarms.hpp"
+
+#include "agent/job/event_types.hpp"
+#include "fakes/fake_http_client.hpp"
+#include "fakes/fake_journal.hpp"
+#include "support/await.hpp"
+#include "support/catch.hpp"
+
+#include <boost/json/parse.hpp>
+
+using namespace outpost;
+using namespace outpost::daemon;
+
+namespace {
+
+/// A runner that remembers what it was asked to run.
+struct RecordingRunner final : process::CommandRunner {
+  std::vector<process::Command> commands;
+  boost::asio::awaitable<Result<process::Finished>> run(process::Command command, process::OutputSink) override {
+    commands.push_back(std::move(command));
+    co_return process::Finished{process::Exited{0}};
+  }
+  [[nodiscard]] std::string_view name() const override { return "recording"; }
+};
+
+struct World {
+  boost::asio::io_context loop;
+  test::FakeJournal journal;
+  test::FakeHttpClient client{[](const http::Request&) { return test::FakeReply{}; }};
+  RecordingRunner commands;
+  SystemClock clock;
+  Logger logger;
+
+  Alarms make() { return {journal, clock, logger, loop.get_executor(), {"https://hook.example/alarm", {"mail", "-s", "Outpost", "root"}, &client, &commands}}; }
+  void settle() {
+    loop.restart();
+    loop.run();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an alarm is told once, by every way there is") {
+  World world;
+  Alarms alarms = world.make();
+  alarms.raise("parked:x", "parked", "item x cannot be delivered");
+  alarms.raise("parked:x", "parked", "item x still cannot be delivered");
+  world.settle();
+  REQUIRE(world.client.requests.size() == 1);
+  CHECK(world.client.requests[0].method == "POST");
+  const auto told = boost::json::parse(std::get<std::string>(world.client.requests[0].body));
+  CHECK(told.at("kind") == "parked");
+  CHECK(told.at("message") == "item x cannot be delivered");
+  REQUIRE(world.commands.commands.size() == 1);
+  const auto& command = world.commands.commands[0];
+  CHECK(std::vector<std::string>(command.arguments.end() - 4, command.arguments.end()) == std::vector<std::string>{"mail", "-s", "Outpost", "root"});
+  CHECK(alarms.active().at("parked:x").message == "item x still cannot be delivered");
+}
+
+TEST_CASE("an alarm survives a restart until it is cleared") {
+  World world;
+  {
+    Alarms alarms = world.make();
+    alarms.raise("a", "degraded", "first");
+    alarms.raise("b", "degraded", "second");
+    alarms.clear("a");
+    alarms.clear("never raised");
+    world.settle();
+  }
+  Alarms again = world.make();
+  REQUIRE(again.restore());
+  CHECK(again.active().size() == 1);
+  CHECK(again.active().contains("b"));
+  again.raise("b", "degraded", "second");
+  world.settle();
+  CHECK(world.client.requests.size() == 2);  // Both from before the restart.
+}
+
+TEST_CASE("control bytes of a server do not reach whoever reads the alarm") {
+  World world;
+  Alarms alarms = world.make();
+  alarms.raise("a", "degraded", "bad \x1b[31m name");
+  world.settle();
+  CHECK(alarms.active().at("a").message == "bad \\x1b[31m name");
+}

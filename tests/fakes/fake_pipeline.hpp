@@ -1,0 +1,124 @@
+#pragma once
+
+#include "agent/pipeline/collector.hpp"
+#include "agent/pipeline/source.hpp"
+#include "agent/pipeline/step_runner.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace outpost::test {
+
+/// A control server that has jobs, told how to answer.
+class FakeSource final : public pipeline::Source {
+ public:
+  std::deque<Error> claim_failures;      ///< One each, then the claim works.
+  bool failed_claim_happened = false;    ///< The failed claim made the job all the same.
+  std::deque<Error> find_failures;
+  Result<void> fetched;
+  std::vector<pipeline::Candidates> offers;
+  std::optional<Error> poll_failure;
+  pipeline::Watched watched;
+
+  std::map<std::string, std::string> jobs;  ///< Claim id to external reference: what exists at the server.
+  unsigned claims = 0, finds = 0, fetches = 0;
+
+  [[nodiscard]] std::string_view name() const override { return "fake"; }
+  Result<void> check(const job::Definition&) const override { return {}; }
+  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition&, std::size_t) override {
+    if (poll_failure) co_return *poll_failure;
+    co_return offers;
+  }
+  boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override {
+    ++claims;
+    const bool fails = !claim_failures.empty();
+    if (!fails || failed_claim_happened) jobs.emplace(request.claim_id, "remote-" + std::to_string(jobs.size() + 1));
+    if (fails) {
+      const Error failure = claim_failures.front();
+      claim_failures.pop_front();
+      co_return failure;
+    }
+    co_return claimed(request);
+  }
+  boost::asio::awaitable<Result<std::optional<pipeline::Claimed>>> find(const pipeline::ClaimRequest& request) override {
+    ++finds;
+    if (!find_failures.empty()) {
+      const Error failure = find_failures.front();
+      find_failures.pop_front();
+      co_return failure;
+    }
+    if (!jobs.contains(request.claim_id)) co_return std::optional<pipeline::Claimed>{};
+    co_return std::optional<pipeline::Claimed>{claimed(request)};
+  }
+  boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim&) override { co_return watched; }
+  boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest&, pipeline::Report report) override {
+    ++fetches;
+    report("fetching");
+    co_return fetched;
+  }
+
+ private:
+  [[nodiscard]] pipeline::Claimed claimed(const pipeline::ClaimRequest& request) const {
+    return {{"fake", jobs.at(request.claim_id), ""}, "https://server/" + jobs.at(request.claim_id), {{"team_id", "t"}}};
+  }
+};
+
+/// Steps that do what a test tells them, and remember that they ran.
+class FakeSteps final : public pipeline::StepRunner {
+ public:
+  std::map<job::Stage, std::vector<std::string>> plugins;      ///< Which plugins have a hook in a stage.
+  std::map<std::string, std::deque<job::StepEnding>> endings;  ///< By "stage.plugin"; exit 0 when there is none left.
+  std::string hangs;                                           ///< This one runs until it is cancelled.
+  std::function<void()> on_hang;
+  std::vector<std::string> ran;
+  std::vector<std::string> reasons;
+  std::optional<Error> missing;
+
+  Result<std::vector<pipeline::Step>> steps(const job::Definition&, job::Stage stage) override {
+    if (missing) return *missing;
+    std::vector<pipeline::Step> list;
+    for (const auto& plugin : plugins[stage]) list.push_back({stage, plugin, std::string{to_string(stage)}, "/hook", "/plugin"});
+    return list;
+  }
+
+  boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::OutputSink output) override {
+    const std::string id = std::string{to_string(request.step.stage)} + "." + request.step.plugin;
+    ran.push_back(id);
+    reasons.push_back(request.reason);
+    output("output of " + id + "\n");
+    if (id == hangs) {
+      boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
+      if (on_hang) boost::asio::post(co_await boost::asio::this_coro::executor, on_hang);
+      co_await never.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+      co_return pipeline::StepOutcome{{job::StepEnding::Kind::cancelled, 0, {}}, 0};
+    }
+    auto& planned = endings[id];
+    if (planned.empty()) co_return pipeline::StepOutcome{};
+    const job::StepEnding ending = planned.front();
+    planned.pop_front();
+    co_return pipeline::StepOutcome{ending, 0};
+  }
+};
+
+/// Finds what a test says the steps have left.
+class FakeCollector final : public pipeline::Collector {
+ public:
+  std::map<std::string, pipeline::Collected> left;  ///< By step id.
+
+  boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step, std::string step_id, pipeline::JobDirectory) override {
+    const auto found = left.find(step_id);
+    if (found == left.end()) co_return pipeline::Collected{};
+    co_return found->second;
+  }
+};
+
+}  // namespace outpost::test

@@ -1,0 +1,105 @@
+#pragma once
+
+#include "agent/http/client.hpp"
+#include "support/temporary_directory.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace outpost::test {
+
+/// A process of the test's own, ended by its pid.
+class Process {
+ public:
+  Process(std::vector<std::string> command, std::filesystem::path log, std::vector<std::string> environment = {});
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  [[nodiscard]] bool is_running();
+  void signal(int number);
+  /// Waits for its end: the exit status, or -N for signal N.
+  int wait();
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
+/// The sample control server with a team, a product, a topic and a remoteci, and an agent that belongs to it: all on
+/// loopback and in a directory of its own.
+class SampleLab {
+ public:
+  struct Options {
+    std::vector<std::string> server;  ///< More arguments of outpost-sample-server.
+    std::vector<std::string> component_types{"acme"};
+  };
+  SampleLab();
+  explicit SampleLab(Options options);
+  ~SampleLab();
+
+  /// A request as the server's administrator; throws unless the answer is 2xx. JSON null for an empty answer.
+  boost::json::value admin(const std::string& method, const std::string& path, boost::json::value body = nullptr);
+  /// Puts a file of a component into the object store.
+  void put_object(const std::string& component, const std::string& path, std::string content);
+  /// Tells the server how to misbehave; "[]" ends it.
+  void set_faults(const std::string& rules);
+
+  /// Publishes a component with files and their list; returns its id.
+  std::string feed(const std::string& version, const std::map<std::string, std::string>& files, const std::string& type = "acme",
+                   const std::function<void(boost::json::object& list)>& change_list = {});
+
+  /// A hook of the plugin "acme".
+  void hook(const std::string& stage, const std::string& script);
+
+  /// Writes outpost.yml; `job` and `top` are further YAML lines for the job and for the file.
+  void configure(const std::string& job = "", const std::string& top = "", const std::string& source = "");
+  void start_agent(std::vector<std::string> environment = {});
+  /// Ends the agent by a signal and waits; its exit status as Process::wait().
+  int stop_agent(int signal);
+  [[nodiscard]] bool agent_is_running();
+  [[nodiscard]] std::string agent_log() const { return read_file(directory.path / "outpostd.log"); }
+  /// GET of the agent's local API.
+  boost::json::object status();
+
+  /// The jobs at the server, oldest first.
+  std::vector<boost::json::object> jobs();
+  std::vector<std::string> states(const std::string& job);
+  std::vector<boost::json::object> files(const std::string& job);
+  std::string content(const std::string& file);
+  boost::json::array results(const std::string& job);
+  /// The log of a step: its pieces in the order of their offsets.
+  std::string log_of(const std::string& job, const std::string& step);
+
+  /// Waits until something is so, looking every 20 ms. Throws after `limit`, which only a hang reaches.
+  void until(const std::string& what, const std::function<bool()>& is_so, std::chrono::seconds limit = std::chrono::seconds{180});
+  /// Waits until the newest job at the server has a final state and the agent has delivered everything; returns it.
+  boost::json::object finished_job(std::size_t count = 1);
+
+  TemporaryDirectory directory;
+  std::string url, team, topic, remoteci, secret;
+
+ private:
+  boost::json::value request(http::Request request);
+
+  boost::asio::io_context loop_;
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<Process> server_;
+  std::unique_ptr<Process> agent_;
+};
+
+}  // namespace outpost::test

@@ -1,0 +1,57 @@
+#include "agent/log/secret_forms.hpp"
+
+#include "agent/base/hash.hpp"
+#include "agent/base/text.hpp"
+#include "support/catch.hpp"
+
+using namespace outpost;
+using namespace outpost::log;
+
+namespace {
+
+bool has_form_in(std::string_view secret, std::string_view text) {
+  for (const auto& form : forms_of(secret))
+    if (text.find(form) != std::string_view::npos) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a secret shorter than four bytes has no form") {
+  CHECK(forms_of("").empty());
+  CHECK(forms_of("abc").empty());
+  CHECK(forms_of("abcd").count("abcd") == 1);
+}
+
+TEST_CASE("no form is shorter than four bytes") {
+  for (const auto* secret : {"abcd", "abcde", "a/ \n", "\x01\x02\x03\x04"})
+    for (const auto& form : forms_of(secret)) CHECK(form.size() >= 4);
+}
+
+TEST_CASE("a secret is found in base64 whatever stands before and after it") {
+  for (const std::string secret : {"hunter22", "pass", "s3cr3t!!?>~", "\xff\xfe\xfd\xfc\xfb"})
+    for (std::size_t before = 0; before < 7; ++before)
+      for (std::size_t after = 0; after < 4; ++after) {
+        const auto standard = to_base64(std::string(before, 'x') + secret + std::string(after, '\xff'));
+        CHECK(has_form_in(secret, standard));
+        CHECK(has_form_in(secret, replace_all(replace_all(standard, "+", "-"), "/", "_")));
+      }
+}
+
+TEST_CASE("a secret encoded alone is one form with its padding") {
+  CHECK(forms_of("hunter22").count("aHVudGVyMjI=") == 1);
+  CHECK(forms_of("hunter22").count("aHVudGVyMjI") == 1);
+}
+
+TEST_CASE("percent, JSON and hexadecimal forms are those of the usual encoders") {
+  const auto forms = forms_of("a/\"b\\ \n\xc3\xa4\xf0\x9f\x98\x80");
+  for (const auto* form : {"a%2F%22b%5C%20%0A%C3%A4%F0%9F%98%80",      // urllib.parse.quote(safe="")
+                           "a%2f%22b%5c%20%0a%c3%a4%f0%9f%98%80",      //
+                           "a/%22b%5C%20%0A%C3%A4%F0%9F%98%80",        // urllib.parse.quote
+                           "a%2F%22b%5C+%0A%C3%A4%F0%9F%98%80",        // urllib.parse.quote_plus
+                           "a/\\\"b\\\\ \\n\xc3\xa4\xf0\x9f\x98\x80",  // jq
+                           "a/\\\"b\\\\ \\n\\u00e4\\ud83d\\ude00",     // json.dumps
+                           "a\\/\\\"b\\\\ \\n\\u00e4\\ud83d\\ude00",   // PHP
+                           "612f22625c200ac3a4f09f9880", "612F22625C200AC3A4F09F9880"})
+    CHECK(forms.count(form) == 1);
+}

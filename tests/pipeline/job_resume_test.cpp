@@ -1,0 +1,85 @@
+// For every event of a job: the agent dies right after it, and another one goes on.
+#include "pipeline/runner_world.hpp"
+
+#include <set>
+
+using namespace outpost;
+using namespace outpost::test;
+namespace event = job::event;
+
+namespace {
+
+/// The journal of a whole job, with two plugins and a result.
+std::vector<job::Event> whole_job() {
+  RunnerWorld world;
+  world.steps.plugins[job::Stage::install] = {"acme", "extra"};
+  world.collector.left["test.acme"] = results(0);
+  REQUIRE(world.run().describe() == "success");
+  return *world.journal.read({.job_id = "job-1", .limit = 100'000});
+}
+
+/// A world in which the first `count` events of a job have happened, and what its dead agent had on disk.
+struct Restarted : RunnerWorld {
+  Restarted(const std::vector<job::Event>& events, std::size_t count) {
+    steps.plugins[job::Stage::install] = {"acme", "extra"};
+    collector.left["test.acme"] = results(0);
+    std::vector<job::Event> before{events.begin() + 1, events.begin() + static_cast<std::ptrdiff_t>(count)};
+    if (!before.empty()) REQUIRE(await(loop, journal.append(before)));
+    const auto story = told();
+    if (!story.claim_id.empty()) source.jobs.emplace(story.claim_id, "remote-1");
+    REQUIRE(pipeline::JobDirectory{directory.path / "job-1"}.create());
+    for (const auto& step : story.steps) {
+      write_file(directory.path / "job-1/logs" / (step.id + ".raw"), "output of " + step.id + "\n");
+      write_file(directory.path / "job-1/logs" / (step.id + ".log"), "output of " + step.id + "\n");
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("after every event of a job, a new agent brings it to one end") {
+  const auto events = whole_job();
+  REQUIRE(events.size() > 30);
+  for (std::size_t count = 1; count <= events.size(); ++count) {
+    Restarted world{events, count};
+    const auto before = world.told();
+    if (before.ended) continue;  // Nobody would be started for it.
+    CAPTURE(count, events[count - 1].type, events[count - 1].step_id);
+    bool hook_was_running = false;
+    std::set<std::string> had_run;
+    for (const auto& step : before.steps) {
+      had_run.insert(step.id);
+      if (!step.ended && step.plugin != "outpost" && !always_runs(step.stage)) hook_was_running = true;
+    }
+    const auto story = world.run();
+
+    CHECK(story.ended);
+    CHECK(story.describe() == (hook_was_running ? "error" : "success"));
+    if (hook_was_running) CHECK(story.judgement->reason == "agent-restarted");
+    CHECK(world.source.jobs.size() == 1);
+    CHECK(world.count(event::claim_granted) == 1);
+    CHECK(world.count(event::verdict_reached) == 1);
+    CHECK(world.count(event::job_ended) == 1);
+    for (const auto& id : world.steps.ran) CHECK_FALSE(had_run.contains(id));  // No hook is ever run twice.
+    for (const auto& stage : story.stages) CHECK(stage.ended);
+    for (const auto& step : story.steps) CHECK(step.ended);
+    for (const job::Stage stage : {job::Stage::collect, job::Stage::release, job::Stage::cleanup}) CHECK(story.started(stage));
+    const auto types = world.types();
+    const auto starts = std::count(types.begin(), types.end(), event::stage_started);
+    CHECK(starts == std::count(types.begin(), types.end(), event::stage_ended));
+  }
+}
+
+TEST_CASE("a job whose cancel was journaled stays cancelled after a restart") {
+  const auto events = whole_job();
+  Restarted world{events, 8};
+  job::Event cancel;
+  cancel.type = event::cancel_requested;
+  cancel.job_id = "job-1";
+  cancel.data = {{"by", "server"}, {"reason", "killed"}};
+  std::vector<job::Event> drafts{cancel};
+  REQUIRE(await(world.loop, world.journal.append(std::move(drafts))));
+  const auto story = world.run();
+  CHECK(story.ended);
+  CHECK(story.describe() != "success");
+}

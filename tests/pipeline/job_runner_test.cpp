@@ -1,0 +1,211 @@
+#include "pipeline/runner_world.hpp"
+
+using namespace outpost;
+using namespace outpost::test;
+namespace event = job::event;
+using Kind = job::StepEnding::Kind;
+
+TEST_CASE("a job goes through all its stages to success") {
+  RunnerWorld world;
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(world.steps.ran == std::vector<std::string>{"acquire.acme", "pre-run.acme", "install.acme", "certify.acme", "test.acme", "collect.acme",
+                                                    "release.acme", "cleanup.acme"});
+  CHECK(world.source.jobs.size() == 1);
+  CHECK(story.claim.external_ref == "remote-1");
+  CHECK(world.types().back() == event::job_ended);
+  for (const auto& stage : story.stages) CHECK(stage.outcome == "ok");
+  CHECK(story.steps.size() == 9);  // The agent's own download too.
+  for (const auto& step : story.steps) CHECK(step.last_cut);
+}
+
+TEST_CASE("the verdict is journaled before collect starts") {
+  RunnerWorld world;
+  world.run();
+  const auto types = world.types();
+  const auto verdict = std::find(types.begin(), types.end(), event::verdict_reached);
+  REQUIRE(verdict != types.end());
+  CHECK(std::count(types.begin(), verdict, event::stage_started) == 5);
+}
+
+TEST_CASE("what is about to happen is written first") {
+  RunnerWorld world;
+  std::vector<std::string> points;
+  world.checkpoint = [&](std::string_view point) {
+    points.emplace_back(point);
+    if (point == "claim.requested") CHECK(world.source.claims == 0);
+    if (point == "step.started") CHECK(static_cast<std::size_t>(world.count(event::step_started)) == world.steps.ran.size() + world.source.fetches + 1);
+  };
+  world.run();
+  CHECK(points.front() == "claim.requested");
+  CHECK(points.back() == "job.ended");
+}
+
+TEST_CASE("a failing product fails the job: no later stage of it runs, the closing ones do") {
+  RunnerWorld world;
+  world.steps.endings["install.acme"] = {{Kind::exited, 1, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "failure");
+  CHECK(story.judgement->reason == "step-failed");
+  CHECK(world.steps.ran == std::vector<std::string>{"acquire.acme", "pre-run.acme", "install.acme", "collect.acme", "release.acme", "cleanup.acme"});
+  CHECK(world.steps.reasons.back() == "prior-failure");
+  CHECK(story.tags == std::vector<std::string>{"reason:step-failed"});
+}
+
+TEST_CASE("a failing lab is an error") {
+  RunnerWorld world;
+  world.steps.endings["acquire.acme"] = {{Kind::exited, 1, {}}};
+  CHECK(world.run().describe() == "error");
+}
+
+TEST_CASE("failed cases make a failure whatever the exit status") {
+  RunnerWorld world;
+  world.collector.left["test.acme"] = results(2);
+  const auto story = world.run();
+  CHECK(story.describe() == "failure");
+  CHECK(story.judgement->reason == "tests-failed");
+  CHECK(story.judgement->message == "test: 2 of 5 cases failed in acme, first suite:class:case");
+  CHECK(story.totals.failures == 2);
+}
+
+TEST_CASE("the lab's fault outweighs failed cases") {
+  RunnerWorld world;
+  world.collector.left["test.acme"] = results(2);
+  world.steps.endings["test.acme"] = {{Kind::exited, 77, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "error");
+  CHECK(story.judgement->reason == "infrastructure");
+}
+
+TEST_CASE("closing stages add warnings and never change a verdict") {
+  RunnerWorld world;
+  world.steps.endings["collect.acme"] = {{Kind::exited, 1, {}}};
+  world.steps.endings["release.acme"] = {{Kind::timed_out, 0, {}}};
+  world.collector.left["collect.acme"] = results(1);
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(story.warnings.size() == 2);
+  CHECK(story.stage(job::Stage::collect)->outcome == "failed");
+}
+
+TEST_CASE("a failed download is the lab's error, with the reason in its log") {
+  RunnerWorld world;
+  world.source.fetched = Error{Fault::refused, "checksum differs"};
+  const auto story = world.run();
+  CHECK(story.describe() == "error");
+  CHECK(story.judgement->stage == job::Stage::pre_run);
+  CHECK(story.judgement->message.find("checksum differs") != std::string::npos);
+  CHECK(read_file(world.directory.path / "job-1/logs/pre-run.outpost.download.log").find("checksum differs") != std::string::npos);
+  CHECK(std::find(world.steps.ran.begin(), world.steps.ran.end(), "pre-run.acme") == world.steps.ran.end());
+}
+
+TEST_CASE("a plugin that is missing is an error that names it") {
+  RunnerWorld world;
+  world.steps.missing = Error{Fault::unavailable, "plugin \"acme\" is not installed"};
+  const auto story = world.run();
+  CHECK(story.describe() == "error");
+  CHECK(story.judgement->message.find("acme") != std::string::npos);
+}
+
+TEST_CASE("a cancel stops the running step; the closing stages still run") {
+  RunnerWorld world;
+  world.steps.hangs = "install.acme";
+  world.steps.on_hang = [&] { world.runner->cancel("server", "set to killed"); };
+  const auto story = world.run();
+  CHECK(story.describe() == "killed");
+  CHECK(story.judgement->reason == "cancelled");
+  CHECK(story.judgement->message == "cancelled by the server: set to killed");
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+  CHECK(world.steps.reasons.back() == "cancel");
+}
+
+TEST_CASE("a cancel that comes between two steps stops the next one from starting") {
+  RunnerWorld world;
+  world.checkpoint = [&](std::string_view point) {
+    if (point == "step.exited" && world.steps.ran.back() == "install.acme") world.runner->cancel("operator", "enough");
+  };
+  const auto story = world.run();
+  CHECK(story.describe() == "killed");
+  CHECK(std::find(world.steps.ran.begin(), world.steps.ran.end(), "certify.acme") == world.steps.ran.end());
+}
+
+TEST_CASE("closing stages are not cancelled") {
+  RunnerWorld world;
+  world.checkpoint = [&](std::string_view point) {
+    if (point == "job.verdict") world.runner->cancel("server", "too late");
+  };
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+}
+
+TEST_CASE("an uncertain claim is looked for before it is made again") {
+  RunnerWorld world;
+  world.source.claim_failures = {Error{Fault::retry_later, "connection reset"}};
+  SECTION("it had happened") {
+    world.source.failed_claim_happened = true;
+    CHECK(world.run().describe() == "success");
+    CHECK(world.source.claims == 1);
+  }
+  SECTION("it had not") {
+    CHECK(world.run().describe() == "success");
+    CHECK(world.source.claims == 2);
+  }
+  SECTION("the server stays away for a while") {
+    world.source.failed_claim_happened = true;
+    world.source.find_failures = {Error{Fault::retry_later, "x"}, Error{Fault::retry_later, "x"}};
+    CHECK(world.run().describe() == "success");
+    CHECK(world.source.claims == 1);
+    CHECK(world.source.finds == 3);
+  }
+  CHECK(world.source.jobs.size() == 1);
+}
+
+TEST_CASE("a refused claim ends the job, and the reason is kept") {
+  RunnerWorld world;
+  world.source.claim_failures = {Error{Fault::refused, "topic is not active"}};
+  const auto story = world.run();
+  CHECK(story.ended);
+  CHECK(story.describe() == "error");
+  CHECK(story.judgement->reason == "claim-refused");
+  CHECK(world.steps.ran.empty());
+}
+
+TEST_CASE("status 75 runs a step again later, until its deadline") {
+  RunnerWorld world;
+  world.steps.endings["acquire.acme"] = {{Kind::exited, 75, {}}, {Kind::exited, 75, {}}, {Kind::exited, 0, {}}};
+  SECTION("it gets what it waits for") {
+    const auto story = world.run();
+    CHECK(story.describe() == "success");
+    CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "acquire.acme") == 3);
+    CHECK(story.steps.at(2).id == "acquire.acme.try3");
+    CHECK(world.steps.reasons.at(1) == "retry");
+  }
+  SECTION("its time is up") {
+    world.retry_deadline = std::chrono::milliseconds{0};
+    const auto story = world.run();
+    CHECK(story.describe() == "error");
+    CHECK(story.judgement->reason == "retry-later");
+  }
+}
+
+TEST_CASE("while the journal cannot be written nothing goes on, and then nothing is missing") {
+  for (unsigned nth = 1; nth <= 3; ++nth) {
+    RunnerWorld world;
+    world.journal.fail_append = nth;
+    const auto story = world.run();
+    CHECK(story.describe() == "success");
+    CHECK(world.degraded == 1);
+    CHECK(world.count(event::step_started) == 9);
+    CHECK(world.count(event::job_ended) == 1);
+  }
+}
+
+TEST_CASE("stages without hooks are told too, since servers show them") {
+  RunnerWorld world;
+  world.steps.plugins.clear();
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(story.stages.size() == 8);
+  CHECK(story.stage(job::Stage::install)->outcome == "empty");
+}

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "agent/job/event_types.hpp"
+#include "agent/pipeline/job_runner.hpp"
+#include "fakes/fake_journal.hpp"
+#include "fakes/fake_pipeline.hpp"
+#include "support/await.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <algorithm>
+
+namespace outpost::test {
+
+/// A journal, a server, a lab and one job that waits.
+struct RunnerWorld {
+  RunnerWorld() {
+    for (const job::Stage stage : job::all_stages) steps.plugins[stage] = {"acme"};
+    queue();
+  }
+
+  void queue() {
+    job::Event queued;
+    queued.type = job::event::job_queued;
+    queued.job_id = "job-1";
+    queued.data = {{"definition", to_json(job::Definition{.name = "nightly", .source = "fake"})},
+                   {"components", {to_json(job::Component{.id = "c", .type = "ocp"})}}, {"reporters", {"fake"}}};
+    std::vector<job::Event> drafts{queued};
+    REQUIRE(await(loop, journal.append(std::move(drafts))));
+  }
+
+  [[nodiscard]] job::Story told() { return job::replay(*journal.read({.job_id = "job-1", .limit = 100'000})); }
+
+  /// Runs the job from where the journal says it is.
+  job::Story run() {
+    pipeline::JobRunner fresh{{journal, source, steps, collector, workers, clock}, options(), told()};
+    runner = &fresh;
+    await(loop, finish(fresh));
+    runner = nullptr;
+    return told();
+  }
+
+  pipeline::JobOptions options() {
+    pipeline::JobOptions options;
+    options.jobs_directory = directory.path;
+    options.claim_pause = std::chrono::milliseconds{1};
+    options.retry_interval = std::chrono::milliseconds{1};
+    options.retry_deadline = retry_deadline;
+    options.degraded = [this](const Error&) { ++degraded; };
+    options.checkpoint = checkpoint;
+    return options;
+  }
+
+  static boost::asio::awaitable<bool> finish(pipeline::JobRunner& runner) {
+    co_await runner.run();
+    co_return true;
+  }
+
+  [[nodiscard]] std::vector<std::string> types() {
+    std::vector<std::string> list;
+    for (const auto& event : *journal.read({.job_id = "job-1", .limit = 100'000})) list.push_back(event.type);
+    return list;
+  }
+  [[nodiscard]] long count(std::string_view type) {
+    const auto list = types();
+    return std::count(list.begin(), list.end(), type);
+  }
+
+  boost::asio::io_context loop;
+  TemporaryDirectory directory;
+  FakeJournal journal;
+  FakeSource source;
+  FakeSteps steps;
+  FakeCollector collector;
+  Workers workers;
+  SystemClock clock;
+  std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};
+  std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
+  pipeline::JobRunner* runner = nullptr;
+  unsigned degraded = 0;
+};
+
+/// A result with so many failed cases.
+inline pipeline::Collected results(std::int64_t failures) {
+  pipeline::FoundResult result;
+  result.name = "suite";
+  result.total = 5;
+  result.success = 5 - failures;
+  result.failures = failures;
+  if (failures > 0) result.failed = {"suite:class:case"};
+  result.blob.path = "steps/x/results/suite.xml";
+  return {{result}, {}, {}};
+}
+
+}  // namespace outpost::test

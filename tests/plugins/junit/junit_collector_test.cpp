@@ -1,0 +1,256 @@
+#include "plugins/junit/junit_collector.hpp"
+
+#include "agent/base/hash.hpp"
+#include "plugins/junit/mime.hpp"
+#include "support/await.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace outpost;
+using namespace outpost::junit;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string good =
+    "<testsuite name='s'><testcase name='t' time='2'/><testcase name='u'><failure/></testcase></testsuite>";
+
+struct Bench {
+  test::TemporaryDirectory state;
+  boost::asio::io_context loop;
+  Workers workers{1};
+  CollectorLimits limits;
+  pipeline::JobDirectory directory{state.path / "jobs" / "1"};
+  pipeline::Step step;
+  std::string step_id = "step-7";
+
+  Bench() {
+    fs::create_directories(directory.results(step_id));
+    fs::create_directories(directory.artifacts(step_id));
+    step.stage = job::Stage::test;
+    step.plugin = "acme";
+    step.hook = "test";
+  }
+
+  void result(const std::string& path, const std::string& content) const {
+    test::write_file(directory.results(step_id) / path, content);
+  }
+  void artifact(const std::string& path, const std::string& content) const {
+    test::write_file(directory.artifacts(step_id) / path, content);
+  }
+
+  pipeline::Collected collect() {
+    JunitCollector collector{workers, limits};
+    auto collected = test::await(loop, collector.collect(step, step_id, directory));
+    REQUIRE(collected);
+    return *collected;
+  }
+};
+
+std::vector<std::string> names(const auto& found) {
+  std::vector<std::string> all;
+  for (const auto& one : found) all.push_back(one.name);
+  return all;
+}
+
+bool warned(const pipeline::Collected& collected, const std::string& text) {
+  return std::any_of(collected.warnings.begin(), collected.warnings.end(),
+                     [&](const std::string& warning) { return warning.find(text) != std::string::npos; });
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a result has its counts, its blob and a stable name") {
+  Bench bench;
+  bench.result("unit.xml", good);
+  const auto collected = bench.collect();
+  REQUIRE(collected.results.size() == 1);
+  const auto& result = collected.results[0];
+  CHECK(result.name == "test/acme/unit");
+  CHECK(result.well_formed);
+  CHECK(result.total == 2);
+  CHECK(result.success == 1);
+  CHECK(result.failures == 1);
+  CHECK(result.time_ms == 2000);
+  CHECK(result.failed == Names{"s::u"});
+  CHECK(result.blob.path == "steps/step-7/results/unit.xml");
+  CHECK(result.blob.sha256 == sha256_hex(good));
+  CHECK(result.blob.size == good.size());
+  CHECK(result.blob.mime == "application/junit");
+  CHECK(collected.warnings.empty());
+  CHECK(collected.artifacts.empty());
+}
+
+TEST_CASE("results are found in directories, in the order of their names, each name once") {
+  Bench bench;
+  for (const char* path : {"b.xml", "a.xml", "sub/dir/c.xml", "sub/a.xml", "a.XML", "a.XML.xml", ".xml"})
+    bench.result(path, good);
+  const Names expected{"test/acme/.xml", "test/acme/a.XML", "test/acme/a.XML.xml", "test/acme/a",
+                       "test/acme/b",    "test/acme/sub/a", "test/acme/sub/dir/c"};
+  auto found = names(bench.collect().results);
+  CHECK(found == names(bench.collect().results));
+  std::sort(found.begin(), found.end());
+  CHECK(std::adjacent_find(found.begin(), found.end()) == found.end());
+  for (const char* name : {"test/acme/a", "test/acme/a.XML", "test/acme/b", "test/acme/sub/a", "test/acme/sub/dir/c"})
+    CHECK(std::count(found.begin(), found.end(), name) == 1);
+}
+
+TEST_CASE("hooks of one stage that are several do not share names") {
+  Bench bench;
+  bench.result("unit.xml", good);
+  bench.step.hook = "test.d/10-smoke";
+  CHECK(names(bench.collect().results) == Names{"test/acme/test.d/10-smoke/unit"});
+}
+
+TEST_CASE("a broken result is a result that says so, an empty one has no tests") {
+  Bench bench;
+  bench.result("cut.xml", good.substr(0, good.size() - 20));
+  bench.result("empty.xml", "");
+  bench.result("garbage.xml", "core dumped");
+  const auto collected = bench.collect();
+  REQUIRE(names(collected.results) == Names{"test/acme/cut", "test/acme/empty", "test/acme/garbage"});
+  CHECK_FALSE(collected.results[0].well_formed);
+  CHECK_FALSE(collected.results[0].problem.empty());
+  CHECK(collected.results[0].failures == 1);
+  CHECK(collected.results[1].well_formed);
+  CHECK(collected.results[1].total == 0);
+  CHECK_FALSE(collected.results[2].well_formed);
+  CHECK(warned(collected, "cut.xml: broken XML"));
+}
+
+TEST_CASE("other files among the results are kept as artifacts") {
+  Bench bench;
+  bench.result("coverage.xml", "<coverage/>");
+  bench.result("tap/out.tap", "1..0");
+  const auto collected = bench.collect();
+  CHECK(collected.results.empty());
+  CHECK(names(collected.artifacts) == Names{"results/coverage.xml", "results/tap/out.tap"});
+  CHECK(collected.artifacts[0].blob.path == "steps/step-7/results/coverage.xml");
+  CHECK(warned(collected, "<coverage>"));
+}
+
+TEST_CASE("artifacts keep their paths and get a type by their name") {
+  Bench bench;
+  bench.artifact("logs/install.log", "line\n");
+  bench.artifact("dump.tar.gz", "x");
+  bench.artifact("result.xml", good);
+  const auto collected = bench.collect();
+  CHECK(collected.results.empty());
+  REQUIRE(names(collected.artifacts) == Names{"dump.tar.gz", "logs/install.log", "result.xml"});
+  CHECK(collected.artifacts[0].blob.mime == "application/x-gzip");
+  CHECK(collected.artifacts[1].blob.path == "steps/step-7/artifacts/logs/install.log");
+  CHECK(collected.artifacts[1].blob.sha256 == sha256_hex("line\n"));
+  CHECK(collected.artifacts[1].blob.size == 5);
+  CHECK(collected.artifacts[2].blob.mime == "application/xml");
+}
+
+TEST_CASE("types follow the conventions of the control server's users") {
+  for (const char* text : {"a.log", "a.txt", "a.yaml", "a.yml", "a.html", "a.trace", "a.pcap", "A.LOG", "d.json/x.log"})
+    CHECK(mime_of(text) == "text/plain");
+  CHECK(mime_of("must-gather.tar.gz") == "application/x-gzip");
+  CHECK(mime_of("dci-extra.nodes.json") == "application/dci-analytics+json");
+  CHECK(mime_of("sub/dci-extra.json") == "application/dci-analytics+json");
+  CHECK(mime_of("dci-extra/other.json") == "application/json");
+  CHECK(mime_of("claim.json") == "application/json");
+  CHECK(mime_of("sosreport.tar.xz") == "application/x-xz");
+  for (const char* unknown : {"core", "a.bin", "", ".log", "log"})
+    CHECK(mime_of(unknown) == "application/octet-stream");
+}
+
+TEST_CASE("links, fifos, sockets and strange names are left out and named, and nothing blocks") {
+  Bench bench;
+  test::write_file(bench.state.path / "secret", "<testsuite/>");
+  const fs::path results = bench.directory.results(bench.step_id), artifacts = bench.directory.artifacts(bench.step_id);
+  fs::create_symlink(bench.state.path / "secret", results / "link.xml");
+  fs::create_directory_symlink(bench.state.path, artifacts / "all");
+  REQUIRE(::mkfifo((results / "fifo.xml").c_str(), 0600) == 0);
+  REQUIRE(::mkfifo((artifacts / "fifo").c_str(), 0600) == 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = (artifacts / "s").string();
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  const bool fits = path.size() < sizeof address.sun_path;
+  if (fits) path.copy(address.sun_path, path.size());
+  const bool bound = fits && ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  bench.artifact("not-utf8-\xff", "x");
+  bench.artifact("line\nbreak", "x");
+  bench.artifact("umlaut-\xC3\xBC", "x");
+  const auto collected = bench.collect();
+  ::close(listener);
+  CHECK(collected.results.empty());
+  CHECK(names(collected.artifacts) == Names{"umlaut-\xC3\xBC"});
+  CHECK(warned(collected, "link.xml: left out, a symbolic link"));
+  CHECK(warned(collected, "all: left out, a symbolic link"));
+  CHECK(warned(collected, "fifo.xml: left out, a fifo"));
+  CHECK(warned(collected, "artifacts/fifo: left out, a fifo"));
+  if (bound) CHECK(warned(collected, "left out, a socket"));
+  CHECK(warned(collected, "not UTF-8"));
+  CHECK(warned(collected, "line\\nbreak"));
+  for (const std::string& warning : collected.warnings) CHECK(warning.find('\n') == std::string::npos);
+}
+
+TEST_CASE("limits on number and size leave files out with a warning") {
+  Bench bench;
+  bench.limits.results = 2;
+  bench.limits.artifact_bytes = 10;
+  bench.limits.junit.bytes = 300;
+  for (const char* path : {"a.xml", "b.xml", "c.xml"}) bench.result(path, good);
+  bench.result("b.xml", good + std::string(300, ' '));
+  bench.artifact("big", std::string(11, 'x'));
+  bench.artifact("small", "x");
+  const auto collected = bench.collect();
+  REQUIRE(names(collected.results).size() == 2);
+  CHECK(warned(collected, "more than 2 files"));
+  CHECK(names(collected.artifacts) == Names{"small"});
+  CHECK(warned(collected, "11 bytes, above the limit of 10 bytes"));
+  const auto large = std::find_if(collected.results.begin(), collected.results.end(),
+                                  [](const auto& r) { return r.name.ends_with("/b"); });
+  REQUIRE(large != collected.results.end());
+  CHECK_FALSE(large->well_formed);
+  CHECK(large->problem.find("above the limit of 300 bytes") != std::string::npos);
+}
+
+TEST_CASE("a thousand strange files make a short list of warnings") {
+  Bench bench;
+  for (int i = 0; i < 1000; ++i) fs::create_symlink("x", bench.directory.artifacts(bench.step_id) / std::to_string(i));
+  const auto collected = bench.collect();
+  CHECK(collected.warnings.size() <= 51);
+}
+
+TEST_CASE("a file that cannot be read is a warning") {
+  if (::geteuid() == 0) {
+    WARN("not tested: root can read every file");
+    return;
+  }
+  Bench bench;
+  bench.artifact("closed", "x");
+  ::chmod((bench.directory.artifacts(bench.step_id) / "closed").c_str(), 0);
+  const auto collected = bench.collect();
+  CHECK(collected.artifacts.empty());
+  CHECK(warned(collected, "closed"));
+}
+
+TEST_CASE("a step without the directories left nothing; a missing job directory is an error") {
+  Bench bench;
+  fs::remove(bench.directory.results(bench.step_id));
+  fs::remove(bench.directory.artifacts(bench.step_id));
+  const auto collected = bench.collect();
+  CHECK(collected.results.empty());
+  CHECK(collected.artifacts.empty());
+  CHECK(collected.warnings.empty());
+  bench.directory.root = bench.state.path / "nowhere";
+  JunitCollector collector{bench.workers};
+  CHECK_FALSE(test::await(bench.loop, collector.collect(bench.step, bench.step_id, bench.directory)));
+}
