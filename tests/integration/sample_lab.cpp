@@ -202,10 +202,9 @@ void SampleLab::configure(const std::string& job, const std::string& top, const 
                  job + "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n" + top);
 }
 
-void SampleLab::start_agent(std::vector<std::string> environment) {
-  agent_ = std::make_unique<Process>(
-      std::vector<std::string>{OUTPOST_DAEMON, "--config", (directory.path / "agent/outpost.yml").string()},
-      directory.path / "outpostd.log", std::move(environment));
+void SampleLab::start_agent(std::vector<std::string> environment, std::vector<std::string> command) {
+  if (command.empty()) command = {OUTPOST_DAEMON, "--config", (directory.path / "agent/outpost.yml").string()};
+  agent_ = std::make_unique<Process>(std::move(command), directory.path / "outpostd.log", std::move(environment));
 }
 
 int SampleLab::stop_agent(int signal) {
