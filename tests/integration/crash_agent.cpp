@@ -11,11 +11,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <unistd.h>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <unistd.h>
 
 namespace {
 

@@ -30,8 +30,10 @@ const std::string own_log = "pre-run/outpost/download";
 
 void write_small_job(SampleLab& lab) {
   lab.hook("install", "#!/bin/sh\nseq 1 2000\n");
-  lab.hook("test", "#!/bin/sh\necho testing\necho '<testsuite><testcase name=\"a\"/><testcase name=\"b\"><skipped/></testcase></testsuite>' > \"$OUTPOST_RESULTS/acme.xml\"\n"
-                   "printf 'kept bytes' > \"$OUTPOST_ARTIFACTS/kept.bin\"\n");
+  lab.hook("test",
+           "#!/bin/sh\necho testing\necho '<testsuite><testcase name=\"a\"/><testcase "
+           "name=\"b\"><skipped/></testcase></testsuite>' > \"$OUTPOST_RESULTS/acme.xml\"\n"
+           "printf 'kept bytes' > \"$OUTPOST_ARTIFACTS/kept.bin\"\n");
   lab.hook("collect", "#!/bin/sh\necho collecting\n");
   lab.feed("1.0", {{"notes.txt", "read me\n"}});
 }
@@ -47,13 +49,15 @@ struct Content {
   std::set<std::string> keys;
 };
 
-/// Reads it, and checks what holds after any crash: one job, nothing twice, states in their order with one verdict at the end.
+/// Reads it, and checks what holds after any crash: one job, nothing twice, states in their order with one verdict at
+/// the end.
 Content content_of(SampleLab& lab) {
   Content content;
   const auto jobs = lab.jobs();
   REQUIRE(jobs.size() == 1);
   content.id = text_at(jobs.front(), "id");
-  for (const auto& tag : job::texts_at(jobs.front(), "tags")) content.tags.push_back(tag.starts_with("outpost:") ? "outpost:*" : tag);
+  for (const auto& tag : job::texts_at(jobs.front(), "tags"))
+    content.tags.push_back(tag.starts_with("outpost:") ? "outpost:*" : tag);
 
   const auto states = lab.jobstates(content.id);
   for (const auto& state : states) content.states.push_back(text_at(state, "status"));
@@ -75,8 +79,10 @@ Content content_of(SampleLab& lab) {
     const std::string name = text_at(file, "name");
     INFO(name);
     CHECK(names.insert(name).second);
-    if (const auto mark = name.rfind(".log@"); mark != std::string::npos) steps.insert(name.substr(0, mark));
-    else content.files[name] = lab.content(text_at(file, "id"));
+    if (const auto mark = name.rfind(".log@"); mark != std::string::npos)
+      steps.insert(name.substr(0, mark));
+    else
+      content.files[name] = lab.content(text_at(file, "id"));
   }
   for (const auto& step : steps) content.logs[step] = lab.log_of(content.id, step);
   for (const auto& result : lab.results(content.id))
@@ -125,7 +131,8 @@ struct Scene {
 Scene scene_of(SampleLab& lab) {
   boost::asio::io_context loop;
   const SystemClock clock;
-  auto journal = journal::SqliteJournal::open(lab.directory.path / "agent/state/journal.db", {"host", "boot", "test"}, clock, loop.get_executor());
+  auto journal = journal::SqliteJournal::open(lab.directory.path / "agent/state/journal.db", {"host", "boot", "test"},
+                                              clock, loop.get_executor());
   if (!journal) throw std::runtime_error{journal.error().message};
   Scene scene;
   std::map<std::string, job::Event> running;
@@ -138,7 +145,9 @@ Scene scene_of(SampleLab& lab) {
   }
   for (const auto& [id, event] : running) {
     const auto stage = job::parse_stage(text_at(event.data, "stage"));
-    (text_at(event.data, "plugin") == "outpost" ? scene.own : stage && always_runs(*stage) ? scene.closing : scene.hook) = id;
+    (text_at(event.data, "plugin") == "outpost" ? scene.own
+     : stage && always_runs(*stage)             ? scene.closing
+                                                : scene.hook) = id;
   }
   return scene;
 }
@@ -222,11 +231,14 @@ TEST_CASE("The agent may be killed at any instant: everything arrives once", "[c
   }
 }
 
-TEST_CASE("A request that the server carried out although the agent died waiting for the answer is not made again", "[crash]") {
+TEST_CASE("A request that the server carried out although the agent died waiting for the answer is not made again",
+          "[crash]") {
   const Content undisturbed = undisturbed_run();
   SampleLab lab;
   write_small_job(lab);
-  const auto held = [](const std::string& path) { return R"([{"method": "POST", "path": ")" + path + R"(", "delay_after_ms": 600000}])"; };
+  const auto held = [](const std::string& path) {
+    return R"([{"method": "POST", "path": ")" + path + R"(", "delay_after_ms": 600000}])";
+  };
   const auto job = [&] { return text_at(lab.jobs().front(), "id"); };
   std::string path;
   std::function<bool()> carried_out;
@@ -277,8 +289,10 @@ TEST_CASE("Answers that are lost after the server did what was asked make nothin
   check_same(content_of(lab), undisturbed, false);
   std::map<std::string, int> lost;
   for (const auto& request : lab.requests())
-    if (request.contains("dropped")) ++lost[text_at(request, "target").ends_with("/kv") ? "kv" : text_at(request, "target")];
-  CHECK(lost == std::map<std::string, int>{{"/api/v1/jobs", 1}, {"/api/v1/jobstates", 3}, {"/api/v1/files", 3}, {"kv", 2}});
+    if (request.contains("dropped"))
+      ++lost[text_at(request, "target").ends_with("/kv") ? "kv" : text_at(request, "target")];
+  CHECK(lost ==
+        std::map<std::string, int>{{"/api/v1/jobs", 1}, {"/api/v1/jobstates", 3}, {"/api/v1/files", 3}, {"kv", 2}});
 }
 
 TEST_CASE("A tag is there once although the answer to its writing was lost", "[crash]") {
