@@ -62,6 +62,12 @@ Backlog backlog_of(config::Backlog backlog) {
   }
 }
 
+/// What a message says apart from its numbers: times and sizes in it differ from poll to poll.
+std::string without_digits(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
 job::Event make_event(std::string_view type, std::string job_id, json::object data) {
   job::Event made;
   made.type = type;
@@ -234,7 +240,7 @@ void Agent::report_poll(Integration& integration, const Result<void>& outcome) {
     ports_.alarms.clear("poll:" + name);
     return;
   }
-  if (before != integration.last_error) ports_.logger.warning(name + ": " + integration.last_error);
+  if (without_digits(before) != without_digits(integration.last_error)) ports_.logger.warning(name + ": " + integration.last_error);
   if (outcome.error().fault == Fault::refused) ports_.alarms.raise("credentials:" + name, "credentials", name + ": " + integration.last_error);
   else if (outcome.error().fault == Fault::malformed) ports_.alarms.raise("poll:" + name, "degraded", name + ": " + integration.last_error);
 }
