@@ -169,6 +169,8 @@ asio::awaitable<void> Agent::run() {
   started.push_back(make_event(event::agent_started, {}, {{"pid", ::getpid()}, {"runner", runner_name_}}));
   co_await append(std::move(started));
   for (auto& each : integrations_) {
+    // Whether the server still refuses us the first request tells, and raises it again.
+    ports_.alarms.clear(each->settings.name + "/credentials");
     // Before its first job can be queued: a reporter that is new begins with what is journaled from now on.
     auto prepared = co_await each->dispatcher->prepare();
     if (!prepared) ports_.logger.error("delivery to " + each->settings.name + ": " + prepared.error().message);
@@ -236,6 +238,8 @@ void Agent::report_poll(Integration& integration, const Result<void>& outcome) {
   if (outcome) {
     integration.last_poll = ports_.clock.now();
     if (!before.empty()) ports_.logger.notice(name + ": polling works again");
+    // What was refused to the source was refused to the reporter: it need not wait for its next try.
+    if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
     ports_.alarms.clear("credentials:" + name);
     ports_.alarms.clear("poll:" + name);
     return;
