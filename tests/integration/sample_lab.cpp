@@ -150,6 +150,15 @@ void SampleLab::set_faults(const std::string& rules) {
   request(std::move(wanted));
 }
 
+void SampleLab::renew_secret() {
+  const std::string path = "/remotecis/" + remoteci;
+  http::Request wanted;
+  wanted.method = "PUT";
+  wanted.url = url + "/api/v1" + path + "/api_secret";
+  wanted.headers.set("If-match", std::string{admin("GET", path).at("remoteci").at("etag").as_string()});
+  secret = request(std::move(wanted)).at("remoteci").at("api_secret").as_string();
+}
+
 std::string SampleLab::feed(const std::string& version, const std::map<std::string, std::string>& files,
                             const std::string& type, const std::function<void(json::object&)>& change_list) {
   const auto made = admin("POST", "/components",

@@ -59,6 +59,9 @@ class SampleLab {
   /// Tells the server how to misbehave; "[]" ends it.
   void set_faults(const std::string& rules);
 
+  /// Has the server make a new secret for the remoteci; the agent's file keeps the old one until configure().
+  void renew_secret();
+
   /// Publishes a component with files and their list; returns its id.
   std::string feed(const std::string& version, const std::map<std::string, std::string>& files,
                    const std::string& type = "acme",
@@ -74,6 +77,7 @@ class SampleLab {
   /// Ends the agent by a signal and waits; its exit status as Process::wait().
   int stop_agent(int signal);
   [[nodiscard]] bool agent_is_running();
+  [[nodiscard]] std::string agent_configuration() const { return read_file(directory.path / "agent/outpost.yml"); }
   [[nodiscard]] std::string agent_log() const { return read_file(directory.path / "outpostd.log"); }
   /// Whether the agent's local API answers; it does soon after the start.
   bool agent_is_up();
