@@ -414,6 +414,8 @@ void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, con
                           job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
   auto judgement = asks_again ? std::nullopt : judge(step.stage, step.plugin, step.hook, outcome.ending);
   if (judgement && judgement->verdict == job::Verdict::killed) judgement.reset();  // decide() words a cancel.
+  if (judgement && step.plugin == own_plugin)
+    judgement->message = std::string{to_string(step.stage)} + ": the components could not be downloaded: " + outcome.ending.detail;
 
   std::int64_t bad = 0, total = 0;
   std::string first;
