@@ -123,8 +123,9 @@ std::string printable(std::string_view text, std::size_t limit) {
   std::string result;
   const bool utf8 = is_utf8(text);
   for (const char c : text) {
-    if (result.size() >= limit) return result + "...";
     const auto byte = static_cast<unsigned char>(c);
+    const bool continues = utf8 && (byte & 0xC0) == 0x80;  // Never cut inside a character.
+    if (result.size() >= limit && !continues) return result + "...";
     if (c == '\n') {
       result += "\\n";
     } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8)) {

@@ -55,30 +55,33 @@ std::optional<milliseconds> skew(const Answer& answer, Timestamp sent_at) {
 
 std::string clocks(const Answer& answer, Timestamp sent_at, milliseconds apart) {
   const milliseconds distance = apart.count() < 0 ? -apart : apart;
-  return "this machine's clock says " + to_rfc3339(sent_at) + ", the server's " + std::string{answer.headers.get("Date")} + ": " +
-         format_duration(distance) + " apart, and a signature is valid for " + std::to_string(clock_window.count()) +
+  return "this machine's clock says " + to_rfc3339(sent_at) + ", the server's " +
+         std::string{answer.headers.get("Date")} + ": " + format_duration(distance) +
+         " apart, and a signature is valid for " + std::to_string(clock_window.count()) +
          " min; set the clock (timedatectl set-ntp true)";
 }
 
 std::string signature_advice(const Answer& answer, const Expectation& expected) {
   const auto apart = skew(answer, expected.sent_at);
-  const bool too_far = apart && (*apart > clock_window - std::chrono::seconds{30} || *apart < std::chrono::seconds{30} - clock_window);
+  const bool too_far =
+      apart && (*apart > clock_window - std::chrono::seconds{30} || *apart < std::chrono::seconds{30} - clock_window);
   if (too_far) return clocks(answer, expected.sent_at, *apart);
   if (contains(answer.words, "expired"))
-    return apart ? "the clocks agree now (this machine's " + to_rfc3339(expected.sent_at) + ", the server's " +
-                       std::string{answer.headers.get("Date")} + "): was the request held up, or the clock just set?"
-                 : "the clocks of this machine (" + to_rfc3339(expected.sent_at) + ") and of the server are more than " +
-                       std::to_string(clock_window.count()) + " min apart; the server does not say its time";
+    return apart
+               ? "the clocks agree now (this machine's " + to_rfc3339(expected.sent_at) + ", the server's " +
+                     std::string{answer.headers.get("Date")} + "): was the request held up, or the clock just set?"
+               : "the clocks of this machine (" + to_rfc3339(expected.sent_at) + ") and of the server are more than " +
+                     std::to_string(clock_window.count()) + " min apart; the server does not say its time";
   if (contains(answer.words, "headers")) return "something between here and the server removes request headers";
-  return "is the API secret of " + expected.client + " right, and does no proxy rewrite the Host header (signed: " +
-         printable(expected.host, 200) + ")?";
+  return "is the API secret of " + expected.client +
+         " right, and does no proxy rewrite the Host header (signed: " + printable(expected.host, 200) + ")?";
 }
 
 /// A 401 is both "who are you" and "not this": only the words tell.
 bool is_about_identity(const Answer& answer) {
   if (!answer.json.is_object()) return true;  // Not DCI's own: a gateway wants a login.
-  for (const std::string_view part : {"identity", "authorization header", "authorization scheme", "does not exists", "user credentials",
-                                      "jwt", "token"})
+  for (const std::string_view part : {"identity", "authorization header", "authorization scheme", "does not exists",
+                                      "user credentials", "jwt", "token"})
     if (contains(answer.words, part)) return true;
   return false;
 }
@@ -91,7 +94,9 @@ Judged judge_good(const Answer& answer, const Expectation& expected, const std::
     if (member && (expected.rows ? member->is_array() : member->is_object())) return {};
   }
   // A captive portal and a proxy's error page come with 200 too.
-  return {Meaning::retry_later, came + ", but not what DCI answers: something between here and the server answered instead", {}};
+  return {Meaning::retry_later,
+          came + ", but not what DCI answers: something between here and the server answered instead",
+          {}};
 }
 
 }  // namespace
@@ -133,11 +138,15 @@ Answer read_answer(http::Response response, std::string_view secret) {
 }
 
 Judged judge(const Answer& answer, const Expectation& expected) {
-  const std::string came = expected.what + ": " + std::to_string(answer.status) +
-                           (answer.words.empty() ? answer.json.is_null() && answer.has_body ? " and not JSON" : "" : " " + answer.words);
+  const std::string came =
+      expected.what + ": " + std::to_string(answer.status) +
+      (answer.words.empty() ? answer.json.is_null() && answer.has_body ? " and not JSON" : "" : " " + answer.words);
   const bool from_dci = answer.json.is_object();
   switch (answer.status) {
-    case 200: case 201: case 202: case 204: return judge_good(answer, expected, came);
+    case 200:
+    case 201:
+    case 202:
+    case 204: return judge_good(answer, expected, came);
     case 400:
       if (contains(answer.words, "hmacmechanism failed"))
         return {Meaning::fix_credentials, came + ": " + signature_advice(answer, expected), {}};
@@ -156,7 +165,9 @@ Judged judge(const Answer& answer, const Expectation& expected) {
         return {Meaning::fix_credentials, came + ": ask the administrator of the control server", {}};
       return {Meaning::refused, came, {}};
     case 413:
-      return {Meaning::too_large, came + ": " + format_size(expected.size) + " (" + std::to_string(expected.size) + " bytes) are too many", {}};
+      return {Meaning::too_large,
+              came + ": " + format_size(expected.size) + " (" + std::to_string(expected.size) + " bytes) are too many",
+              {}};
     default: break;
   }
   if (answer.status == 405 && from_dci) return {Meaning::refused, came, {}};

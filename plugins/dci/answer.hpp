@@ -14,19 +14,19 @@ namespace outpost::dci {
 
 /// What a request was for, as far as judging its answer needs it.
 struct Expectation {
-  std::string what;         ///< "POST /api/v1/jobstates", for messages.
-  std::string key;          ///< The member that a good answer's JSON object has ("jobstate"); empty: no body is due.
-  bool rows = false;        ///< It is a list of rows instead of an object.
-  std::string host;         ///< As it was signed.
-  std::string client;       ///< "remoteci/<uuid>"
-  Timestamp sent_at{};      ///< By our clock.
-  std::uint64_t size = 0;   ///< Bytes of the request's body.
+  std::string what;        ///< "POST /api/v1/jobstates", for messages.
+  std::string key;         ///< The member that a good answer's JSON object has ("jobstate"); empty: no body is due.
+  bool rows = false;       ///< It is a list of rows instead of an object.
+  std::string host;        ///< As it was signed.
+  std::string client;      ///< "remoteci/<uuid>"
+  Timestamp sent_at{};     ///< By our clock.
+  std::uint64_t size = 0;  ///< Bytes of the request's body.
 };
 
 /// What an answer means to whoever asked. DCI's statuses do not say it by themselves (protocol §9, §13).
 enum class Meaning {
   ok,
-  retry_later,      ///< Network, 5xx, 429, and everything that DCI itself would not say (a portal's page, a proxy's 403).
+  retry_later,  ///< Network, 5xx, 429, and everything that DCI itself would not say (a portal's page, a proxy's 403).
   fix_credentials,  ///< Wrong signature or clock (a 400!), unknown identity, inactive team, TLS: a person must act.
   refused,          ///< This request will never be accepted.
   gone,             ///< 404: absent, archived, another team's, or a stale If-Match.

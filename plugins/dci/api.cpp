@@ -15,7 +15,8 @@ namespace {
 
 bool is_form(std::string_view content_type) {
   const std::string type = to_lower(trim(content_type));
-  return type.starts_with("multipart/") || type.starts_with("application/x-www-form-urlencoded") || type.starts_with("application/x-url-encoded");
+  return type.starts_with("multipart/") || type.starts_with("application/x-www-form-urlencoded") ||
+         type.starts_with("application/x-url-encoded");
 }
 
 /// Path and query, percent-encoded exactly once. A blank value or a repeated name is a bug of the caller.
@@ -24,7 +25,8 @@ Result<std::string> target_of(const Call& call) {
   std::set<std::string> names;
   for (const auto& [name, value] : call.query) {
     if (value.empty()) return Error{Fault::bug, "the parameter " + name + " of " + call.path + " is blank"};
-    if (!names.insert(name).second) return Error{Fault::bug, "the parameter " + name + " of " + call.path + " is there twice"};
+    if (!names.insert(name).second)
+      return Error{Fault::bug, "the parameter " + name + " of " + call.path + " is there twice"};
     target += (names.size() == 1 ? '?' : '&') + percent_encode(name) + '=' + percent_encode(value);
   }
   if (names.contains("limit") != names.contains("offset"))
@@ -44,7 +46,8 @@ Result<Api> Api::make(http::Client& client, const Clock& clock, Credentials cred
   auto parsed = http::parse_url(trimmed);
   if (!parsed) return std::move(parsed).error().in("the url of the control server");
   if (trimmed.find_first_of("?#") != std::string::npos)
-    return Error{Fault::malformed, "the url of the control server: it has a query or fragment (example: https://api.distributed-ci.io)"};
+    return Error{Fault::malformed,
+                 "the url of the control server: it has a query or fragment (example: https://api.distributed-ci.io)"};
   return Api{client, clock, std::move(credentials), std::move(trimmed), std::move(*parsed)};
 }
 
@@ -78,8 +81,9 @@ Result<http::Request> Api::signed_request(Call call) const {
   } else if (auto* raw = std::get_if<Raw>(&call.body)) {
     sha256 = raw->sha256;
     request.body = std::move(raw->body);
-    request.headers.set("Content-Type", raw->content_type.empty() || is_form(raw->content_type) ? "application/octet-stream"
-                                                                                                 : raw->content_type);
+    request.headers.set("Content-Type", raw->content_type.empty() || is_form(raw->content_type)
+                                            ? "application/octet-stream"
+                                            : raw->content_type);
   }
   const std::string prefix = parsed_.target == "/" ? "" : parsed_.target;
   const ToSign to_sign{call.method, prefix + *target, parsed_.host_header, sha256};
@@ -110,8 +114,8 @@ boost::asio::awaitable<Reply> Api::send(Call call) const {
   co_return reply;
 }
 
-boost::asio::awaitable<Reply> Api::list(Call call, std::function<bool(const boost::json::object&)> row, std::size_t page,
-                                        std::size_t pages) const {
+boost::asio::awaitable<Reply> Api::list(Call call, std::function<bool(const boost::json::object&)> row,
+                                        std::size_t page, std::size_t pages) const {
   page = std::clamp<std::size_t>(page, 1, page_size);
   const Parameters fixed = call.query;
   call.rows = true;
@@ -131,7 +135,8 @@ boost::asio::awaitable<Reply> Api::list(Call call, std::function<bool(const boos
     const auto* meta = reply.answer.object("_meta");
     const auto* count = meta ? meta->if_contains("count") : nullptr;
     offset += rows.size();
-    if (rows.empty() || (count && count->is_int64() && count->get_int64() <= static_cast<std::int64_t>(offset))) co_return reply;
+    if (rows.empty() || (count && count->is_int64() && count->get_int64() <= static_cast<std::int64_t>(offset)))
+      co_return reply;
   }
   co_return reply;
 }

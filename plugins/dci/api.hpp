@@ -31,10 +31,10 @@ struct Raw {
 /// One request, in plain words: nothing in it is encoded yet.
 struct Call {
   std::string method = "GET";
-  std::string path;      ///< Decoded: "/api/v1/jobs/<id>".
-  Parameters query;      ///< No blank value, no name twice: those break the signature.
-  std::string key;       ///< The member a good answer has: "job", "components"; empty when no body is due.
-  bool rows = false;     ///< That member is a list; set by list().
+  std::string path;   ///< Decoded: "/api/v1/jobs/<id>".
+  Parameters query;   ///< No blank value, no name twice: those break the signature.
+  std::string key;    ///< The member a good answer has: "job", "components"; empty when no body is due.
+  bool rows = false;  ///< That member is a list; set by list().
   std::variant<std::monostate, boost::json::object, Raw> body;
   http::Headers headers;  ///< Besides those that every request has.
   std::chrono::milliseconds idle_timeout = std::chrono::seconds{60};
@@ -69,13 +69,17 @@ class Api {
   [[nodiscard]] Result<http::Request> signed_request(Call call) const;
 
   [[nodiscard]] const Credentials& credentials() const { return credentials_; }
-  [[nodiscard]] const std::string& url() const { return url_; }    ///< Without a slash at its end.
+  [[nodiscard]] const std::string& url() const { return url_; }  ///< Without a slash at its end.
   [[nodiscard]] const http::Url& parsed() const { return parsed_; }
   [[nodiscard]] Expectation expectation(const Call& call) const;
 
  private:
   Api(http::Client& client, const Clock& clock, Credentials credentials, std::string url, http::Url parsed)
-      : client_{&client}, clock_{&clock}, credentials_{std::move(credentials)}, url_{std::move(url)}, parsed_{std::move(parsed)} {}
+      : client_{&client},
+        clock_{&clock},
+        credentials_{std::move(credentials)},
+        url_{std::move(url)},
+        parsed_{std::move(parsed)} {}
 
   http::Client* client_;
   const Clock* clock_;

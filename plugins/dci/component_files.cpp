@@ -8,6 +8,7 @@
 #include "agent/job/event.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -43,12 +44,13 @@ Result<void> make_directories(const std::filesystem::path& root, const FileList&
 
 Result<void> make_links(const std::filesystem::path& root, const FileList& list) {
   for (const auto& link : list.links)
-    if (auto made = files::make_symlink_inside(root, link.path, link.destination); !made) return std::move(made).error().in("symlinks");
+    if (auto made = files::make_symlink_inside(root, link.path, link.destination); !made)
+      return std::move(made).error().in("symlinks");
   return {};
 }
 
-/// Where a file goes, and whether an interrupted call has brought it already. Under its own name a file is complete; with
-/// a checksum that is looked at again, because hooks may have written to it.
+/// Where a file goes, and whether an interrupted call has brought it already. Under its own name a file is complete;
+/// with a checksum that is looked at again, because hooks may have written to it.
 struct Place {
   std::filesystem::path path;
   bool complete = false;
@@ -62,20 +64,24 @@ Result<Place> find_place(const std::filesystem::path& root, const ListedFile& fi
   const auto status = std::filesystem::symlink_status(place.path, failed);
   if (!std::filesystem::exists(status)) return place;
   if (std::filesystem::is_regular_file(status) && file.size == std::filesystem::file_size(place.path, failed)) {
-    if (file.sha256.empty()) place.complete = true;
-    else if (auto sum = sha256_of_file(place.path, 0, *file.size)) place.complete = *sum == file.sha256;
+    if (file.sha256.empty())
+      place.complete = true;
+    else if (auto sum = sha256_of_file(place.path, 0, *file.size))
+      place.complete = *sum == file.sha256;
   }
-  if (!place.complete && !std::filesystem::remove(place.path, failed)) return errno_error("removing", place.path.string(), failed.value());
+  if (!place.complete && !std::filesystem::remove(place.path, failed))
+    return errno_error("removing", place.path.string(), failed.value());
   return place;
 }
 
 Result<void> check_list(const FileList& list, const FetchLimits& limits) {
   const std::size_t entries = list.files.size() + list.directories.size() + list.links.size();
   if (entries > limits.files)
-    return Error{Fault::refused, "dci_files_list.json names " + std::to_string(entries) + " files; at most " + std::to_string(limits.files) + " are taken"};
+    return Error{Fault::refused, "dci_files_list.json names " + std::to_string(entries) + " files; at most " +
+                                     std::to_string(limits.files) + " are taken"};
   if (list.bytes() > limits.bytes)
-    return Error{Fault::refused, "its files have " + format_size(list.bytes()) + " together, and at most " + format_size(limits.bytes) +
-                                     " are taken; raise downloads.limit if that is right"};
+    return Error{Fault::refused, "its files have " + format_size(list.bytes()) + " together, and at most " +
+                                     format_size(limits.bytes) + " are taken; raise downloads.limit if that is right"};
   return {};
 }
 
@@ -95,10 +101,16 @@ Result<void> check_room(const FileList& list) {
 
 }  // namespace
 
-ComponentFiles::ComponentFiles(const Api& api, http::Client& client, Workers& workers, files::Cache* cache, FetchLimits limits,
-                               bool allow_local_redirects, files::DownloadOptions options)
-    : api_{api}, client_{client}, workers_{workers}, cache_{cache}, limits_{limits}, allow_local_{allow_local_redirects},
-      options_{options}, downloader_{client, workers, options} {}
+ComponentFiles::ComponentFiles(const Api& api, http::Client& client, Workers& workers, files::Cache* cache,
+                               FetchLimits limits, bool allow_local_redirects, files::DownloadOptions options)
+    : api_{api},
+      client_{client},
+      workers_{workers},
+      cache_{cache},
+      limits_{limits},
+      allow_local_{allow_local_redirects},
+      options_{options},
+      downloader_{client, workers, options} {}
 
 /// One request and the redirects that follow it. Only the first one, to the control server, has our headers.
 awaitable<Result<http::Response>> ComponentFiles::get_once(std::string path) {
@@ -119,10 +131,12 @@ awaitable<Result<http::Response>> ComponentFiles::get_once(std::string path) {
         co_return to_error(judge(answer, expected));
       }
       if (response->status >= 500 || response->status == 429)
-        co_return Error{Fault::retry_later, files::without_query(next.url) + ": HTTP " + std::to_string(response->status)};
+        co_return Error{Fault::retry_later,
+                        files::without_query(next.url) + ": HTTP " + std::to_string(response->status)};
       co_return response;
     }
-    if (hop >= options_.redirects) co_return Error{Fault::refused, expected.what + ": more than " + std::to_string(hop) + " redirects"};
+    if (hop >= options_.redirects)
+      co_return Error{Fault::refused, expected.what + ": more than " + std::to_string(hop) + " redirects"};
     auto followed = files::follow(next, *response, allow_local_);
     if (!followed) co_return followed.error();
     next = std::move(*followed);
@@ -148,9 +162,11 @@ awaitable<Result<ComponentFiles::Listed>> ComponentFiles::list_of(std::string co
   // Object stores say 404, or 403 to those who may not list, for what is not there; the control server does not check.
   if (response->status == 404 || response->status == 403) co_return listed;
   if (response->status != 200)
-    co_return Error{Fault::refused, "dci_files_list.json: the object store answers " + std::to_string(response->status)};
+    co_return Error{Fault::refused,
+                    "dci_files_list.json: the object store answers " + std::to_string(response->status)};
   if (trim(std::string_view{response->body}.substr(0, 64)).starts_with('<'))
-    co_return Error{Fault::retry_later, "dci_files_list.json: a page came instead of the list; is there a portal or proxy in between?"};
+    co_return Error{Fault::retry_later,
+                    "dci_files_list.json: a page came instead of the list; is there a portal or proxy in between?"};
   auto list = parse_file_list(response->body);
   if (!list) co_return list.error();
   listed.list = std::move(*list);
@@ -177,9 +193,12 @@ awaitable<Result<FileList>> ComponentFiles::uploaded_files(std::string component
   co_return list;
 }
 
-awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::filesystem::path directory, bool unpack, pipeline::Report report) {
-  const std::string name = component.type + ' ' + printable(component.name.empty() ? component.version : component.name, 200);
-  if (!is_id(component.id)) co_return Error{Fault::malformed, name + ": \"" + printable(component.id, 60) + "\" is no component id"};
+awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::filesystem::path directory, bool unpack,
+                                              pipeline::Report report) {
+  const std::string name =
+      component.type + ' ' + printable(component.name.empty() ? component.version : component.name, 200);
+  if (!is_id(component.id))
+    co_return Error{Fault::malformed, name + ": \"" + printable(component.id, 60) + "\" is no component id"};
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
   if (failed) co_return errno_error("creating the directory", directory.string(), failed.value());
@@ -209,17 +228,22 @@ awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::fil
   try {
     using namespace boost::asio::experimental::awaitable_operators;
     // A compose is thousands of small files: several at a time, because each costs two round trips.
-    co_await (download_some(component.id, directory, list.files, progress) && download_some(component.id, directory, list.files, progress) &&
-              download_some(component.id, directory, list.files, progress) && download_some(component.id, directory, list.files, progress));
-  } catch (const boost::system::system_error&) {
-    progress.failed = Error{Fault::cancelled, "cancelled"};  // Nothing else is thrown there.
+    co_await (download_some(component.id, directory, list.files, progress) &&
+              download_some(component.id, directory, list.files, progress) &&
+              download_some(component.id, directory, list.files, progress) &&
+              download_some(component.id, directory, list.files, progress));
+  } catch (const boost::system::system_error&) {  // Thrown when a cancelled coroutine wants to wait again.
+    progress.failed = Error{Fault::cancelled, "cancelled"};
+  } catch (const boost::asio::multiple_exceptions&) {
+    progress.failed = Error{Fault::cancelled, "cancelled"};
   }
   if (progress.failed) co_return std::move(*progress.failed).in(name);
   auto links = [directory, list] { return make_links(directory, list); };
   if (auto made = co_await workers_.run(std::move(links)); !made) co_return std::move(made).error().in(name);
   if (!list.files.empty())
-    report(name + ": complete, " + format_size(progress.bytes) + " downloaded, " + format_size(progress.kept + progress.resumed) +
-           " were there already, " + format_size(progress.cached) + " from the cache");
+    report(name + ": complete, " + format_size(progress.bytes) + " downloaded, " +
+           format_size(progress.kept + progress.resumed) + " were there already, " + format_size(progress.cached) +
+           " from the cache");
   if (unpack) {
     auto unpacked = co_await unpack_all(directory, list.files, report);
     if (!unpacked) co_return std::move(unpacked).error().in(name);
@@ -238,7 +262,8 @@ awaitable<void> ComponentFiles::download_some(const std::string& component, cons
   }
 }
 
-awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesystem::path root, ListedFile file, Progress& progress) {
+awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesystem::path root, ListedFile file,
+                                              Progress& progress) {
   auto look = [root, file] { return find_place(root, file); };
   auto place = co_await workers_.run(std::move(look));
   if (!place) co_return place.error();
@@ -292,7 +317,8 @@ awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesy
   co_return Result<void>{};
 }
 
-awaitable<Result<void>> ComponentFiles::unpack_all(std::filesystem::path directory, std::vector<ListedFile> files, pipeline::Report report) {
+awaitable<Result<void>> ComponentFiles::unpack_all(std::filesystem::path directory, std::vector<ListedFile> files,
+                                                   pipeline::Report report) {
   const auto targets = unpack_targets(files);
   for (const auto& [archive, target] : targets) {
     auto from = files::inside(directory, archive);
@@ -304,8 +330,8 @@ awaitable<Result<void>> ComponentFiles::unpack_all(std::filesystem::path directo
     std::filesystem::path source = *from, into = *to;
     auto unpacked = co_await files::unpack_on(workers_, std::move(source), std::move(into), limits_.unpack);
     if (!unpacked) co_return std::move(unpacked).error().in(printable(archive, 300));
-    report(printable(archive, 300) + ": unpacked to " + printable(target, 300) + ", " + std::to_string(unpacked->entries) + " entries, " +
-           format_size(unpacked->bytes));
+    report(printable(archive, 300) + ": unpacked to " + printable(target, 300) + ", " +
+           std::to_string(unpacked->entries) + " entries, " + format_size(unpacked->bytes));
   }
   co_return Result<void>{};
 }

@@ -55,8 +55,10 @@ class ComponentFiles {
   boost::asio::awaitable<Result<http::Response>> get_once(std::string path);
   boost::asio::awaitable<void> download_some(const std::string& component, const std::filesystem::path& directory,
                                              const std::vector<ListedFile>& files, Progress& progress);
-  boost::asio::awaitable<Result<void>> bring(std::string component, std::filesystem::path root, ListedFile file, Progress& progress);
-  boost::asio::awaitable<Result<void>> unpack_all(std::filesystem::path directory, std::vector<ListedFile> files, pipeline::Report report);
+  boost::asio::awaitable<Result<void>> bring(std::string component, std::filesystem::path root, ListedFile file,
+                                             Progress& progress);
+  boost::asio::awaitable<Result<void>> unpack_all(std::filesystem::path directory, std::vector<ListedFile> files,
+                                                  pipeline::Report report);
 
   const Api& api_;
   http::Client& client_;

@@ -4,30 +4,34 @@ namespace outpost::dci {
 namespace {
 
 Result<Api> api_of(const Server& server, http::Client& client, const Clock& clock) {
-  return Api::make(client, clock, server.credentials, server.url.empty() ? "https://api.distributed-ci.io" : server.url);
+  return Api::make(client, clock, server.credentials,
+                   server.url.empty() ? "https://api.distributed-ci.io" : server.url);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<pipeline::Source>> make_source(const Server& server, SourceSettings settings, http::Client& client,
-                                                      Workers& workers, const Clock& clock, files::Cache* cache) {
+Result<std::unique_ptr<pipeline::Source>> make_source(const Server& server, SourceSettings settings,
+                                                      http::Client& client, Workers& workers, const Clock& clock,
+                                                      files::Cache* cache) {
   auto api = api_of(server, client, clock);
   if (!api) return std::move(api).error().in("source " + settings.name);
   return std::unique_ptr<pipeline::Source>{
       std::make_unique<DciSource>(std::move(*api), client, workers, clock, cache, std::move(settings))};
 }
 
-Result<std::unique_ptr<pipeline::Reporter>> make_reporter(const Server& server, ReporterSettings settings, http::Client& client,
-                                                          Workers& workers, const Clock& clock) {
+Result<std::unique_ptr<pipeline::Reporter>> make_reporter(const Server& server, ReporterSettings settings,
+                                                          http::Client& client, Workers& workers, const Clock& clock) {
   auto api = api_of(server, client, clock);
   if (!api) return std::move(api).error().in("reporter " + settings.source);
-  return std::unique_ptr<pipeline::Reporter>{std::make_unique<DciReporter>(std::move(*api), workers, std::move(settings))};
+  return std::unique_ptr<pipeline::Reporter>{
+      std::make_unique<DciReporter>(std::move(*api), workers, std::move(settings))};
 }
 
 config::SourceType source_type() {
   config::SourceType type;
   type.type = "dci";
-  type.options = {{"ui_url", config::OptionKind::url, false, "Where people look at jobs, for links (example: https://www.distributed-ci.io)"}};
+  type.options = {{"ui_url", config::OptionKind::url, false,
+                   "Where people look at jobs, for links (example: https://www.distributed-ci.io)"}};
   return type;
 }
 

@@ -20,11 +20,13 @@ struct Server {
 };
 
 /// Everything that is handed in by reference or pointer outlives the result. malformed: the url.
-[[nodiscard]] Result<std::unique_ptr<pipeline::Source>> make_source(const Server& server, SourceSettings settings, http::Client& client,
-                                                                    Workers& workers, const Clock& clock, files::Cache* cache);
+[[nodiscard]] Result<std::unique_ptr<pipeline::Source>> make_source(const Server& server, SourceSettings settings,
+                                                                    http::Client& client, Workers& workers,
+                                                                    const Clock& clock, files::Cache* cache);
 
 [[nodiscard]] Result<std::unique_ptr<pipeline::Reporter>> make_reporter(const Server& server, ReporterSettings settings,
-                                                                        http::Client& client, Workers& workers, const Clock& clock);
+                                                                        http::Client& client, Workers& workers,
+                                                                        const Clock& clock);
 
 /// `type: dci` in outpost.yml and its own key `ui_url`.
 [[nodiscard]] config::SourceType source_type();

@@ -17,7 +17,8 @@ namespace json = boost::json;
 bool is_secret(std::string_view key) {
   const std::string name = to_lower(key);
   // Whole words that mean a secret whatever surrounds them, and the two structures that are known to hold one.
-  for (const std::string_view part : {"secret", "password", "passwd", "passphrase", "token", "private_key", "credential", "apikey", "api_key"})
+  for (const std::string_view part :
+       {"secret", "password", "passwd", "passphrase", "token", "private_key", "credential", "apikey", "api_key"})
     if (name.find(part) != std::string::npos) return true;
   return name == "registry" || name == "registries" || name == "auth" || name == "auths" || name == "authorization" ||
          name == "kubeconfig" || name == "pull-secret";
@@ -32,8 +33,9 @@ json::object only(const json::object& from, std::initializer_list<std::string_vi
 }
 
 json::object component_document(const json::object& component) {
-  json::object kept = only(component, {"id", "type", "name", "display_name", "version", "uid", "url", "tags", "title", "message",
-                                       "canonical_project_name", "released_at", "created_at", "topic_id", "team_id", "state", "data"});
+  json::object kept =
+      only(component, {"id", "type", "name", "display_name", "version", "uid", "url", "tags", "title", "message",
+                       "canonical_project_name", "released_at", "created_at", "topic_id", "team_id", "state", "data"});
   return kept;
 }
 
@@ -57,12 +59,14 @@ void strip_secrets(json::value& value) {
 
 json::object job_document(const json::object& job) {
   json::object document =
-      only(job, {"id", "name", "status", "state", "configuration", "comment", "url", "tags", "created_at", "topic_id", "team_id",
-                 "remoteci_id", "product_id", "pipeline_id", "previous_job_id", "status_reason"});
+      only(job, {"id", "name", "status", "state", "configuration", "comment", "url", "tags", "created_at", "topic_id",
+                 "team_id", "remoteci_id", "product_id", "pipeline_id", "previous_job_id", "status_reason"});
   const auto part = [&](std::string_view name, std::initializer_list<std::string_view> members) {
-    if (const auto* value = job.if_contains(name); value && value->is_object()) document[name] = only(value->get_object(), members);
+    if (const auto* value = job.if_contains(name); value && value->is_object())
+      document[name] = only(value->get_object(), members);
   };
-  part("topic", {"id", "name", "component_types", "component_types_optional", "product_id", "next_topic_id", "export_control"});
+  part("topic",
+       {"id", "name", "component_types", "component_types_optional", "product_id", "next_topic_id", "export_control"});
   part("remoteci", {"id", "name", "team_id"});
   part("team", {"id", "name"});
   part("pipeline", {"id", "name"});

@@ -17,8 +17,8 @@ constexpr std::size_t comment_limit = 1000;
 
 // The states in their order, before the verdict.
 constexpr std::array<std::string_view, 4> states{"new", "pre-run", "running", "post-run"};
-constexpr std::array<std::string_view, 4> comments{"job scheduled", "acquiring resources and components", "installing, certifying and testing",
-                                                   "collecting logs and results"};
+constexpr std::array<std::string_view, 4> comments{"job scheduled", "acquiring resources and components",
+                                                   "installing, certifying and testing", "collecting logs and results"};
 
 std::size_t state_of(job::Stage stage) {
   if (stage == job::Stage::acquire || stage == job::Stage::pre_run) return 1;
@@ -40,16 +40,26 @@ class Expansion {
   }
 
   std::vector<Item> run() {
-    if (event_.type == event::claim_granted) claimed();
-    else if (event_.type == event::stage_started) stage_started();
-    else if (event_.type == event::stage_ended) stage_ended();
-    else if (event_.type == event::log_cut) log_cut();
-    else if (event_.type == event::result_found) result_found();
-    else if (event_.type == event::artifact_found) artifact_found();
-    else if (event_.type == event::job_tagged) add(kind::tag, text("tag"), {{"tag", plain_text(text("tag"), 255)}});
-    else if (event_.type == event::job_warning) warned();
-    else if (event_.type == event::job_ended) ended();
-    else if (event_.type == event::job_withdrawn) withdrawn();
+    if (event_.type == event::claim_granted)
+      claimed();
+    else if (event_.type == event::stage_started)
+      stage_started();
+    else if (event_.type == event::stage_ended)
+      stage_ended();
+    else if (event_.type == event::log_cut)
+      log_cut();
+    else if (event_.type == event::result_found)
+      result_found();
+    else if (event_.type == event::artifact_found)
+      artifact_found();
+    else if (event_.type == event::job_tagged)
+      add(kind::tag, text("tag"), {{"tag", plain_text(text("tag"), 255)}});
+    else if (event_.type == event::job_warning)
+      warned();
+    else if (event_.type == event::job_ended)
+      ended();
+    else if (event_.type == event::job_withdrawn)
+      withdrawn();
     return std::move(items_);
   }
 
@@ -95,7 +105,8 @@ class Expansion {
     if (!stage) return;
     const std::size_t state = state_of(*stage);
     const std::size_t reached = posted(before_).back();
-    if (state > reached) add_state(states[state], states[state], std::string{comments[state]}).needs = {state_key(reached)};
+    if (state > reached)
+      add_state(states[state], states[state], std::string{comments[state]}).needs = {state_key(reached)};
   }
 
   void stage_ended() {
@@ -111,11 +122,13 @@ class Expansion {
 
   void log_cut() {
     const auto stage = job::parse_stage(text("stage"));
-    const auto step = std::find_if(before_.steps.begin(), before_.steps.end(), [&](const auto& one) { return one.id == event_.step_id; });
+    const auto step = std::find_if(before_.steps.begin(), before_.steps.end(),
+                                   [&](const auto& one) { return one.id == event_.step_id; });
     if (event_.blobs.empty() || !stage || step == before_.steps.end()) return;
     const auto& blob = event_.blobs.front();
     const std::uint64_t offset = blob.range ? blob.range->offset : 0;
-    Item& item = add(kind::log, event_.step_id + '/' + std::to_string(step->cuts), {{"log", log_name(*step)}, {"offset", offset}});
+    Item& item = add(kind::log, event_.step_id + '/' + std::to_string(step->cuts),
+                     {{"log", log_name(*step)}, {"offset", offset}});
     item.blob = blob;
     // The state of its stage, or the one before when that one was never due.
     const auto all = posted(before_);
@@ -143,11 +156,13 @@ class Expansion {
     const bool readable = !well_formed || !well_formed->is_bool() || well_formed->get_bool();
     const std::string name = stored_name(text("name"));
     // The server keeps a file that it cannot parse and answers 400: better to say at once that it is only text.
-    add(kind::result, text("name"), {{"name", name}, {"mime", readable ? junit_mime : "text/plain"}}).blob = event_.blobs.front();
+    add(kind::result, text("name"), {{"name", name}, {"mime", readable ? junit_mime : "text/plain"}}).blob =
+        event_.blobs.front();
     if (readable) return;
     const std::string problem = text("problem").empty() ? "it cannot be read" : text("problem");
-    add_note("result/" + text("name"), text("name") + ".warning.txt",
-             "The result file " + text("name") + " is not well-formed JUnit: " + problem + "\nIts tests are not counted.\n");
+    add_note(
+        "result/" + text("name"), text("name") + ".warning.txt",
+        "The result file " + text("name") + " is not well-formed JUnit: " + problem + "\nIts tests are not counted.\n");
   }
 
   void artifact_found() {
@@ -158,7 +173,8 @@ class Expansion {
     // Two steps may leave files of the same name; at the server each is to be found again.
     const auto same = std::count(before_.artifact_names.begin(), before_.artifact_names.end(), name);
     if (same > 0) name += "#" + std::to_string(same + 1);
-    Item& item = add(kind::artifact, event_.step_id + '/' + name, {{"name", stored_name(name)}, {"mime", safe_mime(mime)}});
+    Item& item =
+        add(kind::artifact, event_.step_id + '/' + name, {{"name", stored_name(name)}, {"mime", safe_mime(mime)}});
     item.blob = blob;
   }
 
@@ -178,8 +194,8 @@ class Expansion {
   void verdict(job::Verdict verdict) {
     const auto all = posted(before_);
     const bool ran = std::find(all.begin(), all.end(), std::size_t{2}) != all.end();
-    // A failure blames the product, which nobody had touched before `running`; the server would store it as an error too,
-    // but only in one of its two places.
+    // A failure blames the product, which nobody had touched before `running`; the server would store it as an error
+    // too, but only in one of its two places.
     if (verdict == job::Verdict::failure && !ran) verdict = job::Verdict::error;
     Item& item = add_state("verdict", to_string(verdict), verdict_comment(verdict));
     item.needs = {state_key(all.back())};
@@ -191,15 +207,16 @@ class Expansion {
 
   [[nodiscard]] std::string verdict_comment(job::Verdict verdict) const {
     std::string comment = before_.judgement ? before_.judgement->message : "";
-    if (comment.empty()) comment = verdict == job::Verdict::success ? "everything passed" : std::string{to_string(verdict)};
+    if (comment.empty())
+      comment = verdict == job::Verdict::success ? "everything passed" : std::string{to_string(verdict)};
     const auto& totals = before_.totals;
     if (totals.total > 0)
       comment += "; " + std::to_string(totals.total) + " tests: " + std::to_string(totals.success) + " passed, " +
                  std::to_string(totals.failures) + " failed, " + std::to_string(totals.errors) + " errors, " +
                  std::to_string(totals.skips) + " skipped";
     if (!before_.warnings.empty())
-      comment += "; " + std::to_string(before_.warnings.size()) + (before_.warnings.size() == 1 ? " warning: " : " warnings, the first: ") +
-                 before_.warnings.front();
+      comment += "; " + std::to_string(before_.warnings.size()) +
+                 (before_.warnings.size() == 1 ? " warning: " : " warnings, the first: ") + before_.warnings.front();
     return comment;
   }
 

@@ -11,8 +11,9 @@ namespace outpost::dci {
 
 /// Kinds of items, and what their bodies hold besides `job`, the job's id at the server.
 namespace kind {
-inline constexpr std::string_view state = "state";        ///< {status, comment}
-inline constexpr std::string_view log = "log";            ///< {log, offset}: a piece; its state's id comes from the item it needs.
+inline constexpr std::string_view state = "state";  ///< {status, comment}
+inline constexpr std::string_view log =
+    "log";  ///< {log, offset}: a piece; its state's id comes from the item it needs.
 inline constexpr std::string_view result = "result";      ///< {name, mime}
 inline constexpr std::string_view artifact = "artifact";  ///< {name, mime}
 inline constexpr std::string_view note = "note";          ///< {name, content}: a small text of our own.
@@ -22,6 +23,7 @@ inline constexpr std::string_view tag = "tag";            ///< {tag}
 
 /// What an event means at the control server: README.md, "What is reported". Pure: the same event and story give the
 /// same items. Nothing for jobs that `source` did not claim.
-[[nodiscard]] std::vector<journal::Item> expand(const job::Event& event, const job::Story& before, const std::string& source);
+[[nodiscard]] std::vector<journal::Item> expand(const job::Event& event, const job::Story& before,
+                                                const std::string& source);
 
 }  // namespace outpost::dci

@@ -29,7 +29,8 @@ std::string joined(const json::object& entry) {
 }
 
 bool is_sha256(const std::string& text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 Result<ListedFile> file_of(const json::value& entry) {
@@ -39,8 +40,10 @@ Result<ListedFile> file_of(const json::value& entry) {
   file.source = file.path;
   file.sha256 = to_lower(job::text_at(entry.get_object(), "sha256"));
   if (job::text_at(entry.get_object(), "name").empty()) return bad("an entry of files has no name");
-  if (!file.sha256.empty() && !is_sha256(file.sha256)) return bad("the sha256 of " + printable(file.path, 200) + " is none");
-  if (const std::int64_t size = job::number_at(entry.get_object(), "size", -1); size >= 0) file.size = static_cast<std::uint64_t>(size);
+  if (!file.sha256.empty() && !is_sha256(file.sha256))
+    return bad("the sha256 of " + printable(file.path, 200) + " is none");
+  if (const std::int64_t size = job::number_at(entry.get_object(), "size", -1); size >= 0)
+    file.size = static_cast<std::uint64_t>(size);
   return file;
 }
 
@@ -88,14 +91,17 @@ Result<FileList> parse_file_list(std::string_view text) {
     }
   if (const auto* directories = list_at(value.get_object(), "directories", wrong))
     for (const auto& entry : *directories) {
-      std::string path = entry.is_string() ? std::string{entry.get_string()} : entry.is_object() ? joined(entry.get_object()) : "";
+      std::string path = entry.is_string()   ? std::string{entry.get_string()}
+                         : entry.is_object() ? joined(entry.get_object())
+                                             : "";
       while (path.ends_with('/')) path.pop_back();
       if (path.empty()) return bad("an entry of directories is no path");
       list.directories.push_back(std::move(path));
     }
   if (const auto* links = list_at(value.get_object(), "symlinks", wrong))
     for (const auto& entry : *links) {
-      if (!entry.is_object() || job::text_at(entry.get_object(), "name").empty()) return bad("an entry of symlinks has no name");
+      if (!entry.is_object() || job::text_at(entry.get_object(), "name").empty())
+        return bad("an entry of symlinks has no name");
       list.links.push_back({joined(entry.get_object()), job::text_at(entry.get_object(), "destination")});
     }
   if (wrong) return bad("files, directories and symlinks must be lists");
@@ -104,7 +110,8 @@ Result<FileList> parse_file_list(std::string_view text) {
 
 bool is_archive(std::string_view path) {
   const std::string lower = to_lower(path);
-  return std::any_of(archive_endings.begin(), archive_endings.end(), [&](auto ending) { return lower.ends_with(ending); });
+  return std::any_of(archive_endings.begin(), archive_endings.end(),
+                     [&](auto ending) { return lower.ends_with(ending); });
 }
 
 std::vector<std::pair<std::string, std::string>> unpack_targets(const std::vector<ListedFile>& files) {
@@ -122,7 +129,8 @@ std::vector<std::pair<std::string, std::string>> unpack_targets(const std::vecto
     std::string target = directory + "unpacked";
     if (archives[directory] > 1) target += '/' + without_ending(file.path.substr(directory.size()));
     // x.tar and x.tar.gz beside each other.
-    const bool taken = std::any_of(targets.begin(), targets.end(), [&](const auto& one) { return one.second == target; });
+    const bool taken =
+        std::any_of(targets.begin(), targets.end(), [&](const auto& one) { return one.second == target; });
     targets.emplace_back(file.path, taken ? target + '-' + std::to_string(targets.size() + 1) : target);
   }
   return targets;

@@ -19,7 +19,9 @@ struct ListedFile {
   std::optional<std::uint64_t> size;
 };
 
-struct ListedLink { std::string path, destination; };
+struct ListedLink {
+  std::string path, destination;
+};
 
 /// What dci_files_list.json says (protocol §7).
 struct FileList {
@@ -30,8 +32,8 @@ struct FileList {
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
-/// malformed for what is no such list, has wrong types, or names one path twice with different contents. Whether the paths
-/// stay inside a directory is for whoever writes there.
+/// malformed for what is no such list, has wrong types, or names one path twice with different contents. Whether the
+/// paths stay inside a directory is for whoever writes there.
 [[nodiscard]] Result<FileList> parse_file_list(std::string_view text);
 
 /// Whether a file is an archive to be unpacked, by its name: .tar, .tar.gz, .tgz, .tar.xz, .tar.zst.

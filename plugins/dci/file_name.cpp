@@ -28,7 +28,8 @@ std::vector<std::string_view> characters_of(std::string_view text) {
 bool in_latin1(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return first >= 0x20 && first < 0x7F;
-  return character.size() == 2 && (first == 0xC3 || (first == 0xC2 && static_cast<unsigned char>(character[1]) >= 0xA0));
+  return character.size() == 2 &&
+         (first == 0xC3 || (first == 0xC2 && static_cast<unsigned char>(character[1]) >= 0xA0));
 }
 
 bool is_space(std::string_view character) { return character == " " || character == "\xC2\xA0"; }
@@ -89,7 +90,8 @@ std::string piece_name(std::string_view log, std::uint64_t offset) {
 std::string mime_of(std::string_view name) {
   const std::string lower = to_lower(name.substr(name.rfind('/') + 1));
   if (lower.starts_with("dci-extra") && lower.ends_with(".json")) return "application/dci-analytics+json";
-  for (const std::string_view end : {".log", ".txt", ".html", ".yaml", ".yml", ".trace", ".pcap", ".json", ".md", ".csv"})
+  for (const std::string_view end :
+       {".log", ".txt", ".html", ".yaml", ".yml", ".trace", ".pcap", ".json", ".md", ".csv"})
     if (lower.ends_with(end)) return "text/plain";
   if (lower.ends_with(".gz") || lower.ends_with(".tgz")) return "application/x-gzip";
   if (lower.ends_with(".xz")) return "application/x-xz";

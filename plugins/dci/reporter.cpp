@@ -51,14 +51,17 @@ bool has_value(const boost::json::object& job, const boost::json::object& wanted
 }  // namespace
 
 DciReporter::DciReporter(Api api, Workers& workers, ReporterSettings settings)
-    : api_{std::move(api)}, source_{std::move(settings.source)}, uploads_{api_, workers, std::move(settings.job_directory), settings.upload_limit} {}
+    : api_{std::move(api)},
+      source_{std::move(settings.source)},
+      uploads_{api_, workers, std::move(settings.job_directory), settings.upload_limit} {}
 
 std::vector<journal::Item> DciReporter::expand(const job::Event& event, const job::Story& before) const {
   return dci::expand(event, before, source_);
 }
 
 awaitable<Outcome> DciReporter::send(const journal::Item& item, const pipeline::Refs& refs) {
-  if (!is_id(text_of(item, "job"))) co_return Parked{"\"" + printable(text_of(item, "job"), 60) + "\" is not a job's id at the server"};
+  if (!is_id(text_of(item, "job")))
+    co_return Parked{"\"" + printable(text_of(item, "job"), 60) + "\" is not a job's id at the server"};
   if (item.kind == kind::state) co_return co_await send_state(item);
   if (item.kind == kind::value) co_return co_await send_value(item);
   if (item.kind == kind::tag) co_return co_await send_tag(item);
@@ -87,7 +90,8 @@ awaitable<Reply> DciReporter::job_of(const journal::Item& item) {
 }
 
 awaitable<Outcome> DciReporter::send_state(const journal::Item& item) {
-  boost::json::object body{{"job_id", text_of(item, "job")}, {"status", text_of(item, "status")}, {"comment", text_of(item, "comment")}};
+  boost::json::object body{
+      {"job_id", text_of(item, "job")}, {"status", text_of(item, "status")}, {"comment", text_of(item, "comment")}};
   Call call{.method = "POST", .path = "/api/v1/jobstates", .key = "jobstate"};
   call.body = std::move(body);
   const Reply reply = co_await api_.send(std::move(call));
@@ -130,8 +134,8 @@ awaitable<Outcome> DciReporter::send_value(const journal::Item& item) {
 awaitable<Outcome> DciReporter::send_tag(const journal::Item& item) {
   const std::string tag = text_of(item, "tag");
   if (tag.empty()) co_return Parked{"a tag without text"};
-  // The whole list is replaced, and every upload changes the job's etag meanwhile: read, add, write, until nobody was in
-  // between.
+  // The whole list is replaced, and every upload changes the job's etag meanwhile: read, add, write, until nobody was
+  // in between.
   for (int attempt = 0; attempt < tag_attempts; ++attempt) {
     const Reply read = co_await job_of(item);
     const auto* job = read.answer.object("job");

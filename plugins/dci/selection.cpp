@@ -19,9 +19,10 @@ namespace json = boost::json;
 constexpr std::array<std::string_view, 4> build_stages{"build:nightly", "build:dev", "build:candidate", "build:ga"};
 
 // What a component can be asked by; `data` and `tags` have their own rules.
-const std::vector<std::string> component_fields{"id",      "name",    "display_name", "version",  "uid",   "type",
-                                                "canonical_project_name", "title",  "message",  "url",   "released_at",
-                                                "topic_id", "team_id", "state",       "etag",     "created_at", "updated_at"};
+const std::vector<std::string> component_fields{
+    "id",    "name",       "display_name", "version",     "uid",      "type",    "canonical_project_name",
+    "title", "message",    "url",          "released_at", "topic_id", "team_id", "state",
+    "etag",  "created_at", "updated_at"};
 
 /// Text in which %3a, %3f and %26 are replaced, and where each character came from.
 struct Decoded {
@@ -47,7 +48,9 @@ Decoded decode(std::string_view text) {
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : written_{text}, decoded_{decode(text)} { selection_.text = std::string{text}; }
+  explicit Parser(std::string_view text) : written_{text}, decoded_{decode(text)} {
+    selection_.text = std::string{text};
+  }
 
   Result<Selection> parse() {
     const std::string& text = decoded_.text;
@@ -56,8 +59,8 @@ class Parser {
     if (equals < question) {
       selection_.type = to_lower(text.substr(0, equals));
       if (question != std::string::npos)
-        return error(question, "\"=\" and \"?\" cannot be combined; write " + selection_.type + "?version:" +
-                                   text.substr(equals + 1, question - equals - 1) + "&...");
+        return error(question, "\"=\" and \"?\" cannot be combined; write " + selection_.type +
+                                   "?version:" + text.substr(equals + 1, question - equals - 1) + "&...");
       if (auto checked = check_type(0); !checked) return checked.error();
       if (auto added = add_field("version", text.substr(equals + 1), equals + 1); !added) return added.error();
       return std::move(selection_);
@@ -77,8 +80,8 @@ class Parser {
  private:
   Error error(std::size_t at, const std::string& message) const {
     return Error{Fault::malformed, "selection \"" + printable(written_, 200) + "\", character " +
-                                       std::to_string(decoded_.origin.at(std::min(at, decoded_.origin.size() - 1))) + ": " +
-                                       message};
+                                       std::to_string(decoded_.origin.at(std::min(at, decoded_.origin.size() - 1))) +
+                                       ": " + message};
   }
 
   Result<void> check_type(std::size_t at) const {
@@ -94,7 +97,8 @@ class Parser {
   Result<void> add_term(const std::string& term, std::size_t at) {
     const auto colon = term.find(':');
     if (term.empty()) return error(at, "a condition is missing (example: tags:build:ga)");
-    if (colon == std::string::npos) return error(at, "\"" + printable(term, 100) + "\" is not field:value (example: name:4.14.1)");
+    if (colon == std::string::npos)
+      return error(at, "\"" + printable(term, 100) + "\" is not field:value (example: name:4.14.1)");
     const std::string field = term.substr(0, colon);
     const std::string value = term.substr(colon + 1);
     if (field == "tags") return add_tags(value, at + colon + 1);
@@ -119,8 +123,9 @@ class Parser {
   Result<void> add_tags(const std::string& value, std::size_t at) {
     for (const auto& tag : split(value, ',')) {
       if (tag.empty()) return error(at, "a tag is missing (example: tags:build:ga,daily)");
-      auto& list = std::find(build_stages.begin(), build_stages.end(), tag) == build_stages.end() ? selection_.tags
-                                                                                                    : selection_.build_tags;
+      auto& list = std::find(build_stages.begin(), build_stages.end(), tag) == build_stages.end()
+                       ? selection_.tags
+                       : selection_.build_tags;
       list.push_back(tag);
       at += tag.size() + 1;
     }
@@ -130,7 +135,8 @@ class Parser {
   void finish_build_tags() {
     if (selection_.build_tags.empty()) return;
     auto furthest = build_stages.begin();
-    for (const auto& tag : selection_.build_tags) furthest = std::max(furthest, std::find(build_stages.begin(), build_stages.end(), tag));
+    for (const auto& tag : selection_.build_tags)
+      furthest = std::max(furthest, std::find(build_stages.begin(), build_stages.end(), tag));
     selection_.build_tags.assign(furthest, build_stages.end());
   }
 
@@ -151,7 +157,8 @@ Result<int> days_of(const json::value& value, const std::string& text) {
     good = failed == std::errc{} && end == digits.data() + digits.size();
   }
   if (!good || days < 1 || days > 36500)
-    return Error{Fault::malformed, "selection " + printable(text, 200) + ": max_age: a whole number of days from 1 is due"};
+    return Error{Fault::malformed,
+                 "selection " + printable(text, 200) + ": max_age: a whole number of days from 1 is due"};
   return days;
 }
 
@@ -160,7 +167,8 @@ Result<std::vector<std::string>> texts_of(const json::value& value, const std::s
   std::vector<std::string> texts;
   const json::array one{value};
   for (const auto& element : value.is_array() ? value.get_array() : one) {
-    if (!element.is_string() || element.get_string().empty()) return Error{Fault::malformed, where + ": a list of tags is due"};
+    if (!element.is_string() || element.get_string().empty())
+      return Error{Fault::malformed, where + ": a list of tags is due"};
     texts.emplace_back(element.get_string());
   }
   return texts;
@@ -170,15 +178,17 @@ Result<Selection> parse_mapping(std::string_view text) {
   boost::system::error_code failed;
   const json::value value = json::parse({text.data(), text.size()}, failed);
   const std::string shown{text};
-  if (failed || !value.is_object()) return Error{Fault::malformed, "selection " + printable(shown, 200) + ": not a JSON object"};
+  if (failed || !value.is_object())
+    return Error{Fault::malformed, "selection " + printable(shown, 200) + ": not a JSON object"};
   Selection selection;
   for (const auto& [key_view, element] : value.get_object()) {
     const std::string key{key_view};
     const std::string where = "selection " + printable(shown, 200) + ": " + printable(key, 100);
     if (key == "type") {
       // The type may carry conditions: {type: "ocp?version:4.16*", max_age: 3}.
-      auto inner = element.is_string() ? parse_selection(std::string_view{element.get_string().data(), element.get_string().size()})
-                                       : Result<Selection>{Error{Fault::malformed, "not a text"}};
+      auto inner = element.is_string()
+                       ? parse_selection(std::string_view{element.get_string().data(), element.get_string().size()})
+                       : Result<Selection>{Error{Fault::malformed, "not a text"}};
       if (!inner) return std::move(inner).error().in(where);
       selection.type = inner->type;
       selection.fields = inner->fields;
@@ -199,120 +209,18 @@ Result<Selection> parse_mapping(std::string_view text) {
       return Error{Fault::malformed, where + ": unknown key" + (meant ? "; did you mean " + *meant + "?" : "")};
     }
   }
-  if (selection.type.empty()) return Error{Fault::malformed, "selection " + printable(shown, 200) + ": the key type is missing"};
+  if (selection.type.empty())
+    return Error{Fault::malformed, "selection " + printable(shown, 200) + ": the key type is missing"};
   selection.text = shown;
   selection.by_creation = true;
   return selection;
 }
 
-/// Midnight UTC, so many days ago, in the form of `created_after`.
-std::string days_before(Timestamp now, int days) {
-  const auto midnight = std::chrono::floor<std::chrono::days>(now) - std::chrono::days{days};
-  std::string text = to_rfc3339(Timestamp{midnight});
-  text.pop_back();  // The server's format has no zone.
-  return text;
-}
-
-bool fields_name(const Selection& selection, std::string_view field) {
-  return std::any_of(selection.fields.begin(), selection.fields.end(), [&](const auto& term) { return term.field == field; });
-}
-
-std::string query_of(const Selection& selection, const std::string& priority_tag) {
-  std::string query = "and(";
-  if (!fields_name(selection, "state")) query += "eq(state,active),";
-  query += "eq(type," + selection.type + ')';
-  for (const auto& term : selection.fields)
-    query += term.wildcard ? ",ilike(" + term.field + ',' + replace_all(term.value, "*", "%") + ')'
-                           : ",eq(" + term.field + ',' + term.value + ')';
-  for (const auto& tag : selection.tags) query += ",contains(tags," + tag + ')';
-  if (!priority_tag.empty()) query += ",contains(tags," + priority_tag + ')';
-  if (selection.build_tags.size() == 1) query += ",contains(tags," + selection.build_tags.front() + ')';
-  if (selection.build_tags.size() > 1) {
-    query += ",or(";
-    for (const auto& tag : selection.build_tags) query += (tag == selection.build_tags.front() ? "contains(tags," : ",contains(tags,") + tag + ')';
-    query += ')';
-  }
-  return query + ')';
-}
-
-/// As much of the selection as `where` can carry; it is a list of equalities only.
-std::string where_of(const Selection& selection, const std::string& priority_tag) {
-  std::string where;
-  const auto add = [&](const std::string& field, const std::string& value) {
-    if (fits_where(value)) where += (where.empty() ? "" : ",") + field + ':' + value;
-  };
-  add("type", selection.type);
-  if (!fields_name(selection, "state")) add("state", "active");
-  for (const auto& term : selection.fields)
-    if (!term.wildcard) add(term.field, term.value);
-  for (const auto& tag : selection.tags) add("tags", tag);
-  if (!priority_tag.empty()) add("tags", priority_tag);
-  return where;
-}
-
-bool fits(const Selection& selection, const std::string& priority_tag) {
-  const auto plain = [](const std::string& value) { return fits_query_language(value); };
-  return plain(selection.type) && (priority_tag.empty() || plain(priority_tag)) &&
-         std::all_of(selection.tags.begin(), selection.tags.end(), plain) &&
-         std::all_of(selection.fields.begin(), selection.fields.end(), [](const FieldTerm& term) {
-           // A percent sign of the user's own would be a wildcard inside ilike.
-           return term.wildcard ? term.value.find('%') == std::string::npos && fits_query_language(replace_all(term.value, "*", "%"))
-                                : fits_query_language(term.value);
-         });
-}
-
 }  // namespace
-
-bool fits_query_language(std::string_view value) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view{"_- %.:/"}.find(c) != std::string_view::npos;
-  };
-  // Spaces at the ends are skipped by the server's parser.
-  return !value.empty() && value.front() != ' ' && value.back() != ' ' && std::all_of(value.begin(), value.end(), allowed);
-}
-
-bool fits_where(std::string_view value) {
-  return !value.empty() && value.find(',') == std::string_view::npos && !value.ends_with('*') && trim(value) == value;
-}
 
 Result<Selection> parse_selection(std::string_view text) {
   if (trim(text).starts_with('{')) return parse_mapping(trim(text));
   return Parser{trim(text)}.parse();
-}
-
-std::vector<ComponentQuery> compile(const Selection& selection, Timestamp now) {
-  std::vector<std::string> tags = selection.priority_tags;
-  if (tags.empty()) tags.emplace_back();
-  std::vector<ComponentQuery> queries;
-  for (auto& tag : tags) {
-    ComponentQuery query;
-    if (fits(selection, tag)) query.parameters.emplace_back("query", query_of(selection, tag));
-    // A type with a comma in it can be asked for in neither way: then everything is read and looked at here.
-    else if (auto where = where_of(selection, tag); !where.empty()) query.parameters.emplace_back("where", std::move(where));
-    query.parameters.emplace_back("sort", selection.by_creation ? "-created_at" : "-released_at");
-    if (selection.max_age_days) query.parameters.emplace_back("created_after", days_before(now, *selection.max_age_days));
-    query.priority_tag = std::move(tag);
-    queries.push_back(std::move(query));
-  }
-  return queries;
-}
-
-bool matches(const Selection& selection, const ComponentQuery& query, const json::object& component) {
-  if (!equal_ignoring_case(job::text_at(component, "type"), selection.type)) return false;
-  const std::string state = job::text_at(component, "state");
-  if (!fields_name(selection, "state") && !state.empty() && state != "active") return false;
-  for (const auto& term : selection.fields) {
-    const std::string value = job::text_at(component, term.field);
-    // matches_glob would take a question mark for a wildcard.
-    const auto plain = [](const std::string& text) { return replace_all(to_lower(text), "?", "\x01"); };
-    if (term.wildcard ? !matches_glob(plain(value), plain(term.value)) : value != term.value) return false;
-  }
-  const auto tags = job::texts_at(component, "tags");
-  const auto has = [&](const std::string& tag) { return std::find(tags.begin(), tags.end(), tag) != tags.end(); };
-  if (!query.priority_tag.empty() && !has(query.priority_tag)) return false;
-  return std::all_of(selection.tags.begin(), selection.tags.end(), has) &&
-         (selection.build_tags.empty() || std::any_of(selection.build_tags.begin(), selection.build_tags.end(), has));
 }
 
 }  // namespace outpost::dci

@@ -49,7 +49,8 @@ struct ComponentQuery {
 
 /// Whether a component as the server describes it is what was meant. The server's own filters are wider: its
 /// comparisons ignore case and `_` is a wildcard in its patterns.
-[[nodiscard]] bool matches(const Selection& selection, const ComponentQuery& query, const boost::json::object& component);
+[[nodiscard]] bool matches(const Selection& selection, const ComponentQuery& query,
+                           const boost::json::object& component);
 
 /// Characters that a value of the server's query language may have.
 [[nodiscard]] bool fits_query_language(std::string_view value);

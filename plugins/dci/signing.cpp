@@ -41,7 +41,8 @@ Result<Credentials> make_credentials(std::string_view client_id, std::string_vie
                                        "\" is not one (example: remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f; in "
                                        "credentials files it is DCI_CLIENT_ID)"};
   const std::string_view trimmed = trim(secret);
-  if (trimmed.empty()) return Error{Fault::malformed, "the API secret is empty (in credentials files it is DCI_API_SECRET)"};
+  if (trimmed.empty())
+    return Error{Fault::malformed, "the API secret is empty (in credentials files it is DCI_API_SECRET)"};
   return Credentials{client, std::string{trimmed}};
 }
 
@@ -56,17 +57,21 @@ Signature sign(const ToSign& request, const Credentials& credentials, Timestamp 
   const std::string scope = day + '/' + std::string{scheme.region} + "/api/" + std::string{scheme.terminator};
   const std::string signed_headers = "host;" + std::string{scheme.date_header};
   // Decoded twice: the server gets a decoded path from its framework and decodes it once more.
-  signature.canonical_request = request.method + '\n' + percent_decode(percent_decode(path)) + '\n' + canonical_query(query) +
-                                "\nhost:" + request.host + '\n' + std::string{scheme.date_header} + ':' + signature.date +
-                                "\n\n" + signed_headers + '\n' + request.body_sha256;
+  signature.canonical_request = request.method + '\n' + percent_decode(percent_decode(path)) + '\n' +
+                                canonical_query(query) + "\nhost:" + request.host + '\n' +
+                                std::string{scheme.date_header} + ':' + signature.date + "\n\n" + signed_headers +
+                                '\n' + request.body_sha256;
   const std::string algorithm = std::string{scheme.key_prefix} + "-HMAC-SHA256";
-  signature.string_to_sign = algorithm + '\n' + signature.date + '\n' + scope + '\n' + sha256_hex(signature.canonical_request);
+  signature.string_to_sign =
+      algorithm + '\n' + signature.date + '\n' + scope + '\n' + sha256_hex(signature.canonical_request);
 
   std::string key = hmac_sha256(std::string{scheme.key_prefix} + credentials.secret, day);
-  for (const std::string_view part : {scheme.region, std::string_view{"api"}, scheme.terminator}) key = hmac_sha256(key, part);
+  for (const std::string_view part : {scheme.region, std::string_view{"api"}, scheme.terminator})
+    key = hmac_sha256(key, part);
   signature.key_hex = to_hex(key);
   // One line and exactly these spaces: the server splits at them and answers 500 to anything else.
-  signature.authorization = algorithm + " Credential=" + credentials.client + '/' + scope + ", SignedHeaders=" + signed_headers +
+  signature.authorization = algorithm + " Credential=" + credentials.client + '/' + scope +
+                            ", SignedHeaders=" + signed_headers +
                             ", Signature=" + to_hex(hmac_sha256(key, signature.string_to_sign));
   return signature;
 }

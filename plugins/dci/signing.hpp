@@ -18,12 +18,13 @@ struct Credentials {
   [[nodiscard]] std::string id() const;
 };
 
-/// Reads `DCI_CLIENT_ID`: "remoteci/<uuid>", "feeder/<uuid>", or a bare uuid, which is a remoteci's. malformed otherwise.
+/// Reads `DCI_CLIENT_ID`: "remoteci/<uuid>", "feeder/<uuid>", or a bare uuid, which is a remoteci's. malformed
+/// otherwise.
 [[nodiscard]] Result<Credentials> make_credentials(std::string_view client_id, std::string_view secret);
 
 /// The words that differ between the two dialects of the same signature; the server takes both.
 struct SignatureScheme {
-  std::string_view key_prefix;   ///< Also the first word of the header: "<prefix>-HMAC-SHA256".
+  std::string_view key_prefix;  ///< Also the first word of the header: "<prefix>-HMAC-SHA256".
   std::string_view region;
   std::string_view terminator;
   std::string_view date_header;  ///< Lower case, as it is signed.
@@ -52,7 +53,8 @@ struct Signature {
                              const SignatureScheme& scheme = dci2_scheme);
 
 /// Of an empty body.
-inline constexpr std::string_view sha256_of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+inline constexpr std::string_view sha256_of_nothing =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// How far apart the two clocks may be before every signature is refused as expired.
 inline constexpr std::chrono::minutes clock_window{15};

@@ -13,14 +13,10 @@ namespace {
 
 using boost::asio::awaitable;
 using pipeline::Candidates;
-using pipeline::Claimed;
-using pipeline::ClaimRequest;
 
 constexpr std::chrono::minutes topic_lifetime{10};
 
-bool is_local(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
+bool is_local(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
 bool is_web_address(const std::string& url) { return url.starts_with("http://") || url.starts_with("https://"); }
 
@@ -31,50 +27,29 @@ std::vector<std::string> types_of(const boost::json::object& topic) {
   return types;
 }
 
-/// The body of POST /jobs.
-boost::json::object job_body(const ClaimRequest& request, const std::string& topic_id, const std::string& previous) {
-  const auto& definition = request.job.definition;
-  boost::json::array components, tags;
-  for (const auto& component : request.job.components) components.emplace_back(component.id);
-  for (const auto& tag : definition.tags)
-    if (!trim(tag).empty()) tags.emplace_back(plain_text(tag, 255));
-  tags.emplace_back(claim_tag(request.claim_id));
-  boost::json::object body{{"topic_id", topic_id}, {"components", components}, {"tags", tags}, {"name", plain_text(definition.name, 255)}};
-  const auto add = [&](std::string_view key, const std::string& value) {
-    if (!value.empty()) body[key] = plain_text(value, value.size());
-  };
-  add("comment", definition.comment);
-  add("configuration", definition.configuration);
-  add("url", definition.url);
-  add("previous_job_id", previous);
-  return body;
-}
-
-std::vector<std::string> missing_components(const boost::json::object& job, const ClaimRequest& request) {
-  std::set<std::string> there;
-  if (const auto* list = job.if_contains("components"); list && list->is_array())
-    for (const auto& component : list->get_array())
-      if (component.is_object()) there.insert(job::text_at(component.get_object(), "id"));
-  std::vector<std::string> missing;
-  for (const auto& component : request.job.components)
-    if (!there.contains(component.id)) missing.push_back(component.id);
-  return missing;
-}
-
 }  // namespace
 
-std::string claim_tag(const std::string& claim_id) { return "outpost:" + claim_id; }
-
-DciSource::DciSource(Api api, http::Client& client, Workers& workers, const Clock& clock, files::Cache* cache, SourceSettings settings)
-    : api_{std::move(api)}, clock_{clock}, settings_{std::move(settings)},
-      files_{api_, client, workers, cache, settings_.limits, settings_.allow_local_redirects || is_local(api_.parsed().host), settings_.download} {}
+DciSource::DciSource(Api api, http::Client& client, Workers& workers, const Clock& clock, files::Cache* cache,
+                     SourceSettings settings)
+    : api_{std::move(api)},
+      clock_{clock},
+      settings_{std::move(settings)},
+      files_{api_,
+             client,
+             workers,
+             cache,
+             settings_.limits,
+             settings_.allow_local_redirects || is_local(api_.parsed().host),
+             settings_.download} {}
 
 Result<void> DciSource::check(const job::Definition& definition) const {
   const std::string where = "job " + printable(definition.name, 200);
   if (!api_.credentials().client.starts_with("remoteci/"))
-    return Error{Fault::refused, where + ": the source " + settings_.name + " signs in as " + api_.credentials().client + "; only a remoteci can take jobs"};
+    return Error{Fault::refused, where + ": the source " + settings_.name + " signs in as " +
+                                     api_.credentials().client + "; only a remoteci can take jobs"};
   if (definition.topic.empty()) return Error{Fault::malformed, where + ": the topic is missing (example: OCP-4.16)"};
-  if (definition.selections.empty()) return Error{Fault::malformed, where + ": components are missing (example: [\"ocp?tags:build:ga\"])"};
+  if (definition.selections.empty())
+    return Error{Fault::malformed, where + ": components are missing (example: [\"ocp?tags:build:ga\"])"};
   for (const auto& text : definition.selections)
     if (auto selection = parse_selection(text); !selection) return std::move(selection).error().in(where);
   if (!definition.url.empty() && !is_web_address(definition.url))
@@ -105,22 +80,27 @@ awaitable<Result<DciSource::Topic>> DciSource::read_topic(std::string name) {
   all.query.emplace_back("where", "state:active");
   const Reply every = co_await api_.list(std::move(all), std::move(row), page_size, 5);
   const auto meant = every.ok() ? nearest(name, names) : std::nullopt;
-  co_return Error{Fault::refused, "topic \"" + printable(name, 200) + "\": not found at " + api_.url() + ", or the team of " +
-                                      api_.credentials().client + " has no permission for it (the server does not tell which)" +
-                                      (meant && *meant != name ? "; did you mean \"" + printable(*meant, 200) + "\"?" : "")};
+  co_return Error{Fault::refused,
+                  "topic \"" + printable(name, 200) + "\": not found at " + api_.url() + ", or the team of " +
+                      api_.credentials().client + " has no permission for it (the server does not tell which)" +
+                      (meant && *meant != name ? "; did you mean \"" + printable(*meant, 200) + "\"?" : "")};
 }
 
 awaitable<Result<DciSource::Topic>> DciSource::topic(std::string name) {
-  if (const auto known = topics_.find(name); known != topics_.end() && clock_.now() - known->second.read_at < topic_lifetime)
+  if (const auto known = topics_.find(name);
+      known != topics_.end() && clock_.now() - known->second.read_at < topic_lifetime)
     co_return known->second;
   std::string copy = name;
   auto read = co_await read_topic(std::move(copy));
-  if (read) topics_[name] = *read;
-  else topics_.erase(name);
+  if (read)
+    topics_[name] = *read;
+  else
+    topics_.erase(name);
   co_return read;
 }
 
-awaitable<Result<std::vector<job::Component>>> DciSource::matching(Topic topic, Selection selection, std::size_t depth) {
+awaitable<Result<std::vector<job::Component>>> DciSource::matching(Topic topic, Selection selection,
+                                                                   std::size_t depth) {
   std::vector<job::Component> components;
   for (const auto& query : compile(selection, clock_.now())) {
     Call call{.path = "/api/v1/topics/" + topic.id + "/components", .query = query.parameters, .key = "components"};
@@ -155,89 +135,13 @@ awaitable<Result<std::vector<Candidates>>> DciSource::poll(const job::Definition
     }
     if (components->empty() && std::find(found->types.begin(), found->types.end(), type) == found->types.end()) {
       const auto meant = nearest(type, found->types);
-      warn_once("job " + printable(definition.name, 200) + ": the topic " + printable(definition.topic, 200) + " has no component type \"" +
-                type + "\"; it has " + printable(join(found->types, ", "), 500) + (meant ? "; did you mean " + printable(*meant, 100) + "?" : ""));
+      warn_once("job " + printable(definition.name, 200) + ": the topic " + printable(definition.topic, 200) +
+                " has no component type \"" + type + "\"; it has " + printable(join(found->types, ", "), 500) +
+                (meant ? "; did you mean " + printable(*meant, 100) + "?" : ""));
     }
     all.push_back({text, std::move(*components)});
   }
   co_return all;
-}
-
-/// The newest job of the same name, topic and remoteci: what the server and its people compare with. "" when there is none.
-awaitable<Result<std::string>> DciSource::previous_job(const job::Definition& definition, std::string topic_id) {
-  const std::string name = plain_text(definition.name, 255);
-  Call call{.path = "/api/v1/jobs", .key = "jobs"};
-  call.query.emplace_back("sort", "-created_at");
-  call.query.emplace_back("where", (fits_where(name) ? "name:" + name + "," : std::string{}) + "topic_id:" + topic_id +
-                                       ",remoteci_id:" + api_.credentials().id() + ",state:active");
-  std::string found;
-  std::function<bool(const boost::json::object&)> row = [&](const boost::json::object& one) {
-    if (job::text_at(one, "name") != name || !is_id(job::text_at(one, "id"))) return true;
-    found = job::text_at(one, "id");
-    return false;
-  };
-  // Job rows are large, and the right one is nearly always the first.
-  const Reply reply = co_await api_.list(std::move(call), std::move(row), fits_where(name) ? 1 : 20, 5);
-  if (!reply.ok()) co_return reply.error();
-  co_return found;
-}
-
-awaitable<Result<Claimed>> DciSource::claim(const ClaimRequest& request) {
-  const auto& definition = request.job.definition;
-  std::string topic_id = request.job.components.empty() ? "" : request.job.components.front().topic_id;
-  if (!is_id(topic_id)) {
-    std::string name = definition.topic;
-    auto found = co_await topic(std::move(name));
-    if (!found) co_return found.error();
-    topic_id = found->id;
-  }
-  std::string for_previous = topic_id;
-  auto previous = co_await previous_job(definition, std::move(for_previous));
-  if (!previous) co_return previous.error();
-
-  Call call{.method = "POST", .path = "/api/v1/jobs", .key = "job"};
-  call.body = job_body(request, topic_id, *previous);
-  call.idle_timeout = std::chrono::minutes{2};
-  const Reply reply = co_await api_.send(std::move(call));
-  if (reply.judged.meaning == Meaning::retry_later || reply.judged.meaning == Meaning::fix_credentials) co_return reply.error();
-  const auto* made = reply.answer.object("job");
-  std::string id = reply.ok() && made ? job::text_at(*made, "id") : "";
-  if (!is_id(id)) {
-    // A component that was refused leaves a job without components behind.
-    std::string claim_id = request.claim_id;
-    auto marked = co_await marked_job(std::move(claim_id));
-    if (!marked) co_return marked.error();
-    if (marked->empty()) co_return reply.ok() ? Error{Fault::retry_later, "POST /api/v1/jobs: an answer without the job's id"} : reply.error();
-    id = *marked;
-  }
-  co_return co_await complete(std::move(id), request);
-}
-
-awaitable<Result<std::string>> DciSource::marked_job(std::string claim_id) {
-  const std::string tag = claim_tag(claim_id);
-  std::string found;
-  std::function<bool(const boost::json::object&)> row = [&](const boost::json::object& one) {
-    const auto tags = job::texts_at(one, "tags");
-    const std::string id = job::text_at(one, "id");
-    if (!is_id(id) || std::find(tags.begin(), tags.end(), tag) == tags.end() || job::text_at(one, "remoteci_id") != api_.credentials().id()) return true;
-    found = id;
-    return false;
-  };
-  Call call{.path = "/api/v1/jobs", .query = {{"sort", "created_at"}, {"where", "tags:" + tag}}, .key = "jobs"};
-  const Reply reply = co_await api_.list(std::move(call), std::move(row), 5);
-  if (!reply.ok()) co_return reply.error();
-  co_return found;
-}
-
-awaitable<Result<std::optional<Claimed>>> DciSource::find(const ClaimRequest& request) {
-  std::string claim_id = request.claim_id;
-  auto marked = co_await marked_job(std::move(claim_id));
-  if (!marked) co_return marked.error();
-  if (marked->empty()) co_return std::optional<Claimed>{};
-  std::string id = *marked;
-  auto claimed = co_await complete(std::move(id), request);
-  if (!claimed) co_return claimed.error();
-  co_return std::optional<Claimed>{std::move(*claimed)};
 }
 
 awaitable<Reply> DciSource::get_job(std::string id) {
@@ -245,54 +149,9 @@ awaitable<Reply> DciSource::get_job(std::string id) {
   co_return co_await api_.send(std::move(call));
 }
 
-/// Attaches the components that the job should have and has not, and reads it as it is then.
-awaitable<Result<Claimed>> DciSource::complete(std::string id, const ClaimRequest& request) {
-  std::string copy = id;
-  Reply reply = co_await get_job(std::move(copy));
-  if (!reply.ok()) co_return reply.error();
-  const auto missing = missing_components(reply.answer.row("job"), request);
-  for (const auto& component : missing) {
-    Call call{.method = "POST", .path = "/api/v1/jobs/" + id + "/components"};
-    call.body = boost::json::object{{"id", component}};
-    const Reply added = co_await api_.send(std::move(call));
-    // It answers 201 when the component is there already; a 409 comes from a race with ourselves.
-    if (added.ok() || added.judged.meaning == Meaning::duplicate) continue;
-    if (added.judged.meaning != Meaning::retry_later && added.judged.meaning != Meaning::fix_credentials) {
-      copy = id;
-      std::string reason = "a component cannot be attached: " + added.judged.message;
-      co_await give_up(std::move(copy), std::move(reason));
-    }
-    co_return added.error();
-  }
-  if (!missing.empty()) {
-    copy = id;
-    reply = co_await get_job(std::move(copy));
-    if (!reply.ok()) co_return reply.error();
-  }
-  Claimed claimed;
-  claimed.claim = {settings_.name, id, ""};
-  claimed.url = page_of(id);
-  claimed.document = job_document(reply.answer.row("job"));
-  co_return claimed;
-}
-
-/// Nobody will run this job: do not leave it there as new for ever. Best effort.
-awaitable<void> DciSource::give_up(std::string id, std::string reason) {
-  Call call{.method = "POST", .path = "/api/v1/jobstates", .key = "jobstate"};
-  call.body = boost::json::object{{"job_id", id}, {"status", "error"}, {"comment", plain_text(reason, 1000)}};
-  const Reply ignored = co_await api_.send(std::move(call));
-  static_cast<void>(ignored);
-}
-
-std::string DciSource::page_of(const std::string& id) const {
-  std::string ui = settings_.ui_url;
-  if (ui.empty() && api_.parsed().host == "api.distributed-ci.io") ui = "https://www.distributed-ci.io";
-  while (ui.ends_with('/')) ui.pop_back();
-  return ui.empty() ? api_.url() + "/api/v1/jobs/" + id : ui + "/jobs/" + id + "/jobStates";
-}
-
 awaitable<Result<pipeline::Watched>> DciSource::watch(const job::Claim& claim) {
-  if (!is_id(claim.external_ref)) co_return Error{Fault::malformed, "\"" + printable(claim.external_ref, 60) + "\" is not a job's id"};
+  if (!is_id(claim.external_ref))
+    co_return Error{Fault::malformed, "\"" + printable(claim.external_ref, 60) + "\" is not a job's id"};
   std::string id = claim.external_ref;
   const Reply reply = co_await get_job(std::move(id));
   if (reply.judged.meaning == Meaning::gone) co_return pipeline::Watched{true, "deleted at the control server"};
@@ -304,7 +163,8 @@ awaitable<Result<pipeline::Watched>> DciSource::watch(const job::Claim& claim) {
   // A state of ours that was still on its way may have covered somebody's "killed": look at all of them.
   bool killed = status == "killed";
   if (const auto* states = job->if_contains("jobstates"); states && states->is_array())
-    for (const auto& one : states->get_array()) killed = killed || (one.is_object() && job::text_at(one.get_object(), "status") == "killed");
+    for (const auto& one : states->get_array())
+      killed = killed || (one.is_object() && job::text_at(one.get_object(), "status") == "killed");
   if (killed) co_return pipeline::Watched{true, "set to killed at the control server"};
   if (status == "success" || status == "failure" || status == "error")
     co_return pipeline::Watched{false, "somebody set the job to " + status + " at the control server"};

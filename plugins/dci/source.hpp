@@ -14,8 +14,8 @@
 namespace outpost::dci {
 
 struct SourceSettings {
-  std::string name;    ///< The instance: Claim::source.
-  std::string ui_url;  ///< Where people look at jobs; empty: known for distributed-ci.io only.
+  std::string name;                    ///< The instance: Claim::source.
+  std::string ui_url;                  ///< Where people look at jobs; empty: known for distributed-ci.io only.
   bool allow_local_redirects = false;  ///< Also when the control server itself is at a loopback address.
   FetchLimits limits;
   files::DownloadOptions download;
@@ -26,13 +26,15 @@ struct SourceSettings {
 class DciSource final : public pipeline::Source {
  public:
   /// Client, workers, clock and cache (which may be nullptr) outlive it.
-  DciSource(Api api, http::Client& client, Workers& workers, const Clock& clock, files::Cache* cache, SourceSettings settings);
+  DciSource(Api api, http::Client& client, Workers& workers, const Clock& clock, files::Cache* cache,
+            SourceSettings settings);
   DciSource(const DciSource&) = delete;  // Its parts refer to each other.
   DciSource& operator=(const DciSource&) = delete;
 
   [[nodiscard]] std::string_view name() const override { return settings_.name; }
   Result<void> check(const job::Definition& definition) const override;
-  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition, std::size_t depth) override;
+  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition,
+                                                                         std::size_t depth) override;
   boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override;
   boost::asio::awaitable<Result<std::optional<pipeline::Claimed>>> find(const pipeline::ClaimRequest& request) override;
   boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim& claim) override;
@@ -47,7 +49,8 @@ class DciSource final : public pipeline::Source {
 
   boost::asio::awaitable<Result<Topic>> topic(std::string name);
   boost::asio::awaitable<Result<Topic>> read_topic(std::string name);
-  boost::asio::awaitable<Result<std::vector<job::Component>>> matching(Topic topic, Selection selection, std::size_t depth);
+  boost::asio::awaitable<Result<std::vector<job::Component>>> matching(Topic topic, Selection selection,
+                                                                       std::size_t depth);
   boost::asio::awaitable<Result<std::string>> previous_job(const job::Definition& definition, std::string topic_id);
   boost::asio::awaitable<Result<std::string>> marked_job(std::string claim_id);
   boost::asio::awaitable<Result<pipeline::Claimed>> complete(std::string id, const pipeline::ClaimRequest& request);

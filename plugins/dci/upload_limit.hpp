@@ -22,7 +22,8 @@ class UploadLimit {
   [[nodiscard]] std::uint64_t piece() const {
     std::uint64_t size = configured_.value_or(std::numeric_limits<std::uint64_t>::max());
     if (size < smallest_refused_) return size;
-    if (largest_accepted_ > 0 && largest_accepted_ < smallest_refused_ && largest_accepted_ >= smallest_refused_ / 4) return largest_accepted_;
+    if (largest_accepted_ > 0 && largest_accepted_ < smallest_refused_ && largest_accepted_ >= smallest_refused_ / 4)
+      return largest_accepted_;
     return smallest_refused_ > server_default ? server_default : smallest_refused_ / 2;
   }
 

@@ -42,7 +42,8 @@ std::chrono::milliseconds patience(std::uint64_t size) {
 }  // namespace
 
 std::string UploadLimit::describe() const {
-  if (configured_ && *configured_ < smallest_refused_) return "at most " + in_bytes(*configured_) + ", says upload_limit";
+  if (configured_ && *configured_ < smallest_refused_)
+    return "at most " + in_bytes(*configured_) + ", says upload_limit";
   std::string text = "less than " + in_bytes(smallest_refused_) + ", which it refused";
   if (largest_accepted_ > 0) text += " (the largest it took: " + in_bytes(largest_accepted_) + ")";
   return text;
@@ -80,7 +81,8 @@ Result<Uploads::File> Uploads::file_of(const journal::Item& item, const pipeline
     return file;
   }
   if (!item.blob) return Error{Fault::bug, "the item " + item.key + " has no bytes"};
-  if (!stays_inside(item.blob->path)) return Error{Fault::bug, "the path \"" + printable(item.blob->path, 200) + "\" leaves the job's directory"};
+  if (!stays_inside(item.blob->path))
+    return Error{Fault::bug, "the path \"" + printable(item.blob->path, 200) + "\" leaves the job's directory"};
   if (!item.blob->codec.empty()) {
     file.name = stored_name(file.name + (item.blob->codec == "zstd" ? ".zst" : "." + item.blob->codec));
     file.mime = "application/" + item.blob->codec;
@@ -115,8 +117,9 @@ awaitable<Reply> Uploads::post(File file) {
 }
 
 Parked Uploads::too_large(const File& file) const {
-  return {"\"" + printable(file.name, 300) + "\" has " + in_bytes(http::size_of(file.body)) + "; the control server takes " +
-          limit_.describe() + ": have its limit raised (MAX_CONTENT_LENGTH_MB), or make the file smaller"};
+  return {"\"" + printable(file.name, 300) + "\" has " + in_bytes(http::size_of(file.body)) +
+          "; the control server takes " + limit_.describe() +
+          ": have its limit raised (MAX_CONTENT_LENGTH_MB), or make the file smaller"};
 }
 
 /// What the answer to an upload means, where the file may be at the server in spite of it.
@@ -124,20 +127,22 @@ awaitable<Outcome> Uploads::settle(File file, Reply reply) {
   if (reply.ok()) co_return Delivered{with_id(reply)};
   const auto& judged = reply.judged;
   if (judged.meaning == Meaning::too_large) co_return too_large(file);
-  if (file.mime == junit_mime && (judged.meaning == Meaning::refused || (judged.meaning == Meaning::retry_later && reply.answer.status >= 500))) {
+  if (file.mime == junit_mime &&
+      (judged.meaning == Meaning::refused || (judged.meaning == Meaning::retry_later && reply.answer.status >= 500))) {
     // A JUnit file that the server could not parse or compare is stored before it says so; sent again it would be there
     // twice, and then the next job's comparison fails.
     auto stored = co_await find_file(std::move(file));
     if (stored && *stored) co_return Delivered{**stored};
     co_return to_outcome(judged);
   }
-  if (judged.meaning == Meaning::fix_credentials && reply.answer.status == 400 && std::holds_alternative<http::FileRange>(file.body)) {
+  if (judged.meaning == Meaning::fix_credentials && reply.answer.status == 400 &&
+      std::holds_alternative<http::FileRange>(file.body)) {
     // A wrong signature may also be a file that is no longer what was hashed. That is nobody's credentials.
     http::FileRange range = std::get<http::FileRange>(file.body);
     auto now = co_await hash(std::move(range));
     if (now && *now != file.sha256)
-      co_return Parked{"\"" + printable(file.name, 300) + "\" has changed on disk since it was recorded: sha256 " + *now + " instead of " +
-                       file.sha256};
+      co_return Parked{"\"" + printable(file.name, 300) + "\" has changed on disk since it was recorded: sha256 " +
+                       *now + " instead of " + file.sha256};
   }
   co_return to_outcome(judged);
 }
@@ -154,7 +159,8 @@ awaitable<Outcome> Uploads::send(const journal::Item& item, const pipeline::Refs
     const auto there = std::filesystem::file_size(range->path, failed);
     if (failed) co_return Parked{errno_error("reading", range->path.string(), failed.value()).message};
     if (there < range->offset + range->size)
-      co_return Parked{range->path.string() + " has " + std::to_string(there) + " bytes and should have " + std::to_string(range->offset + range->size)};
+      co_return Parked{range->path.string() + " has " + std::to_string(there) + " bytes and should have " +
+                       std::to_string(range->offset + range->size)};
   }
   if (limit_.refuses(size)) {
     if (item.kind != kind::log) co_return too_large(file);
@@ -168,7 +174,8 @@ awaitable<Outcome> Uploads::send(const journal::Item& item, const pipeline::Refs
   }
   File copy = file;
   Reply reply = co_await post(std::move(copy));
-  if (reply.judged.meaning == Meaning::too_large && item.kind == kind::log) co_return co_await send_split(item, std::move(file));
+  if (reply.judged.meaning == Meaning::too_large && item.kind == kind::log)
+    co_return co_await send_split(item, std::move(file));
   co_return co_await settle(std::move(file), std::move(reply));
 }
 
@@ -182,7 +189,8 @@ awaitable<Outcome> Uploads::send_split(const journal::Item& item, File file) {
   std::string last;
   for (std::uint64_t at = 0; at < whole.size;) {
     // What an interrupted attempt brought there is not sent again.
-    if (const auto piece = there->find(begin + at); piece != there->end() && piece->second.size > 0 && piece->second.size <= whole.size - at) {
+    if (const auto piece = there->find(begin + at);
+        piece != there->end() && piece->second.size > 0 && piece->second.size <= whole.size - at) {
       at += piece->second.size;
       last = piece->second.id;
       continue;
@@ -231,18 +239,24 @@ awaitable<Result<std::optional<std::string>>> Uploads::find_file(File file) {
   Call call{.path = "/api/v1/jobs/" + file.job + "/files", .key = "files"};
   call.query.emplace_back("sort", "created_at");
   // Only a narrowing: names compare without case there. A name that `where` cannot carry is looked for among all.
-  if (file.name.find(',') == std::string::npos && !file.name.ends_with('*')) call.query.emplace_back("where", "name:" + file.name);
+  if (file.name.find(',') == std::string::npos && !file.name.ends_with('*'))
+    call.query.emplace_back("where", "name:" + file.name);
   std::optional<std::string> found;
   const auto size = static_cast<std::int64_t>(http::size_of(file.body));
   std::function<bool(const boost::json::object&)> row = [&](const boost::json::object& one) {
     const std::string state = job::text_at(one, "state");
-    if (job::text_at(one, "name") != file.name || job::number_at(one, "size", -1) != size || job::text_at(one, "mime") != file.mime ||
-        job::text_at(one, "jobstate_id") != file.state || (!state.empty() && state != "active"))
+    if (job::text_at(one, "name") != file.name || job::number_at(one, "size", -1) != size ||
+        job::text_at(one, "mime") != file.mime || job::text_at(one, "jobstate_id") != file.state ||
+        (!state.empty() && state != "active"))
       return true;
     found = job::text_at(one, "id");
     return false;
   };
-  const Reply reply = co_await api_.list(std::move(call), std::move(row));
+  Reply reply = co_await api_.list(call, row);
+  if (reply.judged.meaning == Meaning::refused && call.query.size() > 1) {
+    call.query.pop_back();  // A name that `where` does not like after all.
+    reply = co_await api_.list(std::move(call), std::move(row));
+  }
   if (reply.judged.meaning == Meaning::gone) co_return std::optional<std::string>{};
   if (!reply.ok()) co_return reply.error();
   co_return found;
@@ -267,7 +281,8 @@ awaitable<Result<std::optional<std::string>>> Uploads::find_split(const journal:
   std::string last;
   for (std::uint64_t at = 0; at < size;) {
     const auto piece = pieces->find(begin + at);
-    if (piece == pieces->end() || piece->second.size == 0 || piece->second.size > size - at) co_return std::optional<std::string>{};
+    if (piece == pieces->end() || piece->second.size == 0 || piece->second.size > size - at)
+      co_return std::optional<std::string>{};
     at += piece->second.size;
     last = piece->second.id;
   }

@@ -29,9 +29,10 @@ class Uploads {
   /// large is parked, with both sizes in the reason.
   boost::asio::awaitable<pipeline::Outcome> send(const journal::Item& item, const pipeline::Refs& refs);
 
-  /// The file of an earlier, uncertain send(), by name, size, type and state; of a split log the last piece, when all of
-  /// them are there.
-  boost::asio::awaitable<Result<std::optional<std::string>>> find(const journal::Item& item, const pipeline::Refs& refs);
+  /// The file of an earlier, uncertain send(), by name, size, type and state; of a split log the last piece, when all
+  /// of them are there.
+  boost::asio::awaitable<Result<std::optional<std::string>>> find(const journal::Item& item,
+                                                                  const pipeline::Refs& refs);
 
  private:
   /// One file as the server will know it.
@@ -40,7 +41,10 @@ class Uploads {
     http::Body body;
     std::string sha256;
   };
-  struct Piece { std::uint64_t size = 0; std::string id; };
+  struct Piece {
+    std::uint64_t size = 0;
+    std::string id;
+  };
   using Pieces = std::map<std::uint64_t, Piece>;  ///< By offset in the log's stream.
 
   Result<File> file_of(const journal::Item& item, const pipeline::Refs& refs) const;

@@ -27,6 +27,7 @@ TEST_CASE("control bytes from outside cannot reach a terminal") {
   CHECK(printable("caf\xe9") == "caf\\xe9");
   CHECK(printable("a\xc2\x9b" "31mb") == "a?31mb");
   CHECK(printable("abcdef", 3) == "abc...");
+  CHECK(printable("ab\xc3\xa4" "cd", 3) == "ab\xc3\xa4...");
 }
 
 TEST_CASE("a misspelt word finds the one that was meant") {

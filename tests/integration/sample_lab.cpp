@@ -9,14 +9,14 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <algorithm>
-#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdexcept>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
 
 namespace outpost::test {
 
@@ -68,20 +68,32 @@ SampleLab::SampleLab(Options options) {
   if (!client) throw std::runtime_error{client.error().message};
   client_ = std::move(*client);
   const fs::path port = directory.path / "port";
-  std::vector<std::string> command{OUTPOST_SAMPLE_SERVER, "--listen", "127.0.0.1:0", "--data", (directory.path / "server").string(), "--port-file", port.string()};
+  std::vector<std::string> command{
+      OUTPOST_SAMPLE_SERVER, "--listen",    "127.0.0.1:0", "--data",        (directory.path / "server").string(),
+      "--port-file",         port.string(), "--in-memory", "--request-log", (directory.path / "requests.log").string()};
   command.insert(command.end(), options.server.begin(), options.server.end());
   server_ = std::make_unique<Process>(std::move(command), directory.path / "server.log");
   until("the sample server's port", [&] {
-    if (!server_->is_running()) throw std::runtime_error{"the sample server ended: " + read_file(directory.path / "server.log")};
+    if (!server_->is_running())
+      throw std::runtime_error{"the sample server ended: " + read_file(directory.path / "server.log")};
     return fs::exists(port) && !read_file(port).empty();
   });
   url = "http://127.0.0.1:" + std::string{trim(read_file(port))};
 
   team = admin("POST", "/teams", {{"name", "lab"}, {"country", "FR"}}).at("team").at("id").as_string();
-  const std::string product{admin("POST", "/products", {{"name", "ACME"}, {"label", "ACME"}, {"description", "d"}}).at("product").at("id").as_string()};
+  const std::string product{admin("POST", "/products", {{"name", "ACME"}, {"label", "ACME"}, {"description", "d"}})
+                                .at("product")
+                                .at("id")
+                                .as_string()};
   admin("POST", "/products/" + product + "/teams", {{"team_id", team}});
-  topic = admin("POST", "/topics", {{"name", "ACME-1"}, {"product_id", product}, {"export_control", true},
-                                    {"component_types", json::array(options.component_types.begin(), options.component_types.end())}}).at("topic").at("id").as_string();
+  topic = admin("POST", "/topics",
+                {{"name", "ACME-1"},
+                 {"product_id", product},
+                 {"export_control", true},
+                 {"component_types", json::array(options.component_types.begin(), options.component_types.end())}})
+              .at("topic")
+              .at("id")
+              .as_string();
   const auto made = admin("POST", "/remotecis", {{"name", "rci"}, {"team_id", team}});
   remoteci = made.at("remoteci").at("id").as_string();
   secret = made.at("remoteci").at("api_secret").as_string();
@@ -102,7 +114,8 @@ json::value SampleLab::request(http::Request request) {
   const std::string what = request.method + " " + request.url;
   auto answer = await(loop_, client_->send(std::move(request)));
   if (!answer) throw std::runtime_error{what + ": " + answer.error().message};
-  if (answer->status / 100 != 2) throw std::runtime_error{what + ": " + std::to_string(answer->status) + " " + answer->body};
+  if (answer->status / 100 != 2)
+    throw std::runtime_error{what + ": " + std::to_string(answer->status) + " " + answer->body};
   boost::system::error_code error;
   json::value parsed = json::parse(answer->body, error);
   return error ? json::value{json::string{answer->body}} : parsed;
@@ -137,15 +150,23 @@ void SampleLab::set_faults(const std::string& rules) {
   request(std::move(wanted));
 }
 
-std::string SampleLab::feed(const std::string& version, const std::map<std::string, std::string>& files, const std::string& type,
-                            const std::function<void(json::object&)>& change_list) {
-  const auto made = admin("POST", "/components", {{"display_name", type + " " + version}, {"version", version}, {"type", type}, {"topic_id", topic}, {"state", "inactive"}});
+std::string SampleLab::feed(const std::string& version, const std::map<std::string, std::string>& files,
+                            const std::string& type, const std::function<void(json::object&)>& change_list) {
+  const auto made = admin("POST", "/components",
+                          {{"display_name", type + " " + version},
+                           {"version", version},
+                           {"type", type},
+                           {"topic_id", topic},
+                           {"state", "inactive"}});
   const std::string id{made.at("component").at("id").as_string()};
   json::object list{{"directories", json::array{}}, {"files", json::array{}}, {"symlinks", json::array{}}};
   for (const auto& [path, content] : files) {
     put_object(id, path, content);
     const fs::path whole{path};
-    list["files"].as_array().push_back({{"name", whole.filename().string()}, {"path", whole.parent_path().string()}, {"sha256", sha256_hex(content)}, {"size", content.size()}});
+    list["files"].as_array().push_back({{"name", whole.filename().string()},
+                                        {"path", whole.parent_path().string()},
+                                        {"sha256", sha256_hex(content)},
+                                        {"size", content.size()}});
   }
   if (change_list) change_list(list);
   put_object(id, "dci_files_list.json", json::serialize(list));
@@ -153,7 +174,8 @@ std::string SampleLab::feed(const std::string& version, const std::map<std::stri
   publish.method = "PUT";
   publish.url = url + "/api/v1/components/" + id;
   publish.headers.set("Content-Type", "application/json");
-  publish.headers.set("If-match", std::string{admin("GET", "/components/" + id).at("component").at("etag").as_string()});
+  publish.headers.set("If-match",
+                      std::string{admin("GET", "/components/" + id).at("component").at("etag").as_string()});
   publish.body = R"({"state": "active"})";
   request(std::move(publish));
   return id;
@@ -162,23 +184,28 @@ std::string SampleLab::feed(const std::string& version, const std::map<std::stri
 void SampleLab::hook(const std::string& stage, const std::string& script) {
   const fs::path path = directory.path / "plugins/acme/hooks" / stage;
   write_file(path, script);
-  fs::permissions(path, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(path, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read |
+                            fs::perms::others_exec);
 }
 
 void SampleLab::configure(const std::string& job, const std::string& top, const std::string& source) {
   const fs::path credentials = directory.path / "agent/dcirc.sh";
-  write_file(credentials, "export DCI_CLIENT_ID='remoteci/" + remoteci + "'\nexport DCI_API_SECRET='" + secret + "'\nexport DCI_CS_URL='" + url + "'\n");
+  write_file(credentials, "export DCI_CLIENT_ID='remoteci/" + remoteci + "'\nexport DCI_API_SECRET='" + secret +
+                              "'\nexport DCI_CS_URL='" + url + "'\n");
   fs::permissions(credentials, fs::perms::owner_read | fs::perms::owner_write);
   fs::create_directories(directory.path / "plugins/acme/hooks");
   write_file(directory.path / "agent/outpost.yml",
-             "sources:\n  dci: {type: dci, credentials: dcirc.sh, poll: 1s" + (source.empty() ? "" : ", " + source) + "}\n"
-             "jobs:\n  - name: nightly\n    source: dci\n    topic: ACME-1\n    components: [acme]\n    plugins: [acme]\n" + job +
-             "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n" + top);
+             "sources:\n  dci: {type: dci, credentials: dcirc.sh, poll: 100ms" + (source.empty() ? "" : ", " + source) +
+                 "}\n"
+                 "jobs:\n  - name: nightly\n    source: dci\n    topic: ACME-1\n    components: [acme]\n    plugins: "
+                 "[acme]\n" +
+                 job + "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n" + top);
 }
 
 void SampleLab::start_agent(std::vector<std::string> environment) {
-  agent_ = std::make_unique<Process>(std::vector<std::string>{OUTPOST_DAEMON, "--config", (directory.path / "agent/outpost.yml").string()},
-                                     directory.path / "outpostd.log", std::move(environment));
+  agent_ = std::make_unique<Process>(
+      std::vector<std::string>{OUTPOST_DAEMON, "--config", (directory.path / "agent/outpost.yml").string()},
+      directory.path / "outpostd.log", std::move(environment));
 }
 
 int SampleLab::stop_agent(int signal) {
@@ -190,33 +217,43 @@ int SampleLab::stop_agent(int signal) {
 
 bool SampleLab::agent_is_running() { return agent_ && agent_->is_running(); }
 
-json::object SampleLab::status() {
+json::object SampleLab::local(const std::string& path) {
   http::Request wanted;
-  wanted.url = "http://localhost/api/v1/status";
+  wanted.url = "http://localhost" + path;
   wanted.unix_socket = (directory.path / "agent/run/api.sock").string();
   return request(std::move(wanted)).as_object();
 }
 
-std::vector<json::object> SampleLab::jobs() {
-  std::vector<json::object> list;
-  for (const auto& job : admin("GET", "/jobs?limit=200&offset=0&sort=created_at").at("jobs").as_array()) list.push_back(job.as_object());
-  return list;
+bool SampleLab::agent_is_up() {
+  http::Request wanted;
+  wanted.url = "http://localhost/api/v1/status";
+  wanted.unix_socket = (directory.path / "agent/run/api.sock").string();
+  const auto answer = await(loop_, client_->send(std::move(wanted)));
+  return answer && answer->status == 200;
 }
+
+std::vector<json::object> SampleLab::list(const std::string& path, const std::string& key) {
+  std::vector<json::object> rows;
+  for (;;) {
+    const auto answer = admin("GET", path + "?limit=200&offset=" + std::to_string(rows.size()) + "&sort=created_at");
+    const auto& page = answer.at(key).as_array();
+    for (const auto& row : page) rows.push_back(row.as_object());
+    if (page.size() < 200) return rows;
+  }
+}
+
+std::vector<json::object> SampleLab::jobs() { return list("/jobs", "jobs"); }
+
+std::vector<json::object> SampleLab::jobstates(const std::string& job) {
+  return list("/jobs/" + job + "/jobstates", "jobstates");
+}
+
+std::vector<json::object> SampleLab::files(const std::string& job) { return list("/jobs/" + job + "/files", "files"); }
 
 std::vector<std::string> SampleLab::states(const std::string& job) {
   std::vector<std::string> list;
-  for (const auto& state : admin("GET", "/jobs/" + job + "/jobstates?limit=200&offset=0&sort=created_at").at("jobstates").as_array())
-    list.emplace_back(state.at("status").as_string());
+  for (const auto& state : jobstates(job)) list.push_back(job::text_at(state, "status"));
   return list;
-}
-
-std::vector<json::object> SampleLab::files(const std::string& job) {
-  std::vector<json::object> list;
-  for (std::size_t offset = 0;; offset += 200) {
-    const auto page = admin("GET", "/jobs/" + job + "/files?limit=200&offset=" + std::to_string(offset) + "&sort=created_at").at("files").as_array();
-    for (const auto& file : page) list.push_back(file.as_object());
-    if (page.size() < 200) return list;
-  }
 }
 
 std::string SampleLab::content(const std::string& file) {
@@ -228,16 +265,27 @@ std::string SampleLab::content(const std::string& file) {
   return answer->body;
 }
 
-json::array SampleLab::results(const std::string& job) { return admin("GET", "/jobs/" + job + "/results").at("results").as_array(); }
+json::array SampleLab::results(const std::string& job) {
+  return admin("GET", "/jobs/" + job + "/results").at("results").as_array();
+}
 
 std::string SampleLab::log_of(const std::string& job, const std::string& step) {
-  std::map<std::string, std::string> pieces;  // Their names sort by offset.
+  // One piece's name ends in its offset: there must be neither a hole nor an overlap.
+  std::map<std::size_t, std::string> pieces;
+  const std::string prefix = step + ".log@";
   for (const auto& file : files(job)) {
     const std::string name = job::text_at(file, "name");
-    if (name.find(step) != std::string::npos && job::text_at(file, "mime") == "text/plain") pieces[name] = content(job::text_at(file, "id"));
+    if (!name.starts_with(prefix)) continue;
+    if (!pieces.emplace(std::stoull(name.substr(prefix.size())), content(job::text_at(file, "id"))).second)
+      throw std::runtime_error{"the piece " + name + " is at the server twice"};
   }
   std::string log;
-  for (const auto& [name, piece] : pieces) log += piece;
+  for (const auto& [offset, piece] : pieces) {
+    if (offset != log.size())
+      throw std::runtime_error{"the piece at " + std::to_string(offset) + " of " + step + " should be at " +
+                               std::to_string(log.size())};
+    log += piece;
+  }
   return log;
 }
 
@@ -250,19 +298,41 @@ void SampleLab::until(const std::string& what, const std::function<bool()>& is_s
   }
 }
 
+bool SampleLab::all_is_delivered(const std::string& job) {
+  // The last thing that the agent says about a job is how many steps it had.
+  if (!key_values(job).contains("steps") || !agent_is_up()) return false;
+  const auto now = status();
+  const auto& reporter = now.at("reporters").as_array().at(0).as_object();
+  return now.at("jobs").at("running").as_array().empty() && job::number_at(reporter, "waiting") == 0;
+}
+
 json::object SampleLab::finished_job(std::size_t count) {
-  static const std::vector<std::string> final{"success", "failure", "error", "killed"};
   json::object last;
   until("job " + std::to_string(count) + " to end", [&] {
+    if (!agent_is_running()) throw std::runtime_error{"the agent ended\n--- outpostd.log\n" + agent_log()};
     const auto all = jobs();
-    if (all.size() < count) return false;
-    last = all[count - 1];
-    if (std::find(final.begin(), final.end(), job::text_at(last, "status")) == final.end()) return false;
-    const auto now = status();
-    const auto& reporter = now.at("reporters").as_array().at(0).as_object();
-    return now.at("jobs").at("running").as_array().empty() && job::number_at(reporter, "waiting") == 0;
+    return all.size() >= count && all_is_delivered(job::text_at(all[count - 1], "id"));
   });
+  last = jobs()[count - 1];
   return last;
+}
+
+std::map<std::string, double> SampleLab::key_values(const std::string& job) {
+  std::map<std::string, double> values;
+  const auto row = admin("GET", "/jobs/" + job);
+  for (const auto& value : row.at("job").at("keys_values").as_array()) {
+    const std::string key{value.at("key").as_string()};
+    if (!values.emplace(key, value.at("value").to_number<double>()).second)
+      throw std::runtime_error{"the key " + key + " is at the server twice"};
+  }
+  return values;
+}
+
+std::vector<json::object> SampleLab::requests() {
+  std::vector<json::object> list;
+  for (const auto& line : split(read_file(directory.path / "requests.log"), '\n'))
+    if (!line.empty()) list.push_back(json::parse(line).as_object());
+  return list;
 }
 
 }  // namespace outpost::test

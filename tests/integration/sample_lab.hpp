@@ -60,7 +60,8 @@ class SampleLab {
   void set_faults(const std::string& rules);
 
   /// Publishes a component with files and their list; returns its id.
-  std::string feed(const std::string& version, const std::map<std::string, std::string>& files, const std::string& type = "acme",
+  std::string feed(const std::string& version, const std::map<std::string, std::string>& files,
+                   const std::string& type = "acme",
                    const std::function<void(boost::json::object& list)>& change_list = {});
 
   /// A hook of the plugin "acme".
@@ -73,28 +74,40 @@ class SampleLab {
   int stop_agent(int signal);
   [[nodiscard]] bool agent_is_running();
   [[nodiscard]] std::string agent_log() const { return read_file(directory.path / "outpostd.log"); }
+  /// Whether the agent's local API answers; it does soon after the start.
+  bool agent_is_up();
   /// GET of the agent's local API.
-  boost::json::object status();
+  boost::json::object local(const std::string& path);
+  boost::json::object status() { return local("/api/v1/status"); }
 
   /// The jobs at the server, oldest first.
   std::vector<boost::json::object> jobs();
+  /// The job states of a job, oldest first: as the server has them, and only their names.
+  std::vector<boost::json::object> jobstates(const std::string& job);
   std::vector<std::string> states(const std::string& job);
   std::vector<boost::json::object> files(const std::string& job);
   std::string content(const std::string& file);
   boost::json::array results(const std::string& job);
-  /// The log of a step: its pieces in the order of their offsets.
+  /// The log of a step ("install/acme/install"): its pieces in the order of their offsets, without hole or overlap.
   std::string log_of(const std::string& job, const std::string& step);
 
   /// Waits until something is so, looking every 20 ms. Throws after `limit`, which only a hang reaches.
-  void until(const std::string& what, const std::function<bool()>& is_so, std::chrono::seconds limit = std::chrono::seconds{180});
-  /// Waits until the newest job at the server has a final state and the agent has delivered everything; returns it.
+  void until(const std::string& what, const std::function<bool()>& is_so,
+             std::chrono::seconds limit = std::chrono::seconds{180});
+  /// Waits until the server has so many jobs and everything about the last of them was delivered; returns it.
   boost::json::object finished_job(std::size_t count = 1);
+  bool all_is_delivered(const std::string& job);
+  /// The key-values of a job; each must be there once.
+  std::map<std::string, double> key_values(const std::string& job);
+  /// What the server was asked, as its request log has it: {method, target, status...}.
+  std::vector<boost::json::object> requests();
 
   TemporaryDirectory directory;
   std::string url, team, topic, remoteci, secret;
 
  private:
   boost::json::value request(http::Request request);
+  std::vector<boost::json::object> list(const std::string& path, const std::string& key);
 
   boost::asio::io_context loop_;
   std::unique_ptr<http::Client> client_;

@@ -2,6 +2,7 @@
 
 #include "agent/job/event_types.hpp"
 #include "agent/journal/sqlite/schema.hpp"
+#include "agent/journal/sqlite/state_files.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
@@ -148,6 +149,48 @@ TEST_CASE("A journal with a damaged page is set aside under a new journal id", "
   CHECK(journal->journal_id() != id);
   CHECK(journal->last() == 0);
   CHECK(place.append(*journal, {draft("a")}).value().front().seq == 1);
+}
+
+TEST_CASE("How the last agent ended decides how much of a file is checked", "[journal]") {
+  using journal::sqlite::LastEnd;
+  using journal::sqlite::StateLock;
+  Place place;
+  const auto next = [&](const char* boot) { return StateLock::take(place.path, boot); };
+  CHECK(next("boot-1")->last_end() == LastEnd::machine_died);  // Nobody knows.
+  CHECK(next("boot-1")->last_end() == LastEnd::agent_died);
+  CHECK(next("boot-2")->last_end() == LastEnd::machine_died);
+  next("boot-2")->say_closed();
+  CHECK(next("boot-2")->last_end() == LastEnd::closed);
+  {
+    auto lock = next("boot-2");
+    lock->say_damaged();
+    lock->say_closed();
+  }
+  CHECK(next("boot-2")->last_end() == LastEnd::damaged);
+}
+
+TEST_CASE("Damage that is found while the journal is in use is looked for at the next start", "[journal]") {
+  // Larger than what is always checked.
+  Place place;
+  {
+    auto journal = place.open().value();
+    std::vector<job::Event> drafts(400, draft("a", "job-1"));
+    for (auto& event : drafts) event.data["text"] = std::string(50'000, 'x');
+    REQUIRE(place.append(*journal, std::move(drafts)));
+  }
+  std::string bytes = test::read_file(place.path);
+  REQUIRE(bytes.size() > (17 << 20));
+  // The pages in the middle belong to the events; the first ones hold the tables that are always checked.
+  for (std::size_t page = bytes.size() / 2 / 4096 * 4096; page + 4096 < bytes.size(); page += 4096)
+    bytes.replace(page, 100, 100, '\xa5');
+  test::write_file(place.path, bytes);
+  place.remove_log();
+  {
+    auto journal = place.open().value();
+    CHECK(journal->quarantined().empty());
+    CHECK_FALSE(journal->read({.limit = 1000000}));
+  }
+  CHECK_FALSE(place.open().value()->quarantined().empty());
 }
 
 TEST_CASE("A journal cut at any length opens, or is set aside: it never stops the agent", "[journal]") {

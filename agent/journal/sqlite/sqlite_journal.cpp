@@ -37,8 +37,15 @@ using sqlite::SqlError;
 
 /// Up to these sizes the whole file is checked at the start; above, the tables that stay small, so that a start stays
 /// quick. Only a machine that died can leave a file half written, and that is worth more time.
-constexpr std::uintmax_t checked_always = 16 << 20;
-constexpr std::uintmax_t checked_after_power_loss = 512 << 20;
+std::uintmax_t checked_up_to(sqlite::LastEnd last_end) {
+  switch (last_end) {
+    case sqlite::LastEnd::closed:
+    case sqlite::LastEnd::agent_died: return 16 << 20;
+    case sqlite::LastEnd::machine_died: return 512 << 20;
+    case sqlite::LastEnd::damaged: break;
+  }
+  return std::numeric_limits<std::uintmax_t>::max();
+}
 
 struct Opened {
   std::unique_ptr<Database> database;
@@ -54,8 +61,7 @@ Result<Opened> open_file(const std::filesystem::path& path, sqlite::LastEnd last
   if (auto ours = sqlite::check_owner(database, path.string()); !ours) return ours.error();
   sqlite::make_durable(database);
   std::error_code ignored;
-  const auto limit = last_end == sqlite::LastEnd::machine_died ? checked_after_power_loss : checked_always;
-  const bool small = std::filesystem::file_size(path, ignored) <= limit;
+  const bool small = std::filesystem::file_size(path, ignored) <= checked_up_to(last_end);
   sqlite::expect_whole(database, small ? sqlite::Check::all : sqlite::Check::small_tables);
   const Timestamp now = clock.now();
   auto state = sqlite::migrate(database, path.string(), sqlite::migrations(), new_id(now), to_rfc3339(now));
@@ -64,12 +70,13 @@ Result<Opened> open_file(const std::filesystem::path& path, sqlite::LastEnd last
   return opened;
 }
 
-/// Turns what a read throws into a Result.
+/// Turns what a read throws into a Result, and remembers damage for the next start.
 template <class Read>
-auto guarded(Read read) -> decltype(read()) {
+auto guarded(sqlite::StateLock& lock, Read read) -> decltype(read()) {
   try {
     return read();
   } catch (const SqlError& error) {
+    if (error.damaged()) lock.say_damaged();
     return error.error();
   }
 }
@@ -97,7 +104,7 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(std::filesystem::path
                     " and a new one was begun: look at the control server for jobs that were running";
     }
   }
-  return guarded([&]() -> Result<std::unique_ptr<SqliteJournal>> {
+  return guarded(*lock, [&]() -> Result<std::unique_ptr<SqliteJournal>> {
     auto reader = std::make_unique<Database>(path, Database::Mode::read_only);
     auto writer = std::make_unique<sqlite::Writer>(path, std::move(opened.database), loop);
     std::unique_ptr<State> state{new State{std::move(path), std::move(identity), clock, std::move(loop),
@@ -114,7 +121,8 @@ SqliteJournal::~SqliteJournal() {
   const bool damaged = state_->writer->saw_damage();
   state_->reader.reset();  // The writer's connection is the last: closing it empties the log.
   state_->writer.reset();
-  if (!damaged) state_->lock.say_closed();
+  if (damaged) state_->lock.say_damaged();
+  state_->lock.say_closed();
 }
 
 const std::string& SqliteJournal::quarantined() const { return state_->quarantined; }
@@ -140,12 +148,13 @@ asio::awaitable<Result<std::vector<Event>>> SqliteJournal::append(std::vector<Ev
 }
 
 Result<std::vector<Event>> SqliteJournal::read(const Query& query) {
-  return guarded([&] { return sqlite::select_events(*state_->reader, query); });
+  return guarded(state_->lock, [&] { return sqlite::select_events(*state_->reader, query); });
 }
 
 Result<std::vector<JobRow>> SqliteJournal::jobs(bool open_only, std::size_t limit) {
-  return guarded(
-      [&]() -> Result<std::vector<JobRow>> { return sqlite::select_jobs(*state_->reader, open_only, limit); });
+  return guarded(state_->lock, [&]() -> Result<std::vector<JobRow>> {
+    return sqlite::select_jobs(*state_->reader, open_only, limit);
+  });
 }
 
 Seq SqliteJournal::last() const { return state_->writer->last_event(); }
@@ -157,7 +166,8 @@ std::shared_ptr<void> SqliteJournal::subscribe(Listener listener) {
 }
 
 Result<std::optional<Seq>> SqliteJournal::cursor(const std::string& reporter) {
-  return guarded([&]() -> Result<std::optional<Seq>> { return sqlite::select_cursor(*state_->reader, reporter); });
+  return guarded(state_->lock,
+                 [&]() -> Result<std::optional<Seq>> { return sqlite::select_cursor(*state_->reader, reporter); });
 }
 
 asio::awaitable<Result<void>> SqliteJournal::expand_all(std::string reporter, Seq upto,
@@ -175,8 +185,9 @@ Result<std::vector<Delivery>> SqliteJournal::open(const std::string& reporter, P
   // A page must not look short because of rows that are delivered but still open on disk.
   const std::size_t limit = page.limit;
   page.limit = limit + std::min(state_->unwritten->size(), std::numeric_limits<std::size_t>::max() - limit);
-  auto rows =
-      guarded([&] { return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::open, "", page); });
+  auto rows = guarded(state_->lock, [&] {
+    return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::open, "", page);
+  });
   if (!rows) return rows;
   std::erase_if(*rows, [&](const Delivery& row) { return state_->unwritten->contains({reporter, row.item.key}); });
   if (rows->size() > limit) rows->resize(limit);
@@ -184,8 +195,8 @@ Result<std::vector<Delivery>> SqliteJournal::open(const std::string& reporter, P
 }
 
 Result<std::optional<Delivery>> SqliteJournal::get(const std::string& reporter, const std::string& key) {
-  auto rows =
-      guarded([&] { return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::one, key, {}); });
+  auto rows = guarded(
+      state_->lock, [&] { return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::one, key, {}); });
   if (!rows) return rows.error();
   if (rows->empty()) return std::optional<Delivery>{};
   sqlite::lay_over(*state_->unwritten, rows->front());
@@ -193,15 +204,17 @@ Result<std::optional<Delivery>> SqliteJournal::get(const std::string& reporter, 
 }
 
 Result<std::vector<Delivery>> SqliteJournal::of_job(const std::string& reporter, const std::string& job_id) {
-  auto rows =
-      guarded([&] { return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::of_job, job_id, {}); });
+  auto rows = guarded(state_->lock, [&] {
+    return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::of_job, job_id, {});
+  });
   if (rows)
     for (Delivery& row : *rows) sqlite::lay_over(*state_->unwritten, row);
   return rows;
 }
 
 Result<std::vector<Delivery>> SqliteJournal::parked(const std::string& reporter) {
-  return guarded([&] { return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::parked, "", {}); });
+  return guarded(state_->lock,
+                 [&] { return sqlite::select_deliveries(*state_->reader, reporter, sqlite::Which::parked, "", {}); });
 }
 
 asio::awaitable<Result<void>> SqliteJournal::mark(std::string reporter, std::string key, DeliveryState to,
@@ -235,7 +248,7 @@ asio::awaitable<Result<void>> SqliteJournal::mark_delivered(std::string reporter
 }
 
 Result<Backlog> SqliteJournal::backlog(const std::string& reporter) {
-  return guarded([&]() -> Result<Backlog> {
+  return guarded(state_->lock, [&]() -> Result<Backlog> {
     Backlog backlog = sqlite::select_backlog(*state_->reader, reporter);
     for (const auto& [name, remote_ref] : *state_->unwritten) {
       if (name.first != reporter) continue;

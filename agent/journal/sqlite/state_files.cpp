@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view closed_mark = "closed\n";
+constexpr std::string_view damaged_mark = "damaged\n";
 
 std::string content(int descriptor) {
   std::array<char, 128> bytes{};
@@ -27,6 +28,13 @@ std::string content(int descriptor) {
 void write_content(int descriptor, std::string_view text) {
   // Best effort: on a full disk the lock still holds, only the hint is missing.
   if (::ftruncate(descriptor, 0) == 0) static_cast<void>(::pwrite(descriptor, text.data(), text.size(), 0) < 0);
+}
+
+LastEnd read_end(const std::string& text, const std::string& boot_id) {
+  if (text == closed_mark) return LastEnd::closed;
+  if (text == damaged_mark) return LastEnd::damaged;
+  const bool same_boot = !boot_id.empty() && text.find("boot " + boot_id) != std::string::npos;
+  return same_boot ? LastEnd::agent_died : LastEnd::machine_died;
 }
 
 void sync_directory(const fs::path& directory) {
@@ -51,23 +59,26 @@ Result<StateLock> StateLock::take(const fs::path& journal, const std::string& bo
                                      printable(holder.empty() ? "process unknown" : holder) +
                                      "); stop it first, or give this one a state directory of its own"};
   }
-  const std::string before = content(descriptor);
-  const bool same_boot = !boot_id.empty() && before.find("boot " + boot_id) != std::string::npos;
-  const LastEnd last_end = before == closed_mark ? LastEnd::closed
-                           : same_boot           ? LastEnd::agent_died
-                                                 : LastEnd::machine_died;
+  const LastEnd last_end = read_end(content(descriptor), boot_id);
   write_content(descriptor, "pid " + std::to_string(::getpid()) + ", boot " + boot_id + "\n");
   return StateLock{descriptor, last_end};
 }
 
 StateLock::StateLock(StateLock&& other) noexcept
-    : descriptor_{std::exchange(other.descriptor_, -1)}, last_end_{other.last_end_} {}
+    : descriptor_{std::exchange(other.descriptor_, -1)}, last_end_{other.last_end_}, damaged_{other.damaged_} {}
 
 StateLock::~StateLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void StateLock::say_closed() { write_content(descriptor_, closed_mark); }
+void StateLock::say_closed() {
+  if (!damaged_) write_content(descriptor_, closed_mark);
+}
+
+void StateLock::say_damaged() {
+  damaged_ = true;
+  write_content(descriptor_, damaged_mark);
+}
 
 Result<fs::path> set_aside(const fs::path& journal, Timestamp now) {
   const std::string base = journal.string() + ".damaged-" + to_basic_utc(now);

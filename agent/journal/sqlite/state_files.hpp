@@ -10,7 +10,7 @@
 namespace outpost::journal::sqlite {
 
 /// How the last agent that held the journal ended, as far as its lock file tells.
-enum class LastEnd { closed, agent_died, machine_died };
+enum class LastEnd { closed, agent_died, machine_died, damaged };
 
 /// `<journal>.lock`: held (flock) as long as the agent lives, and says how it ended. The kernel frees it when we die.
 class StateLock {
@@ -25,12 +25,15 @@ class StateLock {
   /// A hint that is not synced; machine_died when there is none.
   [[nodiscard]] LastEnd last_end() const { return last_end_; }
   void say_closed();
+  /// The file turned out to be damaged while it was in use; say_closed() does not take that back.
+  void say_damaged();
 
  private:
   StateLock(int descriptor, LastEnd last_end) : descriptor_{descriptor}, last_end_{last_end} {}
 
   int descriptor_;
   LastEnd last_end_;
+  bool damaged_ = false;
 };
 
 /// Renames a damaged journal and its -wal and -shm to `<journal>.damaged-<UTC time>...` and returns the new name.

@@ -34,7 +34,7 @@ constexpr int forced_checkpoint_pages = 8000;
 
 /// Shared with the handlers that wake the writer: they may run after it has gone.
 struct Writer::Queue {
-  explicit Queue(const boost::asio::any_io_executor& loop) : loop_{loop} {}
+  explicit Queue(const boost::asio::any_io_executor& executor) : loop{executor} {}
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -46,7 +46,7 @@ struct Writer::Queue {
 
   // The loop's own; not guarded.
   bool wake_posted = false;
-  boost::asio::any_io_executor loop_;
+  boost::asio::any_io_executor loop;
 };
 
 void make_durable(Database& database) {
@@ -98,14 +98,17 @@ void Writer::add(std::unique_ptr<Change> change) {
     return;
   }
   if (std::exchange(queue_->wake_posted, true)) return;
-  boost::asio::post(loop_, [queue = queue_] {
-    queue->wake_posted = false;
-    {
-      const std::lock_guard lock{queue->mutex};
-      queue->wake = queue->urgent > 0;
-    }
-    queue->changed.notify_one();
-  });
+  // Two turns of the loop: one for who is resumed by now, one for what those spawn.
+  boost::asio::post(loop_, [queue = queue_] { boost::asio::post(queue->loop, [queue] { wake(*queue); }); });
+}
+
+void Writer::wake(Queue& queue) {
+  queue.wake_posted = false;
+  {
+    const std::lock_guard lock{queue.mutex};
+    queue.wake = queue.urgent > 0;
+  }
+  queue.changed.notify_one();
 }
 
 void Writer::work() {

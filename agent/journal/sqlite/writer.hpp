@@ -53,6 +53,7 @@ class Writer {
   using Batch = std::vector<std::unique_ptr<Change>>;
   using Outcomes = std::vector<std::optional<Error>>;
 
+  static void wake(Queue& queue);
   std::thread start();
   void work();
   void move_log();

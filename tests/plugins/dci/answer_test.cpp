@@ -18,7 +18,13 @@ using test::text;
 const Timestamp noon = *parse_rfc3339("2026-11-20T12:00:00Z");
 
 Expectation expecting(const std::string& key) {
-  return {"POST /api/v1/jobstates", key, key.ends_with("s"), "api.example.org", "remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", noon, 0};
+  return {"POST /api/v1/jobstates",
+          key,
+          key.ends_with("s"),
+          "api.example.org",
+          "remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f",
+          noon,
+          0};
 }
 
 Judged judged(http::Response response, const std::string& key = "jobstate") {
@@ -36,13 +42,15 @@ TEST_CASE("trap: a wrong signature is a 400, and needs a person, not a retry or 
 }
 
 TEST_CASE("trap: the server's clock window is 15 minutes, and both times are told") {
-  const auto late = judged(refusal(400, "HmacMechanism failed: signature is expired", {{"Date", "Fri, 20 Nov 2026 12:23:00 GMT"}}));
+  const auto late =
+      judged(refusal(400, "HmacMechanism failed: signature is expired", {{"Date", "Fri, 20 Nov 2026 12:23:00 GMT"}}));
   CHECK(late.meaning == Meaning::fix_credentials);
   CHECK(says(late, "2026-11-20T12:00:00"));
   CHECK(says(late, "Fri, 20 Nov 2026 12:23:00 GMT"));
   CHECK(says(late, "23min"));
   CHECK(says(late, "15 min"));
-  const auto early = judged(refusal(400, "HmacMechanism failed: signature is expired", {{"Date", "Fri, 20 Nov 2026 11:00:00 GMT"}}));
+  const auto early =
+      judged(refusal(400, "HmacMechanism failed: signature is expired", {{"Date", "Fri, 20 Nov 2026 11:00:00 GMT"}}));
   CHECK(says(early, "apart"));
   const auto unknown = judged(refusal(400, "HmacMechanism failed: signature is expired"));
   CHECK(unknown.meaning == Meaning::fix_credentials);
@@ -90,7 +98,8 @@ TEST_CASE("Retry-After is read in seconds and as a date") {
   CHECK(wait({{"Retry-After", "120"}}) == std::chrono::seconds{120});
   CHECK(wait({{"Retry-After", "Fri, 20 Nov 2026 12:05:00 GMT"}}) == std::chrono::minutes{5});
   // Counted by the server's own clock when it tells it.
-  CHECK(wait({{"Retry-After", "Fri, 20 Nov 2026 12:05:00 GMT"}, {"Date", "Fri, 20 Nov 2026 12:04:00 GMT"}}) == std::chrono::minutes{1});
+  CHECK(wait({{"Retry-After", "Fri, 20 Nov 2026 12:05:00 GMT"}, {"Date", "Fri, 20 Nov 2026 12:04:00 GMT"}}) ==
+        std::chrono::minutes{1});
   CHECK(wait({{"Retry-After", "Fri, 20 Nov 2026 11:00:00 GMT"}}) == std::chrono::milliseconds{0});
   CHECK(wait({{"Retry-After", "99999999999999999999999"}}) == std::chrono::hours{24});
   CHECK_FALSE(wait({{"Retry-After", "soon"}}));
@@ -104,7 +113,8 @@ TEST_CASE("Retry-After is read in seconds and as a date") {
 }
 
 TEST_CASE("trap: the secret of the remoteci inside a job never leaves the answer") {
-  const auto job = read_answer(answer(200, {{"job", {{"id", "x"}, {"remoteci", {{"api_secret", "abc"}, {"name", "lab"}}}}}}), "");
+  const auto job =
+      read_answer(answer(200, {{"job", {{"id", "x"}, {"remoteci", {{"api_secret", "abc"}, {"name", "lab"}}}}}}), "");
   CHECK(boost::json::serialize(job.json).find("api_secret") == std::string::npos);
   CHECK(boost::json::serialize(job.json).find("lab") != std::string::npos);
   // A cut document is not JSON, and its text is not repeated.
@@ -161,11 +171,13 @@ TEST_CASE("every recorded refusal has a meaning that fits") {
     CHECK(result.meaning == meaning);
     CHECK(says(result, "POST /api/v1/jobstates: " + std::to_string(one.at("status").get_int64())));
   }
-  for (const auto& [name, key] : {std::pair{"081-job-get", "job"}, std::pair{"046-component-list-query-dsl", "components"},
-                                  std::pair{"105-jobstate-new", "jobstate"}, std::pair{"090-job-add-component", ""}}) {
+  for (const auto& [name, key] :
+       {std::pair{"081-job-get", "job"}, std::pair{"046-component-list-query-dsl", "components"},
+        std::pair{"105-jobstate-new", "jobstate"}, std::pair{"090-job-add-component", ""}}) {
     CAPTURE(name);
     const auto& one = answers.at(name).get_object();
-    CHECK(judged({static_cast<int>(one.at("status").get_int64()), {}, text(one.at("body"))}, key).meaning == Meaning::ok);
+    CHECK(judged({static_cast<int>(one.at("status").get_int64()), {}, text(one.at("body"))}, key).meaning ==
+          Meaning::ok);
   }
 }
 

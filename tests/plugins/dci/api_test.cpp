@@ -35,11 +35,13 @@ TEST_CASE("each request is signed when it is sent, with the host that the client
   Call call{.path = "/api/v1/identity", .key = "identity"};
   CHECK(f.send(call).ok());
   CHECK(f.client.seen[0].headers.get("X-DCI-Date") == "20261120T221212Z");
-  CHECK(f.client.seen[0].headers.get("Authorization") == expected_authorization(f.client.seen[0], "127.0.0.1:5000", f.clock.time));
+  CHECK(f.client.seen[0].headers.get("Authorization") ==
+        expected_authorization(f.client.seen[0], "127.0.0.1:5000", f.clock.time));
   f.clock.time += std::chrono::minutes{20};
   CHECK(f.send(call).ok());
   CHECK(f.client.seen[1].headers.get("X-DCI-Date") == "20261120T223212Z");
-  CHECK(f.client.seen[1].headers.get("Authorization") == expected_authorization(f.client.seen[1], "127.0.0.1:5000", f.clock.time));
+  CHECK(f.client.seen[1].headers.get("Authorization") ==
+        expected_authorization(f.client.seen[1], "127.0.0.1:5000", f.clock.time));
 }
 
 TEST_CASE("a port that is the scheme's own is not part of the signed host, a prefix is part of the path") {
@@ -49,13 +51,18 @@ TEST_CASE("a port that is the scheme's own is not part of the signed host, a pre
   const Api api = *Api::make(client, clock, lab, "https://api.example.org:443/dci/");
   CHECK(await(api.send({.path = "/api/v1/identity", .key = "identity"})).ok());
   CHECK(client.seen[0].target == "/dci/api/v1/identity");
-  CHECK(client.seen[0].headers.get("Authorization") == expected_authorization(client.seen[0], "api.example.org", clock.time));
+  CHECK(client.seen[0].headers.get("Authorization") ==
+        expected_authorization(client.seen[0], "api.example.org", clock.time));
 }
 
 TEST_CASE("paths and parameters are percent-encoded exactly once") {
   Fixture f;
   f.client.handler = [](const test::Seen&) { return answer(200, {{"topics", boost::json::array{}}}); };
-  CHECK(f.send({.path = "/api/v1/components/x/files/a b%+.rpm", .query = {{"where", "name:naïve a+b&c"}}, .key = "topics", .rows = true}).ok());
+  CHECK(f.send({.path = "/api/v1/components/x/files/a b%+.rpm",
+                .query = {{"where", "name:naïve a+b&c"}},
+                .key = "topics",
+                .rows = true})
+            .ok());
   CHECK(f.client.seen[0].target == "/api/v1/components/x/files/a%20b%25%2B.rpm?where=name%3Ana%C3%AFve%20a%2Bb%26c");
 }
 
@@ -72,7 +79,9 @@ TEST_CASE("trap: limit needs offset") {
   Fixture f;
   CHECK_FALSE(f.send({.path = "/api/v1/jobs", .query = {{"limit", "2"}}, .key = "jobs"}).ok());
   CHECK(f.client.seen.empty());
-  f.client.handler = [](const test::Seen&) { return answer(200, {{"jobs", boost::json::array{}}, {"_meta", {{"count", 0}}}}); };
+  f.client.handler = [](const test::Seen&) {
+    return answer(200, {{"jobs", boost::json::array{}}, {"_meta", {{"count", 0}}}});
+  };
   CHECK(await(f.api.list({.path = "/api/v1/jobs", .key = "jobs"}, [](const auto&) { return true; })).ok());
   CHECK(f.client.seen[0].parameter("limit") == "200");
   CHECK(f.client.seen[0].parameter("offset") == "0");
@@ -82,14 +91,16 @@ TEST_CASE("a list is read to its end, even if the server gives less than was ask
   Fixture f;
   f.client.handler = [](const test::Seen& seen) {
     boost::json::array rows;
-    for (int i = std::stoi(seen.parameter("offset")), end = std::min(i + 3, 7); i < end; ++i) rows.push_back({{"id", i}});
+    for (int i = std::stoi(seen.parameter("offset")), end = std::min(i + 3, 7); i < end; ++i)
+      rows.push_back({{"id", i}});
     return answer(200, {{"files", rows}, {"_meta", {{"count", 7}}}});
   };
   std::vector<std::int64_t> ids;
-  const auto reply = await(f.api.list({.path = "/api/v1/jobs/x/files", .key = "files"}, [&](const boost::json::object& row) {
-    ids.push_back(row.at("id").get_int64());
-    return true;
-  }));
+  const auto reply =
+      await(f.api.list({.path = "/api/v1/jobs/x/files", .key = "files"}, [&](const boost::json::object& row) {
+        ids.push_back(row.at("id").get_int64());
+        return true;
+      }));
   CHECK(reply.ok());
   CHECK(ids == std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6});
   CHECK(f.client.seen.size() == 3);
@@ -97,23 +108,35 @@ TEST_CASE("a list is read to its end, even if the server gives less than was ask
 
 TEST_CASE("a list stops where the reader has seen enough, and at an error") {
   Fixture f;
-  f.client.handler = [](const test::Seen&) { return answer(200, {{"files", {{{"id", 1}}, {{"id", 2}}}}, {"_meta", {{"count", 9}}}}); };
+  f.client.handler = [](const test::Seen&) {
+    return answer(200, {{"files", {{{"id", 1}}, {{"id", 2}}}}, {"_meta", {{"count", 9}}}});
+  };
   int rows = 0;
   CHECK(await(f.api.list({.path = "/x", .key = "files"}, [&](const auto&) { return ++rows < 1; })).ok());
   CHECK(rows == 1);
   f.client.handler = [](const test::Seen&) { return test::page(502); };
-  CHECK(await(f.api.list({.path = "/x", .key = "files"}, [&](const auto&) { return true; })).judged.meaning == Meaning::retry_later);
+  CHECK(await(f.api.list({.path = "/x", .key = "files"}, [&](const auto&) { return true; })).judged.meaning ==
+        Meaning::retry_later);
 }
 
 TEST_CASE("JSON bodies are application/json and nothing is ever a form") {
   Fixture f;
   f.client.handler = [](const test::Seen&) { return answer(201, {{"jobstate", {{"id", "x"}}}}); };
-  CHECK(f.send({.method = "POST", .path = "/api/v1/jobstates", .key = "jobstate", .body = boost::json::object{{"comment", "hé"}}}).ok());
+  CHECK(f.send({.method = "POST",
+                .path = "/api/v1/jobstates",
+                .key = "jobstate",
+                .body = boost::json::object{{"comment", "hé"}}})
+            .ok());
   CHECK(f.client.seen[0].headers.get("Content-Type") == "application/json");
-  CHECK(f.client.seen[0].headers.get("Authorization") == expected_authorization(f.client.seen[0], "127.0.0.1:5000", f.clock.time));
+  CHECK(f.client.seen[0].headers.get("Authorization") ==
+        expected_authorization(f.client.seen[0], "127.0.0.1:5000", f.clock.time));
   for (const std::string type : {"application/x-www-form-urlencoded", "Multipart/form-data; boundary=x", ""}) {
     f.client.seen.clear();
-    CHECK(f.send({.method = "POST", .path = "/api/v1/files", .key = "jobstate", .body = Raw{std::string{"x"}, sha256_hex("x"), type}}).ok());
+    CHECK(f.send({.method = "POST",
+                  .path = "/api/v1/files",
+                  .key = "jobstate",
+                  .body = Raw{std::string{"x"}, sha256_hex("x"), type}})
+              .ok());
     CHECK(f.client.seen[0].headers.get("Content-Type") == "application/octet-stream");
   }
 }
@@ -130,7 +153,9 @@ TEST_CASE("the client's name is in both headers and short enough to create jobs 
 
 TEST_CASE("the secret is in no header and in no message") {
   Fixture f;
-  f.client.handler = [](const test::Seen&) -> Result<http::Response> { return test::refusal(400, "HmacMechanism failed: signature is invalid"); };
+  f.client.handler = [](const test::Seen&) -> Result<http::Response> {
+    return test::refusal(400, "HmacMechanism failed: signature is invalid");
+  };
   const auto reply = f.send({.path = "/api/v1/identity", .key = "identity"});
   CHECK(reply.judged.message.find(lab.secret) == std::string::npos);
   for (const auto& [name, value] : f.client.seen[0].headers) CHECK(value.find(lab.secret) == std::string::npos);

@@ -1,6 +1,7 @@
 #include "plugins/dci/component_files.hpp"
 
 #include "agent/base/hash.hpp"
+#include "fakes/fake_http_client.hpp"
 #include "plugins/dci/fake_client.hpp"
 #include "plugins/dci/fake_server.hpp"
 #include "plugins/dci/source.hpp"
@@ -50,7 +51,8 @@ struct Fixture {
       if (seen.url.starts_with(store)) return from_store(seen);
       if (seen.path == "/api/v1/components/" + component.id + "/files") {
         boost::json::array rows;
-        for (const auto& [name, content] : uploaded) rows.push_back({{"id", ids.at(name)}, {"name", name}, {"size", content.size()}, {"state", "active"}});
+        for (const auto& [name, content] : uploaded)
+          rows.push_back({{"id", ids.at(name)}, {"name", name}, {"size", content.size()}, {"state", "active"}});
         return test::answer(200, {{"component_files", rows}, {"_meta", {{"count", rows.size()}}}});
       }
       if (seen.path.ends_with("/content"))
@@ -73,17 +75,30 @@ struct Fixture {
 
   void add(const std::string& path, const std::string& name, const std::string& content, const std::string& sha = "") {
     objects[path.empty() ? name : path + "/" + name] = content;
-    files.push_back({{"path", path}, {"name", name}, {"size", content.size()}, {"sha256", sha.empty() ? sha256_hex(content) : sha}});
+    files.push_back({{"path", path},
+                     {"name", name},
+                     {"size", content.size()},
+                     {"sha256", sha.empty() ? sha256_hex(content) : sha}});
   }
-  void list() { objects["dci_files_list.json"] = boost::json::serialize(boost::json::object{{"directories", directories}, {"files", files}, {"symlinks", links}}); }
+  void list() {
+    objects["dci_files_list.json"] = boost::json::serialize(
+        boost::json::object{{"directories", directories}, {"files", files}, {"symlinks", links}});
+  }
 
   Result<void> fetch(bool unpack = true, bool make_list = true) {
     if (make_list) list();
-    ComponentFiles all{api, client, workers, cache ? &*cache : nullptr, limits, allow_local, {.attempts = 2, .backoff_base = std::chrono::milliseconds{1}}};
+    ComponentFiles all{api,
+                       client,
+                       workers,
+                       cache ? &*cache : nullptr,
+                       limits,
+                       allow_local,
+                       {.attempts = 2, .backoff_base = std::chrono::milliseconds{1}}};
     return await(all.fetch(component, root, unpack, [this](std::string_view line) { lines.emplace_back(line); }));
   }
   std::size_t requests_to_store() {
-    return static_cast<std::size_t>(std::count_if(client.seen.begin(), client.seen.end(), [&](const Seen& seen) { return seen.url.starts_with(store); }));
+    return static_cast<std::size_t>(std::count_if(client.seen.begin(), client.seen.end(),
+                                                  [&](const Seen& seen) { return seen.url.starts_with(store); }));
   }
 
   outpost::test::TemporaryDirectory directory;
@@ -183,7 +198,8 @@ TEST_CASE("nothing is written outside the directory, whatever the list says") {
 }
 
 TEST_CASE("links stay inside the directory") {
-  for (const auto& [name, destination] : {std::pair{"l", "/etc/passwd"}, std::pair{"l", "../../x"}, std::pair{"../l", "x"}, std::pair{"l", ""}}) {
+  for (const auto& [name, destination] :
+       {std::pair{"l", "/etc/passwd"}, std::pair{"l", "../../x"}, std::pair{"../l", "x"}, std::pair{"l", ""}}) {
     CAPTURE(name, destination);
     Fixture f;
     f.links = {{{"path", ""}, {"name", name}, {"destination", destination}}};
@@ -230,7 +246,8 @@ TEST_CASE("without a list the files that a feeder uploaded are brought; without 
   REQUIRE(f.fetch(true, false));
   CHECK(read_file(f.root / "notes.txt") == "some notes");
   REQUIRE(f.fetch(true, false));
-  CHECK(std::count_if(f.client.seen.begin(), f.client.seen.end(), [](const Seen& seen) { return seen.path.ends_with("/content"); }) == 1);
+  CHECK(std::count_if(f.client.seen.begin(), f.client.seen.end(),
+                      [](const Seen& seen) { return seen.path.ends_with("/content"); }) == 1);
   f.uploaded = {{"../evil", "x"}};
   f.ids = {{"../evil", FakeServer::id()}};
   CHECK_FALSE(f.fetch(true, false));
@@ -292,8 +309,10 @@ TEST_CASE("what goes wrong with the list is told apart") {
   };
   CHECK(answering(page(503)).error().fault == Fault::retry_later);
   CHECK(answering(refusal(404, "component not found")).error().fault == Fault::refused);
-  CHECK(problem(answering(refusal(400, "HmacMechanism failed: signature is invalid"))).find("API secret") != std::string::npos);
-  CHECK(answering(http::Response{302, {{"Location", "https://dci.example.org/again"}}, ""}).error().fault == Fault::refused);
+  CHECK(problem(answering(refusal(400, "HmacMechanism failed: signature is invalid"))).find("API secret") !=
+        std::string::npos);
+  CHECK(answering(http::Response{302, {{"Location", "https://dci.example.org/again"}}, ""}).error().fault ==
+        Fault::refused);
   CHECK(answering(Error{Fault::retry_later, "reset"}).error().fault == Fault::retry_later);
 }
 
@@ -308,9 +327,48 @@ TEST_CASE("a fault in between is tried again") {
 
 TEST_CASE("thousands of small files arrive") {
   Fixture f;
-  for (int i = 0; i < 300; ++i) f.add("d" + std::to_string(i % 7), "f" + std::to_string(i), "content " + std::to_string(i));
+  for (int i = 0; i < 300; ++i)
+    f.add("d" + std::to_string(i % 7), "f" + std::to_string(i), "content " + std::to_string(i));
   REQUIRE(f.fetch());
-  for (int i = 0; i < 300; ++i) CHECK(read_file(f.root / ("d" + std::to_string(i % 7)) / ("f" + std::to_string(i))) == "content " + std::to_string(i));
+  for (int i = 0; i < 300; ++i)
+    CHECK(read_file(f.root / ("d" + std::to_string(i % 7)) / ("f" + std::to_string(i))) ==
+          "content " + std::to_string(i));
+}
+
+void cancel_when_there(boost::asio::io_context& loop, const fs::path& file, boost::asio::cancellation_signal& stop) {
+  if (fs::exists(file)) return stop.emit(boost::asio::cancellation_type::terminal);
+  boost::asio::post(loop, [&loop, file, &stop] { cancel_when_there(loop, file, stop); });
+}
+
+TEST_CASE("a cancelled fetch ends at once and keeps what is complete") {
+  Fixture f;
+  f.add("", "a", "content of a");
+  f.add("", "b", "content of b");
+  f.list();
+  boost::asio::io_context loop;
+  boost::asio::cancellation_signal stop;
+  outpost::test::FakeHttpClient client{[&](const http::Request& request) {
+    outpost::test::FakeReply reply;
+    reply.body = request.url.ends_with("dci_files_list.json") ? f.objects.at("dci_files_list.json") : "content of a";
+    reply.hang = request.url.ends_with("/b");
+    if (reply.hang) {
+      reply.body = "content";
+      reply.headers.set("Content-Length", "12");
+    }
+    return reply;
+  }};
+  // Not before the other file is there: then only the one that hangs is under way.
+  client.on_hang = [&] { cancel_when_there(loop, f.root / "a", stop); };
+  const Api api = *Api::make(client, f.clock, test::lab, "https://dci.example.org");
+  ComponentFiles all{api, client, f.workers, nullptr, f.limits, false, {}};
+  const auto fetched =
+      await(loop, all.fetch(f.component, f.root, true, [](std::string_view) {}), std::chrono::seconds{120}, &stop);
+  REQUIRE_FALSE(fetched);
+  CHECK(fetched.error().fault == Fault::cancelled);
+  CHECK(read_file(f.root / "a") == "content of a");
+  CHECK_FALSE(fs::exists(f.root / "b"));
+  REQUIRE(f.fetch());
+  CHECK(read_file(f.root / "b") == "content of b");
 }
 
 TEST_CASE("an id that is none never becomes a path") {
@@ -326,7 +384,12 @@ TEST_CASE("the source fetches each component where it was told to, or nothing wh
   f.list();
   SourceSettings settings;
   settings.name = "lab";
-  DciSource source{*Api::make(f.client, f.clock, test::lab, "https://dci.example.org"), f.client, f.workers, f.clock, nullptr, settings};
+  DciSource source{*Api::make(f.client, f.clock, test::lab, "https://dci.example.org"),
+                   f.client,
+                   f.workers,
+                   f.clock,
+                   nullptr,
+                   settings};
   pipeline::FetchRequest request;
   request.job.components = {f.component};
   request.directories = {{f.component.id, f.root}};

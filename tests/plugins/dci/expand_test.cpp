@@ -142,7 +142,9 @@ TEST_CASE("results are JUnit files of the job with the name of the event, and th
   job.started("test");
   job::Blob blob;
   blob.path = "steps/s1/results/t.xml";
-  const auto good = job.tell(event::result_found, {{"name", "test/acme/t"}, {"well_formed", true}, {"total", 3}, {"success", 2}, {"failures", 1}}, "s1", {blob});
+  const auto good = job.tell(
+      event::result_found,
+      {{"name", "test/acme/t"}, {"well_formed", true}, {"total", 3}, {"success", 2}, {"failures", 1}}, "s1", {blob});
   REQUIRE(keys(good) == Keys{"result/test/acme/t"});
   CHECK(body(good[0], "name") == "test/acme/t");
   CHECK(body(good[0], "mime") == "application/junit");
@@ -154,12 +156,16 @@ TEST_CASE("results are JUnit files of the job with the name of the event, and th
   CHECK(body(verdict, "comment") == "1 of 3 tests failed; 3 tests: 2 passed, 1 failed, 0 errors, 0 skipped");
 }
 
-TEST_CASE("trap: a result that is not well-formed goes as text, with a note, because the server would keep it after its 400") {
+TEST_CASE(
+    "trap: a result that is not well-formed goes as text, with a note, because the server would keep it after its "
+    "400") {
   StoryBuilder job;
   job.claimed();
   job::Blob blob;
   blob.path = "x";
-  const auto items = job.tell(event::result_found, {{"name", "test/acme/t"}, {"well_formed", false}, {"problem", "line 3: no element"}}, "s1", {blob});
+  const auto items =
+      job.tell(event::result_found,
+               {{"name", "test/acme/t"}, {"well_formed", false}, {"problem", "line 3: no element"}}, "s1", {blob});
   REQUIRE(keys(items) == Keys{"result/test/acme/t", "note/result/test/acme/t"});
   CHECK(body(items[0], "mime") == "text/plain");
   CHECK(body(items[1], "content").find("line 3: no element") != std::string::npos);

@@ -35,7 +35,8 @@ struct Seen {
     const auto at = target.find('?');
     if (at == std::string::npos) return "";
     for (const auto& part : split(std::string_view{target}.substr(at + 1), '&'))
-      if (part.starts_with(std::string{name} + "=")) return percent_decode(std::string_view{part}.substr(name.size() + 1), true);
+      if (part.starts_with(std::string{name} + "="))
+        return percent_decode(std::string_view{part}.substr(name.size() + 1), true);
     return "";
   }
   [[nodiscard]] boost::json::object json() const { return boost::json::parse(body).get_object(); }
@@ -47,11 +48,14 @@ inline http::Response answer(int status, const boost::json::value& body, http::H
 }
 
 inline http::Response refusal(int status, const std::string& message, http::Headers headers = {}) {
-  return answer(status, {{"message", message}, {"payload", boost::json::object{}}, {"status_code", status}}, std::move(headers));
+  return answer(status, {{"message", message}, {"payload", boost::json::object{}}, {"status_code", status}},
+                std::move(headers));
 }
 
 inline http::Response page(int status, const std::string& title = "Internal Server Error") {
-  return {status, {{"Content-Type", "text/html"}}, "<html><head><title>" + title + "</title></head><body>" + title + "</body></html>"};
+  return {status,
+          {{"Content-Type", "text/html"}},
+          "<html><head><title>" + title + "</title></head><body>" + title + "</body></html>"};
 }
 
 /// Answers requests with what the test says, and remembers them.

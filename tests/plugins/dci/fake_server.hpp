@@ -24,25 +24,45 @@ class FakeServer {
   std::function<std::optional<Result<http::Response>>(const Seen&)> after;
 
   std::string add_topic(const std::string& name, std::vector<std::string> types) {
-    boost::json::object topic{{"id", id()}, {"name", name}, {"state", "active"}, {"component_types", boost::json::array(types.begin(), types.end())},
-                              {"component_types_optional", boost::json::array{}}, {"data", {{"registry", {{"password", "hunter2"}}}}}};
+    boost::json::object topic{{"id", id()},
+                              {"name", name},
+                              {"state", "active"},
+                              {"component_types", boost::json::array(types.begin(), types.end())},
+                              {"component_types_optional", boost::json::array{}},
+                              {"data", {{"registry", {{"password", "hunter2"}}}}}};
     topics.push_back(topic);
     return text(topic, "id");
   }
 
-  std::string add_component(const std::string& topic, const std::string& type, const std::string& version, std::vector<std::string> tags = {},
-                            const std::string& released = "2026-11-01T00:00:00") {
-    boost::json::object component{{"id", id()}, {"type", type}, {"name", type + " " + version}, {"display_name", type + " " + version},
-                                  {"version", version}, {"topic_id", topic}, {"state", "active"}, {"released_at", released},
-                                  {"created_at", released + ".000001"}, {"team_id", nullptr}, {"url", ""}, {"data", boost::json::object{}},
+  std::string add_component(const std::string& topic, const std::string& type, const std::string& version,
+                            std::vector<std::string> tags = {}, const std::string& released = "2026-11-01T00:00:00") {
+    boost::json::object component{{"id", id()},
+                                  {"type", type},
+                                  {"name", type + " " + version},
+                                  {"display_name", type + " " + version},
+                                  {"version", version},
+                                  {"topic_id", topic},
+                                  {"state", "active"},
+                                  {"released_at", released},
+                                  {"created_at", released + ".000001"},
+                                  {"team_id", nullptr},
+                                  {"url", ""},
+                                  {"data", boost::json::object{}},
                                   {"tags", boost::json::array(tags.begin(), tags.end())}};
     components.push_back(component);
     return text(component, "id");
   }
 
   std::string add_job(boost::json::object fields = {}) {
-    boost::json::object job{{"id", id()}, {"etag", id()}, {"name", ""}, {"status", "new"}, {"state", "active"}, {"tags", boost::json::array{}},
-                            {"remoteci_id", lab.id()}, {"created_at", stamp()}, {"components", boost::json::array{}}};
+    boost::json::object job{{"id", id()},
+                            {"etag", id()},
+                            {"name", ""},
+                            {"status", "new"},
+                            {"state", "active"},
+                            {"tags", boost::json::array{}},
+                            {"remoteci_id", lab.id()},
+                            {"created_at", stamp()},
+                            {"components", boost::json::array{}}};
     for (auto& [name, value] : fields) job[name] = value;
     const std::string job_id = text(job, "id");
     jobs.push_back(std::move(job));
@@ -99,8 +119,10 @@ class FakeServer {
     const std::string plural = parts.size() > 2 ? parts[2] : "";
     const std::string part = parts.size() > 4 ? parts[4] : "";
     if (plural == "topics" && parts.size() == 3) return page_of(topics, seen, "topics");
-    if (plural == "topics" && part == "components") return page_of(with(components, "topic_id", parts[3]), seen, "components");
-    if (plural == "jobs" && parts.size() == 3) return seen.method == "POST" ? create(seen) : page_of(expanded_jobs(), seen, "jobs");
+    if (plural == "topics" && part == "components")
+      return page_of(with(components, "topic_id", parts[3]), seen, "components");
+    if (plural == "jobs" && parts.size() == 3)
+      return seen.method == "POST" ? create(seen) : page_of(expanded_jobs(), seen, "jobs");
     if (plural == "jobs") return job_request(seen, parts[3], part);
     if (plural == "jobstates") return post_state(seen.json());
     if (plural == "files" && seen.method == "POST") return post_file(seen);
@@ -179,8 +201,12 @@ class FakeServer {
     auto& row = job(text(body, "job_id"));
     const std::string status = text(body, "status");
     const bool early = text(row, "status") == "new" || text(row, "status") == "pre-run";
-    boost::json::object state{{"id", id()}, {"job_id", row["id"]}, {"comment", body.at("comment")}, {"created_at", stamp()},
-                              {"status", early && status == "failure" ? "error" : status}, {"files", boost::json::array{}}};
+    boost::json::object state{{"id", id()},
+                              {"job_id", row["id"]},
+                              {"comment", body.at("comment")},
+                              {"created_at", stamp()},
+                              {"status", early && status == "failure" ? "error" : status},
+                              {"files", boost::json::array{}}};
     row["status"] = status;
     row["etag"] = id();
     states.push_back(state);
@@ -203,20 +229,30 @@ class FakeServer {
     std::string name;  // Latin-1 on the wire, UTF-8 in JSON.
     for (const char byte : seen.headers.get("DCI-NAME")) {
       const auto code = static_cast<unsigned char>(byte);
-      if (code < 0x80) name += byte;
-      else (name += static_cast<char>(0xC0 | (code >> 6))) += static_cast<char>(0x80 | (code & 0x3F));
+      if (code < 0x80)
+        name += byte;
+      else
+        (name += static_cast<char>(0xC0 | (code >> 6))) += static_cast<char>(0x80 | (code & 0x3F));
     }
-    boost::json::object file{{"id", id()}, {"job_id", job_id}, {"name", name}, {"mime", seen.headers.get("DCI-MIME")}, {"state", "active"},
-                             {"size", seen.body.size()}, {"created_at", stamp()}, {"jobstate_id", nullptr}};
+    boost::json::object file{{"id", id()},
+                             {"job_id", job_id},
+                             {"name", name},
+                             {"mime", seen.headers.get("DCI-MIME")},
+                             {"state", "active"},
+                             {"size", seen.body.size()},
+                             {"created_at", stamp()},
+                             {"jobstate_id", nullptr}};
     if (seen.headers.has("DCI-JOBSTATE-ID")) file["jobstate_id"] = seen.headers.get("DCI-JOBSTATE-ID");
     job(job_id)["etag"] = id();
     files.push_back(file);
     contents[text(file, "id")] = seen.body;
-    if (text(file, "mime") == "application/junit" && seen.body.starts_with("broken")) return refusal(400, "Invalid XML: unclosed token: line 1");
+    if (text(file, "mime") == "application/junit" && seen.body.starts_with("broken"))
+      return refusal(400, "Invalid XML: unclosed token: line 1");
     return answer(201, {{"file", file}});
   }
 
-  static std::vector<boost::json::object> with(const std::vector<boost::json::object>& rows, std::string_view column, const std::string& value) {
+  static std::vector<boost::json::object> with(const std::vector<boost::json::object>& rows, std::string_view column,
+                                               const std::string& value) {
     std::vector<boost::json::object> found;
     for (const auto& row : rows)
       if (text(row, column) == value) found.push_back(row);
@@ -231,7 +267,8 @@ class FakeServer {
       for (const auto& term : split(where, ',')) {
         const auto colon = term.find(':');
         if (colon == std::string::npos) return refusal(400, "Request malformed");
-        std::erase_if(rows, [&](const auto& row) { return !where_holds(row, term.substr(0, colon), term.substr(colon + 1)); });
+        std::erase_if(
+            rows, [&](const auto& row) { return !where_holds(row, term.substr(0, colon), term.substr(colon + 1)); });
       }
     if (const std::string query = seen.parameter("query"); !query.empty() && seen.parameter("where").empty())
       std::erase_if(rows, [&](const auto& row) { return !query_holds(row, query); });
@@ -252,13 +289,15 @@ class FakeServer {
 
   static bool has_tag(const boost::json::object& row, const std::string& tag) {
     const auto* tags = row.if_contains("tags");
-    return tags && std::any_of(tags->get_array().begin(), tags->get_array().end(), [&](const auto& one) { return one.is_string() && one.get_string() == tag; });
+    return tags && std::any_of(tags->get_array().begin(), tags->get_array().end(),
+                               [&](const auto& one) { return one.is_string() && one.get_string() == tag; });
   }
 
   static bool where_holds(const boost::json::object& row, const std::string& column, const std::string& value) {
     if (column == "tags") return has_tag(row, value);
-    return value.ends_with('*') ? to_lower(text(row, column)).find(to_lower(value.substr(0, value.size() - 1))) != std::string::npos
-                                : equal_ignoring_case(text(row, column), value);
+    return value.ends_with('*')
+               ? to_lower(text(row, column)).find(to_lower(value.substr(0, value.size() - 1))) != std::string::npos
+               : equal_ignoring_case(text(row, column), value);
   }
 
   /// and(eq(..),ilike(..),contains(..),or(contains(..),..)): the forms that selections compile to.
@@ -269,7 +308,8 @@ class FakeServer {
     bool all_hold = true, one_holds = false;
     for (std::size_t at = 0; at < inner.size();) {
       std::size_t end = at, depth = 0;
-      for (; end < inner.size() && (depth > 0 || inner[end] != ','); ++end) depth += inner[end] == '(' ? 1 : inner[end] == ')' ? std::size_t(-1) : 0;
+      for (; end < inner.size() && (depth > 0 || inner[end] != ','); ++end)
+        depth += inner[end] == '(' ? 1 : inner[end] == ')' ? std::size_t(-1) : 0;
       const std::string term = inner.substr(at, end - at);
       bool holds = false;
       if (term.starts_with("and(") || term.starts_with("or(")) {
@@ -278,9 +318,13 @@ class FakeServer {
         const auto open = term.find('('), comma = term.find(',');
         const std::string op = term.substr(0, open), column = term.substr(open + 1, comma - open - 1),
                           value = term.substr(comma + 1, term.size() - comma - 2);
-        if (op == "contains") holds = has_tag(row, value);
-        else if (op == "ilike") holds = matches_glob(to_lower(text(row, column)), replace_all(replace_all(to_lower(value), "%", "*"), "_", "?"));
-        else holds = text(row, column) == value;
+        if (op == "contains")
+          holds = has_tag(row, value);
+        else if (op == "ilike")
+          holds =
+              matches_glob(to_lower(text(row, column)), replace_all(replace_all(to_lower(value), "%", "*"), "_", "?"));
+        else
+          holds = text(row, column) == value;
       }
       all_hold = all_hold && holds;
       one_holds = one_holds || holds;

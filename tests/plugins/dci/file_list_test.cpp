@@ -16,7 +16,8 @@ const std::string sum(64, 'a');
 
 TEST_CASE("a file list names files, directories and links below the component") {
   const auto list = parse_file_list(R"({"directories": ["a/b", {"path": "c", "name": "d"}],
-    "files": [{"name": "x.rpm", "path": "a/b", "sha256": ")" + std::string(64, 'A') + R"(", "size": 12},
+    "files": [{"name": "x.rpm", "path": "a/b", "sha256": ")" +
+                                    std::string(64, 'A') + R"(", "size": 12},
               {"name": "top", "path": "", "sha256": null, "size": null}, {"name": "y", "path": "./e/"}],
     "symlinks": [{"destination": "x.rpm", "name": "latest.rpm", "path": "a/b"}]})");
   REQUIRE(list);
@@ -52,7 +53,8 @@ TEST_CASE("the same file listed twice is one file") {
 }
 
 TEST_CASE("sizes that no disk has do not overflow") {
-  const auto list = parse_file_list(R"({"files": [{"name": "x", "size": 9223372036854775807}, {"name": "y", "size": 9223372036854775807},
+  const auto list = parse_file_list(
+      R"({"files": [{"name": "x", "size": 9223372036854775807}, {"name": "y", "size": 9223372036854775807},
                                                   {"name": "z", "size": 9223372036854775807}]})");
   REQUIRE(list);
   CHECK(list->bytes() == UINT64_MAX);

@@ -25,7 +25,8 @@ using test::Seen;
 
 struct Fixture {
   explicit Fixture(std::optional<std::uint64_t> limit = {})
-      : reporter{*Api::make(server.client, clock, test::lab, "https://dci.example.org"), workers,
+      : reporter{*Api::make(server.client, clock, test::lab, "https://dci.example.org"),
+                 workers,
                  {"lab", limit, [this](const std::string&) { return directory.path; }}} {}
 
   Outcome send(const journal::Item& item, const Refs& refs = {}) { return await(reporter.send(item, refs)); }
@@ -47,7 +48,8 @@ struct Fixture {
   journal::Item state(const std::string& status, const std::string& comment = "c") {
     return item(kind::state, {{"status", status}, {"comment", comment}});
   }
-  journal::Item file(std::string_view kind, const std::string& name, const std::string& content, const std::string& mime = "text/plain") {
+  journal::Item file(std::string_view kind, const std::string& name, const std::string& content,
+                     const std::string& mime = "text/plain") {
     write_file(directory.path / "blob", content);
     auto made = item(kind, {{"name", name}, {"mime", mime}});
     made.blob = job::Blob{"blob", sha256_hex(content), content.size(), mime, "", {}};
@@ -57,7 +59,8 @@ struct Fixture {
   journal::Item log(const std::string& before, const std::string& content) {
     write_file(directory.path / "blob", before + content);
     auto made = item(kind::log, {{"log", "install/acme/install.log"}, {"offset", before.size()}});
-    made.blob = job::Blob{"blob", sha256_hex(content), content.size(), "text/plain", "", job::Blob::Range{before.size()}};
+    made.blob =
+        job::Blob{"blob", sha256_hex(content), content.size(), "text/plain", "", job::Blob::Range{before.size()}};
     made.needs = {"job-1/state/running"};
     return made;
   }
@@ -78,8 +81,8 @@ T as(const Outcome& outcome) {
 
 /// Answers the first request for which `wanted` holds with `response`, after the server has acted.
 void lose_one(FakeServer& server, std::function<bool(const Seen&)> wanted, Result<http::Response> response) {
-  server.after = [wanted = std::move(wanted), response = std::move(response), done = false](
-                     const Seen& seen) mutable -> std::optional<Result<http::Response>> {
+  server.after = [wanted = std::move(wanted), response = std::move(response),
+                  done = false](const Seen& seen) mutable -> std::optional<Result<http::Response>> {
     if (done || !wanted(seen)) return std::nullopt;
     done = true;
     return response;
@@ -107,7 +110,9 @@ TEST_CASE("a state whose answer was lost is found, and not posted twice") {
   CHECK_FALSE(f.find(f.state("post-run")));
 }
 
-TEST_CASE("a state that somebody else posted before ours is not taken for ours") {
+TEST_CASE(
+    "trap: any client may write states to any job, so a state that somebody else posted before ours is not taken for "
+    "ours") {
   Fixture f;
   const auto first = as<Delivered>(f.send(f.state("new"))).remote_ref;
   CHECK_FALSE(f.find(f.state("new"), {{"job-1/state/earlier", first}}));
@@ -142,7 +147,9 @@ TEST_CASE("trap: an unknown or archived job is the end of its items, a malformed
 
 TEST_CASE("trap: a bad signature keeps the item, a 5xx or a page is tried again, a refusal parks it") {
   Fixture f;
-  f.server.before = [](const Seen&) { return std::optional<Result<http::Response>>{refusal(400, "HmacMechanism failed: signature is invalid")}; };
+  f.server.before = [](const Seen&) {
+    return std::optional<Result<http::Response>>{refusal(400, "HmacMechanism failed: signature is invalid")};
+  };
   as<FixCredentials>(f.send(f.state("new")));
   as<FixCredentials>(f.send(f.file(kind::artifact, "a", "content")));
   f.server.before = [](const Seen&) {
@@ -154,7 +161,8 @@ TEST_CASE("trap: a bad signature keeps the item, a 5xx or a page is tried again,
   f.server.before = [](const Seen&) { return std::optional<Result<http::Response>>{page(200, "Hotel")}; };
   as<RetryAfter>(f.send(f.state("new")));
   f.server.before = [](const Seen&) {
-    return std::optional<Result<http::Response>>{refusal(400, "We are unable to create this resource. Please contact a DCI administrator.")};
+    return std::optional<Result<http::Response>>{
+        refusal(400, "We are unable to create this resource. Please contact a DCI administrator.")};
   };
   CHECK(as<Parked>(f.send(f.state("new"))).reason.find("contact a DCI administrator") != std::string::npos);
 }
@@ -240,6 +248,17 @@ TEST_CASE("a file is found by name, size and type, whatever its name needs") {
   }
 }
 
+TEST_CASE("a name that the server refuses to look for is looked for among all files") {
+  Fixture f;
+  const auto item = f.file(kind::artifact, "odd:name", "content");
+  as<Delivered>(f.send(item));
+  f.server.before = [](const Seen& seen) -> std::optional<Result<http::Response>> {
+    if (!seen.parameter("where").empty()) return refusal(400, "Request malformed");
+    return std::nullopt;
+  };
+  CHECK(f.find(item) == FakeServer::text(f.server.files.back(), "id"));
+}
+
 TEST_CASE("trap: JUnit that the server could not compare answers 500 after storing, and is delivered") {
   Fixture f;
   const auto item = f.file(kind::result, "tests", "<testsuite/>", "application/junit");
@@ -300,7 +319,8 @@ TEST_CASE("an artifact above the limit is parked with both sizes, and others of 
   as<Delivered>(f.send(f.file(kind::artifact, "small.bin", std::string(900, 'x'))));
 
   Fixture configured{1000};
-  const auto said = as<Parked>(configured.send(configured.file(kind::artifact, "big.bin", std::string(3000, 'x')))).reason;
+  const auto said =
+      as<Parked>(configured.send(configured.file(kind::artifact, "big.bin", std::string(3000, 'x')))).reason;
   CHECK(said.find("3000 bytes") != std::string::npos);
   CHECK(said.find("1000 bytes") != std::string::npos);
   CHECK(configured.server.client.seen.empty());
@@ -308,7 +328,8 @@ TEST_CASE("an artifact above the limit is parked with both sizes, and others of 
 
 std::string joined(const FakeServer& server) {
   std::map<std::string, std::string> pieces;
-  for (const auto& file : server.files) pieces[FakeServer::text(file, "name")] += server.contents.at(FakeServer::text(file, "id"));
+  for (const auto& file : server.files)
+    pieces[FakeServer::text(file, "name")] += server.contents.at(FakeServer::text(file, "id"));
   std::string whole;
   for (const auto& [name, content] : pieces) whole += content;
   return whole;
@@ -386,7 +407,9 @@ TEST_CASE("a hash that nobody knows yet is computed before the upload") {
   item.blob->sha256.clear();
   as<Delivered>(f.send(item));
   const auto& seen = f.server.client.seen.at(0);
-  CHECK(seen.headers.get("Authorization") == sign({"POST", "/api/v1/files", "dci.example.org", sha256_hex("content")}, test::lab, f.clock.time).authorization);
+  CHECK(
+      seen.headers.get("Authorization") ==
+      sign({"POST", "/api/v1/files", "dci.example.org", sha256_hex("content")}, test::lab, f.clock.time).authorization);
 }
 
 TEST_CASE("an item of a later version is parked, not lost") {

@@ -39,9 +39,18 @@ class Lab {
     url = "http://127.0.0.1:" + std::to_string(*port);
     client = *http::make_beast_client({});
     const auto team = text(admin("POST", "/api/v1/teams", {{"name", "lab"}}, "team"), "id");
-    const auto product = text(admin("POST", "/api/v1/products", {{"name", "OpenShift"}, {"label", "OCP"}, {"description", ""}}, "product"), "id");
+    const auto product = text(
+        admin("POST", "/api/v1/products", {{"name", "OpenShift"}, {"label", "OCP"}, {"description", ""}}, "product"),
+        "id");
     admin("POST", "/api/v1/products/" + product + "/teams", {{"team_id", team}}, "");
-    topic = text(admin("POST", "/api/v1/topics", {{"name", "OCP-4.16"}, {"component_types", {"ocp", "rhcos"}}, {"product_id", product}, {"export_control", true}, {"data", {{"registry", {{"password", "hunter2"}}}}}}, "topic"), "id");
+    topic = text(admin("POST", "/api/v1/topics",
+                       {{"name", "OCP-4.16"},
+                        {"component_types", {"ocp", "rhcos"}},
+                        {"product_id", product},
+                        {"export_control", true},
+                        {"data", {{"registry", {{"password", "hunter2"}}}}}},
+                       "topic"),
+                 "id");
     const auto remoteci = admin("POST", "/api/v1/remotecis", {{"name", "lab"}, {"team_id", team}}, "remoteci");
     who.url = url;
     who.credentials = *make_credentials("remoteci/" + text(remoteci, "id"), text(remoteci, "api_secret"));
@@ -67,12 +76,15 @@ class Lab {
   }
 
   template <class T>
-  T await(boost::asio::awaitable<T> work) { return outpost::test::await(loop, std::move(work)); }
+  T await(boost::asio::awaitable<T> work) {
+    return outpost::test::await(loop, std::move(work));
+  }
 
   static std::string text(const json::object& object, std::string_view key) { return job::text_at(object, key); }
 
   /// A request of the administrator. Which member of the answer is wanted: ""; none.
-  json::object admin(const std::string& method, const std::string& path, json::value body, const std::string& key, const std::string& raw = "") {
+  json::object admin(const std::string& method, const std::string& path, json::value body, const std::string& key,
+                     const std::string& raw = "") {
     http::Request request;
     request.method = method;
     request.url = url + path;
@@ -87,8 +99,17 @@ class Lab {
     REQUIRE(response->status < 300);
     return key.empty() ? json::object{} : json::parse(response->body).at(key).get_object();
   }
-  std::string component(const std::string& type, const std::string& version, const std::string& released, json::array tags) {
-    return text(admin("POST", "/api/v1/components", {{"type", type}, {"display_name", type + " " + version}, {"version", version}, {"topic_id", topic}, {"released_at", released}, {"tags", tags}}, "component"), "id");
+  std::string component(const std::string& type, const std::string& version, const std::string& released,
+                        json::array tags) {
+    return text(admin("POST", "/api/v1/components",
+                      {{"type", type},
+                       {"display_name", type + " " + version},
+                       {"version", version},
+                       {"topic_id", topic},
+                       {"released_at", released},
+                       {"tags", tags}},
+                      "component"),
+                "id");
   }
   void object(const std::string& path, const std::string& content) {
     admin("PUT", "/object-store/dci-components/" + percent_encode(path, true), nullptr, "", content);
@@ -174,10 +195,13 @@ TEST_CASE("a whole job arrives at the sample server") {
   story.cut("s1", "install", 21, output.size() - 21);  // Above the server's limit: split.
   story.ended("install", "ok", 1500);
   story.started("test");
-  const std::string junit = R"(<testsuite name="s"><testcase classname="c" name="one"/><testcase classname="c" name="two"><failure/></testcase></testsuite>)";
+  const std::string junit =
+      R"(<testsuite name="s"><testcase classname="c" name="one"/><testcase classname="c" name="two"><failure/></testcase></testsuite>)";
   write_file(lab.directory.path / "job/steps/s2/results/t.xml", junit);
   const job::Blob result{"steps/s2/results/t.xml", sha256_hex(junit), junit.size(), "", "", {}};
-  story.tell(event::result_found, {{"name", "test/acme/t"}, {"well_formed", true}, {"total", 2}, {"success", 1}, {"failures", 1}}, "s2", {result});
+  story.tell(event::result_found,
+             {{"name", "test/acme/t"}, {"well_formed", true}, {"total", 2}, {"success", 1}, {"failures", 1}}, "s2",
+             {result});
   write_file(lab.directory.path / "job/steps/s2/artifacts/café.json", "{}");
   const job::Blob artifact{"steps/s2/artifacts/café.json", sha256_hex("{}"), 2, "", "", {}};
   story.tell(event::artifact_found, {{"name", "café.json"}}, "s2", {artifact});
@@ -197,7 +221,8 @@ TEST_CASE("a whole job arrives at the sample server") {
   CHECK(lab.text(job, "status") == "failure");
   CHECK(lab.text(job, "name") == "nightly");
   CHECK(lab.text(job, "configuration") == "baremetal");
-  CHECK(json::serialize(job.at("tags")) == R"(["agent:outpost",")" + claim_tag(request.claim_id) + R"(","cluster:four"])");
+  CHECK(json::serialize(job.at("tags")) ==
+        R"(["agent:outpost",")" + claim_tag(request.claim_id) + R"(","cluster:four"])");
   CHECK(job.at("components").get_array().size() == 2);
   CHECK(job.at("keys_values").get_array().size() == 4);
   const auto& results = job.at("results").get_array();
@@ -211,7 +236,8 @@ TEST_CASE("a whole job arrives at the sample server") {
   for (const auto& state : states) statuses.push_back(lab.text(state.get_object(), "status"));
   CHECK(statuses == std::vector<std::string>{"new", "pre-run", "running", "post-run", "failure"});
   std::map<std::string, std::string> pieces;
-  for (const auto& file : states.at(2).at("files").get_array()) pieces[lab.text(file.get_object(), "name")] = lab.text(file.get_object(), "id");
+  for (const auto& file : states.at(2).at("files").get_array())
+    pieces[lab.text(file.get_object(), "name")] = lab.text(file.get_object(), "id");
   std::string whole;
   for (const auto& [name, id] : pieces) {
     http::Request get;
@@ -278,7 +304,8 @@ TEST_CASE("a job that is set to killed at the sample server is cancelled") {
   const auto claimed = lab.await(lab.source->claim(lab.request()));
   REQUIRE(claimed);
   CHECK_FALSE(lab.await(lab.source->watch(claimed->claim))->cancelled);
-  lab.admin("POST", "/api/v1/jobstates", {{"job_id", claimed->claim.external_ref}, {"status", "killed"}, {"comment", "stop"}}, "");
+  lab.admin("POST", "/api/v1/jobstates",
+            {{"job_id", claimed->claim.external_ref}, {"status", "killed"}, {"comment", "stop"}}, "");
   CHECK(lab.await(lab.source->watch(claimed->claim))->cancelled);
 }
 
@@ -286,14 +313,18 @@ TEST_CASE("the files of a component come by way of the object store of the sampl
   Lab lab;
   const std::string content = "an rpm";
   lab.object(lab.newer + "/BaseOS/a+b c.rpm", content);
-  lab.object(lab.newer + "/dci_files_list.json",
-             json::serialize(json::object{{"directories", json::array{}},
-                                          {"files", {{{"name", "a+b c.rpm"}, {"path", "BaseOS"}, {"size", content.size()}, {"sha256", sha256_hex(content)}}}},
-                                          {"symlinks", {{{"name", "latest"}, {"path", ""}, {"destination", "BaseOS"}}}}}));
+  lab.object(
+      lab.newer + "/dci_files_list.json",
+      json::serialize(json::object{
+          {"directories", json::array{}},
+          {"files",
+           {{{"name", "a+b c.rpm"}, {"path", "BaseOS"}, {"size", content.size()}, {"sha256", sha256_hex(content)}}}},
+          {"symlinks", {{{"name", "latest"}, {"path", ""}, {"destination", "BaseOS"}}}}}));
   const auto request = lab.request();
   pipeline::FetchRequest fetch;
   fetch.job = request.job;
-  for (const auto& component : request.job.components) fetch.directories[component.id] = lab.directory.path / "components" / component.type;
+  for (const auto& component : request.job.components)
+    fetch.directories[component.id] = lab.directory.path / "components" / component.type;
   std::vector<std::string> lines;
   const auto fetched = lab.await(lab.source->fetch(fetch, [&](std::string_view line) { lines.emplace_back(line); }));
   if (!fetched) FAIL(fetched.error().message);

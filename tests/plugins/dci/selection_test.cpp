@@ -61,7 +61,8 @@ TEST_CASE("type=version asks for that version") {
 }
 
 TEST_CASE("type?conditions asks for tags and fields") {
-  CHECK(query("ocp?tags:build:ga&name:4.14.1") == "and(eq(state,active),eq(type,ocp),eq(name,4.14.1),contains(tags,build:ga))");
+  CHECK(query("ocp?tags:build:ga&name:4.14.1") ==
+        "and(eq(state,active),eq(type,ocp),eq(name,4.14.1),contains(tags,build:ga))");
   CHECK(query("repo?name:Microshift 4.14*") == "and(eq(state,active),eq(type,repo),ilike(name,Microshift 4.14%))");
   CHECK(query("ocp?version:4.11.41&tags:daily,ocp-ok") ==
         "and(eq(state,active),eq(type,ocp),eq(version,4.11.41),contains(tags,daily),contains(tags,ocp-ok))");
@@ -73,7 +74,8 @@ TEST_CASE("a selection that names a state gets no other") {
 
 TEST_CASE("a build tag is content with any that is further along") {
   CHECK(query("ocp?tags:build:dev") ==
-        "and(eq(state,active),eq(type,ocp),or(contains(tags,build:dev),contains(tags,build:candidate),contains(tags,build:ga)))");
+        "and(eq(state,active),eq(type,ocp),or(contains(tags,build:dev),contains(tags,build:candidate),contains(tags,"
+        "build:ga)))");
   // Of several the furthest counts.
   CHECK(query("ocp?tags:build:dev,build:candidate") ==
         "and(eq(state,active),eq(type,ocp),or(contains(tags,build:candidate),contains(tags,build:ga)))");
@@ -87,12 +89,11 @@ TEST_CASE("separators inside values are written as percent codes") {
   CHECK(query("ocp?tags:x%26name:y") == query("ocp?tags:x&name:y"));
 }
 
-TEST_CASE("the type is compared in lower case, as the server stores it") {
-  CHECK(query("OCP") == query("ocp"));
-}
+TEST_CASE("the type is compared in lower case, as the server stores it") { CHECK(query("OCP") == query("ocp")); }
 
 TEST_CASE("priority tags are asked for one after the other, newest creation first") {
-  const auto selection = parse_selection(R"({"type": "ocp", "priority_tags": ["build:ga", "build:nightly"], "max_age": 3})");
+  const auto selection =
+      parse_selection(R"({"type": "ocp", "priority_tags": ["build:ga", "build:nightly"], "max_age": 3})");
   REQUIRE(selection);
   const auto queries = compile(*selection, now);
   REQUIRE(queries.size() == 2);

@@ -13,13 +13,14 @@ using test::text;
 
 /// "20250115T101112Z"
 Timestamp moment(const std::string& date) {
-  return *parse_rfc3339(date.substr(0, 4) + "-" + date.substr(4, 2) + "-" + date.substr(6, 5) + ":" + date.substr(11, 2) + ":" +
-                        date.substr(13));
+  return *parse_rfc3339(date.substr(0, 4) + "-" + date.substr(4, 2) + "-" + date.substr(6, 5) + ":" +
+                        date.substr(11, 2) + ":" + date.substr(13));
 }
 
 std::string from_hex(const std::string& hex) {
   std::string bytes;
-  for (std::size_t at = 0; at + 1 < hex.size(); at += 2) bytes += static_cast<char>(std::stoi(hex.substr(at, 2), nullptr, 16));
+  for (std::size_t at = 0; at + 1 < hex.size(); at += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(at, 2), nullptr, 16));
   return bytes;
 }
 
@@ -31,7 +32,8 @@ TEST_CASE("the 13 signature vectors are reproduced, step by step") {
     CAPTURE(text(fields.at("name")));
     const std::string url = text(fields.at("url"));
     const auto path = url.find('/', url.find("://") + 3);
-    const std::string body = fields.at("body_hex").is_string() ? from_hex(text(fields.at("body_hex"))) : text(fields.at("body_utf8"));
+    const std::string body =
+        fields.at("body_hex").is_string() ? from_hex(text(fields.at("body_hex"))) : text(fields.at("body_utf8"));
     const bool aws4 = text(fields.at("authorization")).starts_with("AWS4");
     const Signature signature =
         sign({text(fields.at("method")), url.substr(path), text(fields.at("host")), sha256_hex(body)},
@@ -55,17 +57,21 @@ TEST_CASE("every recorded Authorization header that was validly signed is reprod
     const auto credentials = make_credentials(text(key.at("client_id")), text(key.at("secret")));
     REQUIRE(credentials);
     const std::string date = text(row[4]);
-    const Signature signature = sign({text(row[1]), text(row[2]), text(row[3]), text(row[5])}, *credentials, moment(date));
+    const Signature signature =
+        sign({text(row[1]), text(row[2]), text(row[3]), text(row[5])}, *credentials, moment(date));
     CHECK(signature.date == date);
-    CHECK(signature.authorization == "DCI2-HMAC-SHA256 Credential=" + credentials->client + "/" + date.substr(0, 8) +
-                                         "/BHS3/api/dci2_request, SignedHeaders=host;x-dci-date, Signature=" + text(row[7]));
+    CHECK(signature.authorization ==
+          "DCI2-HMAC-SHA256 Credential=" + credentials->client + "/" + date.substr(0, 8) +
+              "/BHS3/api/dci2_request, SignedHeaders=host;x-dci-date, Signature=" + text(row[7]));
   }
 }
 
 TEST_CASE("a path that still holds a percent sign after decoding is decoded once more, as the server does") {
   const Credentials someone{"remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", "s"};
   const auto canonical = [&](const std::string& target) {
-    return split(sign({"GET", target, "h", std::string{sha256_of_nothing}}, someone, Timestamp{}).canonical_request, '\n').at(1);
+    return split(sign({"GET", target, "h", std::string{sha256_of_nothing}}, someone, Timestamp{}).canonical_request,
+                 '\n')
+        .at(1);
   };
   CHECK(canonical("/a%2541") == "/aA");
   CHECK(canonical("/100%25") == "/100%");
@@ -75,7 +81,8 @@ TEST_CASE("a path that still holds a percent sign after decoding is decoded once
 TEST_CASE("the query is sorted by its encoded form") {
   const Credentials someone{"remoteci/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", "s"};
   // '~' stays and is 0x7E; 'é' becomes %C3%A9, which sorts before it though its bytes are larger.
-  const auto request = sign({"GET", "/x?~=1&%C3%A9=2", "h", std::string{sha256_of_nothing}}, someone, Timestamp{}).canonical_request;
+  const auto request =
+      sign({"GET", "/x?~=1&%C3%A9=2", "h", std::string{sha256_of_nothing}}, someone, Timestamp{}).canonical_request;
   CHECK(split(request, '\n').at(2) == "%C3%A9=2&~=1");
 }
 

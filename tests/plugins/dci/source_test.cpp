@@ -26,7 +26,12 @@ struct Fixture {
   }
 
   DciSource make() {
-    return DciSource{*Api::make(server.client, clock, test::lab, "https://dci.example.org"), server.client, workers, clock, nullptr, settings()};
+    return DciSource{*Api::make(server.client, clock, test::lab, "https://dci.example.org"),
+                     server.client,
+                     workers,
+                     clock,
+                     nullptr,
+                     settings()};
   }
   SourceSettings settings() {
     SourceSettings made;
@@ -58,8 +63,9 @@ struct Fixture {
     components.push_back(component);
   }
   std::size_t count(const std::string& method, const std::string& path) {
-    return static_cast<std::size_t>(std::count_if(server.client.seen.begin(), server.client.seen.end(),
-                                                  [&](const Seen& seen) { return seen.method == method && seen.path == path; }));
+    return static_cast<std::size_t>(
+        std::count_if(server.client.seen.begin(), server.client.seen.end(),
+                      [&](const Seen& seen) { return seen.method == method && seen.path == path; }));
   }
 
   FakeServer server;
@@ -69,7 +75,12 @@ struct Fixture {
   std::string topic;
   job::Definition definition;
   std::vector<job::Component> components;
-  DciSource source{*Api::make(server.client, clock, test::lab, "https://dci.example.org"), server.client, workers, clock, nullptr, settings()};
+  DciSource source{*Api::make(server.client, clock, test::lab, "https://dci.example.org"),
+                   server.client,
+                   workers,
+                   clock,
+                   nullptr,
+                   settings()};
 };
 
 TEST_CASE("a poll finds the newest components of each selection, best first") {
@@ -104,7 +115,8 @@ TEST_CASE("priority tags decide before age: the first tag that anything has wins
 
 TEST_CASE("what only this side can compare is read page by page") {
   Fixture f;
-  for (int i = 0; i < 250; ++i) f.server.add_component(f.topic, "ocp", "v" + std::to_string(i), {}, "2026-01-01T00:00:00");
+  for (int i = 0; i < 250; ++i)
+    f.server.add_component(f.topic, "ocp", "v" + std::to_string(i), {}, "2026-01-01T00:00:00");
   f.server.components.back()["name"] = "one, two";
   f.server.components.front()["name"] = "one, two";
   f.definition.selections = {"ocp?name:one, two"};
@@ -128,7 +140,8 @@ TEST_CASE("an unknown topic and a missing permission look the same, and the mess
   REQUIRE_FALSE(polled);
   CHECK(polled.error().fault == Fault::refused);
   const auto& message = polled.error().message;
-  for (const char* part : {"topic \"OCP-4.61\"", "https://dci.example.org", "no permission", "remoteci/", "did you mean \"OCP-4.16\"?"})
+  for (const char* part :
+       {"topic \"OCP-4.61\"", "https://dci.example.org", "no permission", "remoteci/", "did you mean \"OCP-4.16\"?"})
     CHECK(message.find(part) != std::string::npos);
   CHECK(message.find(test::lab.secret) == std::string::npos);
 }
@@ -162,9 +175,13 @@ TEST_CASE("a server that is down, a portal and wrong credentials are told apart"
   CHECK(f.poll().error().fault == Fault::retry_later);
   f.server.before = [](const Seen&) { return std::optional<Result<http::Response>>{page(200, "Hotel")}; };
   CHECK(f.poll().error().fault == Fault::retry_later);
-  f.server.before = [](const Seen&) { return std::optional<Result<http::Response>>{refusal(401, "identity does not exists.")}; };
+  f.server.before = [](const Seen&) {
+    return std::optional<Result<http::Response>>{refusal(401, "identity does not exists.")};
+  };
   CHECK(f.poll().error().fault == Fault::refused);
-  f.server.before = [](const Seen&) { return std::optional<Result<http::Response>>{test::answer(200, {{"topics", {{"x", 1}}}})}; };
+  f.server.before = [](const Seen&) {
+    return std::optional<Result<http::Response>>{test::answer(200, {{"topics", {{"x", 1}}}})};
+  };
   CHECK(f.poll().error().fault == Fault::retry_later);
 }
 
@@ -173,7 +190,8 @@ TEST_CASE("a definition is checked without a server") {
   CHECK(f.source.check(f.definition));
   CHECK(f.server.client.seen.empty());
   f.definition.selections = {"ocp", "ocp?ga"};
-  CHECK(f.source.check(f.definition).error().message.find("job nightly: selection \"ocp?ga\", character 5") != std::string::npos);
+  CHECK(f.source.check(f.definition).error().message.find("job nightly: selection \"ocp?ga\", character 5") !=
+        std::string::npos);
   f.definition.selections = {};
   CHECK_FALSE(f.source.check(f.definition));
   f.definition.selections = {"ocp"};
@@ -182,8 +200,13 @@ TEST_CASE("a definition is checked without a server") {
   f.definition.url = "https://x";
   f.definition.topic = "";
   CHECK_FALSE(f.source.check(f.definition));
-  DciSource feeder{*Api::make(f.server.client, f.clock, {"feeder/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", "s"}, "https://dci.example.org"),
-                   f.server.client, f.workers, f.clock, nullptr, f.settings()};
+  DciSource feeder{*Api::make(f.server.client, f.clock, {"feeder/1d2f9a3c-0b4e-4c5d-8e6f-7a8b9c0d1e2f", "s"},
+                              "https://dci.example.org"),
+                   f.server.client,
+                   f.workers,
+                   f.clock,
+                   nullptr,
+                   f.settings()};
   f.definition.topic = "OCP-4.16";
   CHECK(feeder.check(f.definition).error().message.find("only a remoteci can take jobs") != std::string::npos);
 }
@@ -205,7 +228,8 @@ TEST_CASE("a claim creates the job with everything the definition says, and a ma
   CHECK(FakeServer::text(job, "comment") == "from the lab");
   CHECK(FakeServer::text(job, "url") == "https://example.org/x");
   CHECK(FakeServer::text(job, "topic_id") == f.topic);
-  CHECK(boost::json::serialize(job.at("tags")) == R"(["agent:outpost","outpost:0197f2aa-0000-7000-8000-000000000001"])");
+  CHECK(boost::json::serialize(job.at("tags")) ==
+        R"(["agent:outpost","outpost:0197f2aa-0000-7000-8000-000000000001"])");
   CHECK(job.at("components").get_array().size() == 2);
   CHECK_FALSE(job.contains("previous_job_id"));
   CHECK(claimed->document.at("components").get_array().size() == 2);
@@ -265,7 +289,8 @@ TEST_CASE("a job whose answer was lost is found by its mark, once") {
 TEST_CASE("the mark of another claim or another remoteci is not ours") {
   Fixture f;
   f.server.add_job({{"tags", boost::json::array{"outpost:0197f2aa-0000-7000-8000-000000000001-x"}}});
-  f.server.add_job({{"tags", boost::json::array{"outpost:0197f2aa-0000-7000-8000-000000000001"}}, {"remoteci_id", FakeServer::id()}});
+  f.server.add_job({{"tags", boost::json::array{"outpost:0197f2aa-0000-7000-8000-000000000001"}},
+                    {"remoteci_id", FakeServer::id()}});
   CHECK_FALSE(*await(f.source.find(f.request())));
 }
 
@@ -273,7 +298,8 @@ TEST_CASE("trap: a job that was left without components is repaired, and adding 
   Fixture f;
   f.choose("ocp", "1");
   f.choose("rhcos", "2");
-  const auto half = f.server.add_job({{"tags", boost::json::array{"outpost:0197f2aa-0000-7000-8000-000000000001"}}, {"topic_id", f.topic}});
+  const auto half = f.server.add_job(
+      {{"tags", boost::json::array{"outpost:0197f2aa-0000-7000-8000-000000000001"}}, {"topic_id", f.topic}});
   const auto found = await(f.source.find(f.request()));
   REQUIRE(found);
   REQUIRE(*found);
@@ -282,7 +308,8 @@ TEST_CASE("trap: a job that was left without components is repaired, and adding 
   CHECK((*found)->document.at("components").get_array().size() == 2);
 }
 
-TEST_CASE("a component that fails after the job was inserted is tried again; if it is refused for good the job is closed") {
+TEST_CASE(
+    "a component that fails after the job was inserted is tried again; if it is refused for good the job is closed") {
   Fixture f;
   f.choose("ocp", "1");
   f.choose("rhcos", "2");
@@ -370,7 +397,8 @@ TEST_CASE("people are shown the page of the job where one is known") {
   f.choose("ocp", "1");
   auto settings = f.settings();
   settings.ui_url = "https://ui.example.org/";
-  const auto source = make_source({"https://dci.example.org", test::lab}, settings, f.server.client, f.workers, f.clock, nullptr);
+  const auto source =
+      make_source({"https://dci.example.org", test::lab}, settings, f.server.client, f.workers, f.clock, nullptr);
   REQUIRE(source);
   CHECK((*source)->name() == "lab");
   const auto claimed = await((*source)->claim(f.request()));

@@ -43,19 +43,23 @@ struct StoryBuilder {
     queued();
     tell(job::event::claim_granted);
   }
-  std::vector<journal::Item> started(const std::string& stage) { return tell(job::event::stage_started, {{"stage", stage}}); }
+  std::vector<journal::Item> started(const std::string& stage) {
+    return tell(job::event::stage_started, {{"stage", stage}});
+  }
   std::vector<journal::Item> ended(const std::string& stage, const std::string& outcome = "ok", int ms = 1500) {
     return tell(job::event::stage_ended, {{"stage", stage}, {"outcome", outcome}, {"duration_ms", ms}});
   }
   void step(const std::string& id, const std::string& stage, const std::string& hook) {
     tell(job::event::step_started, {{"stage", stage}, {"plugin", "acme"}, {"hook", hook}}, id);
   }
-  std::vector<journal::Item> cut(const std::string& step_id, const std::string& stage, std::uint64_t offset, std::uint64_t size) {
+  std::vector<journal::Item> cut(const std::string& step_id, const std::string& stage, std::uint64_t offset,
+                                 std::uint64_t size) {
     job::Blob blob;
     blob.path = "logs/" + step_id + ".log";
     blob.size = size;
     blob.range = job::Blob::Range{offset};
-    return tell(job::event::log_cut, {{"stage", stage}, {"plugin", "acme"}, {"hook", "x"}, {"last", false}}, step_id, {blob});
+    return tell(job::event::log_cut, {{"stage", stage}, {"plugin", "acme"}, {"hook", "x"}, {"last", false}}, step_id,
+                {blob});
   }
   void verdict(const std::string& verdict, const std::string& message = "") {
     tell(job::event::verdict_reached, {{"verdict", verdict}, {"reason", "r"}, {"message", message}});
