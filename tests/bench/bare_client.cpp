@@ -5,12 +5,12 @@
 #include "agent/base/text.hpp"
 #include "agent/http/url.hpp"
 
-#include <algorithm>
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <stdexcept>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
+#include <stdexcept>
 
 namespace outpost::bench {
 

@@ -23,7 +23,8 @@ class BareClient {
   };
 
   /// Sends a signed request. Throws when the answer is not 2xx or 3xx.
-  Answer send(const std::string& method, const std::string& target, std::string_view body, const http::Headers& headers = {});
+  Answer send(const std::string& method, const std::string& target, std::string_view body,
+              const http::Headers& headers = {});
   /// GET of a target that says itself who may read it.
   Answer get_unsigned(const std::string& target);
 

@@ -33,11 +33,15 @@ class Repetition {
     } else if (target == "/api/v1/files") {
       const std::string content(request.request_bytes, 'x');
       client_.send(request.method, target, content,
-                   {{"DCI-NAME", "log-" + std::to_string(number_++)}, {"DCI-JOB-ID", job_}, {"DCI-MIME", "text/plain"},
+                   {{"DCI-NAME", "log-" + std::to_string(number_++)},
+                    {"DCI-JOB-ID", job_},
+                    {"DCI-MIME", "text/plain"},
                     {"Content-Type", "application/octet-stream"}});
     } else {
-      const std::string answer = client_.send(request.method, target, padded(body_of(request), request.request_bytes),
-                                              {{"Content-Type", "application/json"}}).body;
+      const std::string answer = client_
+                                     .send(request.method, target, padded(body_of(request), request.request_bytes),
+                                           {{"Content-Type", "application/json"}})
+                                     .body;
       if (target == "/api/v1/jobs") job_ = job::text_at(json::parse(answer).at("job").as_object(), "id");
     }
   }
@@ -51,8 +55,10 @@ class Repetition {
 
   json::object body_of(const Logged& request) {
     static constexpr std::array<const char*, 5> states{"new", "pre-run", "running", "post-run", "success"};
-    if (request.target == "/api/v1/jobs") return {{"topic_id", topic_}, {"components", json::array{component_}}, {"name", "bare"}};
-    if (request.target == "/api/v1/jobstates") return {{"job_id", job_}, {"status", states.at(state_++)}, {"comment", ""}};
+    if (request.target == "/api/v1/jobs")
+      return {{"topic_id", topic_}, {"components", json::array{component_}}, {"name", "bare"}};
+    if (request.target == "/api/v1/jobstates")
+      return {{"job_id", job_}, {"status", states.at(state_++)}, {"comment", ""}};
     if (request.target.ends_with("/kv")) return {{"key", "key" + std::to_string(number_++)}, {"value", 1.5}};
     throw std::runtime_error{"the floor does not know what to send with " + request.method + " " + request.target};
   }

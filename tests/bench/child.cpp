@@ -3,12 +3,12 @@
 #include "agent/base/result.hpp"
 #include "bench/row.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdexcept>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cerrno>
+#include <stdexcept>
 
 namespace outpost::bench {
 

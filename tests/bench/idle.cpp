@@ -3,7 +3,7 @@
 #include "bench/child.hpp"
 #include "bench/process_status.hpp"
 #include "bench/row.hpp"
-#include "integration/sample_lab.hpp"
+#include "bench/settings.hpp"
 
 #include <boost/json/value.hpp>
 
@@ -47,9 +47,7 @@ bool has_polled(test::SampleLab& lab) {
 
 void idle() {
   test::SampleLab lab;
-  std::string settings = test::read_file(lab.directory.path / "agent/outpost.yml");
-  settings.replace(settings.find("poll: 1s"), 8, "poll: 30s");
-  test::write_file(lab.directory.path / "agent/outpost.yml", settings);
+  write_settings(lab, "30s");
   lab.start_agent();
   lab.until("the first poll", [&] {
     if (!lab.agent_is_running()) throw std::runtime_error{"outpostd ended: " + lab.agent_log()};

@@ -5,7 +5,7 @@
 #include "bench/bare_job.hpp"
 #include "bench/benchmarks.hpp"
 #include "bench/row.hpp"
-#include "integration/sample_lab.hpp"
+#include "bench/settings.hpp"
 #include "support/await.hpp"
 
 #include <algorithm>
@@ -23,18 +23,11 @@ constexpr int warm_up = 5, count = 100;
 /// The lab, with an agent that looks for new components only when it is asked to.
 class Lab {
  public:
-  Lab() : lab_{options()}, log_{logs_.path / "requests"} {
+  Lab() : log_{lab_.directory.path / "requests.log"} {
     auto client = http::make_beast_client({});
     if (!client) throw std::runtime_error{client.error().message};
     client_ = std::move(*client);
-    std::string settings = test::read_file(lab_.directory.path / "agent/outpost.yml");
-    const auto replace = [&](const std::string& from, const std::string& to) {
-      settings.replace(settings.find(from), from.size(), to);
-    };
-    replace("poll: 1s", "poll: 1d");
-    replace("plugins: [acme]", "plugins: [noop]");
-    replace("[../plugins]", "[" OUTPOST_SOURCE_DIR "/samples/plugins]");
-    test::write_file(lab_.directory.path / "agent/outpost.yml", settings);
+    write_settings(lab_, "1d");
     lab_.start_agent();
     lab_.until("outpostd's first poll", [&] { return is_up(); });
   }
@@ -66,7 +59,8 @@ class Lab {
   std::vector<job::Event> stop_and_read(const std::vector<std::string>& types) {
     lab_.stop_agent(SIGTERM);
     const SystemClock clock;
-    auto journal = journal::SqliteJournal::open(lab_.directory.path / "agent/state/journal.db", {}, clock, loop_.get_executor());
+    auto journal =
+        journal::SqliteJournal::open(lab_.directory.path / "agent/state/journal.db", {}, clock, loop_.get_executor());
     if (!journal) throw std::runtime_error{journal.error().message};
     const auto events = (*journal)->read({.types = types, .limit = 100'000});
     if (!events) throw std::runtime_error{events.error().message};
@@ -78,8 +72,6 @@ class Lab {
   [[nodiscard]] const std::string& component() const { return component_; }
 
  private:
-  test::SampleLab::Options options() { return {.server = {"--request-log", (logs_.path / "requests").string()}}; }
-
   bool is_up() {
     if (!lab_.agent_is_running()) throw std::runtime_error{"outpostd ended: " + lab_.agent_log()};
     if (!fs::exists(lab_.directory.path / "agent/run/api.sock")) return false;
@@ -93,7 +85,6 @@ class Lab {
            status.at("reporters").at(0).at("waiting").to_number<int>() == 0;
   }
 
-  test::TemporaryDirectory logs_;
   test::SampleLab lab_;
   RequestLog log_;
   boost::asio::io_context loop_;
@@ -114,7 +105,9 @@ double seconds_of(const job::Event& event) {
 void add_job(Times& times, const std::vector<Logged>& requests, const job::Event* events) {
   double last = 0, served = 0;
   for (const auto& request : requests) {
-    if (request.status >= 400) throw std::runtime_error{request.method + " " + request.target + " was answered with " + std::to_string(request.status)};
+    if (request.status >= 400)
+      throw std::runtime_error{request.method + " " + request.target + " was answered with " +
+                               std::to_string(request.status)};
     if (request.writes()) last = std::max(last, request.end);
     served += request.end - request.begin;
   }
@@ -142,14 +135,16 @@ void job_overhead() {
     const double bare = run_bare_job(client, steps, requests.back(), lab.topic(), lab.component());
     if (i >= warm_up) times.bare.push_back(bare * 1e3);
   }
-  const auto events = lab.stop_and_read({std::string{event::claim_requested}, std::string{event::claim_granted}, std::string{event::job_ended}});
-  if (events.size() != 3 * requests.size()) throw std::runtime_error{"the journal does not hold the jobs that were run"};
+  const auto events = lab.stop_and_read(
+      {std::string{event::claim_requested}, std::string{event::claim_granted}, std::string{event::job_ended}});
+  if (events.size() != 3 * requests.size())
+    throw std::runtime_error{"the journal does not hold the jobs that were run"};
   for (std::size_t i = warm_up; i < requests.size(); ++i) add_job(times, requests[i], &events[3 * i]);
   print({"job_overhead", "ms", median(times.whole), median(times.bare), "ours <= 25",
-         "8 steps, " + std::to_string(requests.back().size()) + " requests, median of " + std::to_string(count) + "; p95 " +
-             format(quantile(times.whole, 0.95)) + "; claim " + format(median(times.claim)) + ", to the job's end " +
-             format(median(times.run)) + ", last answer " + format(median(times.rest)) + " after it; the server worked " +
-             format(median(times.server))});
+         "8 steps, " + std::to_string(requests.back().size()) + " requests, median of " + std::to_string(count) +
+             "; p95 " + format(quantile(times.whole, 0.95)) + "; claim " + format(median(times.claim)) +
+             ", to the job's end " + format(median(times.run)) + ", last answer " + format(median(times.rest)) +
+             " after it; the server worked " + format(median(times.server))});
 }
 
 }  // namespace outpost::bench

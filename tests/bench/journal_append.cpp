@@ -22,10 +22,11 @@ std::vector<job::Event> one_event() {
   events[0].type = "step.ended";
   events[0].job_id = "01890a5d-ac96-774b-bcce-b302099a8057";
   events[0].step_id = "install.acme-storage";
-  events[0].data = {{"stage", "install"},     {"plugin", "acme-storage"}, {"hook", "install"},
-                    {"ending", "exited"},     {"code", 0},                {"detail", ""},
-                    {"class", "success"},     {"duration_ms", 81234},     {"leftovers", 0},
-                    {"output_bytes", 4096123}};
+  events[0].data = {{"stage", "install"}, {"plugin", "acme-storage"},
+                    {"hook", "install"},  {"ending", "exited"},
+                    {"code", 0},          {"detail", ""},
+                    {"class", "success"}, {"duration_ms", 81234},
+                    {"leftovers", 0},     {"output_bytes", 4096123}};
   return events;
 }
 
@@ -52,7 +53,7 @@ asio::awaitable<int> append_together(journal::Journal& journal, std::vector<doub
     });
   co_await done.wait();
   if (failed) std::rethrow_exception(failed);
-  co_return writers * each;
+  co_return writers* each;
 }
 
 /// Bare 4 KiB writes, synced one by one, into a file that has its size already; the median, in microseconds.
@@ -81,8 +82,8 @@ void journal_append() {
   const double floor = bare_write(directory.path / "bare");
   asio::io_context loop;
   const SystemClock clock;
-  auto opened = journal::SqliteJournal::open(directory.path / "journal.db", {"bench", "boot", "0"}, clock,
-                                             loop.get_executor());
+  auto opened =
+      journal::SqliteJournal::open(directory.path / "journal.db", {"bench", "boot", "0"}, clock, loop.get_executor());
   if (!opened) throw std::runtime_error{opened.error().message};
   journal::Journal& journal = **opened;
 

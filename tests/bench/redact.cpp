@@ -4,12 +4,12 @@
 #include "bench/row.hpp"
 #include "support/temporary_directory.hpp"
 
-#include <array>
 #include <fcntl.h>
+#include <unistd.h>
+#include <array>
 #include <functional>
 #include <random>
 #include <stdexcept>
-#include <unistd.h>
 
 namespace outpost::bench {
 namespace {
@@ -28,8 +28,9 @@ std::vector<std::string> make_secrets(std::mt19937& random) {
 
 /// Lines as installers write them; one in a thousand holds a secret.
 std::string make_log(std::mt19937& random, const std::vector<std::string>& secrets) {
-  static constexpr std::array words{"TASK",    "[acme-storage", ":",      "wait",     "for", "nodes]", "ok:",   "changed:",
-                                    "rack1-3", "msg=",          "retries", "installed", "0",   "rpm",    "false", "/usr/lib/systemd"};
+  static constexpr std::array words{"TASK",     "[acme-storage",   ":",    "wait",    "for",       "nodes]", "ok:",
+                                    "changed:", "rack1-3",         "msg=", "retries", "installed", "0",      "rpm",
+                                    "false",    "/usr/lib/systemd"};
   std::string log;
   log.reserve(log_size + 256);
   while (log.size() < log_size) {
@@ -80,7 +81,8 @@ void redact() {
     floor.push_back(copy(log, copied, [](std::string_view bytes, const auto& write) { write(bytes); }));
     log::Redactor redactor;
     for (const auto& secret : secrets) redactor.add(secret);
-    ours.push_back(copy(log, redacted, [&](std::string_view bytes, const auto& write) { write(redactor.feed(bytes)); }));
+    ours.push_back(
+        copy(log, redacted, [&](std::string_view bytes, const auto& write) { write(redactor.feed(bytes)); }));
   }
   const std::string result = test::read_file(redacted);
   for (const auto& secret : secrets)

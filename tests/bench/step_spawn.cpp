@@ -29,9 +29,9 @@ void step_spawn() {
     floor.push_back(bare);
     ours.push_back(guarded);
   }
-  print({"step_spawn", "ms", median(ours), median(floor), "",
-         "/bin/true, median of 200; p95 " + format(quantile(ours, 0.95)) + ", floor's " +
-             format(quantile(floor, 0.95))});
+  print(
+      {"step_spawn", "ms", median(ours), median(floor), "",
+       "/bin/true, median of 200; p95 " + format(quantile(ours, 0.95)) + ", floor's " + format(quantile(floor, 0.95))});
 }
 
 }  // namespace outpost::bench

@@ -1,9 +1,9 @@
 // Stands before the C library's functions of the same names, for SQLite too.
 #include "bench/sync_counter.hpp"
 
-#include <atomic>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <atomic>
 
 namespace {
 std::atomic<std::uint64_t> syncs{0};

@@ -13,6 +13,7 @@
 
 #include <boost/asio/signal_set.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -20,7 +21,6 @@
 #include <iostream>
 #include <random>
 #include <thread>
-#include <unistd.h>
 
 namespace outpost::bench {
 namespace {
@@ -74,7 +74,9 @@ asio::awaitable<Result<http::Response>> upload(http::Client& client, Workers& wo
 /// The server, as a process of its own.
 struct DiscardServer {
   explicit DiscardServer(const fs::path& directory)
-      : authority{directory}, identity{authority.issue()}, port_file{directory / "port"},
+      : authority{directory},
+        identity{authority.issue()},
+        port_file{directory / "port"},
         process{{own_program().string(), "discard-server", identity.certificate, identity.key, port_file},
                 directory / "server.log"} {
     while (!fs::exists(port_file)) {
@@ -128,7 +130,8 @@ int upload_once(const std::vector<std::string>& arguments) {
 
   reset_peak();
   const auto before = memory_of(::getpid()).resident;
-  auto answer = test::await(loop, upload(**client, workers, arguments.at(0), arguments.at(2)), std::chrono::minutes{10});
+  auto answer =
+      test::await(loop, upload(**client, workers, arguments.at(0), arguments.at(2)), std::chrono::minutes{10});
   const auto peak = memory_of(::getpid()).peak;
   if (!answer) throw std::runtime_error{answer.error().message};
   if (answer->body != std::to_string(fs::file_size(arguments.at(2))))
