@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class FakeSource final : public pipeline::Source {
   std::function<void()> on_ask;           ///< Happens while claim() or find() waits for its answer.
   std::vector<pipeline::Candidates> offers;
   std::optional<Error> poll_failure;
+  std::map<std::string, Error> poll_failures;  ///< By definition.
+  unsigned polls = 0;
+  std::size_t deepest_poll = 0;
   pipeline::Watched watched;
 
   std::map<std::string, std::string> jobs;  ///< Claim id to external reference: what exists at the server.
@@ -37,8 +41,11 @@ class FakeSource final : public pipeline::Source {
 
   [[nodiscard]] std::string_view name() const override { return "fake"; }
   Result<void> check(const job::Definition&) const override { return {}; }
-  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition&, std::size_t) override {
+  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition, std::size_t depth) override {
+    ++polls;
+    deepest_poll = std::max(deepest_poll, depth);
     if (poll_failure) co_return *poll_failure;
+    if (const auto own = poll_failures.find(definition.name); own != poll_failures.end()) co_return own->second;
     co_return offers;
   }
   boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override {
@@ -93,6 +100,7 @@ class FakeSteps final : public pipeline::StepRunner {
   std::map<std::string, std::deque<job::StepEnding>> endings;  ///< By "stage.plugin"; exit 0 when there is none left.
   std::string hangs;                                           ///< This one runs until it is cancelled.
   std::function<void()> on_hang;
+  std::string throws;  ///< This one throws: a bug.
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
   std::optional<Error> missing;
@@ -114,6 +122,7 @@ class FakeSteps final : public pipeline::StepRunner {
     ran.push_back(id);
     reasons.push_back(request.reason);
     output("output of " + id + "\n");
+    if (id == throws) throw std::runtime_error{"a bug of the step runner"};
     if (id == hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
       if (on_hang) boost::asio::post(co_await boost::asio::this_coro::executor, on_hang);
