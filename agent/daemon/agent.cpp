@@ -62,6 +62,12 @@ Backlog backlog_of(config::Backlog backlog) {
   }
 }
 
+/// What a message says apart from its numbers: times and sizes in it differ from poll to poll.
+std::string without_digits(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
 job::Event make_event(std::string_view type, std::string job_id, json::object data) {
   job::Event made;
   made.type = type;
@@ -163,6 +169,8 @@ asio::awaitable<void> Agent::run() {
   started.push_back(make_event(event::agent_started, {}, {{"pid", ::getpid()}, {"runner", runner_name_}}));
   co_await append(std::move(started));
   for (auto& each : integrations_) {
+    // Whether the server still refuses us the first request tells, and raises it again.
+    ports_.alarms.clear(each->settings.name + "/credentials");
     // Before its first job can be queued: a reporter that is new begins with what is journaled from now on.
     auto prepared = co_await each->dispatcher->prepare();
     if (!prepared) ports_.logger.error("delivery to " + each->settings.name + ": " + prepared.error().message);
@@ -230,11 +238,13 @@ void Agent::report_poll(Integration& integration, const Result<void>& outcome) {
   if (outcome) {
     integration.last_poll = ports_.clock.now();
     if (!before.empty()) ports_.logger.notice(name + ": polling works again");
+    // What was refused to the source was refused to the reporter: it need not wait for its next try.
+    if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
     ports_.alarms.clear("credentials:" + name);
     ports_.alarms.clear("poll:" + name);
     return;
   }
-  if (before != integration.last_error) ports_.logger.warning(name + ": " + integration.last_error);
+  if (without_digits(before) != without_digits(integration.last_error)) ports_.logger.warning(name + ": " + integration.last_error);
   if (outcome.error().fault == Fault::refused) ports_.alarms.raise("credentials:" + name, "credentials", name + ": " + integration.last_error);
   else if (outcome.error().fault == Fault::malformed) ports_.alarms.raise("poll:" + name, "degraded", name + ": " + integration.last_error);
 }
