@@ -117,7 +117,6 @@ void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
     if (!before.empty()) ports_.logger.notice(name + ": polling works again");
     // What was refused to the source was refused to the reporter: it need not wait for its next try.
     if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
-    if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
     ports_.alarms.clear("credentials:" + name);
     ports_.alarms.clear("poll:" + name);
     // Raised before a restart, the dispatcher knows nothing of it; and what serves the source serves the reporter.

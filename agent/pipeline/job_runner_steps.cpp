@@ -26,6 +26,7 @@ using job::StepEnding;
 namespace {
 
 constexpr std::string_view download_hook = "download";
+constexpr int closing_attempts = 3;  ///< Of a hook that takes the agent with it each time.
 
 /// "install.acme-storage", "install.acme-storage.10-operator", "acquire.acme-storage.try2": readable, stable, a file name.
 std::string step_id_of(const Step& step, int attempt) {
@@ -45,7 +46,10 @@ asio::awaitable<void> JobRunner::run_step(const Step& step) {
   for (const auto& record : record_.story().steps) {
     if (record.stage != step.stage || record.plugin != step.plugin || record.hook != step.hook) continue;
     const bool wants_again = record.ending.kind == StepEnding::Kind::exited && job::classify_exit(record.ending.code) == job::StepClass::retry_later;
-    if (!wants_again || always_runs(step.stage)) co_return;  // It ended before the agent was restarted.
+    // A release or cleanup that died with the agent may have left the lab half taken down: it has to be able to run again.
+    const bool cut_short = (step.stage == Stage::release || step.stage == Stage::cleanup) &&
+                           record.ending.kind == StepEnding::Kind::lost && record.attempt < closing_attempts;
+    if (!cut_short && (!wants_again || always_runs(step.stage))) co_return;  // It ended before the agent was restarted.
     attempt = record.attempt + 1;
   }
   const auto give_up = ports_.clock.since_boot() + options_.retry_deadline;
