@@ -93,6 +93,10 @@ int run_job(const JobRunOptions& options) {
     std::cerr << "outpost: " << story.error().message << "\n";
     return exit_negative;
   }
+  if (!story->judgement) {
+    std::cerr << "outpost: the job was cancelled before it began\n";
+    return exit_negative;
+  }
   const auto& judgement = *story->judgement;
   std::cout << "\nverdict: " << to_string(judgement.verdict) << (judgement.message.empty() ? "" : ": " + printable(judgement.message)) << "\n";
   if (story->totals.total > 0)

@@ -7,6 +7,8 @@
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/queue.hpp"
+#include "agent/daemon/removed_source.hpp"
+#include "agent/daemon/retention.hpp"
 #include "agent/delivery/dispatcher.hpp"
 #include "agent/journal/deliveries.hpp"
 #include "agent/journal/journal.hpp"
@@ -14,8 +16,11 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -29,12 +34,20 @@ struct Integration {
   std::unique_ptr<pipeline::Source> source;
   std::unique_ptr<pipeline::Reporter> reporter;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
-  Timestamp last_poll{};  ///< The last poll that was answered.
-  std::string last_error;
+
+  // How polling goes; the agent's.
+  bool polled = false;        ///< There is a definition to ask for.
+  bool answers = false;       ///< The last poll was answered; false before the first.
+  bool refused = false;       ///< The last poll was refused.
+  unsigned failures = 0;      ///< Polls in a row that were not answered.
+  Timestamp last_poll{};      ///< The last poll that was answered.
+  Timestamp silent_since{};   ///< The last answer, or the first poll.
+  std::string last_error;     ///< Why the last poll failed, for one definition at least.
 };
 
 struct AgentPorts {
   journal::Journal& journal;
+  journal::Deliveries& deliveries;
   pipeline::StepRunner& steps;
   pipeline::Collector& collector;
   Workers& workers;
@@ -43,20 +56,32 @@ struct AgentPorts {
   Alarms& alarms;
 };
 
+struct AgentOptions {
+  std::string runner_name;                                              ///< Of what runs the steps, for the status.
+  std::chrono::milliseconds delivery_patience = std::chrono::seconds{10};  ///< For what waits to be sent when we stop.
+  std::chrono::milliseconds journal_patience = std::chrono::minutes{1};    ///< With a journal that cannot be written when we stop.
+  std::size_t keep_jobs = 50;                                           ///< So many ended jobs keep their directories.
+};
+
+/// A draft for the journal.
+[[nodiscard]] job::Event make_event(std::string_view type, std::string job_id, boost::json::object data);
+
 /// The daemon's heart: polls the sources, queues jobs for new components, gives slots and resources to those that may
 /// run, and takes up after a restart what the journal says was unfinished.
 class Agent final : public control::AgentControl {
  public:
   Agent(boost::asio::any_io_executor executor, AgentPorts ports, const config::Settings& settings,
-        std::vector<std::unique_ptr<Integration>> integrations, pipeline::JobOptions job_options, std::string runner_name);
+        std::vector<std::unique_ptr<Integration>> integrations, pipeline::JobOptions job_options, AgentOptions options);
 
   /// Reads the journal: what was seen, what waits, what was running. Call it before run().
   Result<void> restore();
 
-  /// Works until stop() was called and every job has ended, and what they gave rise to was delivered or `patience` is over.
+  /// Works until stop() was called, every job has ended, and what they gave rise to was delivered or the patience is
+  /// over. With a journal that cannot be written it leaves the jobs to the next start instead.
   boost::asio::awaitable<void> run();
 
-  /// Claims nothing more; running jobs are cancelled ("agent stopped"), their closing stages still run.
+  /// Claims nothing more; running jobs are cancelled ("agent stopped"), their closing stages still run. A claim whose
+  /// answer is still open is left to the next start.
   void stop(std::string reason);
 
   // control::AgentControl
@@ -70,45 +95,82 @@ class Agent final : public control::AgentControl {
   struct Definition {
     job::Definition value;
     const config::Job* settings = nullptr;
-    std::set<std::string> seen;
+    std::set<std::string> seen;  ///< Ids of components.
     Timestamp last_new{};
   };
+  struct PollOutcome {
+    bool asked = false, answered = false;  ///< For one definition at least.
+    std::optional<Error> failure;          ///< Of the last definition that failed.
+  };
 
-  boost::asio::awaitable<void> poll_loop(Integration& integration);
-  boost::asio::awaitable<bool> poll_all(Integration& integration);
-  boost::asio::awaitable<void> watch_jobs(Integration& integration);
-  boost::asio::awaitable<void> take_in(Definition& definition, std::vector<pipeline::Candidates> candidates);
-  boost::asio::awaitable<void> run_job(job::Story story);
-  boost::asio::awaitable<void> schedule_loop();
-  boost::asio::awaitable<void> append(std::vector<job::Event> events);
+  // Life (agent.cpp)
+  void start_work();
+  boost::asio::awaitable<bool> wait_until_stopped();
+  boost::asio::awaitable<void> say_goodbye();
+  boost::asio::awaitable<void> retention_loop();
+  void close_orphan(job::Story story, const std::string& reason);
+  void withdraw(const std::string& job_id, const std::string& reason);
+  boost::asio::awaitable<Result<std::vector<job::Event>>> append(std::vector<job::Event> events);
+  boost::asio::awaitable<void> append_only(std::vector<job::Event> events);
+  void journal_failed(const Error& error);
+  void report_bug(const std::string& what, const std::string& thrown);
+  void spawn(boost::asio::awaitable<void> work, std::string what);
+  void keep_going(std::function<boost::asio::awaitable<void>()> work, std::string what);
+  boost::asio::awaitable<void> again_and_again(std::function<boost::asio::awaitable<void>()> work, std::string what);
+  [[nodiscard]] Integration* integration(const std::string& name) const;
+  [[nodiscard]] const Definition* definition(const std::string& name) const;
+
+  // What the journal says (agent_restore.cpp)
   Result<void> restore_seen();
   Result<void> restore_jobs();
+  void keep_orphan(job::Story story);
+  void clear_stale_alarms();
+  /// The story as these types of events tell it; all when there are none.
+  [[nodiscard]] Result<job::Story> load(const std::string& job_id, std::vector<std::string> types = {});
+
+  // From components to jobs that wait (agent_polling.cpp)
+  boost::asio::awaitable<void> poll_loop(Integration& integration);
+  [[nodiscard]] std::chrono::milliseconds pause_before_poll(const Integration& integration);
+  boost::asio::awaitable<void> poll_all(Integration& integration);
+  void report_poll(Integration& integration, const PollOutcome& outcome);
+  boost::asio::awaitable<void> watch_jobs(Integration& integration);
+  boost::asio::awaitable<void> take_in(Definition& definition, std::vector<pipeline::Candidates> candidates);
+  [[nodiscard]] std::vector<job::Event> withdraw_outdated(const std::string& name, const std::string& newer_id);
+  void note_news(Definition& definition, bool news);
+
+  // From jobs that wait to jobs that have ended (agent_jobs.cpp)
+  boost::asio::awaitable<void> schedule_loop();
   void start_jobs();
-  void spawn(boost::asio::awaitable<void> work, std::string what);
-  void report_poll(Integration& integration, const Result<void>& outcome);
+  [[nodiscard]] std::unique_ptr<pipeline::JobRunner> make_runner(job::Story story);
+  void start_job(job::Story story, const std::string& cancel_reason = {});
+  boost::asio::awaitable<void> run_job(std::string id);
+  static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);
+  boost::asio::awaitable<void> end_broken(std::string id, std::string thrown);
   [[nodiscard]] bool may_claim(const job::Story& story) const;
-  [[nodiscard]] std::chrono::milliseconds until_next_opening() const;
+  [[nodiscard]] bool window_is_open(const job::Story& story) const;
+  [[nodiscard]] std::chrono::milliseconds until_next_look() const;
   [[nodiscard]] bool disk_has_room();
-  [[nodiscard]] Integration* integration(const std::string& name);
-  [[nodiscard]] Result<job::Story> load(const std::string& job_id);
 
   boost::asio::any_io_executor executor_;
   AgentPorts ports_;
   const config::Settings& settings_;
   std::vector<std::unique_ptr<Integration>> integrations_;
   pipeline::JobOptions job_options_;
-  std::string runner_name_;
-  std::vector<Definition> definitions_;
+  AgentOptions options_;
+  std::vector<Definition> definitions_;  ///< Never changes, so coroutines may refer to its elements.
   Queue queue_;
   std::map<std::string, std::unique_ptr<pipeline::JobRunner>> running_;
-  std::vector<std::pair<std::string, job::Story>> unfinished_;  ///< From before the restart, until run() takes them up.
+  std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
+  std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.
+  RemovedSource removed_source_;
+  Retention retention_;
   std::map<std::string, std::unique_ptr<Wakeup>> poll_wakeups_;
-  Wakeup schedule_wakeup_;
-  Wakeup stopped_wakeup_;
+  Wakeup schedule_wakeup_, retention_wakeup_, stopped_wakeup_;
+  std::shared_ptr<void> journal_watch_;
+  bool journal_broken_ = false;  ///< The last write failed.
   Timestamp started_at_{};
   bool stopping_ = false;
   std::string stop_reason_;
-  unsigned tasks_ = 0;
   std::mt19937_64 random_{std::random_device{}()};
 };
 

@@ -196,8 +196,10 @@ Result<void> Composition::make_agent() {
   options.jobs_directory = settings_.state_directory / "jobs";
   options.log_cap = settings_.logs.step_limit;
   options.secrets = secrets_;
-  AgentPorts ports{*journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
-  agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::string{commands_->name()});
+  AgentOptions agent_options;
+  agent_options.runner_name = commands_->name();
+  AgentPorts ports{*journal_, *journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
+  agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
   return {};
 }
 

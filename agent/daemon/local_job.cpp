@@ -11,12 +11,15 @@
 #include "plugins/junit/junit_collector.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/array.hpp>
 
 #include <csignal>
 #include <exception>
+#include <unistd.h>
 
 namespace outpost::daemon {
 
@@ -72,6 +75,14 @@ job::Event queued(const job::Job& job) {
   return event;
 }
 
+/// The first signal cancels the job, a second one ends everything at once; the guardians then end the hooks.
+asio::awaitable<void> watch_interrupts(asio::signal_set& signals, pipeline::JobRunner*& running) {
+  co_await signals.async_wait(asio::use_awaitable);
+  if (running) running->cancel("operator", "interrupted");
+  co_await signals.async_wait(asio::use_awaitable);
+  ::_exit(1);
+}
+
 asio::awaitable<Result<job::Story>> run_it(journal::Journal& journal, pipeline::JobPorts ports, pipeline::JobOptions options, job::Job job,
                                            std::function<void(pipeline::JobRunner*)> running) {
   std::vector<job::Event> drafts;
@@ -109,9 +120,7 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   });
   pipeline::JobRunner* running = nullptr;
   asio::signal_set signals{loop, SIGINT, SIGTERM};
-  signals.async_wait([&](boost::system::error_code error, int) {
-    if (!error && running) running->cancel("operator", "interrupted");
-  });
+  asio::co_spawn(loop, watch_interrupts(signals, running), asio::detached);
   Result<job::Story> outcome = Error{Fault::bug, "the job did not end"};
   std::exception_ptr thrown;
   pipeline::JobPorts ports{**journal, source, steps, collector, workers, clock};

@@ -17,7 +17,7 @@ struct LocalJobOptions {
 };
 
 /// Runs one job without a server, with the same runner, journal and hooks as the daemon. SIGINT and SIGTERM cancel it;
-/// its closing stages still run. Returns how it went; an error when it could not be run at all.
+/// its closing stages still run; a second signal ends the process. Returns how it went; an error when it could not be run at all.
 [[nodiscard]] Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOptions& options);
 
 }  // namespace outpost::daemon

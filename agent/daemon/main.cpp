@@ -59,7 +59,9 @@ int run_daemon(config::Settings settings) {
   daemon::ServiceNotifier notifier{loop.get_executor()};
   asio::signal_set signals{loop, SIGTERM, SIGINT};
   std::exception_ptr thrown;
-  asio::co_spawn(loop, watch_signals(signals, parts, notifier), [](std::exception_ptr) {});
+  asio::co_spawn(loop, watch_signals(signals, parts, notifier), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);  // Nobody could stop us in good order any more.
+  });
   asio::co_spawn(loop, parts.agent().run(), [&](std::exception_ptr error) {
     thrown = error;
     parts.stop_listening();

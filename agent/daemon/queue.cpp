@@ -32,6 +32,10 @@ std::optional<job::Story> Queue::next(const std::function<bool(const job::Story&
 
 void Queue::hold(const job::Story& story) {
   running_.push_back(story.job.id);
+  reserve(story);
+}
+
+void Queue::reserve(const job::Story& story) {
   for (const auto& name : story.job.definition.resources) holders_.emplace(name, story.job.id);
 }
 

@@ -26,6 +26,8 @@ class Queue {
 
   /// Marks what a job holds that runs already (it was resumed after a restart), whether or not there is a slot left.
   void hold(const job::Story& story);
+  /// Keeps others from the resources of a job that does not run but may have left something there; it needs no slot.
+  void reserve(const job::Story& story);
   void release(const std::string& job_id);
 
   [[nodiscard]] const std::vector<job::Story>& waiting() const { return waiting_; }

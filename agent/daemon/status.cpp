@@ -2,6 +2,9 @@
 
 #include "agent/base/text.hpp"
 #include "agent/daemon/agent.hpp"
+#include "agent/job/event_types.hpp"
+
+#include <unistd.h>
 
 namespace outpost::daemon {
 
@@ -28,6 +31,16 @@ json::object summary(const job::Story& story) {
                                  {"errors", story.totals.errors}, {"skips", story.totals.skips}}}};
   if (story.judgement) object["judgement"] = to_json(*story.judgement);
   return object;
+}
+
+/// The events that a summary is made of; a job has many more.
+std::vector<std::string> types_of_summary() {
+  namespace event = job::event;
+  std::vector<std::string> types;
+  for (const auto type : {event::job_queued, event::job_withdrawn, event::claim_requested, event::claim_granted, event::stage_started,
+                          event::result_found, event::verdict_reached, event::job_ended})
+    types.emplace_back(type);
+  return types;
 }
 
 json::object in_full(const job::Story& story) {
@@ -77,7 +90,7 @@ json::object Agent::status() {
           {"state_reason", stopping_ ? stop_reason_ : worst ? worst->message : ""},
           {"since", moment(started_at_)},
           {"pid", ::getpid()},
-          {"runner", runner_name_},
+          {"runner", options_.runner_name},
           {"slots", {{"total", queue_.slots()}, {"busy", queue_.busy()}}},
           {"sources", std::move(sources)},
           {"jobs", {{"running", std::move(running)}, {"waiting", std::move(waiting)}}},
@@ -91,7 +104,7 @@ Result<json::array> Agent::jobs(std::size_t limit) {
   if (!rows) return rows.error();
   json::array list;
   for (const auto& row : *rows) {
-    const auto story = load(row.job_id);
+    const auto story = load(row.job_id, types_of_summary());
     if (!story) return story.error();
     list.push_back(summary(*story));
   }

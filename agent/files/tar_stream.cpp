@@ -37,7 +37,8 @@ Result<void> TarStream::open() {
   struct archive_entry* whole = nullptr;
   if (::archive_read_open_filename(raw_.get(), file_.c_str(), buffer_.size()) != ARCHIVE_OK ||
       ::archive_read_next_header(raw_.get(), &whole) != ARCHIVE_OK)
-    return Error{Fault::malformed, file_.string() + ": cannot be read: " + reason(raw_.get())};
+    return Error{Fault::malformed, file_.string() + ": no archive, damaged or cut off (" + reason(raw_.get()) +
+                                       "); download it again, or make it again if its checksum is right"};
   if (::archive_read_open(tar_.get(), this, nullptr, &TarStream::read, nullptr) != ARCHIVE_OK) return failure();
   return {};
 }

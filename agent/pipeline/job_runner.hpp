@@ -21,6 +21,9 @@
 
 namespace outpost::pipeline {
 
+/// The agent's own steps (a download) are shown like those of a plugin of this name.
+inline constexpr std::string_view own_plugin = "outpost";
+
 /// What a JobRunner stands on; everything outlives it.
 struct JobPorts {
   journal::Journal& journal;
@@ -53,48 +56,63 @@ class JobRunner {
  public:
   JobRunner(JobPorts ports, JobOptions options, job::Story story);
 
-  /// Returns when the job has ended (or was found not to be claimable). Call it once.
+  /// Returns when the job has ended, or when the agent stops before it was claimed. Call it once.
   boost::asio::awaitable<void> run();
 
   /// Stops the running step (SIGTERM, grace, SIGKILL) and whatever else can be stopped; collect, release and cleanup
-  /// still run. `by`: "server", "operator" or "agent". Only the first call counts.
+  /// still run. `by`: "server", "operator" or "agent". Only the first call counts, but an agent that stops while the
+  /// claim is uncertain leaves the job to its next start.
   void cancel(std::string by, std::string reason);
 
   [[nodiscard]] const job::Story& story() const { return record_.story(); }
 
  private:
-  struct Attempt;
+  /// One execution of one step.
+  struct Attempt {
+    Step step;
+    std::string id;
+    int number = 1;
+    std::chrono::milliseconds timeout{};
+    std::chrono::nanoseconds started{};  ///< Since boot.
+    bool interrupted = false;            ///< It was running when an earlier agent died.
+  };
 
+  // The way of a job (job_runner.cpp)
   boost::asio::awaitable<bool> claim();
+  boost::asio::awaitable<bool> try_to_claim();
   boost::asio::awaitable<void> claimed(const Claimed& claimed);
+  boost::asio::awaitable<void> claim_refused(std::string message);
+  boost::asio::awaitable<void> withdraw();
   boost::asio::awaitable<void> settle_interrupted_steps();
   boost::asio::awaitable<void> forward_stages();
   boost::asio::awaitable<void> decide();
   boost::asio::awaitable<void> closing_stages();
   boost::asio::awaitable<void> run_stage(job::Stage stage);
+  [[nodiscard]] std::vector<Step> steps_of(job::Stage stage);
+  void note_cancel();
+  [[nodiscard]] Result<void> write_documents() const;
+  void warn(job::Stage stage, std::string message);
+  boost::asio::awaitable<bool> pause(std::chrono::milliseconds duration);
+  static boost::asio::awaitable<Result<void>> sleep(std::chrono::milliseconds duration);
+
+  // Its steps (job_runner_steps.cpp)
   boost::asio::awaitable<void> run_step(const Step& step);
   boost::asio::awaitable<bool> run_attempt(const Step& step, int attempt);
   boost::asio::awaitable<void> download();
   boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
   boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, boost::asio::steady_timer& cutting, StepOutcome& outcome);
   boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::OutputSink sink);
-  boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log);
+  boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log, std::chrono::milliseconds limit);
+  boost::asio::awaitable<Result<void>> fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit);
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
   void note_results(const Attempt& attempt, const Collected& collected);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
-  void note_cancel();
-  void write_documents() const;
-  void warn(job::Stage stage, std::string message);
-  boost::asio::awaitable<bool> pause(std::chrono::milliseconds duration);
-  static boost::asio::awaitable<Result<void>> sleep(std::chrono::milliseconds duration);
-  template <class T>
-  boost::asio::awaitable<Result<T>> stoppable(boost::asio::awaitable<Result<T>> work);
-
   [[nodiscard]] bool failed() const { return verdict_.has_value() || cancel_wanted_; }
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;
   [[nodiscard]] log::Redactor redactor() const;
   [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;
   [[nodiscard]] std::chrono::milliseconds time_left(job::Stage stage) const;
+  [[nodiscard]] std::chrono::milliseconds time_left() const;
   [[nodiscard]] std::map<std::string, std::filesystem::path> component_paths() const;
 
   JobPorts ports_;
@@ -103,6 +121,8 @@ class JobRunner {
   JobDirectory directory_;
   std::optional<job::Judgement> verdict_;  ///< The first cause; journaled by decide().
   bool cancel_wanted_ = false, cancel_noted_ = false;
+  bool agent_stops_ = false;      ///< Whoever cancelled the job first.
+  bool claiming_ = false;
   bool stopping_allowed_ = true;  ///< Not in collect, release and cleanup.
   std::string cancel_by_, cancel_reason_;
   boost::asio::cancellation_signal stop_;

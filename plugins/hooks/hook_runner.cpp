@@ -40,8 +40,9 @@ Result<void> make_step_directories(const pipeline::StepRequest& request) {
 Result<void> write_secret(const fs::path& path, const std::string& value) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
   if (file < 0) return errno_error("cannot create", path.native(), errno);
-  const bool written = ::write(file, value.data(), value.size()) == static_cast<ssize_t>(value.size());
-  const int code = errno;
+  const ssize_t length = ::write(file, value.data(), value.size());
+  const bool written = length == static_cast<ssize_t>(value.size());
+  const int code = length < 0 ? errno : ENOSPC;
   ::close(file);
   if (!written) return errno_error("cannot write", path.native(), code);
   return {};
@@ -59,7 +60,10 @@ struct Placed {
 }  // namespace
 
 HookRunner::HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options)
-    : commands_{commands}, clock_{clock}, options_{std::move(options)} {}
+    : commands_{commands}, clock_{clock}, options_{std::move(options)} {
+  std::error_code ignored;  // What an agent left that died beside a step; no step of ours runs yet.
+  if (!options_.secrets_directory.empty()) fs::remove_all(options_.secrets_directory, ignored);
+}
 
 Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Definition& definition, job::Stage stage) {
   std::vector<pipeline::Step> all;
@@ -106,8 +110,12 @@ Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request)
   fs::create_directories(options_.secrets_directory, error);
   if (error || ::mkdir(directory.c_str(), 0700) != 0)
     return errno_error("cannot create", directory.native(), error ? error.value() : errno);
-  for (const auto& [name, value] : options_.secrets)
-    if (auto written = write_secret(directory / name, value); !written) return written.error();
+  for (const auto& [name, value] : options_.secrets) {
+    auto written = write_secret(directory / name, value);
+    if (written) continue;
+    fs::remove_all(directory, error);
+    return written.error();
+  }
   return directory;
 }
 

@@ -15,7 +15,8 @@ namespace outpost::hooks {
 
 struct HookOptions {
   std::vector<std::filesystem::path> plugin_directories;  ///< Searched in this order.
-  std::filesystem::path secrets_directory;                ///< Where files with secrets may lie for the time of a step: tmpfs.
+  /// Where files with secrets may lie for the time of a step: tmpfs. Ours alone, and emptied when the runner is made.
+  std::filesystem::path secrets_directory;
   std::map<std::string, std::string> secrets;             ///< Name to value.
   std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
 };

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t in_memory = 256 * 1024;
 
 struct Descriptor {
-  explicit Descriptor(int number) : number{number} {}
+  explicit Descriptor(int opened) : number{opened} {}
   ~Descriptor() {
     if (number >= 0) ::close(number);
   }

@@ -60,10 +60,10 @@ class Scanner {
 
  private:
   [[noreturn]] void fail(std::string_view what, std::size_t where) const {
-    std::size_t line = 1, start = 0, characters = 0, column = 1;
+    std::size_t line = 1, characters = 0, column = 1;
     for (std::size_t i = 0; i < where; ++i) {
       if ((text_[i] & 0xC0) != 0x80) ++characters, ++column;
-      if (text_[i] == '\n') ++line, start = i + 1, column = 1;
+      if (text_[i] == '\n') ++line, column = 1;
     }
     throw std::string{what} + ": line " + std::to_string(line) + " column " + std::to_string(column) + " (char " +
         std::to_string(characters) + ")";

@@ -10,9 +10,11 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,8 +27,13 @@ class FakeSource final : public pipeline::Source {
   bool failed_claim_happened = false;    ///< The failed claim made the job all the same.
   std::deque<Error> find_failures;
   Result<void> fetched;
+  bool fetch_hangs = false;               ///< Until it is cancelled.
+  std::function<void()> on_ask;           ///< Happens while claim() or find() waits for its answer.
   std::vector<pipeline::Candidates> offers;
   std::optional<Error> poll_failure;
+  std::map<std::string, Error> poll_failures;  ///< By definition.
+  unsigned polls = 0;
+  std::size_t deepest_poll = 0;
   pipeline::Watched watched;
 
   std::map<std::string, std::string> jobs;  ///< Claim id to external reference: what exists at the server.
@@ -34,12 +41,16 @@ class FakeSource final : public pipeline::Source {
 
   [[nodiscard]] std::string_view name() const override { return "fake"; }
   Result<void> check(const job::Definition&) const override { return {}; }
-  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition&, std::size_t) override {
+  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition, std::size_t depth) override {
+    ++polls;
+    deepest_poll = std::max(deepest_poll, depth);
     if (poll_failure) co_return *poll_failure;
+    if (const auto own = poll_failures.find(definition.name); own != poll_failures.end()) co_return own->second;
     co_return offers;
   }
   boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override {
     ++claims;
+    co_await asked();
     const bool fails = !claim_failures.empty();
     if (!fails || failed_claim_happened) jobs.emplace(request.claim_id, "remote-" + std::to_string(jobs.size() + 1));
     if (fails) {
@@ -51,6 +62,7 @@ class FakeSource final : public pipeline::Source {
   }
   boost::asio::awaitable<Result<std::optional<pipeline::Claimed>>> find(const pipeline::ClaimRequest& request) override {
     ++finds;
+    co_await asked();
     if (!find_failures.empty()) {
       const Error failure = find_failures.front();
       find_failures.pop_front();
@@ -63,10 +75,19 @@ class FakeSource final : public pipeline::Source {
   boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest&, pipeline::Report report) override {
     ++fetches;
     report("fetching");
+    if (fetch_hangs) {
+      boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
+      co_await never.async_wait(boost::asio::use_awaitable);
+    }
     co_return fetched;
   }
 
  private:
+  boost::asio::awaitable<void> asked() {
+    const auto executor = co_await boost::asio::this_coro::executor;
+    if (on_ask) boost::asio::post(executor, on_ask);
+    co_await boost::asio::post(executor, boost::asio::use_awaitable);
+  }
   [[nodiscard]] pipeline::Claimed claimed(const pipeline::ClaimRequest& request) const {
     return {{"fake", jobs.at(request.claim_id), ""}, "https://server/" + jobs.at(request.claim_id), {{"team_id", "t"}}};
   }
@@ -79,14 +100,20 @@ class FakeSteps final : public pipeline::StepRunner {
   std::map<std::string, std::deque<job::StepEnding>> endings;  ///< By "stage.plugin"; exit 0 when there is none left.
   std::string hangs;                                           ///< This one runs until it is cancelled.
   std::function<void()> on_hang;
+  std::string throws;  ///< This one throws: a bug.
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
   std::optional<Error> missing;
+  std::string missing_plugin;  ///< Not installed: whoever asks for it gets an error.
 
-  Result<std::vector<pipeline::Step>> steps(const job::Definition&, job::Stage stage) override {
+  Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override {
     if (missing) return *missing;
+    const auto& wanted = definition.plugins;
+    const auto wants = [&](const std::string& plugin) { return std::find(wanted.begin(), wanted.end(), plugin) != wanted.end(); };
+    if (!missing_plugin.empty() && wants(missing_plugin)) return Error{Fault::unavailable, "plugin \"" + missing_plugin + "\" is not installed"};
     std::vector<pipeline::Step> list;
-    for (const auto& plugin : plugins[stage]) list.push_back({stage, plugin, std::string{to_string(stage)}, "/hook", "/plugin"});
+    for (const auto& plugin : plugins[stage])
+      if (wanted.empty() || wants(plugin)) list.push_back({stage, plugin, std::string{to_string(stage)}, "/hook", "/plugin"});
     return list;
   }
 
@@ -95,6 +122,7 @@ class FakeSteps final : public pipeline::StepRunner {
     ran.push_back(id);
     reasons.push_back(request.reason);
     output("output of " + id + "\n");
+    if (id == throws) throw std::runtime_error{"a bug of the step runner"};
     if (id == hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
       if (on_hang) boost::asio::post(co_await boost::asio::this_coro::executor, on_hang);

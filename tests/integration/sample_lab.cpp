@@ -150,6 +150,15 @@ void SampleLab::set_faults(const std::string& rules) {
   request(std::move(wanted));
 }
 
+void SampleLab::renew_secret() {
+  const std::string path = "/remotecis/" + remoteci;
+  http::Request wanted;
+  wanted.method = "PUT";
+  wanted.url = url + "/api/v1" + path + "/api_secret";
+  wanted.headers.set("If-match", std::string{admin("GET", path).at("remoteci").at("etag").as_string()});
+  secret = request(std::move(wanted)).at("remoteci").at("api_secret").as_string();
+}
+
 std::string SampleLab::feed(const std::string& version, const std::map<std::string, std::string>& files,
                             const std::string& type, const std::function<void(json::object&)>& change_list) {
   const auto made = admin("POST", "/components",
@@ -202,10 +211,9 @@ void SampleLab::configure(const std::string& job, const std::string& top, const 
                  job + "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n" + top);
 }
 
-void SampleLab::start_agent(std::vector<std::string> environment) {
-  agent_ = std::make_unique<Process>(
-      std::vector<std::string>{OUTPOST_DAEMON, "--config", (directory.path / "agent/outpost.yml").string()},
-      directory.path / "outpostd.log", std::move(environment));
+void SampleLab::start_agent(std::vector<std::string> environment, std::vector<std::string> command) {
+  if (command.empty()) command = {OUTPOST_DAEMON, "--config", (directory.path / "agent/outpost.yml").string()};
+  agent_ = std::make_unique<Process>(std::move(command), directory.path / "outpostd.log", std::move(environment));
 }
 
 int SampleLab::stop_agent(int signal) {

@@ -59,6 +59,9 @@ class SampleLab {
   /// Tells the server how to misbehave; "[]" ends it.
   void set_faults(const std::string& rules);
 
+  /// Has the server make a new secret for the remoteci; the agent's file keeps the old one until configure().
+  void renew_secret();
+
   /// Publishes a component with files and their list; returns its id.
   std::string feed(const std::string& version, const std::map<std::string, std::string>& files,
                    const std::string& type = "acme",
@@ -69,10 +72,12 @@ class SampleLab {
 
   /// Writes outpost.yml; `job` and `top` are further YAML lines for the job and for the file.
   void configure(const std::string& job = "", const std::string& top = "", const std::string& source = "");
-  void start_agent(std::vector<std::string> environment = {});
+  /// Starts outpostd with this configuration, or another program in its place.
+  void start_agent(std::vector<std::string> environment = {}, std::vector<std::string> command = {});
   /// Ends the agent by a signal and waits; its exit status as Process::wait().
   int stop_agent(int signal);
   [[nodiscard]] bool agent_is_running();
+  [[nodiscard]] std::string agent_configuration() const { return read_file(directory.path / "agent/outpost.yml"); }
   [[nodiscard]] std::string agent_log() const { return read_file(directory.path / "outpostd.log"); }
   /// Whether the agent's local API answers; it does soon after the start.
   bool agent_is_up();

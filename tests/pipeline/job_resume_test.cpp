@@ -83,3 +83,15 @@ TEST_CASE("a job whose cancel was journaled stays cancelled after a restart") {
   CHECK(story.ended);
   CHECK(story.describe() != "success");
 }
+
+TEST_CASE("a closing hook that asked to be run later is not run again after a restart") {
+  RunnerWorld before;
+  before.steps.plugins[job::Stage::collect] = {"acme", "extra"};
+  before.steps.endings["collect.acme"] = {{job::StepEnding::Kind::exited, 75, {}}};
+  before.run();
+  const auto events = *before.journal.read({.job_id = "job-1", .limit = 100'000});
+  const auto cut = std::find_if(events.begin(), events.end(), [](const auto& each) { return each.type == event::step_started && each.step_id == "collect.extra"; });
+  Restarted world{events, static_cast<std::size_t>(cut - events.begin())};
+  world.run();
+  CHECK(std::find(world.steps.ran.begin(), world.steps.ran.end(), "collect.acme") == world.steps.ran.end());
+}

@@ -209,3 +209,95 @@ TEST_CASE("stages without hooks are told too, since servers show them") {
   CHECK(story.stages.size() == 8);
   CHECK(story.stage(job::Stage::install)->outcome == "empty");
 }
+
+TEST_CASE("a step that got lost is an error of the lab, never a success") {
+  for (const Kind kind : {Kind::lost, Kind::cancelled}) {  // A step that was cancelled although nobody asked for it.
+    RunnerWorld world;
+    world.steps.endings["test.acme"] = {{kind, 0, "the guardian died"}};
+    const auto story = world.run();
+    CHECK(story.describe() == "error");
+    CHECK(story.judgement->reason == "step-lost");
+  }
+}
+
+TEST_CASE("a download that never ends is stopped when the job's time is up") {
+  RunnerWorld world{{.name = "nightly", .source = "fake", .timeout = std::chrono::milliseconds{20}}};
+  world.source.fetch_hangs = true;
+  const auto story = world.run();
+  CHECK(story.describe() == "error");
+  CHECK(story.judgement->reason == "timeout");
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+}
+
+TEST_CASE("a download is cancelled like a step") {
+  RunnerWorld world;
+  world.source.fetch_hangs = true;
+  world.checkpoint = [&](std::string_view point) {
+    if (point != "step.started" || world.source.fetches > 0 || world.steps.ran.size() != 1) return;
+    boost::asio::post(world.loop, [&] { world.runner->cancel("operator", "enough"); });
+  };
+  CHECK(world.run().describe() == "killed");
+}
+
+TEST_CASE("a plugin that disappeared does not keep the others from closing the job") {
+  RunnerWorld world{{.name = "nightly", .source = "fake", .plugins = {"acme", "gone"}}};
+  world.checkpoint = [&](std::string_view point) {
+    if (point == "job.verdict") world.steps.missing_plugin = "gone";
+  };
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "release.acme") == 1);
+  CHECK(story.warnings.size() == 3);  // One for each closing stage.
+}
+
+TEST_CASE("a job that is cancelled before it exists at the server is withdrawn") {
+  RunnerWorld world;
+  world.source.claim_failures = {Error{Fault::retry_later, "connection refused"}};
+  SECTION("before the server was asked") {
+    world.checkpoint = [&](std::string_view point) {
+      if (point == "claim.requested") world.runner->cancel("operator", "not needed");
+    };
+    CHECK(world.run().describe() == "withdrawn");
+    CHECK(world.source.claims == 0);
+  }
+  SECTION("while the server is away") {
+    world.source.find_failures = {Error{Fault::retry_later, "x"}, Error{Fault::retry_later, "x"}};
+    world.source.on_ask = [&] {
+      if (world.source.finds == 1) world.runner->cancel("operator", "not needed");
+    };
+    CHECK(world.run().describe() == "withdrawn");
+    CHECK(world.source.claims == 1);
+    CHECK(world.source.jobs.empty());
+  }
+  SECTION("and ends as killed when it turns out to exist") {
+    world.source.failed_claim_happened = true;
+    world.source.find_failures = {Error{Fault::retry_later, "x"}};
+    world.source.on_ask = [&] {
+      if (world.source.finds == 1) world.runner->cancel("operator", "not needed");
+    };
+    CHECK(world.run().describe() == "killed");
+    CHECK(world.steps.ran == std::vector<std::string>{"collect.acme", "release.acme", "cleanup.acme"});
+  }
+  CHECK(world.count(event::cancel_requested) == 1);
+}
+
+TEST_CASE("an agent that stops leaves an uncertain claim to its next start, whoever had cancelled the job before") {
+  RunnerWorld world;
+  world.source.claim_failures = {Error{Fault::retry_later, "connection reset"}};
+  world.source.failed_claim_happened = true;
+  world.source.find_failures.assign(100, Error{Fault::retry_later, "x"});
+  const bool cancelled_before = GENERATE(false, true);
+  world.source.on_ask = [&] {
+    if (world.source.finds == 1 && cancelled_before) world.runner->cancel("operator", "not needed");
+    if (world.source.finds == 3) world.runner->cancel("agent", "agent stopped");
+  };
+  const auto left = world.run();
+  CHECK_FALSE(left.ended);
+  CHECK(left.describe() == "claiming");
+  CHECK(world.source.finds == 3);
+
+  world.source.find_failures.clear();
+  const auto story = world.run();
+  CHECK(story.describe() == (cancelled_before ? "killed" : "success"));
+  CHECK(world.source.jobs.size() == 1);
+}

@@ -16,7 +16,7 @@ namespace outpost::test {
 
 /// A journal, a server, a lab and one job that waits.
 struct RunnerWorld {
-  RunnerWorld() {
+  explicit RunnerWorld(job::Definition wanted = {.name = "nightly", .source = "fake"}) : definition{std::move(wanted)} {
     for (const job::Stage stage : job::all_stages) steps.plugins[stage] = {"acme"};
     queue();
   }
@@ -25,7 +25,7 @@ struct RunnerWorld {
     job::Event queued;
     queued.type = job::event::job_queued;
     queued.job_id = "job-1";
-    queued.data = {{"definition", to_json(job::Definition{.name = "nightly", .source = "fake"})},
+    queued.data = {{"definition", to_json(definition)},
                    {"components", {to_json(job::Component{.id = "c", .type = "ocp"})}}, {"reporters", {"fake"}}};
     std::vector<job::Event> drafts{queued};
     REQUIRE(await(loop, journal.append(std::move(drafts))));
@@ -68,6 +68,7 @@ struct RunnerWorld {
     return std::count(list.begin(), list.end(), type);
   }
 
+  job::Definition definition;
   boost::asio::io_context loop;
   TemporaryDirectory directory;
   FakeJournal journal;

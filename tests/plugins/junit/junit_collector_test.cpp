@@ -254,3 +254,12 @@ TEST_CASE("a step without the directories left nothing; a missing job directory 
   JunitCollector collector{bench.workers};
   CHECK_FALSE(test::await(bench.loop, collector.collect(bench.step, bench.step_id, bench.directory)));
 }
+
+TEST_CASE("a step that was never started left nothing, which is nothing to warn about") {
+  Bench bench;
+  fs::remove_all(bench.directory.step(bench.step_id));
+  const auto collected = bench.collect();
+  CHECK(collected.results.empty());
+  CHECK(collected.artifacts.empty());
+  CHECK(collected.warnings.empty());
+}

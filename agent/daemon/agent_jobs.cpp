@@ -1,0 +1,144 @@
+// The working half of Agent: from jobs that wait to jobs that have ended.
+
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/daemon/agent.hpp"
+#include "agent/job/event_types.hpp"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace outpost::daemon {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace event = job::event;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t claim_threshold = 256ULL << 20;  ///< Bytes free below which no new job is claimed.
+constexpr std::chrono::milliseconds look_again = 60s;    ///< A full disk gets free without telling anybody.
+
+}  // namespace
+
+asio::awaitable<void> Agent::schedule_loop() {
+  while (!stopping_) {
+    if (disk_has_room()) start_jobs();
+    co_await schedule_wakeup_.wait(until_next_look());
+  }
+}
+
+void Agent::start_jobs() {
+  while (auto story = queue_.next([this](const job::Story& waiting) { return may_claim(waiting); })) start_job(std::move(*story));
+}
+
+std::unique_ptr<pipeline::JobRunner> Agent::make_runner(job::Story story) {
+  Integration* from = integration(story.job.definition.source);
+  pipeline::Source& source = from ? *from->source : removed_source_;
+  const pipeline::JobPorts job_ports{ports_.journal, source, ports_.steps, ports_.collector, ports_.workers, ports_.clock};
+  auto runner = std::make_unique<pipeline::JobRunner>(job_ports, job_options_, std::move(story));
+  if (stopping_) runner->cancel("agent", "agent stopped (" + stop_reason_ + ")");
+  return runner;
+}
+
+/// A job that holds what it needs; with a reason it is only closed.
+void Agent::start_job(job::Story story, const std::string& cancel_reason) {
+  const std::string id = story.job.id;
+  auto& runner = *running_.insert_or_assign(id, make_runner(std::move(story))).first->second;
+  if (!cancel_reason.empty()) runner.cancel("operator", cancel_reason);
+  spawn(run_job(id), "job " + id);
+}
+
+asio::awaitable<void> Agent::run_job(std::string id) {
+  std::string thrown = co_await run_guarded(*running_.at(id));
+  if (!thrown.empty()) {
+    // As after a crash of the whole agent: what was running is lost, and the closing stages follow.
+    report_bug("job " + id, thrown);
+    auto story = load(id);
+    if (story && !story->ended) {
+      running_[id] = make_runner(std::move(*story));
+      thrown = co_await run_guarded(*running_.at(id));
+    }
+    if (!thrown.empty()) {
+      report_bug("job " + id, thrown);
+      co_await end_broken(id, thrown);
+    }
+  }
+  const auto& story = running_.at(id)->story();
+  ports_.logger.notice("job " + id + " (" + story.job.definition.name + ") " + story.describe() +
+                       (story.judgement && !story.judgement->message.empty() ? ": " + story.judgement->message : ""));
+  running_.erase(id);
+  queue_.release(id);
+  schedule_wakeup_.notify();
+  retention_wakeup_.notify();
+  stopped_wakeup_.notify();
+}
+
+/// What it threw; empty when all went well.
+asio::awaitable<std::string> Agent::run_guarded(pipeline::JobRunner& runner) {
+  std::string thrown;
+  try {
+    co_await runner.run();
+  } catch (const std::exception& failure) {
+    thrown = failure.what();
+    if (thrown.empty()) thrown = "an exception without words";
+  }
+  co_return thrown;
+}
+
+/// A job that cannot even be closed ends all the same: it must not hold its slot and the lab for ever.
+asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
+  const auto story = load(id);
+  if (!story || story->ended) co_return;
+  std::vector<job::Event> events;
+  const job::Judgement bug{.verdict = job::Verdict::error, .reason = "agent-bug", .message = "a bug of the agent ended the job: " + printable(thrown)};
+  if (!story->judgement) events.push_back(make_event(event::verdict_reached, id, to_json(bug)));
+  const auto verdict = story->judgement ? story->judgement->verdict : job::Verdict::error;
+  events.push_back(make_event(event::job_ended, id, {{"verdict", to_string(verdict)}, {"duration_ms", 0}}));
+  static_cast<void>(co_await append(std::move(events)));
+}
+
+// ---- when a job may start ------------------------------------------------------------------------------------------
+
+/// A job whose source does not answer, or refuses us, waits without holding anything.
+bool Agent::may_claim(const job::Story& story) const {
+  if (stopping_) return false;
+  const Integration* from = integration(story.job.definition.source);
+  return from && (from->answers || !from->polled) && window_is_open(story);
+}
+
+/// A job that is queued but no longer configured has no window.
+bool Agent::window_is_open(const job::Story& story) const {
+  const Definition* known = definition(story.job.definition.name);
+  return !known || config::is_open(known->settings->windows, ports_.clock.now());
+}
+
+std::chrono::milliseconds Agent::until_next_look() const {
+  const auto now = ports_.clock.now();
+  if (queue_.waiting().empty()) return ports_.alarms.active().contains("disk") ? look_again : 24h;
+  std::chrono::milliseconds wait = look_again;
+  for (const auto& waiting : queue_.waiting()) {
+    if (window_is_open(waiting)) continue;
+    const auto opening = config::next_opening(definition(waiting.job.definition.name)->settings->windows, now);
+    wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(opening - now));
+  }
+  return std::max<std::chrono::milliseconds>(wait, 100ms);
+}
+
+bool Agent::disk_has_room() {
+  struct statvfs space{};
+  if (::statvfs(settings_.state_directory.c_str(), &space) != 0) return true;
+  const std::uint64_t free = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+  if (free >= claim_threshold) {
+    ports_.alarms.clear("disk");
+    return true;
+  }
+  ports_.alarms.raise("disk", "degraded", settings_.state_directory.string() + " has " + format_size(free) + " free; no job is claimed below " +
+                                              format_size(claim_threshold) + ": make room there");
+  return false;
+}
+
+}  // namespace outpost::daemon

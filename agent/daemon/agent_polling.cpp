@@ -1,0 +1,213 @@
+// The polling half of Agent: from what the sources offer to jobs that wait.
+
+#include "agent/base/ids.hpp"
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/daemon/agent.hpp"
+#include "agent/daemon/intake.hpp"
+#include "agent/job/event_types.hpp"
+
+#include <algorithm>
+
+namespace outpost::daemon {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace event = job::event;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What a message says apart from its numbers: times and sizes in it differ from poll to poll.
+std::string without_digits(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
+constexpr std::size_t poll_depth = 20;       ///< Older components beyond this are not even named as superseded.
+constexpr std::size_t history_depth = 1000;  ///< Of a backlog that is to run completely.
+constexpr std::chrono::milliseconds longest_pause = 300s;          ///< Between polls that are not answered...
+constexpr std::chrono::milliseconds longest_pause_refused = 20min;  ///< ... or refused: three an hour.
+constexpr auto silence = 15min;                                    ///< Without an answer it takes so long to become an alarm.
+
+Backlog backlog_of(config::Backlog backlog) {
+  switch (backlog) {
+    case config::Backlog::none: return Backlog::none;
+    case config::Backlog::all: return Backlog::all;
+    default: return Backlog::newest;
+  }
+}
+
+json::array ids_of(const std::vector<job::Component>& components) {
+  json::array ids;
+  for (const auto& component : components) ids.emplace_back(component.id);
+  return ids;
+}
+
+/// What was seen, and what of it will not run.
+std::vector<job::Event> events_of(const Intake& plan, const job::Definition& definition) {
+  std::vector<job::Event> events;
+  for (const auto& seen : plan.seen)
+    events.push_back(make_event(event::component_seen, {}, {{"source", definition.source}, {"definition", definition.name}, {"selection", seen.selection},
+                                                            {"component", {{"id", seen.component.id}, {"name", seen.component.name}}}}));
+  for (const auto& superseded : plan.superseded)
+    events.push_back(make_event(event::component_superseded, {}, {{"definition", definition.name}, {"components", json::array{superseded.component_id}},
+                                                                  {"reason", superseded.reason}, {"by", superseded.by}}));
+  return events;
+}
+
+job::Event queued(std::string id, const job::Definition& definition, const std::vector<job::Component>& set, bool backlog) {
+  json::array components;
+  for (const auto& component : set) components.push_back(to_json(component));
+  const auto& reporters = definition.reporters;  // The source's own, unless the configuration says otherwise.
+  return make_event(event::job_queued, std::move(id), {{"definition", to_json(definition)}, {"components", std::move(components)},
+                                                       {"backlog", backlog}, {"reporters", json::array(reporters.begin(), reporters.end())}});
+}
+
+}  // namespace
+
+asio::awaitable<void> Agent::poll_loop(Integration& integration) {
+  Wakeup& wakeup = *poll_wakeups_.at(integration.settings.name);
+  while (!stopping_) {
+    co_await poll_all(integration);
+    co_await watch_jobs(integration);
+    if (!stopping_) co_await wakeup.wait(pause_before_poll(integration));
+  }
+}
+
+/// With jitter, so that the agents of many labs don't knock at the same time; failures wait longer and longer.
+std::chrono::milliseconds Agent::pause_before_poll(const Integration& integration) {
+  const auto regular = integration.settings.poll;
+  const auto longest = std::max(integration.refused ? longest_pause_refused : longest_pause, regular);
+  const auto pause = std::min(regular * (std::int64_t{1} << std::min(integration.failures, 12U)), longest);
+  const auto spread = std::uniform_real_distribution<double>{0.75, 1.25}(random_);
+  return std::chrono::milliseconds{static_cast<std::int64_t>(static_cast<double>(pause.count()) * spread)};
+}
+
+/// Asks for every definition of one source.
+asio::awaitable<void> Agent::poll_all(Integration& integration) {
+  PollOutcome outcome;
+  for (auto& definition : definitions_) {
+    if (definition.value.source != integration.settings.name || stopping_) continue;
+    outcome.asked = true;
+    const bool history = definition.seen.empty() && definition.settings->backlog == config::Backlog::all;
+    auto candidates = co_await integration.source->poll(definition.value, history ? history_depth : poll_depth);
+    if (candidates) {
+      outcome.answered = true;
+      co_await take_in(definition, std::move(*candidates));
+    } else {
+      outcome.answered = outcome.answered || candidates.error().fault == Fault::malformed;
+      Error failure = candidates.error();
+      outcome.failure = std::move(failure).in("jobs." + definition.value.name);
+    }
+  }
+  if (outcome.asked && !stopping_) report_poll(integration, outcome);
+}
+
+void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
+  const std::string& name = integration.settings.name;
+  const auto now = ports_.clock.now();
+  const std::string before = std::exchange(integration.last_error, outcome.failure ? outcome.failure->message : "");
+  integration.refused = outcome.failure && outcome.failure->fault == Fault::refused;
+  integration.failures = outcome.answered ? 0 : integration.failures + 1;
+  if (outcome.answered) integration.last_poll = now;
+  if (outcome.answered || integration.silent_since == Timestamp{}) integration.silent_since = now;
+  if (std::exchange(integration.answers, outcome.answered) != outcome.answered) schedule_wakeup_.notify();
+  if (!outcome.failure) {
+    if (!before.empty()) ports_.logger.notice(name + ": polling works again");
+    // What was refused to the source was refused to the reporter: it need not wait for its next try.
+    if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
+    if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
+    ports_.alarms.clear("credentials:" + name);
+    ports_.alarms.clear("poll:" + name);
+    // Raised before a restart, the dispatcher knows nothing of it; and what serves the source serves the reporter.
+    if (ports_.alarms.active().contains(name + "/credentials") && !integration.dispatcher->status().credentials_refused)
+      ports_.alarms.clear(name + "/credentials");
+    return;
+  }
+  const std::string told = name + ": " + integration.last_error;
+  if (without_digits(before) != without_digits(integration.last_error)) ports_.logger.warning(told);
+  if (integration.refused) ports_.alarms.raise("credentials:" + name, "credentials", told);
+  else if (outcome.failure->fault == Fault::malformed) ports_.alarms.raise("poll:" + name, "degraded", told);
+  else if (!outcome.answered && now - integration.silent_since >= silence)
+    ports_.alarms.raise("poll:" + name, "degraded", name + ": no answer since " + to_rfc3339(integration.silent_since) + ": " + integration.last_error);
+}
+
+asio::awaitable<void> Agent::watch_jobs(Integration& integration) {
+  std::vector<std::string> ids;
+  for (const auto& [id, runner] : running_)
+    if (runner->story().claim.source == integration.settings.name && !runner->story().judgement) ids.push_back(id);
+  for (const auto& id : ids) {
+    const auto found = running_.find(id);
+    if (found == running_.end() || stopping_) continue;
+    const job::Claim claim = found->second->story().claim;
+    const auto watched = co_await integration.source->watch(claim);
+    // The job may have ended while we asked.
+    const auto still = running_.find(id);
+    if (watched && watched->cancelled && still != running_.end()) {
+      ports_.logger.notice("job " + id + ": " + watched->reason + ": cancelling it");
+      still->second->cancel("server", watched->reason);
+    }
+  }
+}
+
+/// Journals what is new and queues the jobs that it is worth, in one transaction.
+asio::awaitable<void> Agent::take_in(Definition& definition, std::vector<pipeline::Candidates> candidates) {
+  const std::string& name = definition.value.name;
+  const Intake plan = plan_intake({.candidates = candidates,
+                                   .seen = [&](const std::string& id) { return definition.seen.contains(id); },
+                                   .first_poll = definition.seen.empty(),
+                                   .backlog = backlog_of(definition.settings->backlog)});
+  if (plan.unmatched) ports_.logger.info(name + ": nothing matches \"" + *plan.unmatched + "\" in topic " + definition.value.topic + " yet");
+  note_news(definition, !plan.seen.empty());
+  if (plan.seen.empty()) co_return;
+
+  std::vector<job::Event> events = events_of(plan, definition.value);
+  std::vector<std::string> new_ids;
+  for (const auto& set : plan.sets) {
+    new_ids.push_back(new_id(ports_.clock.now()));
+    events.push_back(queued(new_ids.back(), definition.value, set, plan.backlog));
+  }
+  if (!new_ids.empty() && !plan.backlog) {
+    auto outdated = withdraw_outdated(name, new_ids.back());
+    events.insert(events.end(), outdated.begin(), outdated.end());
+  }
+  const auto written = co_await append(std::move(events));
+  if (!written) co_return;  // The agent stops; its next start sees all this again.
+  for (const auto& seen : plan.seen) definition.seen.insert(seen.component.id);
+  for (const auto& one : *written) {
+    if (one.type != event::job_queued) continue;
+    job::Story story = job::replay({one});
+    ports_.logger.notice("job " + one.job_id + " (" + name + ") queued for " + story.job.components.front().name);
+    queue_.add(std::move(story));
+  }
+  schedule_wakeup_.notify();
+}
+
+/// A job that still waits gives way to the newer one: from here on it cannot start any more.
+std::vector<job::Event> Agent::withdraw_outdated(const std::string& name, const std::string& newer_id) {
+  std::vector<std::string> outdated;
+  for (const auto& waiting : queue_.waiting())
+    if (waiting.job.definition.name == name && !waiting.backlog) outdated.push_back(waiting.job.id);
+  std::vector<job::Event> events;
+  for (const auto& id : outdated) {
+    const auto story = queue_.remove(id);
+    events.push_back(make_event(event::component_superseded, {}, {{"definition", name}, {"components", ids_of(story->job.components)}, {"reason", "newer"}, {"by", newer_id}}));
+    events.push_back(make_event(event::job_withdrawn, id, {{"reason", "a newer component appeared while it waited"}, {"by", newer_id}}));
+  }
+  return events;
+}
+
+/// The alarm of a job that gets nothing new.
+void Agent::note_news(Definition& definition, bool news) {
+  const auto now = ports_.clock.now();
+  const auto& quiet_after = settings_.alarms.no_component_after;
+  const std::string key = "no-component:" + definition.value.name;
+  if (news || definition.last_new == Timestamp{}) definition.last_new = now;
+  if (quiet_after && now - definition.last_new > *quiet_after)
+    ports_.alarms.raise(key, "no-component", definition.value.name + ": no new component since " + to_rfc3339(definition.last_new) +
+                                                 " (alarms.no_component_after is " + format_duration(*quiet_after) + ")");
+  else if (news) ports_.alarms.clear(key);
+}
+
+}  // namespace outpost::daemon

@@ -1,0 +1,295 @@
+// The steps of JobRunner: one attempt from its start to what it left, and what that means.
+
+#include "agent/base/text.hpp"
+#include "agent/job/event_types.hpp"
+#include "agent/pipeline/job_runner.hpp"
+#include "agent/pipeline/stoppable.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/array.hpp>
+
+#include <algorithm>
+
+namespace outpost::pipeline {
+
+namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
+namespace json = boost::json;
+namespace event = job::event;
+using job::Stage;
+using job::StepEnding;
+
+namespace {
+
+constexpr std::string_view download_hook = "download";
+
+/// "install.acme-storage", "install.acme-storage.10-operator", "acquire.acme-storage.try2": readable, stable, a file name.
+std::string step_id_of(const Step& step, int attempt) {
+  std::string id = std::string{to_string(step.stage)} + "." + step.plugin;
+  if (const auto slash = step.hook.find('/'); slash != std::string::npos) id += "." + step.hook.substr(slash + 1);
+  if (step.plugin == own_plugin) id += "." + step.hook;
+  if (attempt > 1) id += ".try" + std::to_string(attempt);
+  for (char& c : id)
+    if (c == '/' || c == '\0') c = '-';
+  return id;
+}
+
+}  // namespace
+
+asio::awaitable<void> JobRunner::run_step(const Step& step) {
+  int attempt = 1;
+  for (const auto& record : record_.story().steps) {
+    if (record.stage != step.stage || record.plugin != step.plugin || record.hook != step.hook) continue;
+    const bool wants_again = record.ending.kind == StepEnding::Kind::exited && job::classify_exit(record.ending.code) == job::StepClass::retry_later;
+    if (!wants_again || always_runs(step.stage)) co_return;  // It ended before the agent was restarted.
+    attempt = record.attempt + 1;
+  }
+  const auto give_up = ports_.clock.since_boot() + options_.retry_deadline;
+  for (auto wait = options_.retry_interval;; wait *= 2, ++attempt) {
+    const bool again = co_await run_attempt(step, attempt);
+    if (!again) co_return;
+    if (ports_.clock.since_boot() + wait > give_up || always_runs(step.stage)) {
+      const StepEnding ending{StepEnding::Kind::exited, 75, {}};
+      if (always_runs(step.stage)) warn(step.stage, step.plugin + "/" + step.hook + " " + describe(ending));
+      else if (!verdict_) verdict_ = judge(step.stage, step.plugin, step.hook, ending);
+      co_return;
+    }
+    if (!co_await pause(wait)) co_return;
+  }
+}
+
+/// Runs a step once. Returns whether it asked to be run again later.
+asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
+  Attempt attempt{step, step_id_of(step, number), number, step.plugin == own_plugin ? time_left() : time_left(step.stage), ports_.clock.since_boot()};
+  auto& started = record_.note(event::step_started, {{"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
+                                                     {"timeout_ms", attempt.timeout.count()}});
+  started.step_id = attempt.id;
+  started.attempt = number;
+  co_await record_.commit();
+  options_.checkpoint("step.started");
+
+  auto capture = log::Capture::open(log_place(attempt.id), redactor(), options_.log_cap);
+  if (!capture) {
+    if (always_runs(step.stage)) warn(step.stage, attempt.id + ": " + capture.error().message);
+    else if (!verdict_)
+      verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = capture.error().message, .stage = step.stage};
+    record_.note(event::step_ended, {{"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
+                                     {"ending", "not-started"}, {"detail", capture.error().message}}).step_id = attempt.id;
+    co_return false;
+  }
+  StepLog log{record_, ports_.workers, {step.stage, attempt.id, step.plugin, step.hook}, std::move(*capture), options_.cuts};
+  StepOutcome outcome = co_await execute(attempt, log);
+  options_.checkpoint("step.exited");
+  const bool again = outcome.ending.kind == StepEnding::Kind::exited && job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
+  co_await finish(attempt, log, std::move(outcome));
+  if (again || step.plugin == own_plugin) co_await record_.commit();
+  co_return again && !failed();
+}
+
+asio::awaitable<void> JobRunner::download() {
+  Step step{Stage::pre_run, std::string{own_plugin}, std::string{download_hook}, {}, {}};
+  int attempt = 1;
+  for (const auto& record : record_.story().steps) {
+    if (record.plugin != own_plugin || record.hook != download_hook) continue;
+    if (record.ending.kind == StepEnding::Kind::exited && record.ending.code == 0) co_return;
+    attempt = record.attempt + 1;
+  }
+  co_await run_attempt(step, attempt);
+}
+
+/// Runs the step, with its log being cut beside it.
+asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog& log) {
+  if (!always_runs(attempt.step.stage) && failed()) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}, 0};
+  asio::steady_timer timer{co_await asio::this_coro::executor};
+  StepOutcome outcome;
+  co_await (execute_alone(attempt, log, timer, outcome) && log.cut_regularly(timer));
+  co_return outcome;
+}
+
+asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& log, asio::steady_timer& cutting, StepOutcome& outcome) {
+  if (attempt.step.plugin == own_plugin) {
+    outcome = co_await fetch_components(log, attempt.timeout);
+  } else {
+    StepRequest request{.step = attempt.step,
+                        .step_id = attempt.id,
+                        .attempt = attempt.number,
+                        .reason = reason_to_run(attempt),
+                        .story = record_.story(),
+                        .directory = directory_,
+                        .component_paths = component_paths(),
+                        .timeout = attempt.timeout,
+                        .grace = record_.story().job.definition.grace};
+    process::OutputSink sink = [&log](std::string_view output) { log.write(output); };
+    auto running = run_for_result(std::move(request), std::move(sink));
+    auto ran = co_await stoppable(std::move(running), stop_);
+    if (ran) outcome = std::move(*ran);
+    else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
+  }
+  log.stop(cutting);
+}
+
+asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::OutputSink sink) {
+  co_return co_await ports_.steps.run(std::move(request), std::move(sink));
+}
+
+/// The agent's own step of pre-run: it has a log like any other, so that an engineer sees why a download failed.
+asio::awaitable<StepOutcome> JobRunner::fetch_components(StepLog& log, std::chrono::milliseconds limit) {
+  FetchRequest request{record_.story().job, record_.story().claim, component_paths()};
+  Report report = [&log](std::string_view line) { log.write(std::string{line} + "\n"); };
+  auto fetching = fetch_within(std::move(request), std::move(report), limit);
+  const auto fetched = co_await stoppable(std::move(fetching), stop_);
+  if (fetched) co_return StepOutcome{};
+  if (cancel_wanted_) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}, 0};
+  log.write("download failed: " + printable(fetched.error().message) + "\n");
+  if (fetched.error().fault == Fault::cancelled) co_return StepOutcome{{StepEnding::Kind::timed_out, 0, {}}, 0};
+  co_return StepOutcome{{StepEnding::Kind::exited, 77, printable(fetched.error().message)}, 0};
+}
+
+/// `cancelled` when the time was up.
+asio::awaitable<Result<void>> JobRunner::fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit) {
+  asio::steady_timer timer{co_await asio::this_coro::executor, limit};
+  auto fetching = ports_.source.fetch(request, std::move(report));
+  auto ended = co_await (std::move(fetching) || timer.async_wait(asio::as_tuple(asio::use_awaitable)));
+  if (auto* fetched = std::get_if<0>(&ended)) co_return std::move(*fetched);
+  co_return Error{Fault::cancelled, "the job's time was up"};
+}
+
+/// Notes everything that a step left, in one transaction with its end: either all of it is known, or the step is lost.
+asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome) {
+  co_await log.cut_last();
+  note_cancel();
+  Result<Collected> collected = Collected{};
+  if (attempt.step.plugin != own_plugin) {
+    Step step = attempt.step;
+    std::string step_id = attempt.id;
+    JobDirectory directory = directory_;
+    collected = co_await ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+  }
+  if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
+  else note_results(attempt, *collected);
+
+  const auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - attempt.started);
+  const bool exited = outcome.ending.kind == StepEnding::Kind::exited;
+  auto& ended = record_.note(event::step_ended,
+                             {{"stage", to_string(attempt.step.stage)},
+                              {"plugin", attempt.step.plugin},
+                              {"hook", attempt.step.hook},
+                              {"ending", to_string(outcome.ending.kind)},
+                              {"code", outcome.ending.code},
+                              {"detail", outcome.ending.detail},
+                              {"class", exited ? to_string(job::classify_exit(outcome.ending.code)) : "none"},
+                              {"duration_ms", duration.count()},
+                              {"leftovers", outcome.leftovers},
+                              {"output_bytes", log.bytes()}});
+  ended.step_id = attempt.id;
+  ended.attempt = attempt.number;
+  if (outcome.leftovers > 0)
+    warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");
+  consider(attempt, outcome, collected ? *collected : Collected{});
+}
+
+void JobRunner::note_results(const Attempt& attempt, const Collected& collected) {
+  const json::object common{{"stage", to_string(attempt.step.stage)}, {"plugin", attempt.step.plugin}, {"hook", attempt.step.hook}};
+  for (const auto& result : collected.results) {
+    json::object data = common;
+    // Names are unique at the server, or the comparison with the next job breaks there.
+    const auto& known = record_.story().result_names;
+    const bool taken = std::find(known.begin(), known.end(), result.name) != known.end();
+    data["name"] = taken ? result.name + ".try" + std::to_string(attempt.number) : result.name;
+    data["well_formed"] = result.well_formed;
+    if (!result.well_formed) data["problem"] = result.problem;
+    data["total"] = result.total;
+    data["success"] = result.success;
+    data["failures"] = result.failures;
+    data["errors"] = result.errors;
+    data["skips"] = result.skips;
+    data["time_ms"] = result.time_ms;
+    data["failed"] = json::array(result.failed.begin(), result.failed.end());
+    auto& noted = record_.note(event::result_found, std::move(data));
+    noted.step_id = attempt.id;
+    noted.blobs.push_back(result.blob);
+  }
+  for (const auto& artifact : collected.artifacts) {
+    json::object data = common;
+    data["name"] = artifact.name;
+    data["mime"] = artifact.blob.mime;
+    auto& noted = record_.note(event::artifact_found, std::move(data));
+    noted.step_id = attempt.id;
+    noted.blobs.push_back(artifact.blob);
+  }
+  for (const auto& warning : collected.warnings) warn(attempt.step.stage, attempt.id + ": " + warning);
+}
+
+/// What the step means for the verdict. The lab's fault outweighs failed tests; failed tests outweigh the exit status.
+void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected) {
+  const Step& step = attempt.step;
+  const bool asks_again = outcome.ending.kind == StepEnding::Kind::exited &&
+                          job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
+  StepEnding ending = outcome.ending;
+  if (ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) ending = {StepEnding::Kind::lost, 0, "stopped although nobody had cancelled the job"};
+  auto judgement = asks_again ? std::nullopt : judge(step.stage, step.plugin, step.hook, ending);
+  if (judgement && judgement->verdict == job::Verdict::killed) judgement.reset();  // decide() words a cancel.
+  if (judgement && step.plugin == own_plugin)
+    judgement->message = std::string{to_string(step.stage)} + ": the components could not be downloaded: " + outcome.ending.detail;
+
+  std::int64_t bad = 0, total = 0;
+  std::string first;
+  for (const auto& result : collected.results) {
+    bad += result.failures + result.errors;
+    total += result.total;
+    if (first.empty() && !result.failed.empty()) first = result.failed.front();
+  }
+  if (bad > 0 && (!judgement || judgement->verdict == job::Verdict::failure)) {
+    const bool product = judges_product(step.stage);
+    judgement = job::Judgement{.verdict = product ? job::Verdict::failure : job::Verdict::error, .reason = "tests-failed",
+                               .message = std::string{to_string(step.stage)} + ": " + std::to_string(bad) + " of " + std::to_string(total) +
+                                          " cases failed in " + step.plugin + (first.empty() ? "" : ", first " + printable(first, 200)),
+                               .stage = step.stage, .plugin = step.plugin};
+    if (outcome.ending.kind == StepEnding::Kind::exited) judgement->exit_status = outcome.ending.code;
+  }
+  if (!judgement) return;
+  if (always_runs(step.stage)) warn(step.stage, judgement->message);
+  else if (!attempt.interrupted && !verdict_ && !record_.story().judgement) verdict_ = std::move(judgement);
+}
+
+log::Place JobRunner::log_place(const std::string& step_id) const { return {directory_.root, "logs", step_id}; }
+
+log::Redactor JobRunner::redactor() const {
+  log::Redactor redactor;
+  for (const auto& secret : options_.secrets) redactor.add(secret);
+  return redactor;
+}
+
+std::string JobRunner::reason_to_run(const Attempt& attempt) const {
+  if (attempt.number > 1) return "retry";
+  if (!always_runs(attempt.step.stage)) return "normal";
+  if (!record_.story().judgement || record_.story().judgement->verdict == job::Verdict::success) return "normal";
+  if (record_.story().judgement->verdict == job::Verdict::killed) return cancel_by_ == "agent" ? "agent-stop" : "cancel";
+  return record_.story().judgement->reason == "timeout" ? "timeout" : "prior-failure";
+}
+
+std::chrono::milliseconds JobRunner::time_left(Stage stage) const {
+  const auto own = job::default_timeout(stage);
+  if (always_runs(stage)) return own;
+  return std::min(time_left(), own);
+}
+
+/// Of all forward stages together.
+std::chrono::milliseconds JobRunner::time_left() const {
+  const auto used = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - started_);
+  return std::max(record_.story().job.definition.timeout - used, std::chrono::milliseconds{1});
+}
+
+std::map<std::string, std::filesystem::path> JobRunner::component_paths() const {
+  std::map<std::string, std::filesystem::path> paths;
+  const auto& components = record_.story().job.components;
+  const auto names = job::directory_names(components);
+  for (std::size_t index = 0; index < components.size(); ++index) paths[components[index].id] = directory_.components() / names[index];
+  return paths;
+}
+
+}  // namespace outpost::pipeline

@@ -1,0 +1,357 @@
+// The agent with fakes around it: from what a source offers to jobs that end, through restarts and stops.
+#include "daemon/agent_world.hpp"
+
+using namespace outpost;
+using namespace outpost::test;
+namespace event = job::event;
+
+namespace {
+
+std::string component_of(const job::Story& story) { return story.job.components.front().id; }
+
+/// The first job runs and hangs, so that the following ones wait.
+struct BusyWorld : AgentWorld {
+  BusyWorld() {
+    steps.hangs = "install.acme";
+    start();
+    until([this] { return !steps.ran.empty() && steps.ran.back() == "install.acme"; });
+  }
+  /// A newer component appears while the lab is busy.
+  void appear(std::initializer_list<const char*> ids) {
+    offer(ids);
+    poll();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a component that appears becomes a job, once") {
+  AgentWorld world;
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "success");
+  world.poll();
+  CHECK(world.job_ids().size() == 1);
+  world.start();  // What was seen is remembered.
+  world.until([&] { return world.source.polls == 3; });
+  world.settle();
+  CHECK(world.job_ids().size() == 1);
+}
+
+TEST_CASE("the backlog decides what a first start makes of history") {
+  AgentWorld world;
+  world.offer({"3", "2", "1"});
+  SECTION("newest") {
+    world.start();
+    world.until([&] { return world.count(event::job_ended) == 1; });
+    CHECK(component_of(world.story(0)) == "3");
+    CHECK(world.count(event::component_superseded) == 2);
+  }
+  SECTION("none") {
+    world.settings.jobs[0].backlog = config::Backlog::none;
+    world.start();
+    world.until([&] { return world.count(event::component_seen) == 3; });
+    world.settle();
+    CHECK(world.job_ids().empty());
+    world.offer({"4", "3", "2", "1"});
+    world.poll();
+    world.until([&] { return world.count(event::job_ended) == 1; });
+    CHECK(component_of(world.story(0)) == "4");
+  }
+  SECTION("all, oldest first, however long it is") {
+    world.settings.jobs[0].backlog = config::Backlog::all;
+    world.start();
+    world.until([&] { return world.count(event::job_ended) == 3; });
+    for (std::size_t number = 0; number < 3; ++number) CHECK(component_of(world.story(number)) == std::to_string(number + 1));
+    CHECK(world.source.deepest_poll > 20);
+  }
+  world.agent->stop("test");
+  world.until_ended();
+}
+
+TEST_CASE("a job that waits gives way to a newer component, and both are written down") {
+  BusyWorld world;
+  world.appear({"2", "1"});
+  CHECK(world.state(1) == "waiting");
+  world.appear({"3", "2", "1"});
+  CHECK(world.state(1) == "withdrawn");
+  CHECK(world.state(2) == "waiting");
+  REQUIRE(world.count(event::component_superseded) == 1);
+  const auto superseded = world.events(event::component_superseded).front();
+  CHECK(job::texts_at(superseded.data, "components") == std::vector<std::string>{"2"});
+  CHECK(job::text_at(superseded.data, "by") == world.job_ids()[2]);
+  CHECK(job::text_at(world.events(event::job_withdrawn).front().data, "by") == world.job_ids()[2]);
+}
+
+TEST_CASE("a job that waits is withdrawn when somebody cancels it, one that runs is killed") {
+  BusyWorld world;
+  world.appear({"2", "1"});
+  REQUIRE(world.agent->cancel(world.job_ids()[1], "not\x1bneeded"));
+  world.until([&] { return world.state(1) == "withdrawn"; });
+  CHECK(job::text_at(world.events(event::job_withdrawn).front().data, "reason") == "cancelled while it waited: not\\x1bneeded");
+  CHECK(world.agent->cancel(world.job_ids()[1], "again").error().fault == Fault::refused);
+  CHECK(world.agent->cancel("nonsense", "x").error().fault == Fault::unavailable);
+  REQUIRE(world.agent->cancel(world.job_ids()[0], "enough"));
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "killed");
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+}
+
+TEST_CASE("a job that is set to killed at its server is cancelled") {
+  BusyWorld world;
+  world.source.watched = {true, "set to killed at the control server"};
+  world.poll();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "killed");
+  CHECK(world.story(0).cancel_by == "server");
+}
+
+TEST_CASE("after a crash open jobs go on in their order, and nothing runs twice") {
+  BusyWorld world;
+  world.settings.jobs.push_back({.name = "weekly", .source = "fake", .topic = "T", .reporters = {"fake"}});
+  world.start();  // The first died while a hook of it ran.
+  world.steps.hangs.clear();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.state(0) == "error");
+  CHECK(world.story(0).judgement->reason == "agent-restarted");
+  CHECK(world.state(1) == "success");
+  CHECK(world.source.jobs.size() == 2);
+  CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "install.acme") == 2);
+}
+
+TEST_CASE("jobs that waited before a crash are claimed in the order in which they were queued") {
+  BusyWorld world;
+  for (const char* name : {"b", "c"}) world.settings.jobs.push_back({.name = name, .source = "fake", .topic = "T", .reporters = {"fake"}});
+  world.steps.hangs = "collect.acme";
+  world.start();
+  world.until([&] { return world.job_ids().size() == 3; });
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 3; });
+  std::vector<std::string> claimed;
+  for (const auto& granted : world.events(event::claim_granted)) claimed.push_back(granted.job_id);
+  CHECK(claimed == world.job_ids());
+}
+
+TEST_CASE("stopping, a job that waits is left for the next start") {
+  BusyWorld world;
+  world.appear({"2", "1"});
+  world.agent->stop("SIGTERM");
+  world.until_ended();
+  CHECK(world.state(0) == "killed");
+  CHECK(world.steps.reasons.back() == "agent-stop");
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+  CHECK(world.state(1) == "waiting");
+  CHECK(world.count(event::agent_stopping) == 1);
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.state(1) == "success");
+}
+
+TEST_CASE("stopping, a claim whose server is away is left for the next start, which finds it") {
+  AgentWorld world;
+  world.source.claim_failures = {Error{Fault::retry_later, "connection reset"}};
+  world.source.failed_claim_happened = true;
+  world.source.find_failures.assign(1000, Error{Fault::retry_later, "connection refused"});
+  world.start();
+  world.until([&] { return world.source.finds >= 2; });
+  world.agent->stop("SIGTERM");
+  world.until_ended();
+  CHECK(world.state(0) == "claiming");
+  world.source.find_failures.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "success");
+  CHECK(world.source.jobs.size() == 1);
+}
+
+TEST_CASE("stopping, a job that is being closed is closed to its end, with its verdict") {
+  AgentWorld world;
+  world.checkpoint = [&](std::string_view point) {
+    if (point == "job.verdict") world.agent->stop("SIGTERM");
+  };
+  world.start();
+  world.until_ended();
+  CHECK(world.state(0) == "success");
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+}
+
+TEST_CASE("stopping, a journal that cannot be written does not keep the agent for ever") {
+  BusyWorld world;
+  world.agent_options.journal_patience = std::chrono::milliseconds{0};
+  world.steps.hangs = "install.acme";
+  world.start();
+  world.steps.ran.clear();
+  world.offer({"2", "1"});
+  world.poll();
+  world.until([&] { return !world.steps.ran.empty() && world.steps.ran.back() == "install.acme"; });
+  world.journal.disk_full = true;
+  world.agent->stop("SIGTERM");
+  world.until_ended();
+  CHECK(world.alarmed("journal"));
+  CHECK_FALSE(world.story(1).ended);
+  world.journal.disk_full = false;
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.story(1).judgement->reason == "agent-restarted");
+}
+
+TEST_CASE("the alarm about the journal ends as soon as it can be written again") {
+  BusyWorld world;
+  world.journal.fail_append = 1;
+  world.appear({"2", "1"});
+  CHECK(world.alarmed("journal"));
+  world.append(daemon::make_event(event::job_tagged, {}, {}));
+  CHECK_FALSE(world.alarmed("journal"));
+}
+
+TEST_CASE("a job of a source that is no longer configured is kept until somebody decides") {
+  AgentWorld world;
+  world.settings.resources["cluster"] = {.name = "cluster"};
+  world.settings.jobs[0].resources = {"cluster"};
+  world.steps.hangs = "install.acme";
+  world.start();
+  world.until([&] { return !world.steps.ran.empty() && world.steps.ran.back() == "install.acme"; });
+  world.offer({"2", "1"});
+  world.poll();
+  const auto before = world.settings;
+  world.settings.sources.clear();
+  world.settings.jobs.clear();
+  world.start();
+  world.settle();
+  for (const auto& id : world.job_ids()) CHECK(world.alarmed("orphan:" + id));
+  CHECK(boost::json::value_to<std::string>(world.agent->status()["resources"].at("cluster").at("held_by")) == world.job_ids()[0]);
+  SECTION("configured again, they go on") {
+    world.settings = before;
+    world.steps.hangs.clear();
+    world.start();
+    world.until([&] { return world.count(event::job_ended) == 2; });
+    CHECK(world.state(0) == "error");
+    CHECK(world.state(1) == "success");
+  }
+  SECTION("cancelled, the one that waited is withdrawn and the other is closed") {
+    world.steps.ran.clear();
+    for (const auto& id : world.job_ids()) REQUIRE(world.agent->cancel(id, "the server is gone"));
+    world.until([&] { return world.count(event::job_ended) == 1; });
+    world.settle();
+    CHECK(world.state(0) == "killed");
+    CHECK(world.steps.ran == std::vector<std::string>{"collect.acme", "release.acme", "cleanup.acme"});
+    CHECK(world.state(1) == "withdrawn");
+    CHECK(world.agent->status()["resources"].at("cluster").at("held_by").is_null());
+  }
+  for (const auto& id : world.job_ids()) CHECK_FALSE(world.alarmed("orphan:" + id));
+}
+
+TEST_CASE("a source that refuses us is an alarm until it does not, and nothing of it is claimed meanwhile") {
+  BusyWorld world;
+  world.appear({"2", "1"});
+  world.source.poll_failure = Error{Fault::refused, "the signature is wrong"};
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.alarmed("credentials:fake"); });
+  world.until([&] { return world.count(event::job_ended) == 1; });  // What was claimed is finished.
+  world.settle();
+  CHECK(world.state(1) == "waiting");
+  CHECK(boost::json::value_to<std::string>(world.agent->status()["state"]) == "degraded");
+  world.start();
+  CHECK(world.alarmed("credentials:fake"));
+  world.source.poll_failure.reset();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK_FALSE(world.alarmed("credentials:fake"));
+  CHECK(world.state(1) == "success");
+}
+
+TEST_CASE("answers that nobody can read are an alarm, silence is one after a while") {
+  AgentWorld world;
+  SECTION("malformed") {
+    world.source.poll_failure = Error{Fault::malformed, "HTML where JSON was due"};
+    world.start();
+    world.until([&] { return world.alarmed("poll:fake"); });
+  }
+  SECTION("away") {
+    world.source.poll_failure = Error{Fault::retry_later, "connection refused"};
+    world.start();
+    world.until([&] { return world.source.polls == 1; });
+    world.poll();
+    CHECK_FALSE(world.alarmed("poll:fake"));
+    world.clock.moved = std::chrono::minutes{20};
+    world.poll();
+    CHECK(world.alarmed("poll:fake"));
+  }
+  world.source.poll_failure.reset();
+  world.poll();
+  CHECK_FALSE(world.alarmed("poll:fake"));
+}
+
+TEST_CASE("one definition that its source refuses does not hold up another") {
+  AgentWorld world;
+  world.settings.jobs.push_back({.name = "broken", .source = "fake", .topic = "unknown", .reporters = {"fake"}});
+  world.source.poll_failures.emplace("broken", Error{Fault::refused, "topic \"unknown\": not found"});
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "success");
+  CHECK_THAT(world.alarms->active().at("credentials:fake").message, holds("jobs.broken: topic"));
+}
+
+TEST_CASE("what is no longer configured raises no alarm after a restart") {
+  AgentWorld world;
+  world.start();
+  for (const char* key : {"credentials:old", "poll:old", "old/credentials", "no-component:gone", "bug:polling old"}) world.alarms->raise(key, "degraded", "x");
+  world.alarms->raise("old/parked/x", "parked", "what never reached its server");
+  world.settle();
+  world.start();
+  world.settle();
+  CHECK(world.alarms->active().size() == 1);
+}
+
+TEST_CASE("refused credentials of a reporter are no alarm any more once its source is answered after a restart") {
+  AgentWorld world;
+  world.start();
+  world.alarms->raise("fake/credentials", "credentials", "refused");
+  world.settle();
+  world.start();
+  CHECK(world.alarmed("fake/credentials"));
+  world.until([&] { return world.source.polls == 2; });
+  world.settle();
+  CHECK_FALSE(world.alarmed("fake/credentials"));
+}
+
+TEST_CASE("a bug costs one job, not its slot or the agent") {
+  AgentWorld world;
+  world.steps.throws = "install.acme";
+  SECTION("the closing stages still work") {
+    world.start();
+    world.until([&] { return world.count(event::job_ended) == 1; });
+    CHECK(world.story(0).judgement->reason == "agent-restarted");
+    CHECK(world.steps.ran.back() == "cleanup.acme");
+  }
+  SECTION("not even they do") {
+    world.steps.throws = "collect.acme";
+    world.steps.plugins[job::Stage::collect] = {"acme", "acme"};
+    world.start();
+    world.until([&] { return world.count(event::job_ended) == 1; });
+    CHECK(world.state(0) == "success");  // The verdict was there before.
+  }
+  CHECK(world.alarmed("bug:job " + world.job_ids()[0]));
+  world.steps.throws.clear();
+  world.offer({"2", "1"});
+  world.poll();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.state(1) == "success");
+}
+
+TEST_CASE("the list of jobs says of each what the job itself says") {
+  AgentWorld world;
+  world.collector.left["test.acme"] = {{{.name = "suite", .total = 3, .success = 3}}, {}, {}};
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  const auto list = world.agent->jobs(10);
+  REQUIRE(list);
+  REQUIRE(list->size() == 1);
+  auto whole = *world.agent->job(world.job_ids()[0]);
+  for (const char* only_there : {"stages", "steps", "results", "artifacts", "warnings"}) whole.erase(only_there);
+  CHECK(list->front().as_object() == whole);
+  CHECK(whole.at("tests").at("total") == 3);
+}
