@@ -31,7 +31,8 @@ class Collection {
   Result<Collected> run() {
     // The agent died between writing down that the step starts and starting it: there is nothing to collect.
     std::error_code unknown;
-    if (fs::exists(directory_.root, unknown) && !fs::exists(directory_.step(step_id_), unknown) && !unknown) return std::move(collected_);
+    if (fs::exists(directory_.root, unknown) && !fs::exists(directory_.step(step_id_), unknown) && !unknown)
+      return std::move(collected_);
     const LeftoverFiles results = find_leftover_files(directory_.results(step_id_), limits_.results);
     const LeftoverFiles artifacts = find_leftover_files(directory_.artifacts(step_id_), limits_.artifacts);
     for (const LeftoverFiles* found : {&results, &artifacts})

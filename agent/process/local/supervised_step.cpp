@@ -71,7 +71,8 @@ Result<Descriptor> request_file(const Command& command) {
 
 /// Starts the guardian with the three descriptors of its protocol. posix_spawn, because it shares the memory of this
 /// process until the exec: a fork would copy the page tables of the whole agent for every step, and Boost's launchers
-/// fork, or touch the loop from the child. Everything else that is open is close-on-exec here or closed by the guardian.
+/// fork, or touch the loop from the child. Everything else that is open is close-on-exec here or closed by the
+/// guardian.
 Result<pid_t> spawn_guardian(const std::filesystem::path& guardian, const Command& command, int request, int output,
                              int control) {
   posix_spawn_file_actions_t actions;
