@@ -7,6 +7,7 @@
 #include "plugins/junit/leftover_files.hpp"
 #include "plugins/junit/mime.hpp"
 
+#include <cerrno>
 #include <set>
 #include <utility>
 
@@ -30,14 +31,17 @@ class Collection {
   Result<Collected> run() {
     // The agent died between writing down that the step starts and starting it: there is nothing to collect.
     std::error_code unknown;
-    if (fs::exists(directory_.root, unknown) && !fs::exists(directory_.step(step_id_), unknown) && !unknown) return std::move(collected_);
+    if (fs::exists(directory_.root, unknown) && !fs::exists(directory_.step(step_id_), unknown) && !unknown)
+      return std::move(collected_);
     const LeftoverFiles results = find_leftover_files(directory_.results(step_id_), limits_.results);
     const LeftoverFiles artifacts = find_leftover_files(directory_.artifacts(step_id_), limits_.artifacts);
-    for (const LeftoverFiles* found : {&results, &artifacts}) {
+    for (const LeftoverFiles* found : {&results, &artifacts})
       for (const std::string& warning : found->warnings) add_warning(collected_.warnings, warning);
+    // Directories are synced for the files that an event will name; most steps leave none.
+    if (results.files.empty() && artifacts.files.empty()) return nothing();
+    for (const LeftoverFiles* found : {&results, &artifacts})
       for (const fs::path& visited : found->directories)
         if (auto synced = files::sync_directory(visited); !synced) return synced.error();
-    }
     for (const std::string& path : results.files) add_result(path);
     for (const std::string& path : artifacts.files) add_artifact(directory_.artifacts(step_id_), path, path);
     for (const fs::path& above : {directory_.step(step_id_), directory_.step(step_id_).parent_path(), directory_.root})
@@ -46,6 +50,14 @@ class Collection {
   }
 
  private:
+  Result<Collected> nothing() {
+    std::error_code error;
+    const fs::path step = directory_.step(step_id_);
+    if (!fs::is_directory(step, error))
+      return errno_error("cannot look into", step.native(), error ? error.value() : ENOTDIR);
+    return std::move(collected_);
+  }
+
   void warn(std::string warning) { add_warning(collected_.warnings, std::move(warning)); }
 
   [[nodiscard]] job::Blob blob(const fs::path& file, const SecuredFile& secured, std::string mime) const {

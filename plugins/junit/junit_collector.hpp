@@ -29,7 +29,8 @@ class JunitCollector final : public pipeline::Collector {
   /// `workers` outlives the collector and its calls.
   explicit JunitCollector(Workers& workers, CollectorLimits limits = {}) : workers_{workers}, limits_{limits} {}
 
-  /// unavailable, retry_later: the directories cannot be synced. A file that cannot be read is a warning.
+  /// unavailable, retry_later: the directory of the step is missing, or those with files cannot be synced. A file that
+  /// cannot be read is a warning.
   boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step step, std::string step_id,
                                                               pipeline::JobDirectory directory) override;
 

@@ -2,11 +2,9 @@
 
 #include "agent/base/text.hpp"
 
-#include <boost/process/v2/environment.hpp>
-#include <boost/process/v2/stdio.hpp>
-
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -71,19 +69,26 @@ Result<Descriptor> request_file(const Command& command) {
   return file;
 }
 
-/// What Boost.Process 1.81 leaves undone when exec fails. Variadic because declared and called signatures differ there.
-struct CleanFailure {
-  /// In the fork: Boost would call exit(), and our own buffered output would come out a second time.
-  template <class... Context>
-  [[noreturn]] void on_exec_error(Context&&...) {
-    ::_exit(127);
-  }
-  /// In the parent: Boost would leave a zombie.
-  template <class Launcher, class... Context>
-  void on_error(Launcher& launcher, Context&&...) {
-    if (launcher.pid > 0) ::waitpid(launcher.pid, nullptr, 0);
-  }
-};
+/// Starts the guardian with the three descriptors of its protocol. posix_spawn, because it shares the memory of this
+/// process until the exec: a fork would copy the page tables of the whole agent for every step, and Boost's launchers
+/// fork, or touch the loop from the child. Everything else that is open is close-on-exec here or closed by the
+/// guardian.
+Result<pid_t> spawn_guardian(const std::filesystem::path& guardian, const Command& command, int request, int output,
+                             int control) {
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  int number = 0;
+  for (const int descriptor : {request, output, control})
+    ::posix_spawn_file_actions_adddup2(&actions, descriptor, number++);
+  std::string program = guardian.string(), for_ps = command.program.string();  // The request says what to run.
+  char* arguments[] = {program.data(), for_ps.data(), nullptr};
+  char* no_environment[] = {nullptr};
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments, no_environment);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return cannot_start(command, "its guardian " + program + ": " + std::strerror(error));
+  return pid;
+}
 
 }  // namespace
 
@@ -116,18 +121,13 @@ Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(const asio::any_io
   try {
     stream_descriptor output_end{executor, output.get()};
     output.release();
-    const std::vector<std::string> arguments{command.program.string()};  // For ps; the request counts.
-    const std::vector<std::string> no_environment;
-    child::process process{executor,
-                           guardian.string(),
-                           arguments,
-                           child::process_stdio{request->get(), input.get(), theirs.get()},
-                           child::process_environment{no_environment},
-                           CleanFailure{}};
+    const auto pid = spawn_guardian(guardian, command, request->get(), input.get(), theirs.get());
+    if (!pid) return pid.error();
+    child::process process{executor, *pid};
     return std::unique_ptr<SupervisedStep>{
         new SupervisedStep{std::move(ours), std::move(output_end), std::move(process)}};
   } catch (const boost::system::system_error& failure) {
-    return cannot_start(command, "its guardian " + guardian.string() + ": " + failure.code().message());
+    return cannot_start(command, failure.code().message());
   }
 }
 
