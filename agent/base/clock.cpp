@@ -1,5 +1,6 @@
 #include "agent/base/clock.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -10,7 +11,8 @@ namespace {
 using namespace std::chrono;
 
 std::tm utc_fields(Timestamp moment) {
-  const std::time_t seconds = system_clock::to_time_t(time_point_cast<system_clock::duration>(floor<std::chrono::seconds>(moment)));
+  // Not to_time_t(): the system clock's nanoseconds end in 2262.
+  const std::time_t seconds = floor<std::chrono::seconds>(moment).time_since_epoch().count();
   std::tm fields{};
   ::gmtime_r(&seconds, &fields);
   return fields;
@@ -20,6 +22,19 @@ std::optional<Timestamp> from_fields(int year_, int month_, int day_, int hour, 
   const year_month_day date{year{year_}, month{static_cast<unsigned>(month_)}, day{static_cast<unsigned>(day_)}};
   if (!date.ok() || hour > 23 || minute > 59 || second > 60 || hour < 0 || minute < 0 || second < 0) return std::nullopt;
   return Timestamp{sys_days{date}} + hours{hour} + minutes{minute} + seconds{second};
+}
+
+/// Whether `text` begins with `shape`, in which 0 stands for any digit: sscanf() alone takes signs and blanks, too.
+bool has_shape(std::string_view text, std::string_view shape) {
+  return text.size() >= shape.size() &&
+         std::equal(shape.begin(), shape.end(), text.begin(),
+                    [](char due, char is) { return due == '0' ? is >= '0' && is <= '9' : is == due; });
+}
+
+/// What four digits of a year can write; a zone may lead out of it.
+std::optional<Timestamp> if_writable(Timestamp moment) {
+  if (moment < sys_days{year{0} / January / 1} || moment >= sys_days{year{10'000} / January / 1}) return std::nullopt;
+  return moment;
 }
 
 }  // namespace
@@ -44,7 +59,9 @@ std::string to_rfc3339(Timestamp moment) {
 std::optional<Timestamp> parse_rfc3339(std::string_view text) {
   int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0, used = 0;
   const std::string copy{text};
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &used) != 6) return std::nullopt;
+  if (!has_shape(copy, "0000-00-00T00:00:00") ||
+      std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &used) != 6)
+    return std::nullopt;
   auto moment = from_fields(y, mo, d, h, mi, s);
   if (!moment) return std::nullopt;
   auto at = static_cast<std::size_t>(used);
@@ -53,14 +70,14 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text) {
     for (++at; at < copy.size() && copy[at] >= '0' && copy[at] <= '9'; ++at, scale /= 10)
       *moment += microseconds{scale * (copy[at] - '0')};
   }
-  if (at == copy.size() || copy.substr(at) == "Z") return moment;
-  char sign = 0;
-  int zone_hours = 0, zone_minutes = 0, end = 0;
-  if (std::sscanf(copy.c_str() + at, "%c%2d:%2d%n", &sign, &zone_hours, &zone_minutes, &end) != 3 ||
-      (sign != '+' && sign != '-') || at + static_cast<std::size_t>(end) != copy.size())
+  const std::string zone = copy.substr(at);
+  if (zone.empty() || zone == "Z") return if_writable(*moment);
+  int zone_hours = 0, zone_minutes = 0;
+  if (zone.size() != 6 || !(has_shape(zone, "+00:00") || has_shape(zone, "-00:00")) ||
+      std::sscanf(zone.c_str() + 1, "%2d:%2d", &zone_hours, &zone_minutes) != 2)
     return std::nullopt;
   const auto offset = hours{zone_hours} + minutes{zone_minutes};
-  return sign == '+' ? *moment - offset : *moment + offset;
+  return if_writable(zone.front() == '+' ? *moment - offset : *moment + offset);
 }
 
 std::string to_basic_utc(Timestamp moment) {

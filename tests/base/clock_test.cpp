@@ -25,8 +25,18 @@ TEST_CASE("times are read with and without fraction and zone") {
   CHECK(parse_rfc3339("2025-01-15T12:00:00.25Z") == noon + 250ms);
 }
 
+TEST_CASE("moments of any year that four digits can write are written and read") {
+  for (const char* text : {"0000-01-01T00:00:00.000000Z", "1013-11-20T12:00:00.000000Z", "2500-02-28T23:59:59.000001Z", "9999-12-31T23:59:59.999999Z"}) {
+    CAPTURE(text);
+    REQUIRE(parse_rfc3339(text));
+    CHECK(to_rfc3339(*parse_rfc3339(text)) == text);
+  }
+}
+
 TEST_CASE("what is not a time is refused") {
-  for (const char* text : {"", "yesterday", "2025-13-01T00:00:00", "2025-02-30T00:00:00", "2025-01-01T25:00:00", "2025-01-01T00:00:00Zzz", "2025-01-01"}) {
+  for (const char* text : {"", "yesterday", "2025-13-01T00:00:00", "2025-02-30T00:00:00", "2025-01-01T25:00:00", "2025-01-01T00:00:00Zzz", "2025-01-01",
+                           "2025-01-01T 1:00:00", "-025-01-01T00:00:00", "+025-01-01T00:00:00", "2025-01-01T00:00:00+-1:00",
+                           "2025-01-01T00:00:00+0100", "0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_rfc3339(text));
   }

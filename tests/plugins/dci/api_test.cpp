@@ -92,7 +92,7 @@ TEST_CASE("a list is read to its end, even if the server gives less than was ask
   f.client.handler = [](const test::Seen& seen) {
     boost::json::array rows;
     for (int i = std::stoi(seen.parameter("offset")), end = std::min(i + 3, 7); i < end; ++i)
-      rows.push_back({{"id", i}});
+      rows.emplace_back(boost::json::object{{"id", i}});
     return answer(200, {{"files", rows}, {"_meta", {{"count", 7}}}});
   };
   std::vector<std::int64_t> ids;

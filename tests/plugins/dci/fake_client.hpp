@@ -64,7 +64,7 @@ class FakeClient final : public http::Client {
   using Handler = std::function<Result<http::Response>(const Seen&)>;
 
   FakeClient() = default;
-  explicit FakeClient(Handler handler) : handler{std::move(handler)} {}
+  explicit FakeClient(Handler answers) : handler{std::move(answers)} {}
 
   boost::asio::awaitable<Result<http::Response>> send(http::Request request) override {
     Seen one;
