@@ -10,6 +10,10 @@ namespace {
 
 std::uint16_t default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
+bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 struct Parts {
   boost::urls::url_view view;
   std::string scheme, host;
@@ -25,8 +29,9 @@ Result<Parts> parse_parts(std::string_view text) {
                  "a URL with the scheme \"" + printable(parts.scheme, 40) + "\" instead of http or https"};
   if (parts.host.empty()) return Error{Fault::malformed, "a URL without a host"};
   // A name may hold percent-encoded bytes (RFC 3986), but no name that DNS or a certificate knows does.
-  for (const unsigned char byte : parts.host)
-    if (byte <= ' ' || byte >= 0x7f || byte == '/' || byte == '@' || byte == '%' || byte == '#' || byte == '?')
+  const bool v6 = parsed->host_type() == boost::urls::host_type::ipv6;
+  for (const char c : parts.host)
+    if (!is_alphanumeric(c) && c != '-' && c != '.' && c != '_' && !(v6 && c == ':'))
       return Error{Fault::malformed, "a URL whose host holds a character that is not allowed there"};
   const bool has_port = parsed->has_port() && !parsed->port().empty();
   parts.port = has_port ? parsed->port_number() : default_port(parts.scheme);

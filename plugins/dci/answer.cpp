@@ -22,7 +22,7 @@ constexpr std::size_t words_limit = 300;
 
 std::string shortened(std::string text) {
   if (text.size() <= words_limit) return text;
-  std::size_t end = words_limit;
+  std::size_t end = words_limit - 3;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // Not inside a character.
   return text.substr(0, end) + "...";
 }

@@ -59,8 +59,8 @@ class Parser {
     if (equals < question) {
       selection_.type = to_lower(text.substr(0, equals));
       if (question != std::string::npos)
-        return error(question, "\"=\" and \"?\" cannot be combined; write " + selection_.type +
-                                   "?version:" + text.substr(equals + 1, question - equals - 1) + "&...");
+        return error(question, "\"=\" and \"?\" cannot be combined; write " + printable(selection_.type, 100) +
+                                   "?version:" + printable(text.substr(equals + 1, question - equals - 1), 100) + "&...");
       if (auto checked = check_type(0); !checked) return checked.error();
       if (auto added = add_field("version", text.substr(equals + 1), equals + 1); !added) return added.error();
       return std::move(selection_);

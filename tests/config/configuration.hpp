@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/text.hpp"
 #include "agent/config/load.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -15,7 +16,7 @@ inline Result<TimeZone> test_zones(std::string_view name) {
   if (name == "America/New_York") return TimeZone::from_rule("EST5EDT,M3.2.0,M11.1.0");
   if (name == "UTC") return TimeZone{};
   return Error{Fault::malformed,
-               "\"" + std::string{name} + "\" is not a time zone of this machine (example: Europe/Prague)"};
+               "\"" + printable(name, 80) + "\" is not a time zone of this machine (example: Europe/Prague)"};
 }
 
 /// A source type as a plugin declares it.

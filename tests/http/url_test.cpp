@@ -42,7 +42,7 @@ TEST_CASE("an IPv6 address stands in brackets in the URL and the Host header onl
 TEST_CASE("what is not an http URL is malformed, and the message does not repeat it") {
   for (const char* text : {"", "api.example.org", "/path", "ftp://h/", "http://", "http:///x", "http://h:0/",
                            "http://h:65536/", "http://h:port/", "http://h/a b", "http://h/a\r\nX: y", "http://h\r\n/",
-                           "http://[::1/", "http://a%20b/", "https://user:hunter2@h/", "http://h/\xc3\xa9"}) {
+                           "http://[::1/", "http://a%20b/", "http://a%60b/", "http://a%3ab/", "http://a%22/", "https://user:hunter2@h/", "http://h/\xc3\xa9"}) {
     CAPTURE(text);
     const auto url = parse_url(text);
     REQUIRE_FALSE(url);

@@ -101,6 +101,10 @@ asio::awaitable<void> Exchange::receive_head() {
       head_error_ = co_await advance(connection_, *parser_);
       if (head_error_) co_return;
     }
+    if (parser_->get().result_int() < 100) {  // Beast takes any three digits.
+      head_error_ = make_error_code(beast_http::error::bad_status);
+      co_return;
+    }
   } while (parser_->get().result_int() / 100 == 1);
   head_received_ = true;
   // After a refusal the rest of the body is of no use to anybody (RFC 9110 §9.3); after a 2xx the server may want it.

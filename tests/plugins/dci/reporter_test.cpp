@@ -263,7 +263,8 @@ TEST_CASE("trap: JUnit that the server could not compare answers 500 after stori
   Fixture f;
   const auto item = f.file(kind::result, "tests", "<testsuite/>", "application/junit");
   lose_one(f.server, is_post, page(500));
-  CHECK(as<Delivered>(f.send(item)).remote_ref == FakeServer::text(f.server.files.at(0), "id"));
+  const auto delivered = as<Delivered>(f.send(item));
+  CHECK(delivered.remote_ref == FakeServer::text(f.server.files.at(0), "id"));
   CHECK(f.server.files.size() == 1);
   // Not stored: really an error of the server.
   f.server.before = [](const Seen& seen) -> std::optional<Result<http::Response>> {
@@ -275,8 +276,8 @@ TEST_CASE("trap: JUnit that the server could not compare answers 500 after stori
 
 TEST_CASE("trap: JUnit stays after a 400, and is not sent again") {
   Fixture f;
-  CHECK(as<Delivered>(f.send(f.file(kind::result, "tests", "broken <", "application/junit"))).remote_ref ==
-        FakeServer::text(f.server.files.at(0), "id"));
+  const auto delivered = as<Delivered>(f.send(f.file(kind::result, "tests", "broken <", "application/junit")));
+  CHECK(delivered.remote_ref == FakeServer::text(f.server.files.at(0), "id"));
   f.server.before = [](const Seen& seen) -> std::optional<Result<http::Response>> {
     if (seen.method == "POST") return refusal(400, "Invalid XML: x");
     return std::nullopt;
