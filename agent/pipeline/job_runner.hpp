@@ -61,7 +61,7 @@ class JobRunner {
 
   /// Stops the running step (SIGTERM, grace, SIGKILL) and whatever else can be stopped; collect, release and cleanup
   /// still run. `by`: "server", "operator" or "agent". Only the first call counts, but an agent that stops while the
-  /// claim is uncertain leaves the job to its next start.
+  /// claim is uncertain leaves the job to its next start. From within the loop only: asio's signals ask for that.
   void cancel(std::string by, std::string reason);
 
   [[nodiscard]] const job::Story& story() const { return record_.story(); }

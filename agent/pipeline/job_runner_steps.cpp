@@ -149,7 +149,7 @@ asio::awaitable<StepOutcome> JobRunner::fetch_components(StepLog& log, std::chro
   if (fetched) co_return StepOutcome{};
   if (cancel_wanted_) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}, 0};
   log.write("download failed: " + printable(fetched.error().message) + "\n");
-  if (fetched.error().fault == Fault::cancelled) co_return StepOutcome{{StepEnding::Kind::timed_out, 0, {}}, 0};
+  if (fetched.error().fault == Fault::cancelled) co_return StepOutcome{{StepEnding::Kind::timed_out, 0, fetched.error().message}, 0};
   co_return StepOutcome{{StepEnding::Kind::exited, 77, printable(fetched.error().message)}, 0};
 }
 

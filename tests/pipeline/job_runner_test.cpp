@@ -226,6 +226,7 @@ TEST_CASE("a download that never ends is stopped when the job's time is up") {
   const auto story = world.run();
   CHECK(story.describe() == "error");
   CHECK(story.judgement->reason == "timeout");
+  CHECK_THAT(story.judgement->message, holds("the job's time was up"));
   CHECK(world.steps.ran.back() == "cleanup.acme");
 }
 
