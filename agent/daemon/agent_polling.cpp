@@ -119,9 +119,6 @@ void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
     if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
     ports_.alarms.clear("credentials:" + name);
     ports_.alarms.clear("poll:" + name);
-    // Raised before a restart, the dispatcher knows nothing of it; and what serves the source serves the reporter.
-    if (ports_.alarms.active().contains(name + "/credentials") && !integration.dispatcher->status().credentials_refused)
-      ports_.alarms.clear(name + "/credentials");
     return;
   }
   const std::string told = name + ": " + integration.last_error;

@@ -65,7 +65,7 @@ TEST_CASE("the backlog decides what a first start makes of history") {
     for (std::size_t number = 0; number < 3; ++number) CHECK(component_of(world.story(number)) == std::to_string(number + 1));
     CHECK(world.source.deepest_poll > 20);
   }
-  world.agent->stop("test");
+  world.stop();
   world.until_ended();
 }
 
@@ -86,12 +86,12 @@ TEST_CASE("a job that waits gives way to a newer component, and both are written
 TEST_CASE("a job that waits is withdrawn when somebody cancels it, one that runs is killed") {
   BusyWorld world;
   world.appear({"2", "1"});
-  REQUIRE(world.agent->cancel(world.job_ids()[1], "not\x1bneeded"));
+  REQUIRE(world.cancel(world.job_ids()[1], "not\x1bneeded"));
   world.until([&] { return world.state(1) == "withdrawn"; });
   CHECK(job::text_at(world.events(event::job_withdrawn).front().data, "reason") == "cancelled while it waited: not\\x1bneeded");
-  CHECK(world.agent->cancel(world.job_ids()[1], "again").error().fault == Fault::refused);
-  CHECK(world.agent->cancel("nonsense", "x").error().fault == Fault::unavailable);
-  REQUIRE(world.agent->cancel(world.job_ids()[0], "enough"));
+  CHECK(world.cancel(world.job_ids()[1], "again").error().fault == Fault::refused);
+  CHECK(world.cancel("nonsense", "x").error().fault == Fault::unavailable);
+  REQUIRE(world.cancel(world.job_ids()[0], "enough"));
   world.until([&] { return world.count(event::job_ended) == 1; });
   CHECK(world.state(0) == "killed");
   CHECK(world.steps.ran.back() == "cleanup.acme");
@@ -136,7 +136,7 @@ TEST_CASE("jobs that waited before a crash are claimed in the order in which the
 TEST_CASE("stopping, a job that waits is left for the next start") {
   BusyWorld world;
   world.appear({"2", "1"});
-  world.agent->stop("SIGTERM");
+  world.stop();
   world.until_ended();
   CHECK(world.state(0) == "killed");
   CHECK(world.steps.reasons.back() == "agent-stop");
@@ -156,7 +156,7 @@ TEST_CASE("stopping, a claim whose server is away is left for the next start, wh
   world.source.find_failures.assign(1000, Error{Fault::retry_later, "connection refused"});
   world.start();
   world.until([&] { return world.source.finds >= 2; });
-  world.agent->stop("SIGTERM");
+  world.stop();
   world.until_ended();
   CHECK(world.state(0) == "claiming");
   world.source.find_failures.clear();
@@ -187,7 +187,7 @@ TEST_CASE("stopping, a journal that cannot be written does not keep the agent fo
   world.poll();
   world.until([&] { return !world.steps.ran.empty() && world.steps.ran.back() == "install.acme"; });
   world.journal.disk_full = true;
-  world.agent->stop("SIGTERM");
+  world.stop();
   world.until_ended();
   CHECK(world.alarmed("journal"));
   CHECK_FALSE(world.story(1).ended);
@@ -200,9 +200,10 @@ TEST_CASE("stopping, a journal that cannot be written does not keep the agent fo
 
 TEST_CASE("the alarm about the journal ends as soon as it can be written again") {
   BusyWorld world;
-  world.journal.fail_append = 1;
+  world.journal.disk_full = true;
   world.appear({"2", "1"});
   CHECK(world.alarmed("journal"));
+  world.journal.disk_full = false;
   world.append(daemon::make_event(event::job_tagged, {}, {}));
   CHECK_FALSE(world.alarmed("journal"));
 }
@@ -222,7 +223,7 @@ TEST_CASE("a job of a source that is no longer configured is kept until somebody
   world.start();
   world.settle();
   for (const auto& id : world.job_ids()) CHECK(world.alarmed("orphan:" + id));
-  CHECK(boost::json::value_to<std::string>(world.agent->status()["resources"].at("cluster").at("held_by")) == world.job_ids()[0]);
+  CHECK(world.agent->status()["resources"].at("cluster").at("held_by") == boost::json::value(world.job_ids()[0]));
   SECTION("configured again, they go on") {
     world.settings = before;
     world.steps.hangs.clear();
@@ -233,7 +234,7 @@ TEST_CASE("a job of a source that is no longer configured is kept until somebody
   }
   SECTION("cancelled, the one that waited is withdrawn and the other is closed") {
     world.steps.ran.clear();
-    for (const auto& id : world.job_ids()) REQUIRE(world.agent->cancel(id, "the server is gone"));
+    for (const auto& id : world.job_ids()) REQUIRE(world.cancel(id, "the server is gone"));
     world.until([&] { return world.count(event::job_ended) == 1; });
     world.settle();
     CHECK(world.state(0) == "killed");
@@ -254,7 +255,7 @@ TEST_CASE("a source that refuses us is an alarm until it does not, and nothing o
   world.until([&] { return world.count(event::job_ended) == 1; });  // What was claimed is finished.
   world.settle();
   CHECK(world.state(1) == "waiting");
-  CHECK(boost::json::value_to<std::string>(world.agent->status()["state"]) == "degraded");
+  CHECK(world.agent->status()["state"] == "degraded");
   world.start();
   CHECK(world.alarmed("credentials:fake"));
   world.source.poll_failure.reset();
@@ -306,15 +307,16 @@ TEST_CASE("what is no longer configured raises no alarm after a restart") {
   CHECK(world.alarms->active().size() == 1);
 }
 
-TEST_CASE("refused credentials of a reporter are no alarm any more once its source is answered after a restart") {
+TEST_CASE("after a restart the first request tells whether a reporter's credentials are still refused") {
   AgentWorld world;
   world.start();
+  world.until([&] { return world.source.polls == 1; });
+  world.settle();
   world.alarms->raise("fake/credentials", "credentials", "refused");
   world.settle();
   world.start();
   CHECK(world.alarmed("fake/credentials"));
   world.until([&] { return world.source.polls == 2; });
-  world.settle();
   CHECK_FALSE(world.alarmed("fake/credentials"));
 }
 

@@ -10,6 +10,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include <stdexcept>
 
@@ -102,6 +103,23 @@ struct AgentWorld {
     loop->restart();
     while (loop->poll() > 0) {
     }
+  }
+  /// As a signal and the local API do: on the loop, where alone cancelling is safe.
+  template <class Call>
+  auto on_loop(Call call) {
+    std::optional<decltype(call())> answer;
+    boost::asio::post(*loop, [&] { answer.emplace(call()); });
+    until([&] { return answer.has_value(); });
+    return std::move(*answer);
+  }
+  Result<void> cancel(const std::string& job_id, const std::string& reason) {
+    return on_loop([&] { return agent->cancel(job_id, reason); });
+  }
+  void stop() {
+    on_loop([&] {
+      agent->stop("SIGTERM");
+      return true;
+    });
   }
   /// One more poll, and what follows from it at once.
   void poll() {

@@ -107,3 +107,12 @@ TEST_CASE("closing stages run what was set up last first") {
   CHECK(runner.steps(definition, job::Stage::install)->front().plugin == "b");
   CHECK(runner.steps(definition, job::Stage::cleanup)->front().plugin == "a");
 }
+
+TEST_CASE("secrets that an agent left when it died are gone once the next one starts") {
+  TemporaryDirectory runtime;
+  write_file(runtime.path / "secrets/job.install/password", "hunter2");
+  process::LocalCommandRunner commands{OUTPOST_GUARDIAN};
+  SystemClock clock;
+  const hooks::HookRunner runner{commands, clock, {.secrets_directory = runtime.path / "secrets"}};
+  CHECK_FALSE(std::filesystem::exists(runtime.path / "secrets/job.install"));
+}
