@@ -1,6 +1,9 @@
 #include "agent/pipeline/job_directory.hpp"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace outpost::pipeline {
 namespace {
@@ -15,12 +18,22 @@ Result<void> make_private(const fs::path& directory) {
   return {};
 }
 
+Result<void> sync_directory(const fs::path& directory) {
+  const int opened = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = opened >= 0 && ::fsync(opened) == 0;
+  const int code = errno;
+  if (opened >= 0) ::close(opened);
+  if (!synced) return errno_error("cannot sync", directory.native(), code);
+  return {};
+}
+
 }  // namespace
 
 Result<void> JobDirectory::create() const {
   for (const auto& directory : {root, workspace(), components(), shared(), root / "state", logs(), root / "steps"})
     if (auto made = make_private(directory); !made) return made;
-  return {};
+  if (auto synced = sync_directory(root); !synced) return synced;
+  return sync_directory(root.parent_path());
 }
 
 Result<void> JobDirectory::remove_workspace() const {

@@ -24,7 +24,8 @@ struct JobDirectory {
   [[nodiscard]] std::filesystem::path artifacts(const std::string& id) const { return step(id) / "artifacts"; }
   [[nodiscard]] std::filesystem::path temporary(const std::string& id) const { return step(id) / "tmp"; }
 
-  /// Makes the directories of the job (0750) that are not there yet.
+  /// Makes the directories of the job (0750) that are not there yet, and syncs them: events will name files below them.
+  /// Blocks: for a worker.
   [[nodiscard]] Result<void> create() const;
   /// Removes what only the hooks needed: workspace, components, temporary files. Logs, results and artifacts stay until
   /// they are delivered.

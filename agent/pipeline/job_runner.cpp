@@ -152,7 +152,8 @@ asio::awaitable<void> JobRunner::withdraw() {
 // ---- the way of a job ----------------------------------------------------------------------------------------------
 
 asio::awaitable<void> JobRunner::settle_interrupted_steps() {
-  if (auto made = directory_.create(); !made && !record_.story().judgement)
+  auto making = [directory = directory_] { return directory.create(); };
+  if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement)
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = made.error().message};
   const auto steps = record_.story().steps;
   for (const auto& interrupted : steps) {
