@@ -90,7 +90,8 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
   options_.checkpoint("step.exited");
   const bool again = outcome.ending.kind == StepEnding::Kind::exited && job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
   co_await finish(attempt, log, std::move(outcome));
-  if (again || step.plugin == own_plugin) co_await record_.commit();
+  // Otherwise the end of a step becomes durable with the start of the next: a sync saved each time.
+  if (again) co_await record_.commit();
   co_return again && !failed();
 }
 
