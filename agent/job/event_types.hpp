@@ -12,6 +12,13 @@ inline constexpr std::string_view agent_stopping = "agent.stopping";  ///< {reas
 inline constexpr std::string_view alarm_raised = "alarm.raised";      ///< {key, kind, message}
 inline constexpr std::string_view alarm_cleared = "alarm.cleared";    ///< {key}
 inline constexpr std::string_view reporter_registered = "reporter.registered";  ///< {reporter, type, from: now | all}
+/// {reporter, waiting}: what it had not been told is dropped, and it pins nothing any more.
+inline constexpr std::string_view reporter_forgotten = "reporter.forgotten";
+/// {reason, set_aside, missing: [[first, last]], message}: the journal lost events; it has a new journal_id from here on.
+inline constexpr std::string_view journal_restored = "journal.restored";
+/// {jobs: [ids], directories: [names], bytes}: old jobs leave the journal with this event; what they have on disk goes
+/// after it.
+inline constexpr std::string_view history_removed = "history.removed";
 
 // What has been seen
 inline constexpr std::string_view component_seen = "component.seen";  ///< {source, definition, selection, component{id,name}}
@@ -42,6 +49,8 @@ inline constexpr std::string_view artifact_found = "artifact.found";  ///< blobs
 inline constexpr std::string_view cancel_requested = "job.cancel_requested";  ///< {by: server|operator|agent, reason}
 inline constexpr std::string_view verdict_reached = "job.verdict";  ///< A Judgement; journaled before collect starts.
 inline constexpr std::string_view job_warning = "job.warning";      ///< {stage, message}
+/// {message}: the journal may have lost events of this job. It is closed, and nothing of it is run a second time.
+inline constexpr std::string_view job_history_lost = "job.history_lost";
 inline constexpr std::string_view job_tagged = "job.tagged";        ///< {tag}
 inline constexpr std::string_view job_ended = "job.ended";          ///< {verdict, duration_ms}; the last event of a job.
 

@@ -57,6 +57,12 @@ struct Page {
   std::size_t limit = std::numeric_limits<std::int64_t>::max();
 };
 
+/// A reporter that the journal knows, whether or not it is configured now.
+struct KnownReporter {
+  std::string name;
+  job::Seq cursor = 0;
+};
+
 struct Backlog {
   std::uint64_t waiting = 0, parked = 0;
   std::uint64_t delivered = 0;  ///< Since the reporter was registered, whether the rows are still there or not.
@@ -100,6 +106,17 @@ class Deliveries {
                                                            std::string reason) = 0;
 
   virtual Result<Backlog> backlog(const std::string& reporter) = 0;
+
+  /// All that have a cursor, by name.
+  virtual Result<std::vector<KnownReporter>> reporters() = 0;
+  /// After the journal lost something: items of events up to this one may have been sent although no row says so. They
+  /// are added as "attempting", so that they are looked for before they are sent.
+  virtual Result<job::Seq> doubtful_up_to(const std::string& reporter) = 0;
+  /// Drops all rows of a reporter that nobody runs any more, and its cursor; a later expand() registers it anew. Writes
+  /// `tombstone` in the same transaction.
+  virtual boost::asio::awaitable<Result<void>> forget_reporter(std::string reporter, job::Event tombstone) = 0;
+  /// Whether forget_reporter() was the last that happened to it: nothing needs to be kept for it.
+  virtual Result<bool> is_forgotten(const std::string& reporter) = 0;
 };
 
 }  // namespace outpost::journal

@@ -24,6 +24,14 @@ struct Query {
   std::size_t limit = 1000;
 };
 
+/// What leaves the journal.
+struct Removal {
+  std::vector<std::string> jobs;  ///< Their events and delivery rows. An open job stays.
+  /// Of these types, the agent's own events (without a job) that are older than `before`.
+  std::vector<std::string> types;
+  Timestamp before{};
+};
+
 struct JobRow {
   std::string job_id;
   Seq first = 0, last = 0;
@@ -46,6 +54,10 @@ class Journal {
 
   /// Jobs, newest first; with `open_only` those without job.ended or job.withdrawn.
   virtual Result<std::vector<JobRow>> jobs(bool open_only, std::size_t limit) = 0;
+
+  /// Removes what is old and writes `tombstone`, in one durable transaction; the space goes back to the disk bit by bit
+  /// afterwards. Returns the tombstone as it was written. Not cancellable, like append().
+  virtual boost::asio::awaitable<Result<Event>> remove(Removal removal, Event tombstone) = 0;
 
   [[nodiscard]] virtual Seq last() const = 0;
   [[nodiscard]] virtual std::string journal_id() const = 0;

@@ -32,6 +32,11 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     unsynced_.clear();
   }
 
+  /// As a damaged journal does, of which the rest was rescued.
+  void lose(std::string_view type) {
+    std::erase_if(events_, [&](const job::Event& event) { return event.type == type; });
+  }
+
   unsigned appends = 0, writes = 0;  ///< Calls so far: of append(), and of all that changes delivery rows.
 
   boost::asio::awaitable<Result<std::vector<job::Event>>> append(std::vector<job::Event> drafts) override {
@@ -75,7 +80,23 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     return rows;
   }
 
-  [[nodiscard]] job::Seq last() const override { return events_.size(); }
+  boost::asio::awaitable<Result<job::Event>> remove(journal::Removal removal, job::Event tombstone) override {
+    const bool survived = co_await arrive("remove");
+    if (!survived) co_return full();
+    keep(tombstone);
+    for (const auto& row : *jobs(false, events_.size()))
+      if (row.ended && std::find(removal.jobs.begin(), removal.jobs.end(), row.job_id) != removal.jobs.end())
+        remove_job(row.job_id);
+    std::erase_if(events_, [&](const job::Event& event) {
+      const bool type_fits = std::find(removal.types.begin(), removal.types.end(), event.type) != removal.types.end();
+      return type_fits && event.job_id.empty() && event.occurred_at < removal.before && event.seq < last_;
+    });
+    co_await leave("remove");
+    tell(tombstone);
+    co_return tombstone;
+  }
+
+  [[nodiscard]] job::Seq last() const override { return last_; }
   [[nodiscard]] std::string journal_id() const override { return "fake-journal"; }
   [[nodiscard]] std::shared_ptr<void> subscribe(Listener listener) override {
     auto token = std::make_shared<Listener>(std::move(listener));
@@ -85,7 +106,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
 
   Result<std::optional<job::Seq>> cursor(const std::string& reporter) override {
     const auto found = reporters_.find(reporter);
-    if (found == reporters_.end()) return std::optional<job::Seq>{};
+    if (found == reporters_.end() || found->second.forgotten) return std::optional<job::Seq>{};
     return std::optional<job::Seq>{found->second.cursor};
   }
 
@@ -94,7 +115,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     const bool survived = co_await arrive("expand_all");
     if (!survived) co_return full();
     auto& known = reporters_[reporter];
-    known.cursor = std::max(known.cursor, upto);
+    known.cursor = std::exchange(known.forgotten, false) ? upto : std::max(known.cursor, upto);
     for (auto& expansion : expansions)
       for (auto& item : expansion.items) {
         if (find(reporter, item.key)) continue;
@@ -102,6 +123,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
         row.reporter = reporter;
         row.seq = expansion.seq;
         row.position = rows_.size() + 1;
+        if (expansion.seq <= known.doubtful) row.state = journal::DeliveryState::attempting;
         row.item = std::move(item);
         index_[{reporter, row.item.key}] = rows_.size();
         rows_.push_back(std::move(row));
@@ -167,12 +189,54 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     return backlog;
   }
 
+  Result<std::vector<journal::KnownReporter>> reporters() override {
+    std::vector<journal::KnownReporter> found;
+    for (const auto& [name, known] : reporters_)
+      if (!known.forgotten) found.push_back({name, known.cursor});
+    return found;
+  }
+  Result<job::Seq> doubtful_up_to(const std::string& reporter) override { return reporters_[reporter].doubtful; }
+  /// As if the journal had lost something up to this event.
+  void doubt(const std::string& reporter, job::Seq upto) { reporters_[reporter].doubtful = upto; }
+  boost::asio::awaitable<Result<void>> forget_reporter(std::string reporter, job::Event tombstone) override {
+    const bool survived = co_await arrive("forget_reporter");
+    if (!survived) co_return full();
+    if (const auto known = reporters_.find(reporter); known != reporters_.end()) known->second.forgotten = true;
+    remove_rows([&](const Row& row) { return row.reporter == reporter; });
+    keep(tombstone);
+    co_await leave("forget_reporter");
+    tell(tombstone);
+    co_return Result<void>{};
+  }
+  Result<bool> is_forgotten(const std::string& reporter) override {
+    const auto known = reporters_.find(reporter);
+    return known != reporters_.end() && known->second.forgotten;
+  }
+
  private:
   using Row = journal::Delivery;
   struct Known {
     job::Seq cursor = 0;
     std::uint64_t delivered = 0;
+    job::Seq doubtful = 0;
+    bool forgotten = false;
   };
+
+  void remove_job(const std::string& job_id) {
+    std::erase_if(events_, [&](const job::Event& event) { return event.job_id == job_id; });
+    remove_rows([&](const Row& row) { return row.item.job_id == job_id; });
+  }
+  /// Their places stay, so that positions keep their meaning.
+  template <class Gone>
+  void remove_rows(Gone gone) {
+    for (auto& row : rows_) {
+      if (!gone(row)) continue;
+      index_.erase({row.reporter, row.item.key});
+      unsynced_.erase({row.reporter, row.item.key});
+      row = Row{};
+      row.state = journal::DeliveryState::delivered;
+    }
+  }
 
   static Error full() { return {Fault::retry_later, "journal: database or disk is full (nothing was written)"}; }
   static bool is_open(const Row& row) {
@@ -182,7 +246,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
   void keep(job::Event& event) {
     const SystemClock clock;
     event.journal_id = journal_id();
-    event.seq = events_.size() + 1;
+    event.seq = ++last_;
     event.occurred_at = clock.now();
     event.event_id = new_id(event.occurred_at);
     event.monotonic_ns = clock.since_boot().count();
@@ -246,6 +310,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
   }
 
   std::vector<job::Event> events_;
+  job::Seq last_ = 0;
   std::vector<Row> rows_;
   std::map<std::pair<std::string, std::string>, std::size_t> index_;  ///< Into rows_.
   std::map<std::string, Known> reporters_;

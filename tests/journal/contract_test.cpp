@@ -342,3 +342,54 @@ TEMPLATE_TEST_CASE("Open items come in pages, oldest first, each reporter's own"
   CHECK(keys(subject.it.of_job("dci", "job-1")) == Keys{"e", "d", "b", "a"});
   CHECK(keys(subject.it.open("dlrn")) == Keys{"e"});
 }
+
+TEMPLATE_TEST_CASE("What is removed takes events and rows along, and no number is given twice", "[journal]", Fake,
+                   Sqlite) {
+  TestType subject;
+  append(subject, {draft("agent.started"), draft("component.seen"), draft(job::event::job_queued, "job-1"),
+                   draft(job::event::job_queued, "job-2"), draft(job::event::job_ended, "job-1")});
+  expand(subject, 5, {item("a", "job-1"), item("b", "job-2")});
+  REQUIRE(test::await(subject.loop, subject.it.mark_delivered("dci", "a", "ref")));
+  std::vector<job::Seq> heard;
+  const auto token = subject.it.subscribe([&](const job::Event& event) { heard.push_back(event.seq); });
+  const journal::Removal removal{{"job-1", "job-2", "ghost"}, {"agent.started", "history.removed"}, Timestamp::max()};
+  const auto tombstone = test::await(subject.loop, subject.it.remove(removal, draft("history.removed"))).value();
+  CHECK(tombstone.seq == 6);
+  CHECK(heard == std::vector<job::Seq>{6});
+  std::vector<std::string> types;
+  for (const auto& event : subject.it.read({}).value()) types.push_back(event.type);
+  CHECK(types == Keys{"component.seen", "job.queued", "history.removed"});  // job-2 is open.
+  CHECK(subject.it.jobs(false, 10).value().size() == 1);
+  CHECK_FALSE(subject.it.get("dci", "a").value());
+  CHECK(subject.it.get("dci", "b").value());
+  CHECK(subject.it.of_job("dci", "job-1").value().empty());
+  CHECK(subject.it.backlog("dci").value().delivered == 1);
+  CHECK(append(subject, {draft("next")}).front().seq == 7);
+}
+
+TEMPLATE_TEST_CASE("A reporter that is forgotten drops what waits, and begins anew when it is registered again",
+                   "[journal]", Fake, Sqlite) {
+  TestType subject;
+  expand(subject, 7, {item("a"), item("b")});
+  std::vector<journal::Item> others{item("a")};
+  REQUIRE(test::await(subject.loop, subject.it.expand("dlrn", 3, others)));
+  REQUIRE(subject.it.reporters().value().size() == 2);
+  CHECK(subject.it.reporters().value()[0].name == "dci");
+  CHECK(subject.it.reporters().value()[0].cursor == 7);
+  CHECK_FALSE(subject.it.is_forgotten("dci").value());
+  CHECK_FALSE(subject.it.is_forgotten("ghost").value());
+
+  REQUIRE(test::await(subject.loop, subject.it.forget_reporter("dci", draft("reporter.forgotten"))));
+  CHECK(subject.it.is_forgotten("dci").value());
+  CHECK_FALSE(subject.it.cursor("dci").value());
+  CHECK(subject.it.open("dci").value().empty());
+  CHECK_FALSE(subject.it.get("dci", "a").value());
+  CHECK(keys(subject.it.open("dlrn")) == Keys{"a"});
+  CHECK(subject.it.reporters().value().size() == 1);
+  CHECK(subject.it.read({}).value().back().type == "reporter.forgotten");
+
+  expand(subject, 2, {item("c")});
+  CHECK_FALSE(subject.it.is_forgotten("dci").value());
+  CHECK(subject.it.cursor("dci").value() == 2);
+  CHECK(keys(subject.it.open("dci")) == Keys{"c"});
+}

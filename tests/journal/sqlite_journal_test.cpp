@@ -125,7 +125,8 @@ TEST_CASE("A file that is no database is set aside and a new journal begun", "[j
   CHECK(journal->quarantined().find("was damaged") != std::string::npos);
   REQUIRE(place.set_aside().size() == 1);
   CHECK(test::read_file(place.set_aside().front()) == std::string(20000, 'x'));
-  CHECK(place.append(*journal, {draft("a")}).value().front().seq == 1);
+  CHECK(journal->quarantined().find("nothing of it could be read") != std::string::npos);
+  CHECK(place.append(*journal, {draft("a")}).value().front().seq == 2);  // After journal.restored.
 }
 
 TEST_CASE("A journal with a damaged page is set aside under a new journal id", "[journal]") {
@@ -147,8 +148,12 @@ TEST_CASE("A journal with a damaged page is set aside under a new journal id", "
   auto journal = place.open().value();
   CHECK(journal->quarantined().find(place.set_aside().at(0).filename().string()) != std::string::npos);
   CHECK(journal->journal_id() != id);
-  CHECK(journal->last() == 0);
-  CHECK(place.append(*journal, {draft("a")}).value().front().seq == 1);
+  CHECK(journal->quarantined().find("lost: events") != std::string::npos);
+  const auto restored = journal->read({.types = {std::string{job::event::journal_restored}}}).value();
+  REQUIRE(restored.size() == 1);
+  CHECK(restored.front().seq > 400);  // No number is given twice.
+  CHECK(restored.front().journal_id == journal->journal_id());
+  CHECK(place.append(*journal, {draft("a")}).value().front().seq == restored.front().seq + 1);
 }
 
 TEST_CASE("How the last agent ended decides how much of a file is checked", "[journal]") {
@@ -191,28 +196,6 @@ TEST_CASE("Damage that is found while the journal is in use is looked for at the
     CHECK_FALSE(journal->read({.limit = 1000000}));
   }
   CHECK_FALSE(place.open().value()->quarantined().empty());
-}
-
-TEST_CASE("A journal cut at any length opens, or is set aside: it never stops the agent", "[journal]") {
-  Place place;
-  {
-    auto journal = place.open().value();
-    for (int round = 0; round < 10; ++round) REQUIRE(place.append(*journal, {draft("a", "job-1")}));
-  }
-  const std::string bytes = test::read_file(place.path);
-  int intact = 0;
-  for (std::size_t cut = 0; cut < bytes.size(); cut += bytes.size() / 23) {
-    place.remove_log();
-    test::write_file(place.path, bytes.substr(0, cut));
-    auto journal = place.open();
-    REQUIRE(journal);
-    // Nothing is damaged when only the unused rest of the last page is missing.
-    const bool whole = cut > 0 && (*journal)->quarantined().empty();
-    CHECK((*journal)->read({}).value().size() == (whole ? 10 : 0));
-    CHECK(place.append(**journal, {draft("b")}).value().front().seq == (whole ? 11 : 1));
-    if (whole) ++intact;
-  }
-  CHECK(intact < 5);
 }
 
 TEST_CASE("Another program's database is refused and left alone", "[journal]") {
@@ -263,17 +246,41 @@ TEST_CASE("A migration that fails changes nothing", "[journal]") {
 TEST_CASE("A downgraded agent uses a newer schema that allows it and refuses one that does not", "[journal]") {
   Place place;
   {
-    REQUIRE(place.open());
+    auto journal = place.open().value();
+    REQUIRE(place.append(*journal, {draft(job::event::job_queued, "job-1")}));
+    std::vector<journal::Item> items{item("a")};
+    REQUIRE(test::await(place.loop, journal->expand("dci", 1, items)));
   }
+  const auto in_file = [&](const std::string& sql) {
+    journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
+    return database.text(sql);
+  };
   const auto set = [&](int oldest_reader) {
     journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
     database.execute("UPDATE meta SET schema_version = 9, oldest_reader = " + std::to_string(oldest_reader));
   };
+  {
+    // What the agent of version 9 has added, and we know nothing of.
+    journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
+    database.execute(
+        "CREATE TABLE hyperlinks (job_id TEXT, target TEXT); INSERT INTO hyperlinks VALUES ('job-1', 'there');"
+        "ALTER TABLE events ADD COLUMN colour TEXT; ALTER TABLE deliveries ADD COLUMN lane INTEGER DEFAULT 4;"
+        "UPDATE events SET colour = 'blue'; UPDATE deliveries SET lane = 7");
+  }
   set(1);
   {
     auto journal = place.open().value();
-    CHECK(place.append(*journal, {draft("a")}));
+    CHECK(journal->quarantined().empty());
+    CHECK(place.append(*journal, {draft(job::event::job_ended, "job-1")}));
+    std::vector<journal::Item> items{item("b")};
+    CHECK(test::await(place.loop, journal->expand("dci", 2, items)));
+    CHECK(test::await(place.loop, journal->mark_delivered("dci", "a", "remote")));
+    CHECK(journal->read({}).value().size() == 2);
   }
+  CHECK(in_file("SELECT target FROM hyperlinks") == "there");
+  CHECK(in_file("SELECT group_concat(coalesce(colour, '-')) FROM events") == "blue,-");
+  CHECK(in_file("SELECT group_concat(lane || state) FROM deliveries") == "7delivered,4pending");
+  CHECK(in_file("SELECT schema_version FROM meta") == "9");
   set(8);
   const auto opened = place.open();
   REQUIRE_FALSE(opened);
@@ -281,6 +288,66 @@ TEST_CASE("A downgraded agent uses a newer schema that allows it and refuses one
   CHECK(opened.error().message.find("schema 9") != std::string::npos);
   CHECK(opened.error().message.find("below schema 8") != std::string::npos);
   CHECK(place.set_aside().empty());
+}
+
+TEST_CASE("A journal of version 1 is read, brought up to date, and gives its unused space back from then on",
+          "[journal]") {
+  Place place;
+  fs::copy_file(fs::path{OUTPOST_RECORDED_JOURNALS} / "version_1.db", place.path);
+  {
+    auto journal = place.open().value();
+    CHECK(journal->quarantined().empty());
+    CHECK(journal->journal_id() == "01a21748-9cd5-7000-90f2-4cbf9442a755");
+    const auto events = journal->read({}).value();
+    REQUIRE(events.size() == 16);
+    CHECK(events[5].claim->external_ref == "remote-1");
+    const auto open = journal->jobs(true, 10).value();
+    REQUIRE(open.size() == 1);
+    const std::string id = open.front().job_id;
+    CHECK(journal->cursor("dci").value() == 16);
+    CHECK(journal->backlog("dci").value().delivered == 3);
+    CHECK(journal->backlog("dci").value().waiting == 2);
+    CHECK(journal->parked("dci").value().at(0).reason == "too large");
+    CHECK(journal->get("dci", id + "/log/acquire.acme/0").value()->item.blob->path == "logs/acquire.acme.log");
+    CHECK(place.append(*journal, {draft(job::event::job_ended, id)}).value().front().seq == 17);
+    CHECK(test::await(place.loop, journal->mark_delivered("dci", id + "/state/pre-run", "ref")));
+  }
+  journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
+  CHECK(database.number("SELECT schema_version FROM meta") == 2);
+  CHECK(database.number("SELECT oldest_reader FROM meta") == 1);
+  CHECK(database.number("PRAGMA auto_vacuum") == 2);
+  CHECK(database.text("PRAGMA integrity_check") == "ok");
+}
+
+TEST_CASE("The agent of version 1 can go on with a file of this one", "[journal]") {
+  // Its statements, as they were.
+  Place place;
+  {
+    auto journal = place.open().value();
+    REQUIRE(place.append(*journal, {draft(job::event::job_queued, "job-1")}));
+    std::vector<journal::Item> items{item("a")};
+    REQUIRE(test::await(place.loop, journal->expand("dci", 1, items)));
+  }
+  {
+    journal::sqlite::Database old{place.path, journal::sqlite::Database::Mode::read_write};
+    CHECK(old.number("SELECT oldest_reader FROM meta") == 1);
+    old.execute(
+        "INSERT INTO events (seq, event_id, type, job_id, occurred_at, body) VALUES (2, 'e', 'job.ended', 'job-1', 5, "
+        "'{\"seq\": 2, \"event_id\": \"e\", \"type\": \"job.ended\", \"job_id\": \"job-1\", \"occurred_at\": "
+        "\"2026-11-26T10:00:00Z\"}');"
+        "UPDATE jobs SET last = 2, ended = 1 WHERE job_id = 'job-1';"
+        "INSERT INTO reporters (reporter, cursor) VALUES ('dci', 2) ON CONFLICT (reporter) DO UPDATE SET cursor = "
+        "max(cursor, "
+        "excluded.cursor); INSERT INTO deliveries (reporter, key, job_id, seq, kind, needs, follows, body, blob, "
+        "bytes, "
+        "created) VALUES ('dci', 'b', 'job-1', 2, '', '[]', '[]', '{}', NULL, 0, 5) ON CONFLICT (reporter, key) DO "
+        "NOTHING");
+  }
+  auto journal = place.open().value();
+  CHECK(journal->quarantined().empty());
+  CHECK(journal->read({.job_id = "job-1"}).value().size() == 2);
+  CHECK(journal->jobs(true, 10).value().empty());
+  CHECK(journal->get("dci", "b").value()->state == journal::DeliveryState::pending);
 }
 
 TEST_CASE("When the disk fails an append writes nothing, and works again afterwards", "[journal]") {

@@ -8,6 +8,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 
 #include <algorithm>
+#include <functional>
 
 namespace outpost::journal::sqlite {
 namespace {
@@ -95,6 +96,47 @@ class MarkChange final : public Change {
   Waiter<void> waiter_;
 };
 
+/// Rows that go, and the event that says so.
+class RemoveChange final : public Change {
+ public:
+  using Apply = std::function<void(Database&)>;
+  using Complete = std::function<void(Result<Event>)>;
+  RemoveChange(Apply apply, Event tombstone, std::shared_ptr<Listeners> listeners, Complete complete)
+      : apply_{std::move(apply)},
+        events_{std::move(tombstone)},
+        listeners_{std::move(listeners)},
+        complete_{std::move(complete)} {}
+
+  void apply(Database& database) override {
+    insert_events(database, events_);  // First: it is the newest event from here on, and that one stays.
+    apply_(database);
+  }
+
+  void complete(std::optional<Error> error) override {
+    if (error) return complete_(std::move(*error));
+    listeners_->tell(events_);
+    complete_(std::move(events_.front()));
+  }
+
+  [[nodiscard]] Seq last_event() const override { return events_.back().seq; }
+
+ private:
+  Apply apply_;
+  std::vector<Event> events_;
+  std::shared_ptr<Listeners> listeners_;
+  Complete complete_;
+};
+
+class ShrinkChange final : public Change {
+ public:
+  void apply(Database& database) override {
+    // Each moves a page from the end of the file to a free place: some ten milliseconds in all.
+    if (database.number("PRAGMA freelist_count") > 0) database.execute("PRAGMA incremental_vacuum(1000)");
+  }
+  void complete(std::optional<Error>) override {}
+  [[nodiscard]] bool urgent() const override { return false; }
+};
+
 class DeliveredChange final : public Change {
  public:
   DeliveredChange(Mark mark, std::shared_ptr<Unwritten> unwritten)
@@ -156,6 +198,30 @@ std::unique_ptr<Change> mark_change(Mark mark, Handler<void> handler, const asio
   Waiter<void> waiter{std::move(handler), loop};
   return std::make_unique<MarkChange>(std::move(mark), std::move(waiter));
 }
+
+std::unique_ptr<Change> remove_change(Removal removal, Event tombstone, Handler<Event> handler,
+                                      std::shared_ptr<Listeners> listeners, const asio::any_io_executor& loop) {
+  auto waiter = std::make_shared<Waiter<Event>>(std::move(handler), loop);
+  return std::make_unique<RemoveChange>(
+      [removal = std::move(removal)](Database& database) { remove_rows(database, removal); }, std::move(tombstone),
+      std::move(listeners), [waiter](Result<Event> written) { waiter->resume(std::move(written)); });
+}
+
+std::unique_ptr<Change> forget_change(std::string reporter, Event tombstone, Handler<void> handler,
+                                      std::shared_ptr<Listeners> listeners, const asio::any_io_executor& loop) {
+  auto waiter = std::make_shared<Waiter<void>>(std::move(handler), loop);
+  return std::make_unique<RemoveChange>(
+      [reporter = std::move(reporter)](Database& database) { forget_reporter(database, reporter); },
+      std::move(tombstone), std::move(listeners),
+      [waiter](const Result<Event>& written) {
+        if (written)
+          waiter->resume({});
+        else
+          waiter->resume(written.error());
+      });
+}
+
+std::unique_ptr<Change> shrink_change() { return std::make_unique<ShrinkChange>(); }
 
 std::unique_ptr<Change> delivered_change(Mark mark, std::shared_ptr<Unwritten> unwritten) {
   return std::make_unique<DeliveredChange>(std::move(mark), std::move(unwritten));

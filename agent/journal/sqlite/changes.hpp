@@ -39,6 +39,12 @@ std::unique_ptr<Change> append_change(std::vector<Event> events, Handler<std::ve
 std::unique_ptr<Change> expand_change(std::string reporter, Seq upto, std::vector<Expansion> expansions, Timestamp now,
                                       Handler<void> handler, const boost::asio::any_io_executor& loop);
 std::unique_ptr<Change> mark_change(Mark mark, Handler<void> handler, const boost::asio::any_io_executor& loop);
+std::unique_ptr<Change> remove_change(Removal removal, Event tombstone, Handler<Event> handler,
+                                      std::shared_ptr<Listeners> listeners, const boost::asio::any_io_executor& loop);
+std::unique_ptr<Change> forget_change(std::string reporter, Event tombstone, Handler<void> handler,
+                                      std::shared_ptr<Listeners> listeners, const boost::asio::any_io_executor& loop);
+/// Nobody waits for it; gives some of the file's unused pages back to the disk.
+std::unique_ptr<Change> shrink_change();
 /// Nobody waits for it; takes its entry out of `unwritten` when it is on disk.
 std::unique_ptr<Change> delivered_change(Mark mark, std::shared_ptr<Unwritten> unwritten);
 

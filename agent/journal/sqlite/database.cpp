@@ -16,6 +16,8 @@ constexpr int busy_timeout_ms = 5000;  ///< Only an admin's sqlite3 shell can ho
 
 bool SqlError::damaged() const { return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB; }
 
+bool SqlError::interrupted() const { return (code_ & 0xff) == SQLITE_INTERRUPT; }
+
 Error SqlError::error() const {
   switch (code_ & 0xff) {
     case SQLITE_FULL: return {Fault::retry_later, message_ + " (free some space; nothing was written)"};
@@ -93,6 +95,10 @@ Database::Database(const std::filesystem::path& path, Mode mode) {
   database_.reset(database);
   if (code != SQLITE_OK) fail(database, path.string());
   ::sqlite3_busy_timeout(database, busy_timeout_ms);
+  // What is in the file is data, also when somebody damaged it: no code of its schema runs, no cell is believed.
+  ::sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  ::sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  ::sqlite3_exec(database, "PRAGMA cell_size_check = ON", nullptr, nullptr, nullptr);
   ::sqlite3_wal_hook(
       database,
       [](void* pages, sqlite3*, const char*, int count) {
@@ -137,6 +143,14 @@ bool Database::in_transaction() const { return ::sqlite3_get_autocommit(database
 void Database::checkpoint() {
   if (::sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) == SQLITE_OK)
     *log_pages_ = 0;
+}
+
+void Database::empty_log() {
+  ::sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+}
+
+Transaction::~Transaction() {
+  if (database_.in_transaction()) ::sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 }  // namespace outpost::journal::sqlite

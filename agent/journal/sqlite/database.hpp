@@ -24,6 +24,8 @@ class SqlError : public std::exception {
   [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
   /// The content of the file is wrong, not the disk or the moment.
   [[nodiscard]] bool damaged() const;
+  /// A time limit ended the statement.
+  [[nodiscard]] bool interrupted() const;
   /// In the words of the ports: a full or failing disk is retry_later.
   [[nodiscard]] Error error() const;
 
@@ -96,6 +98,8 @@ class Database {
   [[nodiscard]] int log_pages() const { return *log_pages_; }
   /// Moves what is possible from the write-ahead log to the file, without waiting for readers. Failure is no harm.
   void checkpoint();
+  /// Moves all of it and cuts the log to nothing, for a file that is closed. Failure is no harm.
+  void empty_log();
   [[nodiscard]] sqlite3* handle() const { return database_.get(); }
 
  private:
@@ -105,6 +109,20 @@ class Database {
   std::unique_ptr<int> log_pages_ = std::make_unique<int>(0);
   std::unique_ptr<sqlite3, Close> database_;
   std::unordered_map<std::string, Statement> statements_;
+};
+
+/// All or nothing: rolled back unless it is committed.
+class Transaction {
+ public:
+  explicit Transaction(Database& database) : database_{database} { database_.execute("BEGIN IMMEDIATE"); }
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void commit() const { database_.execute("COMMIT"); }
+
+ private:
+  Database& database_;
 };
 
 }  // namespace outpost::journal::sqlite

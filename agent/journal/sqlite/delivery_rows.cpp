@@ -129,16 +129,18 @@ void insert_expansions(Database& database, const std::string& reporter, job::Seq
                        const std::vector<Expansion>& expansions, Timestamp now) {
   database
       .prepared(
-          "INSERT INTO reporters (reporter, cursor) VALUES (?, ?) ON CONFLICT (reporter) "
-          "DO UPDATE SET cursor = max(cursor, excluded.cursor)")
+          "INSERT INTO reporters (reporter, cursor) VALUES (?, ?) ON CONFLICT (reporter) DO UPDATE SET "
+          "cursor = iif(forgotten, excluded.cursor, max(cursor, excluded.cursor)), forgotten = 0")
       .bind_all(reporter, upto)
       .run();
   for (const Expansion& expansion : expansions)
     for (const Item& item : expansion.items)
       database
           .prepared(
-              "INSERT INTO deliveries (reporter, key, job_id, seq, kind, needs, follows, body, blob, bytes, created) "
-              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reporter, key) DO NOTHING")
+              "INSERT INTO deliveries (reporter, key, job_id, seq, kind, needs, follows, body, blob, bytes, created, "
+              "state) "
+              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, iif(?4 <= (SELECT doubtful FROM reporters WHERE "
+              "reporter = ?1), 'attempting', 'pending')) ON CONFLICT (reporter, key) DO NOTHING")
           .bind_all(reporter, item.key, item.job_id, expansion.seq, item.kind, text_of(item.needs),
                     text_of(item.follows), json::serialize(item.body), text_of(item.blob),
                     item.blob ? item.blob->size : std::uint64_t{0}, std::int64_t{now.time_since_epoch().count()})
@@ -159,11 +161,41 @@ bool update_state(Database& database, const Mark& mark) {
 }
 
 std::optional<job::Seq> select_cursor(Database& database, const std::string& reporter) {
-  Statement& statement = database.prepared("SELECT cursor FROM reporters WHERE reporter = ?");
+  Statement& statement = database.prepared("SELECT cursor FROM reporters WHERE reporter = ? AND forgotten = 0");
   statement.bind_all(reporter);
   const ResetAfter reset{statement};
   if (!statement.row()) return std::nullopt;
   return static_cast<job::Seq>(statement.number(0));
+}
+
+std::vector<KnownReporter> select_reporters(Database& database) {
+  Statement& statement =
+      database.prepared("SELECT reporter, cursor FROM reporters WHERE forgotten = 0 ORDER BY reporter");
+  statement.bind_all();
+  const ResetAfter reset{statement};
+  std::vector<KnownReporter> reporters;
+  while (statement.row())
+    reporters.push_back({std::string{statement.text(0)}, static_cast<job::Seq>(statement.number(1))});
+  return reporters;
+}
+
+job::Seq select_doubtful(Database& database, const std::string& reporter) {
+  Statement& statement = database.prepared("SELECT doubtful FROM reporters WHERE reporter = ?");
+  statement.bind_all(reporter);
+  const ResetAfter reset{statement};
+  return statement.row() ? static_cast<job::Seq>(statement.number(0)) : 0;
+}
+
+bool is_forgotten(Database& database, const std::string& reporter) {
+  Statement& statement = database.prepared("SELECT 1 FROM reporters WHERE reporter = ? AND forgotten = 1");
+  statement.bind_all(reporter);
+  const ResetAfter reset{statement};
+  return statement.row();
+}
+
+void forget_reporter(Database& database, const std::string& reporter) {
+  database.prepared("DELETE FROM deliveries WHERE reporter = ?").bind_all(reporter).run();
+  database.prepared("UPDATE reporters SET forgotten = 1 WHERE reporter = ?").bind_all(reporter).run();
 }
 
 Result<std::vector<Delivery>> select_deliveries(Database& database, const std::string& reporter, Which which,

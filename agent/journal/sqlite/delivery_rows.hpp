@@ -22,6 +22,12 @@ bool update_state(Database& database, const Mark& mark);
 
 std::optional<job::Seq> select_cursor(Database& database, const std::string& reporter);
 
+std::vector<KnownReporter> select_reporters(Database& database);
+job::Seq select_doubtful(Database& database, const std::string& reporter);
+bool is_forgotten(Database& database, const std::string& reporter);
+/// Its rows go; that it was forgotten stays.
+void forget_reporter(Database& database, const std::string& reporter);
+
 enum class Which { open, parked, of_job, one };
 /// `argument`: the job or the key. Oldest first. malformed: a row that cannot be read.
 Result<std::vector<Delivery>> select_deliveries(Database& database, const std::string& reporter, Which which,

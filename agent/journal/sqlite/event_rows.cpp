@@ -2,6 +2,8 @@
 
 #include "agent/job/event_types.hpp"
 
+#include <sqlite3.h>
+#include <boost/crc.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -21,14 +23,38 @@ json::parse_options lenient() {
   return options;
 }
 
-void insert_event(Database& database, const Event& event) {
-  const std::string body = json::serialize(job::to_json(event));
-  const auto job_id = event.job_id.empty() ? std::nullopt : std::optional<std::string>{event.job_id};
-  database.prepared("INSERT INTO events (seq, event_id, type, job_id, occurred_at, body) VALUES (?, ?, ?, ?, ?, ?)")
-      .bind_all(event.seq, event.event_id, event.type, job_id,
-                std::int64_t{event.occurred_at.time_since_epoch().count()}, body)
-      .run();
-  if (!job_id) return;
+/// Of all columns, so that none can change unseen.
+std::int64_t checksum_of(Seq seq, std::string_view type, std::string_view job_id, std::string_view body) {
+  boost::crc_32_type crc;
+  const std::string number = std::to_string(seq);
+  for (const std::string_view part : {std::string_view{number}, type, job_id, body}) {
+    crc.process_bytes(part.data(), part.size());
+    crc.process_byte(0);
+  }
+  return crc.checksum();
+}
+
+/// The columns that every reader of events selects, in this order.
+constexpr std::string_view columns = "seq, type, job_id, body, checksum";
+
+bool is_as_written(const Statement& row) {
+  if (row.null(4)) return true;
+  return row.number(4) == checksum_of(static_cast<Seq>(row.number(0)), row.text(1), row.text(2), row.text(3));
+}
+
+[[noreturn]] void throw_changed(std::int64_t seq) {
+  throw SqlError{SQLITE_CORRUPT, "journal: event " + std::to_string(seq) + " is not what was written"};
+}
+
+Result<Event> parse(std::string_view body) {
+  boost::system::error_code error;
+  const auto value = json::parse(body, error, {}, lenient());
+  if (error) return Error{Fault::malformed, error.message()};
+  return job::event_from_json(value);
+}
+
+void note_job(Database& database, const Event& event) {
+  if (event.job_id.empty()) return;
   const bool ends = event.type == job::event::job_ended || event.type == job::event::job_withdrawn;
   database
       .prepared(
@@ -39,7 +65,7 @@ void insert_event(Database& database, const Event& event) {
 }
 
 std::string selection(const Query& query) {
-  std::string sql = "SELECT seq, body FROM events WHERE seq > ?";
+  std::string sql = "SELECT " + std::string{columns} + " FROM events WHERE seq > ?";
   if (!query.job_id.empty()) sql += " AND job_id = ?";
   if (!query.types.empty()) {
     sql += " AND type IN (?";
@@ -51,12 +77,24 @@ std::string selection(const Query& query) {
 
 }  // namespace
 
+void insert_event(Database& database, const Event& event, std::string_view body) {
+  const auto job_id = event.job_id.empty() ? std::nullopt : std::optional<std::string>{event.job_id};
+  database
+      .prepared(
+          "INSERT INTO events (seq, event_id, type, job_id, occurred_at, body, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .bind_all(event.seq, event.event_id, event.type, job_id,
+                std::int64_t{event.occurred_at.time_since_epoch().count()}, body,
+                checksum_of(event.seq, event.type, event.job_id, body))
+      .run();
+  note_job(database, event);
+}
+
 void insert_events(Database& database, std::vector<Event>& events) {
   // Asked of the table each time: a rolled back transaction leaves no number behind.
   Seq seq = last_event(database);
   for (Event& event : events) {
     event.seq = ++seq;
-    insert_event(database, event);
+    insert_event(database, event, json::serialize(job::to_json(event)));
   }
 }
 
@@ -71,14 +109,46 @@ Result<std::vector<Event>> select_events(Database& database, const Query& query)
   const ResetAfter reset{statement};
   std::vector<Event> events;
   while (statement.row()) {
-    boost::system::error_code error;
-    const auto value = json::parse(statement.text(1), error, {}, lenient());
-    auto event = error ? Result<Event>{Error{Fault::malformed, error.message()}} : job::event_from_json(value);
+    if (!is_as_written(statement)) throw_changed(statement.number(0));
+    auto event = parse(statement.text(3));
     if (!event)
       return std::move(event.error()).in("journal: event " + std::to_string(statement.number(0)) + " cannot be read");
     events.push_back(std::move(*event));
   }
   return events;
+}
+
+bool copy_event(Database& fresh, const Statement& row) {
+  if (!is_as_written(row)) return false;
+  const std::string body{row.text(3)};
+  const auto event = parse(body);
+  if (!event || event->seq != static_cast<Seq>(row.number(0)) || event->type != row.text(1) ||
+      event->job_id != row.text(2))
+    return false;
+  insert_event(fresh, *event, body);
+  return true;
+}
+
+void verify_events(Database& database) {
+  Statement& statement = database.prepared("SELECT " + std::string{columns} + " FROM events");
+  statement.bind_all();
+  const ResetAfter reset{statement};
+  while (statement.row())
+    if (!is_as_written(statement)) throw_changed(statement.number(0));
+}
+
+void remove_rows(Database& database, const Removal& removal) {
+  const auto last = last_event(database);
+  for (const auto& job_id : removal.jobs) {
+    database.prepared("DELETE FROM jobs WHERE job_id = ? AND ended = 1 AND last < ?").bind_all(job_id, last).run();
+    if (database.changed_rows() == 0) continue;
+    database.prepared("DELETE FROM deliveries WHERE job_id = ?").bind_all(job_id).run();
+    database.prepared("DELETE FROM events WHERE job_id = ?").bind_all(job_id).run();
+  }
+  for (const auto& type : removal.types)
+    database.prepared("DELETE FROM events WHERE type = ? AND job_id IS NULL AND occurred_at < ? AND seq < ?")
+        .bind_all(type, std::int64_t{removal.before.time_since_epoch().count()}, last)
+        .run();
 }
 
 std::vector<JobRow> select_jobs(Database& database, bool open_only, std::size_t limit) {

@@ -1,5 +1,7 @@
 #include "agent/journal/sqlite/schema.hpp"
 
+#include "agent/journal/sqlite/event_rows.hpp"
+
 #include <sqlite3.h>
 
 #include <array>
@@ -39,19 +41,15 @@ constexpr const char* version_1 = R"sql(
   CREATE INDEX deliveries_of_job ON deliveries (job_id, reporter);
 )sql";
 
-constexpr std::array steps_of_this_agent{Migration{1, 1, version_1}};
+// A checksum of each event's columns (NULL: written by an agent of version 1), because a disk may change a byte without
+// telling; reporters that are to pin nothing any more; and up to which event it is not known what a reporter has sent.
+constexpr const char* version_2 = R"sql(
+  ALTER TABLE events ADD COLUMN checksum INTEGER;
+  ALTER TABLE reporters ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE reporters ADD COLUMN doubtful INTEGER NOT NULL DEFAULT 0;
+)sql";
 
-class Transaction {
- public:
-  explicit Transaction(Database& database) : database_{database} { database_.execute("BEGIN IMMEDIATE"); }
-  ~Transaction() {
-    if (database_.in_transaction()) ::sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  void commit() { database_.execute("COMMIT"); }
-
- private:
-  Database& database_;
-};
+constexpr std::array steps_of_this_agent{Migration{1, 1, version_1}, Migration{2, 1, version_2}};
 
 bool has_table(Database& database, const std::string& name) {
   return database.number("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '" + name + "'") != 0;
@@ -67,6 +65,27 @@ SchemaState read_state(Database& database) {
   if (state.journal_id.empty() || state.version < 1) throw SqlError{SQLITE_CORRUPT, "the table meta is empty"};
   return state;
 }
+
+/// Ends a statement that takes too long with SQLITE_INTERRUPT.
+class TimeLimit {
+ public:
+  TimeLimit(Database& database, std::chrono::steady_clock::duration limit)
+      : database_{database}, end_{std::chrono::steady_clock::now() + limit} {
+    constexpr int instructions = 10'000;  // A millisecond or so between two looks at the clock.
+    if (limit == std::chrono::steady_clock::duration::max()) return;
+    ::sqlite3_progress_handler(
+        database.handle(), instructions, [](void* self) { return static_cast<TimeLimit*>(self)->over(); }, this);
+  }
+  ~TimeLimit() { ::sqlite3_progress_handler(database_.handle(), 0, nullptr, nullptr); }
+  TimeLimit(const TimeLimit&) = delete;
+  TimeLimit& operator=(const TimeLimit&) = delete;
+
+ private:
+  [[nodiscard]] int over() const { return std::chrono::steady_clock::now() >= end_ ? 1 : 0; }
+
+  Database& database_;
+  std::chrono::steady_clock::time_point end_;
+};
 
 bool is_empty(Database& database) { return database.number("SELECT count(*) FROM sqlite_schema") == 0; }
 
@@ -92,7 +111,7 @@ Result<SchemaState> migrate(Database& database, const std::string& file, std::sp
                                      ": install the newer agent again"};
   for (const Migration& step : steps) {
     if (step.version <= state.version) continue;
-    Transaction transaction{database};
+    const Transaction transaction{database};
     database.execute(step.sql);
     if (state.version == 0) {
       database.execute("PRAGMA application_id = " + std::to_string(application_id));
@@ -107,14 +126,36 @@ Result<SchemaState> migrate(Database& database, const std::string& file, std::sp
   return state;
 }
 
-void expect_whole(Database& database, Check check) {
+bool has_column(Database& database, const std::string& table, const std::string& column) {
+  return database.number("SELECT count(*) FROM pragma_table_info('" + table + "') WHERE name = '" + column + "'") != 0;
+}
+
+void expect_whole(Database& database, Check check, std::chrono::steady_clock::duration limit) {
   const auto expect_ok = [&](const std::string& pragma) {
     const std::string found = database.text(pragma);
     if (found != "ok") throw SqlError{SQLITE_CORRUPT, found};
   };
-  if (check == Check::all) return expect_ok("PRAGMA quick_check(1)");
   for (const char* table : {"meta", "jobs", "reporters"})
-    if (has_table(database, table)) expect_ok(std::string{"PRAGMA quick_check("} + table + ")");
+    if (has_table(database, table)) expect_ok(std::string{"PRAGMA integrity_check("} + table + ")");
+  if (check == Check::small_tables) return;
+  const TimeLimit watch{database, limit};
+  try {
+    expect_ok("PRAGMA integrity_check(1)");
+    if (has_table(database, "events") && has_column(database, "events", "checksum")) verify_events(database);
+  } catch (const SqlError& error) {
+    if (!error.interrupted()) throw;
+  }
+}
+
+void make_shrinkable(Database& database) {
+  if (database.number("PRAGMA auto_vacuum") == 2) return;
+  try {
+    database.execute("PRAGMA auto_vacuum = INCREMENTAL");
+    database.execute("VACUUM");
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (const SqlError& error) {
+    if (error.damaged()) throw;
+  }
 }
 
 }  // namespace outpost::journal::sqlite

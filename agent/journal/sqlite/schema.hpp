@@ -2,6 +2,7 @@
 
 #include "agent/journal/sqlite/database.hpp"
 
+#include <chrono>
 #include <span>
 #include <string>
 
@@ -38,7 +39,14 @@ Result<SchemaState> migrate(Database& database, const std::string& file, std::sp
 /// How much of a file is looked at: everything, or the tables that stay small.
 enum class Check { all, small_tables };
 
-/// Throws a damaged SqlError when the content is not what SQLite wrote. Reads what it checks.
-void expect_whole(Database& database, Check check);
+/// Throws a damaged SqlError when the content is not what was written: the structure of the file, that tables and their
+/// indexes agree, and the checksums of the events. Reads what it checks; of everything, as much as it can in `limit`.
+void expect_whole(Database& database, Check check, std::chrono::steady_clock::duration limit);
+
+[[nodiscard]] bool has_column(Database& database, const std::string& table, const std::string& column);
+
+/// Lets the file shrink when rows are removed. One that cannot is written anew, once; where the disk has no room for
+/// that it stays as it is until the next start. Throws a damaged SqlError.
+void make_shrinkable(Database& database);
 
 }  // namespace outpost::journal::sqlite

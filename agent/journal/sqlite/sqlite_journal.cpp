@@ -1,9 +1,9 @@
 #include "agent/journal/sqlite/sqlite_journal.hpp"
 
-#include "agent/base/ids.hpp"
 #include "agent/journal/sqlite/changes.hpp"
 #include "agent/journal/sqlite/event_rows.hpp"
-#include "agent/journal/sqlite/schema.hpp"
+#include "agent/journal/sqlite/open_journal.hpp"
+#include "agent/journal/sqlite/stamp.hpp"
 #include "agent/journal/sqlite/state_files.hpp"
 
 #include <boost/asio/async_result.hpp>
@@ -35,41 +35,6 @@ namespace {
 using sqlite::Database;
 using sqlite::SqlError;
 
-/// Up to these sizes the whole file is checked at the start; above, the tables that stay small, so that a start stays
-/// quick. Only a machine that died can leave a file half written, and that is worth more time.
-std::uintmax_t checked_up_to(sqlite::LastEnd last_end) {
-  switch (last_end) {
-    case sqlite::LastEnd::closed:
-    case sqlite::LastEnd::agent_died: return 16 << 20;
-    case sqlite::LastEnd::machine_died: return 512 << 20;
-    case sqlite::LastEnd::damaged: break;
-  }
-  return std::numeric_limits<std::uintmax_t>::max();
-}
-
-struct Opened {
-  std::unique_ptr<Database> database;
-  std::string journal_id;
-};
-
-/// Throws SqlError; a damaged file is one of them.
-Result<Opened> open_file(const std::filesystem::path& path, sqlite::LastEnd last_end, const Clock& clock) {
-  if (auto created = sqlite::create_private(path); !created) return created.error();
-  Opened opened;
-  opened.database = std::make_unique<Database>(path, Database::Mode::read_write);
-  Database& database = *opened.database;
-  if (auto ours = sqlite::check_owner(database, path.string()); !ours) return ours.error();
-  sqlite::make_durable(database);
-  std::error_code ignored;
-  const bool small = std::filesystem::file_size(path, ignored) <= checked_up_to(last_end);
-  sqlite::expect_whole(database, small ? sqlite::Check::all : sqlite::Check::small_tables);
-  const Timestamp now = clock.now();
-  auto state = sqlite::migrate(database, path.string(), sqlite::migrations(), new_id(now), to_rfc3339(now));
-  if (!state) return state.error();
-  opened.journal_id = state->journal_id;
-  return opened;
-}
-
 /// Turns what a read throws into a Result, and remembers damage for the next start.
 template <class Read>
 auto guarded(sqlite::StateLock& lock, Read read) -> decltype(read()) {
@@ -87,29 +52,15 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(std::filesystem::path
                                                            const Clock& clock, asio::any_io_executor loop) {
   auto lock = sqlite::StateLock::take(path, identity.boot_id);
   if (!lock) return lock.error();
-  std::string quarantined;
-  Opened opened;
-  for (;;) {
-    try {
-      auto attempt = open_file(path, lock->last_end(), clock);
-      if (!attempt) return attempt.error();
-      opened = std::move(*attempt);
-      break;
-    } catch (const SqlError& error) {
-      if (!error.damaged() || !quarantined.empty()) return error.error().in(path.string());
-      auto aside = sqlite::set_aside(path, clock.now());
-      if (!aside) return aside.error();
-      quarantined = path.string() + ": the journal was damaged (" + error.what() + "); it was set aside as " +
-                    aside->filename().string() +
-                    " and a new one was begun: look at the control server for jobs that were running";
-    }
-  }
+  auto opened = sqlite::open_journal(path, *lock, identity, clock);
+  if (!opened) return opened.error();
   return guarded(*lock, [&]() -> Result<std::unique_ptr<SqliteJournal>> {
     auto reader = std::make_unique<Database>(path, Database::Mode::read_only);
-    auto writer = std::make_unique<sqlite::Writer>(path, std::move(opened.database), loop);
-    std::unique_ptr<State> state{new State{std::move(path), std::move(identity), clock, std::move(loop),
-                                           std::move(*lock), std::move(opened.journal_id), std::move(quarantined)}};
-    state->writer = std::move(writer);
+    std::unique_ptr<State> state{new State{path, std::move(identity), clock, loop, std::move(*lock),
+                                           std::move(opened->journal_id), std::move(opened->trouble)}};
+    const auto committed = [&noted = state->lock](Seq last) { noted.note(last); };
+    state->writer =
+        std::make_unique<sqlite::Writer>(std::move(path), std::move(opened->database), std::move(loop), committed);
     state->reader = std::move(reader);
     return std::unique_ptr<SqliteJournal>{new SqliteJournal{std::move(state)}};
   });
@@ -129,17 +80,8 @@ const std::string& SqliteJournal::quarantined() const { return state_->quarantin
 
 asio::awaitable<Result<std::vector<Event>>> SqliteJournal::append(std::vector<Event> drafts) {
   if (drafts.empty()) co_return std::vector<Event>{};
-  const Timestamp now = state_->clock.now();
-  const std::int64_t since_boot = state_->clock.since_boot().count();
-  for (Event& event : drafts) {
-    event.journal_id = state_->journal_id;
-    event.event_id = new_id(now);
-    event.occurred_at = now;
-    event.monotonic_ns = since_boot;
-    event.host_id = state_->identity.host_id;
-    event.boot_id = state_->identity.boot_id;
-    event.agent_version = state_->identity.agent_version;
-  }
+  const sqlite::Stamp stamp{state_->identity, state_->clock, state_->journal_id};
+  for (Event& event : drafts) stamp.apply(event);
   const auto start = [](sqlite::Handler<std::vector<Event>> handler, State* state, std::vector<Event> events) {
     state->writer->add(sqlite::append_change(std::move(events), std::move(handler), state->listeners, state->loop));
   };
@@ -155,6 +97,17 @@ Result<std::vector<JobRow>> SqliteJournal::jobs(bool open_only, std::size_t limi
   return guarded(state_->lock, [&]() -> Result<std::vector<JobRow>> {
     return sqlite::select_jobs(*state_->reader, open_only, limit);
   });
+}
+
+asio::awaitable<Result<Event>> SqliteJournal::remove(Removal removal, Event tombstone) {
+  sqlite::Stamp{state_->identity, state_->clock, state_->journal_id}.apply(tombstone);
+  const auto start = [](sqlite::Handler<Event> handler, State* state, Removal what, Event event) {
+    state->writer->add(
+        sqlite::remove_change(std::move(what), std::move(event), std::move(handler), state->listeners, state->loop));
+    state->writer->add(sqlite::shrink_change());
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<Event>)>(
+      start, asio::use_awaitable, state_.get(), std::move(removal), std::move(tombstone));
 }
 
 Seq SqliteJournal::last() const { return state_->writer->last_event(); }
@@ -245,6 +198,41 @@ asio::awaitable<Result<void>> SqliteJournal::mark_delivered(std::string reporter
   sqlite::Mark change{std::move(reporter), std::move(key), DeliveryState::delivered, std::move(remote_ref)};
   state_->writer->add(sqlite::delivered_change(std::move(change), state_->unwritten));
   co_return Result<void>{};
+}
+
+Result<std::vector<KnownReporter>> SqliteJournal::reporters() {
+  return guarded(state_->lock,
+                 [&]() -> Result<std::vector<KnownReporter>> { return sqlite::select_reporters(*state_->reader); });
+}
+
+Result<job::Seq> SqliteJournal::doubtful_up_to(const std::string& reporter) {
+  return guarded(state_->lock,
+                 [&]() -> Result<job::Seq> { return sqlite::select_doubtful(*state_->reader, reporter); });
+}
+
+asio::awaitable<Result<void>> SqliteJournal::forget_reporter(std::string reporter, Event tombstone) {
+  sqlite::Stamp{state_->identity, state_->clock, state_->journal_id}.apply(tombstone);
+  const auto start = [](sqlite::Handler<void> handler, State* state, std::string name, Event event) {
+    state->writer->add(
+        sqlite::forget_change(std::move(name), std::move(event), std::move(handler), state->listeners, state->loop));
+    state->writer->add(sqlite::shrink_change());
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<void>)>(
+      start, asio::use_awaitable, state_.get(), std::move(reporter), std::move(tombstone));
+}
+
+Result<bool> SqliteJournal::is_forgotten(const std::string& reporter) {
+  return guarded(state_->lock, [&]() -> Result<bool> { return sqlite::is_forgotten(*state_->reader, reporter); });
+}
+
+std::uint64_t SqliteJournal::size() const {
+  std::uint64_t bytes = 0;
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(state_->path.string() + suffix, error);
+    if (!error) bytes += size;
+  }
+  return bytes;
 }
 
 Result<Backlog> SqliteJournal::backlog(const std::string& reporter) {

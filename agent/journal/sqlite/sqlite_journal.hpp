@@ -30,19 +30,22 @@ class Change;
 /// A call that fails with retry_later (disk full, I/O error) wrote nothing; later calls work once the disk does.
 class SqliteJournal final : public Journal, public Deliveries {
  public:
-  /// Opens or creates the file; its directory must exist. A damaged file is set aside and a new journal begun, see
-  /// quarantined(). refused: another agent holds it, another program's file, or one only for newer agents.
+  /// Opens or creates the file; its directory must exist. A damaged file is set aside, and what can be read of it is
+  /// taken over into a new journal with a new id, see quarantined(). refused: another agent holds it, another program's
+  /// file, or one only for newer agents.
   static Result<std::unique_ptr<SqliteJournal>> open(std::filesystem::path path, Identity identity, const Clock& clock,
                                                      boost::asio::any_io_executor loop);
   /// Writes what is queued.
   ~SqliteJournal() override;
 
-  /// What to tell the operator when the journal found at the start was damaged; "" when it was not.
+  /// What to tell the operator when the journal found at the start was damaged, or lacked events that had been
+  /// acknowledged: what is lost and what happens now. "" when all was well.
   [[nodiscard]] const std::string& quarantined() const;
 
   boost::asio::awaitable<Result<std::vector<Event>>> append(std::vector<Event> drafts) override;
   Result<std::vector<Event>> read(const Query& query) override;
   Result<std::vector<JobRow>> jobs(bool open_only, std::size_t limit) override;
+  boost::asio::awaitable<Result<Event>> remove(Removal removal, Event tombstone) override;
   [[nodiscard]] Seq last() const override;
   [[nodiscard]] std::string journal_id() const override;
   [[nodiscard]] std::shared_ptr<void> subscribe(Listener listener) override;
@@ -61,6 +64,13 @@ class SqliteJournal final : public Journal, public Deliveries {
                                                       std::string remote_ref) override;
   boost::asio::awaitable<Result<void>> mark_parked(std::string reporter, std::string key, std::string reason) override;
   Result<Backlog> backlog(const std::string& reporter) override;
+  Result<std::vector<KnownReporter>> reporters() override;
+  Result<job::Seq> doubtful_up_to(const std::string& reporter) override;
+  boost::asio::awaitable<Result<void>> forget_reporter(std::string reporter, Event tombstone) override;
+  Result<bool> is_forgotten(const std::string& reporter) override;
+
+  /// Bytes on disk: the file and its log.
+  [[nodiscard]] std::uint64_t size() const;
 
  private:
   struct State;

@@ -6,9 +6,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <mutex>
 #include <utility>
 
 namespace outpost::journal::sqlite {
@@ -16,25 +19,35 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view closed_mark = "closed\n";
-constexpr std::string_view damaged_mark = "damaged\n";
+constexpr std::string_view closed_mark = "closed";
+constexpr std::string_view damaged_mark = "damaged";
+constexpr std::string_view last_mark = ", last ";
 
 std::string content(int descriptor) {
-  std::array<char, 128> bytes{};
+  std::array<char, 256> bytes{};
   const auto count = ::pread(descriptor, bytes.data(), bytes.size(), 0);
-  return count > 0 ? std::string{bytes.data(), static_cast<std::size_t>(count)} : std::string{};
+  return count > 0 ? std::string{trim(std::string_view{bytes.data(), static_cast<std::size_t>(count)})} : std::string{};
 }
 
-void write_content(int descriptor, std::string_view text) {
-  // Best effort: on a full disk the lock still holds, only the hint is missing.
-  if (::ftruncate(descriptor, 0) == 0) static_cast<void>(::pwrite(descriptor, text.data(), text.size(), 0) < 0);
-}
+/// What stands before ", last".
+std::string_view head_of(std::string_view text) { return text.substr(0, text.find(last_mark)); }
 
-LastEnd read_end(const std::string& text, const std::string& boot_id) {
-  if (text == closed_mark) return LastEnd::closed;
-  if (text == damaged_mark) return LastEnd::damaged;
-  const bool same_boot = !boot_id.empty() && text.find("boot " + boot_id) != std::string::npos;
+LastEnd read_end(std::string_view text, const std::string& boot_id) {
+  const std::string_view head = head_of(text);
+  if (head == closed_mark) return LastEnd::closed;
+  if (head == damaged_mark) return LastEnd::damaged;
+  const bool same_boot = !boot_id.empty() && head.find("boot " + boot_id) != std::string::npos;
   return same_boot ? LastEnd::agent_died : LastEnd::machine_died;
+}
+
+std::uint64_t read_last(std::string_view text) {
+  const auto mark = text.find(last_mark);
+  std::uint64_t last = 0;
+  if (mark != std::string::npos) {
+    const std::string_view digits = text.substr(mark + last_mark.size());
+    std::from_chars(digits.data(), digits.data() + digits.size(), last);
+  }
+  return last;
 }
 
 void sync_directory(const fs::path& directory) {
@@ -46,51 +59,103 @@ void sync_directory(const fs::path& directory) {
 
 }  // namespace
 
+struct StateLock::State {
+  State(int opened, std::string_view text, const std::string& boot_id)
+      : descriptor{opened},
+        before{read_end(text, boot_id)},
+        acknowledged{read_last(text)},
+        head{"pid " + std::to_string(::getpid()) + ", boot " + boot_id},
+        last{acknowledged} {}
+
+  /// One write of one length, so that nobody ever reads half of it. Best effort: on a full disk the lock still holds,
+  /// only the hint is missing.
+  void write(std::string_view mark) {
+    const std::string digits = std::to_string(last);
+    std::string line = std::string{mark} + std::string{last_mark} + digits;
+    line.resize(std::max(line.size(), length - 1), ' ');
+    line += '\n';
+    static_cast<void>(::pwrite(descriptor, line.data(), line.size(), 0) < 0);
+  }
+
+  static constexpr std::size_t length = 120;
+  int descriptor;
+  LastEnd before;
+  std::uint64_t acknowledged;
+  std::string head;
+  std::mutex mutex;  ///< Guards what follows.
+  std::uint64_t last;
+  bool damaged = false;
+};
+
 Result<StateLock> StateLock::take(const fs::path& journal, const std::string& boot_id) {
   const fs::path path = journal.string() + ".lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (descriptor < 0) return errno_error("open", path.string(), errno);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
-    const std::string holder{trim(content(descriptor))};
+    const std::string holder{head_of(content(descriptor))};
     ::close(descriptor);
     if (code != EWOULDBLOCK) return errno_error("lock", path.string(), code);
     return Error{Fault::refused, journal.parent_path().string() + ": another agent uses this state directory (" +
                                      printable(holder.empty() ? "process unknown" : holder) +
                                      "); stop it first, or give this one a state directory of its own"};
   }
-  const LastEnd last_end = read_end(content(descriptor), boot_id);
-  write_content(descriptor, "pid " + std::to_string(::getpid()) + ", boot " + boot_id + "\n");
-  return StateLock{descriptor, last_end};
+  auto state = std::make_unique<State>(descriptor, content(descriptor), boot_id);
+  state->write(state->head);
+  return StateLock{std::move(state)};
 }
 
-StateLock::StateLock(StateLock&& other) noexcept
-    : descriptor_{std::exchange(other.descriptor_, -1)}, last_end_{other.last_end_}, damaged_{other.damaged_} {}
+StateLock::StateLock(std::unique_ptr<State> state) : state_{std::move(state)} {}
+
+StateLock::StateLock(StateLock&&) noexcept = default;
 
 StateLock::~StateLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (state_) ::close(state_->descriptor);
+}
+
+LastEnd StateLock::last_end() const { return state_->before; }
+
+std::uint64_t StateLock::acknowledged() const { return state_->acknowledged; }
+
+void StateLock::note(std::uint64_t last_event) {
+  const std::lock_guard lock{state_->mutex};
+  if (state_->last == last_event) return;
+  state_->last = last_event;
+  state_->write(state_->damaged ? damaged_mark : std::string_view{state_->head});
 }
 
 void StateLock::say_closed() {
-  if (!damaged_) write_content(descriptor_, closed_mark);
+  const std::lock_guard lock{state_->mutex};
+  if (!state_->damaged) state_->write(closed_mark);
 }
 
 void StateLock::say_damaged() {
-  damaged_ = true;
-  write_content(descriptor_, damaged_mark);
+  const std::lock_guard lock{state_->mutex};
+  state_->damaged = true;
+  state_->write(damaged_mark);
 }
 
-Result<fs::path> set_aside(const fs::path& journal, Timestamp now) {
+fs::path free_name_aside(const fs::path& journal, Timestamp now) {
   const std::string base = journal.string() + ".damaged-" + to_basic_utc(now);
-  std::string target = base;
-  for (int number = 2; fs::exists(target); ++number) target = base + "-" + std::to_string(number);
+  std::string name = base;
+  for (int number = 2; fs::exists(name); ++number) name = base + "-" + std::to_string(number);
+  return name;
+}
+
+Result<void> set_aside(const fs::path& journal, const fs::path& aside) {
   // The log first: a crash in between must not let a new journal meet the old one's log.
   for (const std::string suffix : {"-wal", "-shm", ""}) {
-    if (::rename((journal.string() + suffix).c_str(), (target + suffix).c_str()) != 0 && errno != ENOENT)
+    if (::rename((journal.string() + suffix).c_str(), (aside.string() + suffix).c_str()) != 0 && errno != ENOENT)
       return errno_error("rename", journal.string() + suffix, errno);
     sync_directory(journal.parent_path());
   }
-  return fs::path{target};
+  return {};
+}
+
+Result<void> move_durably(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return errno_error("rename", from.string(), errno);
+  sync_directory(to.parent_path());
+  return {};
 }
 
 Result<void> create_private(const fs::path& path) {

@@ -58,13 +58,18 @@ void make_durable(Database& database) {
   ::sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 }
 
-Writer::Writer(std::filesystem::path path, std::unique_ptr<Database> database, boost::asio::any_io_executor loop)
+Writer::Writer(std::filesystem::path path, std::unique_ptr<Database> database, boost::asio::any_io_executor loop,
+               std::function<void(job::Seq)> committed)
     : path_{std::move(path)},
       database_{std::move(database)},
       loop_{std::move(loop)},
       queue_{std::make_shared<Queue>(loop_)},
       last_event_{sqlite::last_event(*database_)},
-      thread_{start()} {}
+      committed_{std::move(committed)},
+      thread_{} {
+  committed_(last_event_);
+  thread_ = start();
+}
 
 Writer::~Writer() {
   {
@@ -73,6 +78,7 @@ Writer::~Writer() {
   }
   queue_->changed.notify_one();
   thread_.join();
+  if (database_) database_->empty_log();
 }
 
 std::thread Writer::start() {
@@ -162,6 +168,7 @@ void Writer::write(Batch batch) {
   }
   for (std::size_t index = 0; index < batch.size(); ++index)
     if (!outcomes[index]) last_event_ = std::max(last_event_.load(), batch[index]->last_event());
+  committed_(last_event_);
   hand_back(std::move(batch), std::move(outcomes));
 }
 

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -39,7 +40,9 @@ class Change {
 /// several coroutines write in one turn of the loop shares a sync.
 class Writer {
  public:
-  Writer(std::filesystem::path path, std::unique_ptr<Database> database, boost::asio::any_io_executor loop);
+  /// `committed` is told on the writer's thread which event is durable now, before anybody hears of it.
+  Writer(std::filesystem::path path, std::unique_ptr<Database> database, boost::asio::any_io_executor loop,
+         std::function<void(job::Seq)> committed);
   /// Writes what is queued, then ends the thread. The loop must still be there.
   ~Writer();
 
@@ -70,6 +73,7 @@ class Writer {
   std::shared_ptr<Queue> queue_;
   std::atomic<job::Seq> last_event_;
   std::atomic<bool> saw_damage_ = false;
+  std::function<void(job::Seq)> committed_;
   std::thread thread_;  ///< Last: it uses all the others.
 };
 
