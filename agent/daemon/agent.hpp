@@ -122,6 +122,7 @@ class Agent final : public control::AgentControl {
 
   // What the journal says (agent_restore.cpp)
   Result<void> restore_seen();
+  void note_seen(const job::Event& told);
   Result<void> restore_jobs();
   void keep_orphan(job::Story story);
   void clear_stale_alarms();

@@ -18,21 +18,33 @@ Result<void> Agent::restore() {
 }
 
 Result<void> Agent::restore_seen() {
-  journal::Query query{.types = {std::string{event::component_seen}}};
+  // A job has seen its components, too: a damaged journal may have lost the one event and kept the other.
+  journal::Query query{.types = {std::string{event::component_seen}, std::string{event::job_queued}}};
   for (;;) {
     auto events = ports_.journal.read(query);
     if (!events) return events.error();
     if (events->empty()) return {};
-    for (const auto& seen : *events) {
-      query.after = seen.seq;
-      const auto* component = seen.data.if_contains("component");
-      if (!component || !component->is_object()) continue;
-      for (auto& definition : definitions_) {
-        if (definition.value.name != job::text_at(seen.data, "definition")) continue;
-        definition.seen.insert(job::text_at(component->get_object(), "id"));
-        definition.last_new = std::max(definition.last_new, seen.occurred_at);
-      }
+    for (const auto& told : *events) {
+      query.after = told.seq;
+      note_seen(told);
     }
+  }
+}
+
+void Agent::note_seen(const job::Event& told) {
+  std::string name = job::text_at(told.data, "definition");
+  std::vector<std::string> ids;
+  if (told.type == event::job_queued) {
+    const job::Story story = job::replay({told});
+    name = story.job.definition.name;
+    for (const auto& component : story.job.components) ids.push_back(component.id);
+  } else if (const auto* component = told.data.if_contains("component"); component && component->is_object()) {
+    ids.push_back(job::text_at(component->get_object(), "id"));
+  }
+  for (auto& definition : definitions_) {
+    if (definition.value.name != name) continue;
+    definition.seen.insert(ids.begin(), ids.end());
+    definition.last_new = std::max(definition.last_new, told.occurred_at);
   }
 }
 
@@ -45,6 +57,9 @@ Result<void> Agent::restore_jobs() {
     if (!story) return story.error();
     if (!integration(story->job.definition.source)) {
       keep_orphan(std::move(*story));
+    } else if (story->claim_id.empty() && story->history_lost) {
+      // Its claim may be what was lost.
+      withdraw(row.job_id, "the journal was damaged: it is not known whether this job was claimed");
     } else if (story->claim_id.empty()) {
       queue_.add(std::move(*story));
     } else {

@@ -17,7 +17,7 @@ namespace outpost::daemon {
 /// What an admin has to know: raised once, told once, shown until it is cleared.
 struct Alarm {
   std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
-  std::string kind;  ///< parked | expand | degraded | credentials | no-component
+  std::string kind;  ///< parked | expand | degraded | credentials | no-component | data-loss
   std::string message;
   Timestamp since{};
 };

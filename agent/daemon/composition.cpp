@@ -127,7 +127,9 @@ Result<void> Composition::make_runner() {
   }
   alarms_ = std::make_unique<Alarms>(*journal_, clock_, logger_, executor_, std::move(ways));
   if (auto restored = alarms_->restore(); !restored) return restored;
-  if (!journal_->quarantined().empty()) alarms_->raise("journal-damaged", "degraded", journal_->quarantined());
+  alarms_->clear("journal-damaged");
+  if (!journal_->quarantined().empty())
+    alarms_->raise("journal-damaged", "data-loss", journal_->quarantined() + " (shown until the next start)");
   return {};
 }
 

@@ -105,6 +105,7 @@ Result<json::array> Agent::jobs(std::size_t limit) {
   json::array list;
   for (const auto& row : *rows) {
     const auto story = load(row.job_id, types_of_summary());
+    if (!story && story.error().fault == Fault::unavailable) continue;  // A damaged journal has lost its beginning.
     if (!story) return story.error();
     list.push_back(summary(*story));
   }

@@ -76,6 +76,9 @@ asio::awaitable<Result<void>> Dispatcher::prepare() {
     if (!written) co_return written.error();
     cursor = now;
   }
+  const auto doubtful = deliveries_.doubtful_up_to(name_);
+  if (!doubtful) co_return doubtful.error();
+  doubtful_ = *doubtful;
   auto loaded = co_await load();
   if (!loaded) co_return loaded.error();
   cursor_ = expanded_ = **cursor;
@@ -164,7 +167,7 @@ asio::awaitable<Result<void>> Dispatcher::expand(const job::Event& event) {
     journal::Expansion expansion{event.seq, {}};
     std::optional<Error> failed;
     for (auto& item : items_of(event, **before)) {
-      const auto admitted = admit(item, false);
+      const auto admitted = admit(item, event.seq <= doubtful_);
       if (!admitted) failed = admitted.error();
       if (failed) break;
       if (*admitted) expansion.items.push_back(std::move(item));

@@ -146,6 +146,7 @@ class Dispatcher {
   bool stopping_ = false;
 
   std::vector<journal::Expansion> expansions_;  ///< Not written yet; up to expanded_.
+  job::Seq doubtful_ = 0;                       ///< Items of events up to here may have been sent before.
   job::Seq expanded_ = 0;                       ///< What has been taken in.
   job::Seq cursor_ = 0;                         ///< What the journal knows of that.
   bool cursor_matters_ = false;                 ///< Write the cursor although there are no items.

@@ -92,6 +92,8 @@ void apply_outcome(Story& story, const Event& event) {
     story.judgement = judgement_from_json(event.data);
   } else if (event.type == event::job_warning) {
     story.warnings.push_back(text_at(event.data, "message"));
+  } else if (event.type == event::job_history_lost) {
+    story.history_lost = true;
   } else if (event.type == event::job_tagged) {
     story.tags.push_back(text_at(event.data, "tag"));
   }

@@ -54,6 +54,7 @@ struct Story {
   std::string cancel_by, cancel_reason;
   std::optional<Judgement> judgement;
   std::vector<std::string> warnings;
+  bool history_lost = false;  ///< The journal may have lost events of it: what it has not got may have happened.
   bool ended = false;
   Seq last_seq = 0;
 

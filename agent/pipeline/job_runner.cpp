@@ -22,6 +22,8 @@ using job::StepEnding;
 
 namespace {
 
+constexpr std::string_view history_lost_reason = "the journal of the agent was damaged and may have lost what happened to this job";
+
 Result<void> write_json(const std::filesystem::path& path, const json::value& value) {
   std::ofstream file{path};
   file << json::serialize(value) << "\n" << std::flush;
@@ -99,7 +101,7 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
       may_exist = !found;
     }
     if (agent_stops_) co_return false;
-    if (!may_exist && cancel_wanted_) {
+    if (!may_exist && (cancel_wanted_ || record_.story().history_lost)) {
       co_await withdraw();
       co_return false;
     }
@@ -142,10 +144,11 @@ asio::awaitable<void> JobRunner::claim_refused(std::string message) {
   co_await record_.commit();
 }
 
-/// Cancelled, and the server has no such job: nobody needs to hear of it.
+/// Cancelled, or not to be trusted any more, and the server has no such job: nobody needs to hear of it.
 asio::awaitable<void> JobRunner::withdraw() {
   note_cancel();
-  record_.note(event::job_withdrawn, {{"reason", "cancelled by the " + cancel_by_ + " before it was claimed: " + cancel_reason_}});
+  record_.note(event::job_withdrawn, {{"reason", cancel_wanted_ ? "cancelled by the " + cancel_by_ + " before it was claimed: " + cancel_reason_
+                                                                : std::string{history_lost_reason}}});
   co_await record_.commit();
 }
 
@@ -155,6 +158,9 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
   auto making = [directory = directory_] { return directory.create(); };
   if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement)
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = made.error().message};
+  // Any step may have run that we know nothing of.
+  if (record_.story().history_lost && !cancel_wanted_)
+    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "journal-damaged", .message = std::string{history_lost_reason}};
   const auto steps = record_.story().steps;
   for (const auto& interrupted : steps) {
     if (interrupted.ended) continue;
@@ -179,7 +185,7 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
     }
     // What the agent itself was doing (a download) can be done again; a hook is never silently run twice.
     if (interrupted.plugin == own_plugin || always_runs(interrupted.stage)) continue;
-    if (!cancel_wanted_)
+    if (!cancel_wanted_ && !record_.story().history_lost)
       verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "agent-restarted",
                                 .message = "agent restarted while " + interrupted.id + " was running", .stage = interrupted.stage,
                                 .plugin = interrupted.plugin};

@@ -119,6 +119,33 @@ TEST_CASE("after a crash open jobs go on in their order, and nothing runs twice"
   CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "install.acme") == 2);
 }
 
+TEST_CASE("a job whose events a damaged journal may have lost is closed as error, and none of its hooks runs again") {
+  BusyWorld world;
+  world.appear({"2", "1"});
+  world.kill();
+  const auto ran = world.steps.ran;
+  for (const auto& id : world.job_ids()) world.append(daemon::make_event(event::job_history_lost, id, {{"message", "damaged"}}));
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) + world.count(event::job_withdrawn) == 2; });
+  CHECK(world.state(0) == "error");
+  CHECK(world.story(0).judgement->reason == "journal-damaged");
+  CHECK(world.state(1) == "withdrawn");
+  CHECK(world.source.jobs.size() == 1);
+  std::vector<std::string> since{world.steps.ran.begin() + static_cast<std::ptrdiff_t>(ran.size()), world.steps.ran.end()};
+  CHECK(since == std::vector<std::string>{"collect.acme", "release.acme", "cleanup.acme"});
+}
+
+TEST_CASE("what a job was made for counts as seen, also when a damaged journal has lost that event") {
+  BusyWorld world;
+  world.kill();
+  world.journal.lose(event::component_seen);
+  world.start();
+  world.settle();
+  world.poll();
+  CHECK(world.count(event::job_queued) == 1);
+}
+
 TEST_CASE("jobs that waited before a crash are claimed in the order in which they were queued") {
   BusyWorld world;
   for (const char* name : {"b", "c"}) world.settings.jobs.push_back({.name = name, .source = "fake", .topic = "T", .reporters = {"fake"}});
