@@ -1,5 +1,6 @@
 // The agent dies and comes back: whatever the moment, the server ends up with one job, each item once, one verdict.
 
+#include "integration/job_content.hpp"
 #include "integration/sample_lab.hpp"
 
 #include "agent/base/clock.hpp"
@@ -10,11 +11,9 @@
 #include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "support/catch.hpp"
 
-#include <algorithm>
 #include <csignal>
 #include <optional>
 #include <random>
-#include <set>
 #include <thread>
 
 namespace {
@@ -38,61 +37,20 @@ void write_small_job(SampleLab& lab) {
   lab.feed("1.0", {{"notes.txt", "read me\n"}});
 }
 
-/// What the server has of its one job.
-struct Content {
-  std::string id;
-  Names states, tags;
-  std::string verdict_comment;
-  std::map<std::string, std::string> logs;   ///< Of each step, put together.
-  std::map<std::string, std::string> files;  ///< All others.
-  std::map<std::string, std::int64_t> results;
-  std::set<std::string> keys;
-};
-
-/// Reads it, and checks what holds after any crash: one job, nothing twice, states in their order with one verdict at
-/// the end.
-Content content_of(SampleLab& lab) {
-  Content content;
+/// What the server has of its one job; checks what holds after any crash: one job, nothing twice, states in their order
+/// with one verdict at the end.
+JobContent content_of(SampleLab& lab) {
   const auto jobs = lab.jobs();
   REQUIRE(jobs.size() == 1);
-  content.id = text_at(jobs.front(), "id");
-  for (const auto& tag : job::texts_at(jobs.front(), "tags"))
-    content.tags.push_back(tag.starts_with("outpost:") ? "outpost:*" : tag);
-
-  const auto states = lab.jobstates(content.id);
-  for (const auto& state : states) content.states.push_back(text_at(state, "status"));
-  content.verdict_comment = text_at(states.back(), "comment");
-  static const Names order{"new", "pre-run", "running", "post-run"};
-  REQUIRE(content.states.size() >= 2);
-  auto at = order.begin();
-  for (auto state = content.states.begin(); state + 1 != content.states.end(); ++state) {
-    INFO(*state << " in " << join(content.states, ", "));
-    at = std::find(at, order.end(), *state);
-    REQUIRE(at != order.end());
-    ++at;
-  }
-  CHECK((content.states.back() == "success" || content.states.back() == "failure" || content.states.back() == "error"));
-  CHECK(text_at(jobs.front(), "status") == content.states.back());
-
-  std::set<std::string> names, steps;
-  for (const auto& file : lab.files(content.id)) {
-    const std::string name = text_at(file, "name");
-    INFO(name);
-    CHECK(names.insert(name).second);
-    if (const auto mark = name.rfind(".log@"); mark != std::string::npos)
-      steps.insert(name.substr(0, mark));
-    else
-      content.files[name] = lab.content(text_at(file, "id"));
-  }
-  for (const auto& step : steps) content.logs[step] = lab.log_of(content.id, step);
-  for (const auto& result : lab.results(content.id))
-    CHECK(content.results.emplace(std::string{result.at("name").as_string()}, result.at("total").as_int64()).second);
-  for (const auto& [key, value] : lab.key_values(content.id)) content.keys.insert(key);
+  JobContent content = test::content_of(lab, text_at(jobs.front(), "id"));
+  CHECK(content.doubled == Names{});
+  CHECK(content.wrong == Names{});
+  CHECK(content.states.back() != "killed");
   CHECK(number_at(lab.status().at("reporters").at(0).as_object(), "parked") == 0);
   return content;
 }
 
-void check_same(const Content& now, const Content& undisturbed, bool download_repeated) {
+void check_same(const JobContent& now, const JobContent& undisturbed, bool download_repeated) {
   CHECK(now.states == undisturbed.states);
   CHECK(now.verdict_comment == undisturbed.verdict_comment);
   CHECK(now.tags == undisturbed.tags);
@@ -110,12 +68,12 @@ void check_same(const Content& now, const Content& undisturbed, bool download_re
   CHECK(logs == expected);
 }
 
-Content undisturbed_run() {
+JobContent undisturbed_run() {
   SampleLab lab;
   write_small_job(lab);
   lab.start_agent();
   lab.finished_job();
-  Content content = content_of(lab);
+  JobContent content = content_of(lab);
   REQUIRE(content.states == Names{"new", "pre-run", "running", "post-run", "success"});
   REQUIRE(content.logs.size() == 4);
   REQUIRE(content.files.size() == 2);
@@ -153,9 +111,9 @@ Scene scene_of(SampleLab& lab) {
 }
 
 /// After the agent was started again and everything was delivered.
-void check_aftermath(SampleLab& lab, const Scene& scene, const Content& undisturbed) {
+void check_aftermath(SampleLab& lab, const Scene& scene, const JobContent& undisturbed) {
   INFO("the last event was " << scene.last << ", the running step " << scene.own << scene.hook << scene.closing);
-  const Content now = content_of(lab);
+  const JobContent now = content_of(lab);
   if (!scene.hook.empty()) {
     CHECK(now.states.back() == "error");
     CHECK_THAT(now.verdict_comment, holds("agent restarted while " + scene.hook + " was running"));
@@ -174,7 +132,7 @@ void check_aftermath(SampleLab& lab, const Scene& scene, const Content& undistur
 
 /// Kills the agent at the n-th event for n = first, first + step, ...; returns how many times it died.
 unsigned crash_at_each_event(unsigned first, unsigned step) {
-  const Content undisturbed = undisturbed_run();
+  const JobContent undisturbed = undisturbed_run();
   unsigned deaths = 0;
   for (unsigned n = first;; n += step) {
     INFO("killed at event " << n);
@@ -211,7 +169,7 @@ TEST_CASE("The agent may be killed at any even event of a job: everything arrive
 }
 
 TEST_CASE("The agent may be killed at any instant: everything arrives once", "[crash]") {
-  const Content undisturbed = undisturbed_run();
+  const JobContent undisturbed = undisturbed_run();
   const auto seed = std::random_device{}();
   std::mt19937 random{seed};
   for (int round = 0; round < 20; ++round) {
@@ -233,7 +191,7 @@ TEST_CASE("The agent may be killed at any instant: everything arrives once", "[c
 
 TEST_CASE("A request that the server carried out although the agent died waiting for the answer is not made again",
           "[crash]") {
-  const Content undisturbed = undisturbed_run();
+  const JobContent undisturbed = undisturbed_run();
   SampleLab lab;
   write_small_job(lab);
   const auto held = [](const std::string& path) {
@@ -277,7 +235,7 @@ TEST_CASE("A request that the server carried out although the agent died waiting
 }
 
 TEST_CASE("Answers that are lost after the server did what was asked make nothing arrive twice", "[crash]") {
-  const Content undisturbed = undisturbed_run();
+  const JobContent undisturbed = undisturbed_run();
   SampleLab lab;
   write_small_job(lab);
   lab.set_faults(R"([{"method": "POST", "path": "/api/v1/jobs", "nth": [1], "drop": true, "execute": true},

@@ -64,7 +64,8 @@ int Process::wait() {
 SampleLab::SampleLab() : SampleLab{Options{}} {}
 
 SampleLab::SampleLab(Options options) {
-  auto client = http::make_beast_client({});
+  const bool tls = !options.certificate.empty();
+  auto client = http::make_beast_client({.ca_file = options.ca_file});
   if (!client) throw std::runtime_error{client.error().message};
   client_ = std::move(*client);
   const fs::path port = directory.path / "port";
@@ -72,13 +73,15 @@ SampleLab::SampleLab(Options options) {
       OUTPOST_SAMPLE_SERVER, "--listen",    "127.0.0.1:0", "--data",        (directory.path / "server").string(),
       "--port-file",         port.string(), "--in-memory", "--request-log", (directory.path / "requests.log").string()};
   command.insert(command.end(), options.server.begin(), options.server.end());
+  if (tls)
+    command.insert(command.end(), {"--tls-cert", options.certificate.string(), "--tls-key", options.key.string()});
   server_ = std::make_unique<Process>(std::move(command), directory.path / "server.log");
   until("the sample server's port", [&] {
     if (!server_->is_running())
       throw std::runtime_error{"the sample server ended: " + read_file(directory.path / "server.log")};
     return fs::exists(port) && !read_file(port).empty();
   });
-  url = "http://127.0.0.1:" + std::string{trim(read_file(port))};
+  url = (tls ? "https" : "http") + ("://127.0.0.1:" + std::string{trim(read_file(port))});
 
   team = admin("POST", "/teams", {{"name", "lab"}, {"country", "FR"}}).at("team").at("id").as_string();
   const std::string product{admin("POST", "/products", {{"name", "ACME"}, {"label", "ACME"}, {"description", "d"}})
@@ -267,6 +270,7 @@ std::vector<std::string> SampleLab::states(const std::string& job) {
 std::string SampleLab::content(const std::string& file) {
   http::Request wanted;
   wanted.url = url + "/api/v1/files/" + file + "/content";
+  wanted.response_limit = std::size_t{1} << 31;
   wanted.headers.set("Authorization", "Basic " + to_base64("admin:admin"));
   auto answer = await(loop_, client_->send(std::move(wanted)));
   if (!answer || answer->status != 200) throw std::runtime_error{"no content of file " + file};

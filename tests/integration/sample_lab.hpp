@@ -47,6 +47,7 @@ class SampleLab {
   struct Options {
     std::vector<std::string> server;  ///< More arguments of outpost-sample-server.
     std::vector<std::string> component_types{"acme"};
+    std::filesystem::path certificate, key, ca_file;  ///< The server is reached by TLS, when they are given.
   };
   SampleLab();
   explicit SampleLab(Options options);
@@ -77,6 +78,7 @@ class SampleLab {
   /// Ends the agent by a signal and waits; its exit status as Process::wait().
   int stop_agent(int signal);
   [[nodiscard]] bool agent_is_running();
+  [[nodiscard]] pid_t agent_pid() const { return agent_->pid(); }
   [[nodiscard]] std::string agent_configuration() const { return read_file(directory.path / "agent/outpost.yml"); }
   [[nodiscard]] std::string agent_log() const { return read_file(directory.path / "outpostd.log"); }
   /// Whether the agent's local API answers; it does soon after the start.
