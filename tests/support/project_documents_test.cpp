@@ -58,7 +58,8 @@ TEST_CASE("CONTRIBUTING.md knows every folder and every preset") {
 }
 
 TEST_CASE("links between documents lead somewhere") {
-  for (const char* file : {"README.md", "CONTRIBUTING.md", "hooks/README.md", "agent/control/README.md"}) {
+  for (const char* file :
+       {"README.md", "CONTRIBUTING.md", "hooks/README.md", "agent/control/README.md", "tests/faults/README.md"}) {
     for (const auto& target : all_matches(text_of(file), "\\]\\(([^)#:]+)\\)")) {
       INFO(file << " links to " << target);
       CHECK(fs::exists((source_directory / file).parent_path() / target));
@@ -111,4 +112,30 @@ TEST_CASE("agent/control/README.md has the fields and paths of the local API, an
     if (!row.at(0).starts_with("`GET") && !row.at(0).starts_with("`POST"))
       documented = united(documented, quoted(row.at(0)));
   CHECK(without(documented, fields) == Words{});
+}
+
+TEST_CASE("tests/faults/README.md names every fault test, and only tests that there are") {
+  const std::string list = text_of("tests/faults/CMakeLists.txt"), text = text_of("tests/faults/README.md");
+  Words registered;
+  for (const auto& group : all_matches(list, "foreach\\(id ([A-Za-z0-9 -]+)\\)"))
+    for (const auto& id : split(group, ' ')) registered.insert("faults." + std::string{id});
+  for (const auto& id : all_matches(list, "\n  outpost_fault\\(([A-Za-z0-9-]+)")) registered.insert("faults." + id);
+  REQUIRE(registered.size() > 10);
+  const Words cases = all_matches(sources("tests", ".*\\.cpp"), "TEST_CASE(?:_METHOD)?\\((?:[A-Za-z]+, )?\"([^\"]+)\"");
+  const Words tags = all_matches(sources("tests/faults", ".*_test\\.cpp"), "\"\\[([A-Za-z0-9-]+)\\]\"");
+  Words named;
+  for (const auto& row : rows(text)) {
+    const Words quoted_tests = quoted(row.at(3));
+    for (const auto& name : quoted_tests)
+      if (name.starts_with("faults.")) named.insert(name);
+    for (const auto& sentence : all_matches(row.at(3), "\"([^\"]+)\"")) {
+      INFO(row.at(0) << " names " << sentence);
+      CHECK(cases.contains(sentence));
+    }
+  }
+  CHECK(named == registered);
+  for (const auto& name : registered) {
+    INFO(name);
+    CHECK(tags.contains(name.substr(7)));
+  }
 }

@@ -66,10 +66,10 @@ class RawConnection {
     return true;
   }
 
-  /// Some bytes; empty at the end.
-  std::string read_some() {
+  /// Some bytes, at most so many; empty at the end.
+  std::string read_some(std::size_t most = 64 * 1024) {
     if (!kept_.empty()) return std::exchange(kept_, {});
-    std::string bytes(64 * 1024, '\0');
+    std::string bytes(most, '\0');
     const auto count = session_ ? ::SSL_read(session_, bytes.data(), static_cast<int>(bytes.size()))
                                 : ::recv(descriptor_, bytes.data(), bytes.size(), 0);
     bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
@@ -122,6 +122,11 @@ class RawConnection {
   [[nodiscard]] bool is_readable(int milliseconds) const {
     pollfd state{descriptor_, POLLIN, 0};
     return ::poll(&state, 1, milliseconds) > 0;
+  }
+  /// Waits until one of both has something to read, or has ended.
+  static bool wait_for_either(const RawConnection& left, const RawConnection& right) {
+    pollfd both[2] = {{left.descriptor_, POLLIN, 0}, {right.descriptor_, POLLIN, 0}};
+    return ::poll(both, 2, -1) >= 0 || errno == EINTR;
   }
   void finish_tls() { ::SSL_shutdown(session_); }  ///< Sends close_notify.
   void shutdown_send() { ::shutdown(descriptor_, SHUT_WR); }

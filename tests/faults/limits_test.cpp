@@ -1,0 +1,215 @@
+// Where something has a limit: secrets in what is shown, sizes that a server takes, descriptors of a process.
+
+#include "faults/fault_lab.hpp"
+
+#include "agent/base/hash.hpp"
+#include "agent/base/text.hpp"
+#include "agent/job/event.hpp"
+#include "agent/log/redactor.hpp"
+#include "agent/log/secret_forms.hpp"
+#include "support/catch.hpp"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <algorithm>
+#include <csignal>
+#include <random>
+#include <thread>
+
+using namespace outpost;
+using namespace outpost::test;
+using job::number_at;
+using job::text_at;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string random_secret(std::mt19937& random, std::size_t size) {
+  static constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ!&/+=%\"\\ ";
+  std::string secret;
+  for (std::size_t at = 0; at < size; ++at) secret += letters[random() % letters.size()];
+  return secret;
+}
+
+std::string hex(std::string_view text) {
+  std::string digits;
+  for (const unsigned char byte : text) {
+    digits += "0123456789abcdef"[byte >> 4];
+    digits += "0123456789abcdef"[byte & 15];
+  }
+  return digits;
+}
+
+std::size_t leaks(const std::string& text, const std::set<std::string>& forms) {
+  return static_cast<std::size_t>(std::count_if(
+      forms.begin(), forms.end(), [&](const auto& form) { return text.find(form) != std::string::npos; }));
+}
+
+std::size_t open_descriptors(pid_t pid) {
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator{"/proc/" + std::to_string(pid) + "/fd"}, fs::directory_iterator{}));
+}
+
+void limit_descriptors(pid_t pid, std::size_t to) {
+  rlimit limit{};
+  ::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit);
+  limit.rlim_cur = to;
+  REQUIRE(::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) == 0);
+}
+
+/// Knocks at the agent's socket and stays.
+struct Visitor {
+  explicit Visitor(const fs::path& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  ~Visitor() { ::close(socket); }
+  Visitor(const Visitor&) = delete;
+  Visitor& operator=(const Visitor&) = delete;
+  int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+};
+
+}  // namespace
+
+TEST_CASE("F25: a secret does not reach the server, whatever its form and wherever the borders of blocks are",
+          "[F25]") {
+  FaultLab lab;
+  std::mt19937 random{11};
+  const std::string secret = random_secret(random, 24),
+                    lines = random_secret(random, 20) + "\n" + random_secret(random, 20);
+  write_file(lab.directory.path / "secret", secret);
+  write_file(lab.directory.path / "lines", lines);
+  for (const auto* file : {"secret", "lines"})
+    fs::permissions(lab.directory.path / file, fs::perms::owner_read | fs::perms::owner_write);
+  lab.configure("", "secrets: {lab-key: {file: " + (lab.directory.path / "secret").string() +
+                        "}, lab-lines: {file: " + (lab.directory.path / "lines").string() + "}}\n");
+  // Every byte of each form at every border of 4 KiB that the pipe, the file or a piece may have.
+  std::string output, expected;
+  const std::size_t most = scaled(8u << 20, 256u << 20);
+  std::set<std::string> forms = log::forms_of(secret);
+  forms.merge(log::forms_of(lines));
+  const Names shown{secret, hex(secret), to_base64(secret), percent_encode(secret, false), lines, hex(lines)};
+  for (std::size_t place = 0; output.size() < most; ++place) {
+    const auto& form = shown[place % shown.size()];
+    const std::size_t border = (output.size() / 4096 + 1) * 4096, inside = (place / shown.size()) % (form.size() + 1);
+    if (border < inside + output.size() + 1) continue;
+    const std::string filler = payload(border - inside - output.size() - 1, static_cast<unsigned>(place % 1000)) + "|";
+    output += filler + form + "|";
+    expected += filler + "***|";
+  }
+  write_file(lab.directory.path / "output", output);
+  lab.hook("install", "#!/bin/sh\nexec cat " + (lab.directory.path / "output").string() + "\n");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.finished_job();
+  const auto content = content_of(lab, lab.the_job());
+  CHECK(content.states == good_way);
+  std::size_t found = leaks(lab.agent_log(), forms);
+  for (const auto& [step, log] : content.logs) found += leaks(log, forms);
+  for (const auto& [name, file] : content.files) found += leaks(file, forms);
+  figure("F25", "leaks", std::to_string(found), "0");
+  CHECK(found == 0);
+  check_nothing_lost("F25", lab, content, {{"install/acme/install", expected}});
+}
+
+TEST_CASE("F25: ten thousand secrets are all hidden at every border", "[F25]") {
+  std::mt19937 random{12};
+  std::vector<std::string> secrets;
+  log::Redactor redactor;
+  for (int number = 0; number < 10'000; ++number) {
+    secrets.push_back(random_secret(random, 12 + random() % 20));
+    redactor.add(secrets.back());
+  }
+  std::size_t found = 0;
+  for (std::size_t number = 0; number < secrets.size(); number += scaled(10u, 1u)) {
+    const auto& secret = secrets[number];
+    const std::string text = "before " + secret + " after";
+    for (std::size_t border = 1; border < text.size(); ++border) {
+      std::string out = redactor.feed(std::string_view{text}.substr(0, border));
+      out += redactor.feed(std::string_view{text}.substr(border));
+      out += redactor.flush();
+      found += out != "before *** after";
+    }
+  }
+  figure("F25", "of 10,000 secrets, not hidden at some border", std::to_string(found), "0");
+  CHECK(found == 0);
+}
+
+TEST_CASE("F27: what is larger than the server takes is split when it is a log, and parked with both sizes when not",
+          "[F27]") {
+  FaultLab lab{{.server = {"--max-content-length-mb", "1"}}};
+  std::string how = "learned from a 413";
+  SECTION("the limit is learned") {}
+  SECTION("the limit is configured") {
+    how = "configured";
+    lab.configure("", "", "upload_limit: 1MiB");
+  }
+  const std::string output = payload(3'500'000);
+  write_file(lab.directory.path / "output", output);
+  lab.hook("install", "#!/bin/sh\nexec cat " + (lab.directory.path / "output").string() + "\n");
+  lab.hook("test",
+           "#!/bin/sh\nhead -c 3000000 /dev/zero > \"$OUTPOST_ARTIFACTS/core.bin\"\nprintf small > "
+           "\"$OUTPOST_ARTIFACTS/small.bin\"\n");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.finished_job();
+  const auto content = content_of(lab, lab.the_job());
+  CHECK(content.states == good_way);
+  check_nothing_lost("F27", lab, content, {{"install/acme/install", output}});
+  CHECK(content.files.at("small.bin") == "small");
+  CHECK_FALSE(content.files.contains("core.bin"));
+  const auto parked = lab.alarms("parked");
+  REQUIRE(parked.size() == 1);
+  CHECK_THAT(parked[0], holds("core.bin") && holds("2.9 MiB") && (holds("at most 1.0 MiB") || holds("less than ")));
+  std::size_t refused = 0;
+  for (const auto& request : lab.requests())
+    if (text_at(request, "method") == "POST" && number_at(request, "status") == 413) ++refused;
+  figure("F27", how + ": uploads that the server refused", std::to_string(refused),
+         how == "configured" ? "0" : "at most 4");
+  CHECK(refused <= (how == "configured" ? 0 : 4));
+}
+
+TEST_CASE(
+    "F30: without descriptors an operation fails, not the agent; it does not spin, and goes on when there are some",
+    "[F30]") {
+  FaultLab lab;
+  lab.hook("test", "#!/bin/sh\necho testing\n");
+  lab.start_agent();
+  lab.until("a poll", [&] {
+    return lab.agent_is_up() && !text_at(lab.status().at("sources").at(0).as_object(), "last_poll").empty();
+  });
+  const pid_t agent = lab.agent_pid();
+  rlimit before{};
+  ::prlimit(agent, RLIMIT_NOFILE, nullptr, &before);
+  limit_descriptors(agent, open_descriptors(agent));
+  lab.network.close();  // Every connection is gone, and a new one takes a descriptor each time.
+  lab.network.open();
+  const auto start = processor_seconds(agent);
+  const Stopwatch time;
+  std::vector<std::unique_ptr<Visitor>> visitors;
+  for (int number = 0; number < 20; ++number)
+    visitors.push_back(std::make_unique<Visitor>(lab.directory.path / "agent/run/api.sock"));
+  lab.feed("1.0", {});
+  // Not to wait for something: a loop that spins needs time to show.
+  std::this_thread::sleep_for(std::chrono::seconds{scaled(4, 60)});
+  const double share = (processor_seconds(agent) - start) / std::chrono::duration<double>{time.elapsed()}.count();
+  figure("F30", "processor without descriptors", std::to_string(static_cast<int>(share * 100)) + " %",
+         "at most 5 % (figure), 50 % (limit)");
+  CHECK(share < 0.5);
+  CHECK(lab.agent_is_running());
+  visitors.clear();
+  limit_descriptors(agent, before.rlim_cur);
+  const Stopwatch good;
+  lab.until("the agent to answer again", [&] { return lab.agent_is_up(); });
+  lab.finished_job();
+  lab.feed("1.1", {});
+  const std::string id = text_at(lab.finished_job(2), "id");
+  figure("F30", "next job done after", good.text(), "(figure)");
+  CHECK(content_of(lab, id).states == good_way);
+  CHECK(lab.stop_agent(SIGTERM) == 0);
+}
