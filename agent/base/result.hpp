@@ -12,6 +12,7 @@ namespace outpost {
 enum class Fault {
   retry_later,  ///< Network, 5xx, 429, disk full: the same request may work later.
   refused,      ///< The server or the operator said no; repeating will not help.
+  credentials,  ///< Who we say we are is not accepted, or our clock is off: nothing gets through until a person acts.
   malformed,    ///< A file or an answer that we cannot read.
   unavailable,  ///< A program, plugin or file that should be on this machine is missing.
   cancelled,    ///< We were asked to stop.

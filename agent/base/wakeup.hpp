@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <utility>
 
 namespace outpost {
 
@@ -21,14 +22,15 @@ class Wakeup {
     timer_.cancel();
   }
 
-  /// Returns after notify(), or when `limit` has passed. Throws operation_aborted when the coroutine is cancelled.
-  boost::asio::awaitable<void> wait(std::chrono::steady_clock::duration limit = std::chrono::hours{24 * 365}) {
+  /// Returns after notify() (true), or when `limit` has passed. Throws operation_aborted when the coroutine is
+  /// cancelled.
+  boost::asio::awaitable<bool> wait(std::chrono::steady_clock::duration limit = std::chrono::hours{24 * 365}) {
     if (!notified_) {
       timer_.expires_after(limit);
       // A cancelled timer is how notify() arrives; a cancelled coroutine throws at the next suspension.
       co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }
-    notified_ = false;
+    co_return std::exchange(notified_, false);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include "agent/config/yaml_tree.hpp"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -173,6 +174,29 @@ Result<Credentials> read_credentials(const Source& source, const std::filesystem
   }
   if (!source.url.empty()) credentials.url = source.url;
   return credentials;
+}
+
+Result<Credentials> CredentialsFile::read() {
+  read_ = stamp();  // Before: what is written meanwhile is a change.
+  return read_credentials(source_, directory_);
+}
+
+Result<std::optional<Credentials>> CredentialsFile::read_if_changed() {
+  if (stamp() == read_) return std::optional<Credentials>{};
+  auto credentials = read();
+  if (!credentials) return credentials.error();
+  return std::optional<Credentials>{*std::move(credentials)};
+}
+
+std::string CredentialsFile::stamp() const {
+  const auto path = locate(source_.credentials.empty() ? source_.api_secret : source_.credentials, directory_);
+  struct stat status{};
+  if (!path || ::stat(path->c_str(), &status) != 0) return {};
+  std::string stamp;
+  for (const auto part : {std::int64_t(status.st_dev), std::int64_t(status.st_ino), std::int64_t(status.st_size),
+                          std::int64_t(status.st_mtim.tv_sec), std::int64_t(status.st_mtim.tv_nsec)})
+    stamp += std::to_string(part) + ' ';
+  return stamp;
 }
 
 }  // namespace outpost::config

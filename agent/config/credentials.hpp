@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,5 +43,23 @@ struct Credentials {
 /// names its line.
 [[nodiscard]] Result<std::map<std::string, std::string>> parse_shell_assignments(std::string_view content,
                                                                                  const std::string& name);
+
+/// The credentials of one source, and whether their file has been replaced or written to. Everything here blocks.
+class CredentialsFile {
+ public:
+  CredentialsFile(Source source, std::filesystem::path directory_of_credentials)
+      : source_{std::move(source)}, directory_{std::move(directory_of_credentials)} {}
+
+  [[nodiscard]] Result<Credentials> read();
+  /// Nothing when the file is the one that was read last; a change that cannot be read is told once.
+  [[nodiscard]] Result<std::optional<Credentials>> read_if_changed();
+
+ private:
+  [[nodiscard]] std::string stamp() const;
+
+  Source source_;
+  std::filesystem::path directory_;
+  std::string read_;  ///< What told the file apart when it was read: device, inode, size, time.
+};
 
 }  // namespace outpost::config

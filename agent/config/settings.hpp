@@ -35,10 +35,11 @@ struct Source {
   SecretSource credentials;  ///< dcirc.sh, dci_credentials.yml or another file of that kind.
   std::string client_id;     ///< Instead of `credentials`, together with `api_secret`.
   SecretSource api_secret;   ///< The key `api_secret_file`.
-  milliseconds poll{std::chrono::seconds{30}};          ///< 1 s to 1 d.
-  std::string ca_file, client_certificate, client_key;  ///< PEM files; empty: the system's, none, none.
-  std::string proxy;                                    ///< Empty: none. It may hold a password: never print it.
-  std::string no_proxy;                                 ///< "localhost,.example.org,10.0.0.0/8"
+  milliseconds poll{std::chrono::seconds{30}};               ///< 1 s to 1 d.
+  milliseconds credentials_retry{std::chrono::minutes{20}};  ///< Between tries with refused credentials; 100 ms to 1 d.
+  std::string ca_file, client_certificate, client_key;       ///< PEM files; empty: the system's, none, none.
+  std::string proxy;                                         ///< Empty: none. It may hold a password: never print it.
+  std::string no_proxy;                                      ///< "localhost,.example.org,10.0.0.0/8"
   std::optional<std::uint64_t> upload_limit;  ///< The largest file the server takes, in bytes; unset: learned.
   bool allow_local_redirects = false;         ///< Downloads may be redirected to loopback and link-local addresses.
   /// Checked against the OptionSpecs of the type: durations are whole milliseconds, sizes bytes, files absolute paths.

@@ -182,6 +182,16 @@ void Agent::withdraw(const std::string& job_id, const std::string& reason) {
   spawn(append_only(std::move(events)), "withdrawing job " + job_id);
 }
 
+void Agent::credentials_accepted(const std::string& source) {
+  if (Integration* from = integration(source)) from->dispatcher->credentials_changed();
+  hurry_claims(source);
+}
+
+void Agent::add_secret(const std::string& secret) {
+  job_options_.secrets.push_back(secret);
+  for (const auto& [id, runner] : running_) runner->add_secret(secret);
+}
+
 // ---- small things --------------------------------------------------------------------------------------------------
 
 /// Nothing may be decided that is not written down: tries until the journal takes it. An error only when the agent stops

@@ -39,6 +39,7 @@ struct Integration {
   bool polled = false;        ///< There is a definition to ask for.
   bool answers = false;       ///< The last poll was answered; false before the first.
   bool refused = false;       ///< The last poll was refused.
+  bool credentials_refused = false;  ///< For our credentials: nothing of it gets through.
   unsigned failures = 0;      ///< Polls in a row that were not answered.
   Timestamp last_poll{};      ///< The last poll that was answered.
   Timestamp silent_since{};   ///< The last answer, or the first poll.
@@ -91,6 +92,11 @@ class Agent final : public control::AgentControl {
   Result<void> cancel(const std::string& job_id, const std::string& reason) override;
   void poll_now() override;
 
+  /// A source accepts our credentials again: what waited for that need not wait for its next regular try.
+  void credentials_accepted(const std::string& source);
+  /// One more text that must never be seen in a log: replaced credentials.
+  void add_secret(const std::string& secret);
+
  private:
   struct Definition {
     job::Definition value;
@@ -131,24 +137,29 @@ class Agent final : public control::AgentControl {
 
   // From components to jobs that wait (agent_polling.cpp)
   boost::asio::awaitable<void> poll_loop(Integration& integration);
+  boost::asio::awaitable<void> wait_for_poll(Integration& integration);
   [[nodiscard]] std::chrono::milliseconds pause_before_poll(const Integration& integration);
   boost::asio::awaitable<void> poll_all(Integration& integration);
   void report_poll(Integration& integration, const PollOutcome& outcome);
+  void hurry_claims(const std::string& source);
   boost::asio::awaitable<void> watch_jobs(Integration& integration);
   boost::asio::awaitable<void> take_in(Definition& definition, std::vector<pipeline::Candidates> candidates);
+  [[nodiscard]] static std::vector<job::Event> outdated(const job::Story& story, const std::string& newer_id);
   [[nodiscard]] std::vector<job::Event> withdraw_outdated(const std::string& name, const std::string& newer_id);
   void note_news(Definition& definition, bool news);
 
   // From jobs that wait to jobs that have ended (agent_jobs.cpp)
   boost::asio::awaitable<void> schedule_loop();
   void start_jobs();
+  void end_closed_claims();
   [[nodiscard]] std::unique_ptr<pipeline::JobRunner> make_runner(job::Story story);
   void start_job(job::Story story, const std::string& cancel_reason = {});
   boost::asio::awaitable<void> run_job(std::string id);
   static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);
   boost::asio::awaitable<void> end_broken(std::string id, std::string thrown);
   [[nodiscard]] bool may_claim(const job::Story& story) const;
-  [[nodiscard]] bool window_is_open(const job::Story& story) const;
+  [[nodiscard]] bool window_is_open(const std::string& definition_name) const;
+  void put_back(job::Story story);
   [[nodiscard]] std::chrono::milliseconds until_next_look() const;
   [[nodiscard]] bool disk_has_room();
 

@@ -26,9 +26,16 @@ constexpr std::chrono::milliseconds look_again = 60s;    ///< A full disk gets f
 
 asio::awaitable<void> Agent::schedule_loop() {
   while (!stopping_) {
+    end_closed_claims();
     if (disk_has_room()) start_jobs();
     co_await schedule_wakeup_.wait(until_next_look());
   }
+}
+
+/// A claim that waits for its next try while its window closes must not hold the lab until then.
+void Agent::end_closed_claims() {
+  for (const auto& [id, runner] : running_)
+    if (runner->story().claiming && !window_is_open(runner->story().job.definition.name)) runner->hurry_claim();
 }
 
 void Agent::start_jobs() {
@@ -39,7 +46,13 @@ std::unique_ptr<pipeline::JobRunner> Agent::make_runner(job::Story story) {
   Integration* from = integration(story.job.definition.source);
   pipeline::Source& source = from ? *from->source : removed_source_;
   const pipeline::JobPorts job_ports{ports_.journal, source, ports_.steps, ports_.collector, ports_.workers, ports_.clock};
-  auto runner = std::make_unique<pipeline::JobRunner>(job_ports, job_options_, std::move(story));
+  pipeline::JobOptions options = job_options_;
+  if (from) options.credentials_pause = from->settings.credentials_retry;
+  options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
+    ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
+  };
+  options.may_claim = [this, name = story.job.definition.name] { return window_is_open(name); };
+  auto runner = std::make_unique<pipeline::JobRunner>(job_ports, std::move(options), std::move(story));
   if (stopping_) runner->cancel("agent", "agent stopped (" + stop_reason_ + ")");
   return runner;
 }
@@ -67,14 +80,25 @@ asio::awaitable<void> Agent::run_job(std::string id) {
       co_await end_broken(id, thrown);
     }
   }
-  const auto& story = running_.at(id)->story();
+  job::Story story = running_.at(id)->story();
   ports_.logger.notice("job " + id + " (" + story.job.definition.name + ") " + story.describe() +
                        (story.judgement && !story.judgement->message.empty() ? ": " + story.judgement->message : ""));
   running_.erase(id);
   queue_.release(id);
+  if (!story.ended && !stopping_ && !story.claiming && story.claim.external_ref.empty()) put_back(std::move(story));
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   stopped_wakeup_.notify();
+}
+
+/// A job whose window has closed before it was claimed waits for the next one, unless a newer one has come meanwhile.
+void Agent::put_back(job::Story story) {
+  const auto& waiting = queue_.waiting();
+  const auto newer = std::find_if(waiting.begin(), waiting.end(), [&](const auto& other) {
+    return other.job.definition.name == story.job.definition.name && !other.backlog;
+  });
+  if (story.backlog || newer == waiting.end()) return queue_.add(std::move(story));
+  spawn(append_only(outdated(story, newer->job.id)), "withdrawing job " + story.job.id);
 }
 
 /// What it threw; empty when all went well.
@@ -107,21 +131,22 @@ asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
 bool Agent::may_claim(const job::Story& story) const {
   if (stopping_) return false;
   const Integration* from = integration(story.job.definition.source);
-  return from && (from->answers || !from->polled) && window_is_open(story);
+  return from && (from->answers || !from->polled) && window_is_open(story.job.definition.name);
 }
 
 /// A job that is queued but no longer configured has no window.
-bool Agent::window_is_open(const job::Story& story) const {
-  const Definition* known = definition(story.job.definition.name);
+bool Agent::window_is_open(const std::string& definition_name) const {
+  const Definition* known = definition(definition_name);
   return !known || config::is_open(known->settings->windows, ports_.clock.now());
 }
 
 std::chrono::milliseconds Agent::until_next_look() const {
   const auto now = ports_.clock.now();
-  if (queue_.waiting().empty()) return ports_.alarms.active().contains("disk") ? look_again : 24h;
+  const bool claims = std::any_of(running_.begin(), running_.end(), [](const auto& one) { return one.second->story().claiming; });
+  if (queue_.waiting().empty() && !claims) return ports_.alarms.active().contains("disk") ? look_again : 24h;
   std::chrono::milliseconds wait = look_again;
   for (const auto& waiting : queue_.waiting()) {
-    if (window_is_open(waiting)) continue;
+    if (window_is_open(waiting.job.definition.name)) continue;
     const auto opening = config::next_opening(definition(waiting.job.definition.name)->settings->windows, now);
     wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(opening - now));
   }

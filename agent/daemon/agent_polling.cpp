@@ -27,7 +27,8 @@ std::string without_digits(std::string text) {
 constexpr std::size_t poll_depth = 20;       ///< Older components beyond this are not even named as superseded.
 constexpr std::size_t history_depth = 1000;  ///< Of a backlog that is to run completely.
 constexpr std::chrono::milliseconds longest_pause = 300s;          ///< Between polls that are not answered...
-constexpr std::chrono::milliseconds longest_pause_refused = 20min;  ///< ... or refused: three an hour.
+constexpr std::chrono::milliseconds longest_pause_refused = 20min;  ///< ... or refused.
+constexpr std::chrono::milliseconds look_for_credentials = 5s;     ///< So often, while they are refused.
 constexpr auto silence = 15min;                                    ///< Without an answer it takes so long to become an alarm.
 
 Backlog backlog_of(config::Backlog backlog) {
@@ -67,17 +68,31 @@ job::Event queued(std::string id, const job::Definition& definition, const std::
 }  // namespace
 
 asio::awaitable<void> Agent::poll_loop(Integration& integration) {
-  Wakeup& wakeup = *poll_wakeups_.at(integration.settings.name);
   while (!stopping_) {
     co_await poll_all(integration);
     co_await watch_jobs(integration);
-    if (!stopping_) co_await wakeup.wait(pause_before_poll(integration));
+    if (!stopping_) co_await wait_for_poll(integration);
+  }
+}
+
+/// While our credentials are refused the source is asked now and then whether that may have changed: somebody who has
+/// replaced them should not have to wait for the next regular try.
+asio::awaitable<void> Agent::wait_for_poll(Integration& integration) {
+  Wakeup& wakeup = *poll_wakeups_.at(integration.settings.name);
+  auto left = pause_before_poll(integration);
+  while (!stopping_ && left > 0ms) {
+    const auto part = integration.credentials_refused ? std::min(left, look_for_credentials) : left;
+    if (co_await wakeup.wait(part)) co_return;
+    left -= part;
+    if (integration.credentials_refused && co_await integration.source->is_worth_asking()) co_return;
   }
 }
 
 /// With jitter, so that the agents of many labs don't knock at the same time; failures wait longer and longer.
 std::chrono::milliseconds Agent::pause_before_poll(const Integration& integration) {
   const auto regular = integration.settings.poll;
+  // Three an hour, by default; not earlier than the pause of the source itself.
+  if (integration.credentials_refused) return integration.settings.credentials_retry;
   const auto longest = std::max(integration.refused ? longest_pause_refused : longest_pause, regular);
   const auto pause = std::min(regular * (std::int64_t{1} << std::min(integration.failures, 12U)), longest);
   const auto spread = std::uniform_real_distribution<double>{0.75, 1.25}(random_);
@@ -108,15 +123,18 @@ void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
   const std::string& name = integration.settings.name;
   const auto now = ports_.clock.now();
   const std::string before = std::exchange(integration.last_error, outcome.failure ? outcome.failure->message : "");
-  integration.refused = outcome.failure && outcome.failure->fault == Fault::refused;
+  const bool was_refused = integration.credentials_refused;
+  integration.credentials_refused = outcome.failure && outcome.failure->fault == Fault::credentials;
+  integration.refused = outcome.failure && (outcome.failure->fault == Fault::refused || integration.credentials_refused);
   integration.failures = outcome.answered ? 0 : integration.failures + 1;
   if (outcome.answered) integration.last_poll = now;
   if (outcome.answered || integration.silent_since == Timestamp{}) integration.silent_since = now;
   if (std::exchange(integration.answers, outcome.answered) != outcome.answered) schedule_wakeup_.notify();
   if (!outcome.failure) {
     if (!before.empty()) ports_.logger.notice(name + ": polling works again");
-    // What was refused to the source was refused to the reporter: it need not wait for its next try.
-    if (ports_.alarms.active().contains("credentials:" + name)) integration.dispatcher->credentials_changed();
+    // What was refused to the source was refused to the reporter and to claims: they need not wait for their next try.
+    if (was_refused || ports_.alarms.active().contains("credentials:" + name)) credentials_accepted(name);
+    else if (!before.empty()) hurry_claims(name);
     ports_.alarms.clear("credentials:" + name);
     ports_.alarms.clear("poll:" + name);
     return;
@@ -127,6 +145,11 @@ void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
   else if (outcome.failure->fault == Fault::malformed) ports_.alarms.raise("poll:" + name, "degraded", told);
   else if (!outcome.answered && now - integration.silent_since >= silence)
     ports_.alarms.raise("poll:" + name, "degraded", name + ": no answer since " + to_rfc3339(integration.silent_since) + ": " + integration.last_error);
+}
+
+void Agent::hurry_claims(const std::string& source) {
+  for (const auto& [id, runner] : running_)
+    if (runner->story().job.definition.source == source) runner->hurry_claim();
 }
 
 asio::awaitable<void> Agent::watch_jobs(Integration& integration) {
@@ -165,8 +188,8 @@ asio::awaitable<void> Agent::take_in(Definition& definition, std::vector<pipelin
     events.push_back(queued(new_ids.back(), definition.value, set, plan.backlog));
   }
   if (!new_ids.empty() && !plan.backlog) {
-    auto outdated = withdraw_outdated(name, new_ids.back());
-    events.insert(events.end(), outdated.begin(), outdated.end());
+    auto withdrawn = withdraw_outdated(name, new_ids.back());
+    events.insert(events.end(), withdrawn.begin(), withdrawn.end());
   }
   const auto written = co_await append(std::move(events));
   if (!written) co_return;  // The agent stops; its next start sees all this again.
@@ -182,15 +205,21 @@ asio::awaitable<void> Agent::take_in(Definition& definition, std::vector<pipelin
 
 /// A job that still waits gives way to the newer one: from here on it cannot start any more.
 std::vector<job::Event> Agent::withdraw_outdated(const std::string& name, const std::string& newer_id) {
-  std::vector<std::string> outdated;
+  std::vector<std::string> older;
   for (const auto& waiting : queue_.waiting())
-    if (waiting.job.definition.name == name && !waiting.backlog) outdated.push_back(waiting.job.id);
+    if (waiting.job.definition.name == name && !waiting.backlog) older.push_back(waiting.job.id);
   std::vector<job::Event> events;
-  for (const auto& id : outdated) {
+  for (const auto& id : older) {
     const auto story = queue_.remove(id);
-    events.push_back(make_event(event::component_superseded, {}, {{"definition", name}, {"components", ids_of(story->job.components)}, {"reason", "newer"}, {"by", newer_id}}));
-    events.push_back(make_event(event::job_withdrawn, id, {{"reason", "a newer component appeared while it waited"}, {"by", newer_id}}));
+    for (auto& each : outdated(*story, newer_id)) events.push_back(std::move(each));
   }
+  return events;
+}
+
+std::vector<job::Event> Agent::outdated(const job::Story& story, const std::string& newer_id) {
+  std::vector<job::Event> events;
+  events.push_back(make_event(event::component_superseded, {}, {{"definition", story.job.definition.name}, {"components", ids_of(story.job.components)}, {"reason", "newer"}, {"by", newer_id}}));
+  events.push_back(make_event(event::job_withdrawn, story.job.id, {{"reason", "a newer component appeared while it waited"}, {"by", newer_id}}));
   return events;
 }
 

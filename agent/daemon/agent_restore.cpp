@@ -60,7 +60,7 @@ Result<void> Agent::restore_jobs() {
     } else if (story->claim_id.empty() && story->history_lost) {
       // Its claim may be what was lost.
       withdraw(row.job_id, "the journal was damaged: it is not known whether this job was claimed");
-    } else if (story->claim_id.empty()) {
+    } else if (!story->claiming && story->claim.external_ref.empty()) {
       queue_.add(std::move(*story));
     } else {
       ports_.logger.notice("job " + row.job_id + " (" + story->job.definition.name + ") was " + story->describe() + ": going on with it");
@@ -79,7 +79,7 @@ void Agent::keep_orphan(job::Story story) {
   ports_.alarms.raise("orphan:" + id, "degraded",
                       "job " + id + " (" + definition.name + ", " + story.describe() + ") cannot go on: its source \"" + definition.source +
                           "\" is no longer configured; configure it again and restart, or cancel the job");
-  if (!story.claim_id.empty()) queue_.reserve(story);
+  if (story.claiming || !story.claim.external_ref.empty()) queue_.reserve(story);
   orphans_.emplace(id, std::move(story));
 }
 

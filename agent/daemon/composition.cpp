@@ -150,7 +150,8 @@ Result<void> Composition::make_integrations() {
 Result<std::unique_ptr<Integration>> Composition::make_integration(const config::Source& source) {
   auto client = http::make_beast_client(client_options(source));
   if (!client) return client.error();
-  auto credentials = config::read_credentials(source, config::credentials_directory(config::environment_of(environ)));
+  auto file = std::make_shared<config::CredentialsFile>(source, config::credentials_directory(config::environment_of(environ)));
+  auto credentials = file->read();
   if (!credentials) return credentials.error();
   secrets_.emplace_back(credentials->api_secret.reveal());
 
@@ -161,7 +162,8 @@ Result<std::unique_ptr<Integration>> Composition::make_integration(const config:
   // The only type of this version; the reader of the configuration has refused any other.
   auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());
   if (!identity) return identity.error();
-  const dci::Server server{credentials->url, *identity};
+  const dci::Server server{credentials->url, *identity,
+                           std::make_shared<dci::Standing>(*identity, clock_, standing_options(source, std::move(file)))};
   auto offers = dci::make_source(server, source_settings(source), **client, workers_, clock_, cache_.get());
   if (!offers) return offers.error();
   dci::ReporterSettings reporting{.source = source.name, .upload_limit = source.upload_limit, .job_directory = [jobs = settings_.state_directory / "jobs"](const std::string& id) { return jobs / id; }};
@@ -176,8 +178,36 @@ Result<std::unique_ptr<Integration>> Composition::make_integration(const config:
     else alarms.clear(told.key);
   };
   integration->dispatcher = std::make_unique<delivery::Dispatcher>(source.name, *journal_, *journal_, *integration->reporter, clock_, executor_,
-                                                                   delivery::system_timing(executor_), delivery::Options{}, std::move(alarm));
+                                                                   delivery::system_timing(executor_), delivery_options(source), std::move(alarm));
   return integration;
+}
+
+delivery::Options Composition::delivery_options(const config::Source& source) const {
+  delivery::Options options;
+  options.credentials = source.credentials_retry;
+  return options;
+}
+
+dci::Standing::Options Composition::standing_options(const config::Source& source, std::shared_ptr<config::CredentialsFile> file) {
+  dci::Standing::Options options;
+  options.pause = source.credentials_retry;
+  options.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
+  options.accepted_again = [this, name = source.name] { agent_->credentials_accepted(name); };
+  options.renewal = [this, name = source.name, file = std::move(file)] { return renew_credentials(name, file); };
+  return options;
+}
+
+asio::awaitable<Result<std::optional<dci::Credentials>>> Composition::renew_credentials(std::string source, std::shared_ptr<config::CredentialsFile> file) {
+  auto reading = [file] { return file->read_if_changed(); };
+  const auto read = co_await workers_.run(std::move(reading));
+  if (!read) co_return read.error();
+  if (!*read) co_return std::optional<dci::Credentials>{};
+  const auto& replaced = **read;
+  agent_->add_secret(std::string{replaced.api_secret.reveal()});
+  logger_.notice(source + ": the credentials were replaced, now signing in as " + replaced.client_id);
+  auto made = dci::make_credentials(replaced.client_id, replaced.api_secret.reveal());
+  if (!made) co_return made.error();
+  co_return std::optional<dci::Credentials>{std::move(*made)};
 }
 
 dci::SourceSettings Composition::source_settings(const config::Source& source) {

@@ -2,6 +2,7 @@
 
 #include "agent/base/clock.hpp"
 #include "agent/base/workers.hpp"
+#include "agent/config/credentials.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/agent.hpp"
 #include "agent/daemon/alarms.hpp"
@@ -13,6 +14,7 @@
 #include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "agent/process/command_runner.hpp"
 #include "plugins/dci/source.hpp"
+#include "plugins/dci/standing.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -50,7 +52,12 @@ class Composition {
   Result<void> make_integrations();
   Result<void> make_agent();
   Result<std::unique_ptr<Integration>> make_integration(const config::Source& source);
+  [[nodiscard]] delivery::Options delivery_options(const config::Source& source) const;
   [[nodiscard]] dci::SourceSettings source_settings(const config::Source& source);
+  [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source,
+                                                        std::shared_ptr<config::CredentialsFile> file);
+  boost::asio::awaitable<Result<std::optional<dci::Credentials>>> renew_credentials(
+      std::string source, std::shared_ptr<config::CredentialsFile> file);
 
   config::Settings settings_;
   boost::asio::any_io_executor executor_;

@@ -5,6 +5,11 @@
 
 namespace outpost::daemon {
 
+void Queue::add(job::Story story) {
+  const auto later = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& other) { return other.queued_at > story.queued_at; });
+  waiting_.insert(later, std::move(story));
+}
+
 std::optional<job::Story> Queue::remove(const std::string& job_id) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& story) { return story.job.id == job_id; });
   if (found == waiting_.end()) return std::nullopt;

@@ -16,7 +16,8 @@ class Queue {
  public:
   explicit Queue(unsigned slots) : slots_{slots} {}
 
-  void add(job::Story story) { waiting_.push_back(std::move(story)); }
+  /// Behind all that were queued before it; one that was taken out and comes back gets its old place.
+  void add(job::Story story);
   /// Takes a waiting job out of the queue without starting it.
   std::optional<job::Story> remove(const std::string& job_id);
 

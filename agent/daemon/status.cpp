@@ -37,7 +37,7 @@ json::object summary(const job::Story& story) {
 std::vector<std::string> types_of_summary() {
   namespace event = job::event;
   std::vector<std::string> types;
-  for (const auto type : {event::job_queued, event::job_withdrawn, event::claim_requested, event::claim_granted, event::stage_started,
+  for (const auto type : {event::job_queued, event::job_withdrawn, event::claim_requested, event::claim_postponed, event::claim_granted, event::stage_started,
                           event::result_found, event::verdict_reached, event::job_ended})
     types.emplace_back(type);
   return types;

@@ -102,7 +102,7 @@ asio::awaitable<std::optional<Outcome>> Dispatcher::look_for(const Attempt& atte
     const auto found = co_await reporter_.find(attempt.item, attempt.refs);
     if (found && *found) co_return Outcome{pipeline::Delivered{**found}};
     if (found) co_return std::nullopt;
-    if (found.error().fault == Fault::refused) co_return Outcome{pipeline::FixCredentials{found.error().message}};
+    if (found.error().fault == Fault::credentials) co_return Outcome{pipeline::FixCredentials{found.error().message}};
     co_return Outcome{pipeline::RetryAfter{std::nullopt, found.error().message}};
   } catch (const std::exception& error) {
     if (stopping_) throw;

@@ -29,6 +29,8 @@ inline constexpr std::string_view component_superseded = "component.superseded";
 inline constexpr std::string_view job_queued = "job.queued";  ///< {definition{}, components[], backlog: bool, reporters[]}
 inline constexpr std::string_view job_withdrawn = "job.withdrawn";      ///< {reason, by: job id}: ended before it was claimed.
 inline constexpr std::string_view claim_requested = "claim.requested";  ///< {claim_id}: written before the server is asked.
+/// {claim_id, reason}: there is no job at the server, and the window has closed; the job waits again, with its claim id.
+inline constexpr std::string_view claim_postponed = "claim.postponed";
 inline constexpr std::string_view claim_granted = "claim.granted";      ///< {claim_id, url, document{}}, claim{}
 inline constexpr std::string_view claim_refused = "claim.refused";      ///< {claim_id, message}: the job ends as error.
 

@@ -20,8 +20,12 @@ void apply_queue(Story& story, const Event& event) {
     story.queued_at = event.occurred_at;
   } else if (event.type == event::claim_requested) {
     story.claim_id = text_at(event.data, "claim_id");
+    story.claiming = true;
+  } else if (event.type == event::claim_postponed) {
+    story.claiming = false;
   } else if (event.type == event::claim_granted) {
     if (event.claim) story.claim = *event.claim;
+    story.claiming = false;
     story.remote_url = text_at(event.data, "url");
     story.claimed_at = event.occurred_at;
     if (const auto* document = event.data.if_contains("document"); document && document->is_object())
@@ -124,7 +128,7 @@ std::string Story::describe() const {
   if (ended) return judgement ? std::string{to_string(judgement->verdict)} : "withdrawn";
   if (!stages.empty()) return "running: " + std::string{to_string(stages.back().stage)};
   if (!claim.external_ref.empty()) return "claimed";
-  return claim_id.empty() ? "waiting" : "claiming";
+  return claiming ? "claiming" : "waiting";
 }
 
 Story replay(const std::vector<Event>& events) {

@@ -40,8 +40,9 @@ struct Story {
   bool backlog = false;
   std::vector<std::string> reporters;
   Timestamp queued_at{}, claimed_at{}, ended_at{};
-  std::string claim_id;  ///< Set once the claim was asked for.
-  Claim claim;           ///< external_ref is set once it was granted.
+  std::string claim_id;   ///< Set once the claim was asked for.
+  bool claiming = false;  ///< It was asked for, and neither granted nor postponed.
+  Claim claim;            ///< external_ref is set once it was granted.
   std::string remote_url;
   boost::json::object document;  ///< The job as its source described it at the claim.
   std::vector<StageRecord> stages;

@@ -70,10 +70,14 @@ void JobRunner::cancel(std::string by, std::string reason) {
   if (stopping_allowed_) stop_.emit(asio::cancellation_type::terminal);
 }
 
+void JobRunner::hurry_claim() {
+  if (claim_waits_) stop_.emit(asio::cancellation_type::terminal);  // Nothing but the pause is under way.
+}
+
 // ---- claim ---------------------------------------------------------------------------------------------------------
 
-/// False when there is no job to run: the claim was refused, the job was cancelled before there was one, or the agent
-/// stops before it is known (its next start asks find()).
+/// False when there is no job to run: the claim was refused, the job was cancelled before there was one, its window has
+/// closed meanwhile, or the agent stops before it is known (its next start asks find()).
 asio::awaitable<bool> JobRunner::claim() {
   claiming_ = true;
   const bool is_claimed = co_await try_to_claim();
@@ -83,14 +87,15 @@ asio::awaitable<bool> JobRunner::claim() {
 
 asio::awaitable<bool> JobRunner::try_to_claim() {
   ClaimRequest request{record_.story().claim_id, record_.story().job};
-  bool may_exist = !request.claim_id.empty();
-  if (!may_exist && !cancel_wanted_) {
-    request.claim_id = new_id(ports_.clock.now());
+  bool may_exist = !request.claim_id.empty();  // A postponed claim too: its last request may have been on its way.
+  if (!cancel_wanted_ && !record_.story().claiming) {
+    if (request.claim_id.empty()) request.claim_id = new_id(ports_.clock.now());
     record_.note(event::claim_requested, {{"claim_id", request.claim_id}});
     co_await record_.commit();
     options_.checkpoint("claim.requested");
   }
   for (auto wait = options_.claim_pause;; wait = std::min<std::chrono::milliseconds>(wait * 2, std::chrono::minutes{5})) {
+    std::optional<Error> failed;
     if (may_exist) {
       auto search = ports_.source.find(request);
       auto found = co_await stoppable(std::move(search), stop_);
@@ -98,11 +103,16 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
         co_await claimed(**found);
         co_return true;
       }
+      if (!found) failed = found.error();
       may_exist = !found;
     }
     if (agent_stops_) co_return false;
     if (!may_exist && (cancel_wanted_ || record_.story().history_lost)) {
       co_await withdraw();
+      co_return false;
+    }
+    if (!may_exist && !options_.may_claim()) {
+      co_await postpone();
       co_return false;
     }
     if (!may_exist) {
@@ -113,8 +123,9 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
         co_await claimed(*answer);
         co_return true;
       }
-      if (answer.error().fault == Fault::refused || answer.error().fault == Fault::malformed) {
-        co_await claim_refused(answer.error().message);
+      failed = answer.error();
+      if (failed->fault == Fault::refused || failed->fault == Fault::malformed) {
+        co_await claim_refused(failed->message);
         co_return false;
       }
       may_exist = true;
@@ -125,7 +136,11 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
       co_await record_.commit();
       continue;  // Somebody wants to see it end: look at once.
     }
-    co_await pause(wait);
+    const bool refused = failed && failed->fault == Fault::credentials;
+    if (refused) options_.credentials_refused(*failed);
+    claim_waits_ = true;
+    co_await pause(refused ? options_.credentials_pause : wait);
+    claim_waits_ = false;
   }
 }
 
@@ -149,6 +164,12 @@ asio::awaitable<void> JobRunner::withdraw() {
   note_cancel();
   record_.note(event::job_withdrawn, {{"reason", cancel_wanted_ ? "cancelled by the " + cancel_by_ + " before it was claimed: " + cancel_reason_
                                                                 : std::string{history_lost_reason}}});
+  co_await record_.commit();
+}
+
+/// Nothing is at the server, and now is no time to begin: the lab belongs to others until the window opens again.
+asio::awaitable<void> JobRunner::postpone() {
+  record_.note(event::claim_postponed, {{"claim_id", record_.story().claim_id}, {"reason", "its window has closed before the source granted it"}});
   co_await record_.commit();
 }
 

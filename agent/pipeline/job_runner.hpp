@@ -40,9 +40,13 @@ struct JobOptions {
   std::vector<std::string> secrets;      ///< Never to be seen in a log.
   log::CutPlan::Limits cuts;             ///< How often a running step's log is shown.
   std::chrono::milliseconds claim_pause = std::chrono::seconds{2};        ///< First pause after an uncertain claim; doubles to 5 min.
+  std::chrono::milliseconds credentials_pause = std::chrono::minutes{20};  ///< After a claim that met refused credentials.
   std::chrono::milliseconds retry_interval = std::chrono::seconds{60};    ///< First pause after a step's status 75; doubles.
   std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};    ///< After that a 75 is an error.
   std::function<void(const Error&)> degraded = [](const Error&) {};       ///< The journal cannot be written.
+  std::function<bool()> may_claim = [] { return true; };                  ///< The job's window is open.
+  /// The source does not accept our credentials; the claim is kept and tried again.
+  std::function<void(const Error&)> credentials_refused = [](const Error&) {};
   /// For crash tests: called with the name of each point between writing and acting.
   std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
 };
@@ -56,13 +60,19 @@ class JobRunner {
  public:
   JobRunner(JobPorts ports, JobOptions options, job::Story story);
 
-  /// Returns when the job has ended, or when the agent stops before it was claimed. Call it once.
+  /// Returns when the job has ended; or before it was claimed, when the agent stops or the window has closed. Call it
+  /// once.
   boost::asio::awaitable<void> run();
 
   /// Stops the running step (SIGTERM, grace, SIGKILL) and whatever else can be stopped; collect, release and cleanup
   /// still run. `by`: "server", "operator" or "agent". Only the first call counts, but an agent that stops while the
   /// claim is uncertain leaves the job to its next start. From within the loop only: asio's signals ask for that.
   void cancel(std::string by, std::string reason);
+
+  /// A claim that waits for its next try is tried now: its source answers again, or accepts us again.
+  void hurry_claim();
+  /// One more text that must never be seen in a log, from the next step on.
+  void add_secret(const std::string& secret) { options_.secrets.push_back(secret); }
 
   [[nodiscard]] const job::Story& story() const { return record_.story(); }
 
@@ -83,6 +93,7 @@ class JobRunner {
   boost::asio::awaitable<void> claimed(const Claimed& claimed);
   boost::asio::awaitable<void> claim_refused(std::string message);
   boost::asio::awaitable<void> withdraw();
+  boost::asio::awaitable<void> postpone();
   boost::asio::awaitable<void> settle_interrupted_steps();
   boost::asio::awaitable<void> forward_stages();
   boost::asio::awaitable<void> decide();
@@ -123,6 +134,7 @@ class JobRunner {
   bool cancel_wanted_ = false, cancel_noted_ = false;
   bool agent_stops_ = false;      ///< Whoever cancelled the job first.
   bool claiming_ = false;
+  bool claim_waits_ = false;      ///< For its next try.
   bool stopping_allowed_ = true;  ///< Not in collect, release and cleanup.
   std::string cancel_by_, cancel_reason_;
   boost::asio::cancellation_signal stop_;

@@ -50,8 +50,9 @@ struct FetchRequest {
 /// One line about what is being done, for the log of the download step.
 using Report = std::function<void(std::string_view line)>;
 
-/// Offers work: one configured instance of a control server. Errors of all calls: retry_later (network, 5xx), refused
-/// (credentials or permission: an alarm), malformed (an answer nobody can read, a wrong selection).
+/// Offers work: one configured instance of a control server. Errors of all calls: retry_later (network, 5xx), credentials
+/// (it does not accept who we are, or our clock: an alarm, and few tries), refused (permission, a topic that is not
+/// there), malformed (an answer nobody can read, a wrong selection).
 class Source {
  public:
   virtual ~Source() = default;
@@ -70,6 +71,9 @@ class Source {
 
   /// The job that an earlier claim() with this id made, completed if it was left half made; nothing if there is none.
   virtual boost::asio::awaitable<Result<std::optional<Claimed>>> find(const ClaimRequest& request) = 0;
+
+  /// After `credentials`: whether to ask again before the usual pause is over, for instance because they were replaced.
+  virtual boost::asio::awaitable<bool> is_worth_asking() { co_return false; }
 
   /// Whether somebody cancelled the job at the server.
   virtual boost::asio::awaitable<Result<Watched>> watch(const job::Claim& claim) = 0;

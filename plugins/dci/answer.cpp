@@ -198,7 +198,11 @@ std::optional<milliseconds> retry_after(const http::Headers& headers, Timestamp 
 }
 
 Error to_error(const Judged& judged) {
-  return {judged.meaning == Meaning::retry_later ? Fault::retry_later : Fault::refused, judged.message};
+  switch (judged.meaning) {
+    case Meaning::retry_later: return {Fault::retry_later, judged.message};
+    case Meaning::fix_credentials: return {Fault::credentials, judged.message};
+    default: return {Fault::refused, judged.message};
+  }
 }
 
 }  // namespace outpost::dci

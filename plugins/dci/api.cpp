@@ -3,6 +3,7 @@
 #include "agent/base/hash.hpp"
 #include "agent/base/ids.hpp"
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -41,6 +42,11 @@ std::string agent_name() { return std::string{"outpost/" OUTPOST_VERSION}.substr
 bool is_id(std::string_view text) { return is_uuid(text) && to_lower(text) == text; }
 
 Result<Api> Api::make(http::Client& client, const Clock& clock, Credentials credentials, std::string_view url) {
+  return make(client, clock, std::make_shared<Standing>(std::move(credentials), clock, Standing::Options{}), url);
+}
+
+Result<Api> Api::make(http::Client& client, const Clock& clock, std::shared_ptr<Standing> standing,
+                      std::string_view url) {
   std::string trimmed{trim(url)};
   while (trimmed.ends_with('/')) trimmed.pop_back();
   auto parsed = http::parse_url(trimmed);
@@ -48,7 +54,7 @@ Result<Api> Api::make(http::Client& client, const Clock& clock, Credentials cred
   if (trimmed.find_first_of("?#") != std::string::npos)
     return Error{Fault::malformed,
                  "the url of the control server: it has a query or fragment (example: https://api.distributed-ci.io)"};
-  return Api{client, clock, std::move(credentials), std::move(trimmed), std::move(*parsed)};
+  return Api{client, clock, std::move(standing), std::move(trimmed), std::move(*parsed)};
 }
 
 Expectation Api::expectation(const Call& call) const {
@@ -57,7 +63,7 @@ Expectation Api::expectation(const Call& call) const {
   expected.key = call.key;
   expected.rows = call.rows;
   expected.host = parsed_.host_header;
-  expected.client = credentials_.client;
+  expected.client = credentials().client;
   expected.sent_at = clock_->now();
   if (const auto* raw = std::get_if<Raw>(&call.body)) expected.size = http::size_of(raw->body);
   return expected;
@@ -87,7 +93,7 @@ Result<http::Request> Api::signed_request(Call call) const {
   }
   const std::string prefix = parsed_.target == "/" ? "" : parsed_.target;
   const ToSign to_sign{call.method, prefix + *target, parsed_.host_header, sha256};
-  Signature signature = sign(to_sign, credentials_, clock_->now());
+  Signature signature = sign(to_sign, credentials(), clock_->now());
   request.headers.set("X-DCI-Date", std::move(signature.date));
   request.headers.set("Authorization", std::move(signature.authorization));
   request.headers.set("User-Agent", agent_name());
@@ -96,6 +102,49 @@ Result<http::Request> Api::signed_request(Call call) const {
 }
 
 boost::asio::awaitable<Reply> Api::send(Call call) const {
+  const std::string what = call.method + ' ' + printable(call.path, 300);
+  const std::string endpoint = endpoint_of(call.method, call.path);
+  Reply reply;
+  if (const auto wait = standing_->held(endpoint); wait.count() > 0) {
+    reply.judged = {Meaning::retry_later,
+                    what + ": not sent, the server wants to be asked again in " + format_duration(wait), wait};
+    co_return reply;
+  }
+  const bool was_refused = standing_->refusal().has_value();
+  if (was_refused) {
+    co_await standing_->renew();
+    if (!standing_->is_due()) {
+      reply.judged = {Meaning::fix_credentials, *standing_->refusal(), {}};
+      co_return reply;
+    }
+    standing_->try_begins();
+  }
+  Call again = call;
+  reply = co_await send_once(std::move(call));
+  if (reply.judged.meaning == Meaning::fix_credentials && co_await standing_->renew()) {
+    standing_->try_begins();
+    reply = co_await send_once(std::move(again));
+  }
+  take_note(reply, endpoint, was_refused);
+  co_return reply;
+}
+
+/// What everybody else who asks this server should know.
+void Api::take_note(const Reply& reply, const std::string& endpoint, bool was_refused) const {
+  if (reply.judged.wait) standing_->hold(endpoint, *reply.judged.wait);
+  switch (reply.judged.meaning) {
+    case Meaning::fix_credentials: return standing_->refused(reply.judged.message);
+    case Meaning::ok:
+    case Meaning::gone:
+    case Meaning::duplicate: return standing_->accepted();
+    case Meaning::refused:
+    case Meaning::too_large:
+    case Meaning::retry_later: break;
+  }
+  if (was_refused) standing_->inconclusive();
+}
+
+boost::asio::awaitable<Reply> Api::send_once(Call call) const {
   const Expectation expected = expectation(call);
   auto request = signed_request(std::move(call));
   Reply reply;
@@ -109,7 +158,7 @@ boost::asio::awaitable<Reply> Api::send(Call call) const {
     reply.judged = judge(response.error(), expected);
     co_return reply;
   }
-  reply.answer = read_answer(std::move(*response), credentials_.secret);
+  reply.answer = read_answer(std::move(*response), credentials().secret);
   reply.judged = judge(reply.answer, expected);
   co_return reply;
 }

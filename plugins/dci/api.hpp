@@ -5,12 +5,13 @@
 #include "agent/http/client.hpp"
 #include "agent/http/url.hpp"
 #include "plugins/dci/answer.hpp"
-#include "plugins/dci/signing.hpp"
+#include "plugins/dci/standing.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/object.hpp>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -52,10 +53,14 @@ struct Reply {
 inline constexpr std::size_t page_size = 200;
 
 /// Speaks to one control server as one client. Every request is signed when it is sent, so a repeated one is never
-/// expired.
+/// expired. A request that makes no sense now is not sent: while the server refuses our credentials all but one in a
+/// while are answered with its last refusal, and what a Retry-After holds back with the rest of that time.
 class Api {
  public:
   /// malformed: `url` is not "http[s]://host[:port][/prefix]". Client and clock outlive the result.
+  static Result<Api> make(http::Client& client, const Clock& clock, std::shared_ptr<Standing> standing,
+                          std::string_view url);
+  /// The same with a standing of its own.
   static Result<Api> make(http::Client& client, const Clock& clock, Credentials credentials, std::string_view url);
 
   boost::asio::awaitable<Reply> send(Call call) const;
@@ -68,22 +73,26 @@ class Api {
   /// The request as it goes on the wire, signed now; for downloads, which somebody else sends.
   [[nodiscard]] Result<http::Request> signed_request(Call call) const;
 
-  [[nodiscard]] const Credentials& credentials() const { return credentials_; }
+  [[nodiscard]] const Credentials& credentials() const { return standing_->credentials(); }
+  [[nodiscard]] Standing& standing() const { return *standing_; }
   [[nodiscard]] const std::string& url() const { return url_; }  ///< Without a slash at its end.
   [[nodiscard]] const http::Url& parsed() const { return parsed_; }
   [[nodiscard]] Expectation expectation(const Call& call) const;
 
  private:
-  Api(http::Client& client, const Clock& clock, Credentials credentials, std::string url, http::Url parsed)
+  Api(http::Client& client, const Clock& clock, std::shared_ptr<Standing> standing, std::string url, http::Url parsed)
       : client_{&client},
         clock_{&clock},
-        credentials_{std::move(credentials)},
+        standing_{std::move(standing)},
         url_{std::move(url)},
         parsed_{std::move(parsed)} {}
 
+  boost::asio::awaitable<Reply> send_once(Call call) const;
+  void take_note(const Reply& reply, const std::string& endpoint, bool was_refused) const;
+
   http::Client* client_;
   const Clock* clock_;
-  Credentials credentials_;
+  std::shared_ptr<Standing> standing_;
   std::string url_;
   http::Url parsed_;
 };

@@ -4,8 +4,9 @@ namespace outpost::dci {
 namespace {
 
 Result<Api> api_of(const Server& server, http::Client& client, const Clock& clock) {
-  return Api::make(client, clock, server.credentials,
-                   server.url.empty() ? "https://api.distributed-ci.io" : server.url);
+  const std::string url = server.url.empty() ? "https://api.distributed-ci.io" : server.url;
+  return server.standing ? Api::make(client, clock, server.standing, url)
+                         : Api::make(client, clock, server.credentials, url);
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ namespace outpost::dci {
 struct Server {
   std::string url;  ///< DCI_CS_URL; empty: https://api.distributed-ci.io
   Credentials credentials;
+  /// Shared by source and reporter, so that what one learns the other knows; nullptr: each has one of its own.
+  std::shared_ptr<Standing> standing = nullptr;
 };
 
 /// Everything that is handed in by reference or pointer outlives the result. malformed: the url.

@@ -149,6 +149,11 @@ awaitable<Reply> DciSource::get_job(std::string id) {
   co_return co_await api_.send(std::move(call));
 }
 
+awaitable<bool> DciSource::is_worth_asking() {
+  co_await api_.standing().renew();
+  co_return api_.standing().is_due();
+}
+
 awaitable<Result<pipeline::Watched>> DciSource::watch(const job::Claim& claim) {
   if (!is_id(claim.external_ref))
     co_return Error{Fault::malformed, "\"" + printable(claim.external_ref, 60) + "\" is not a job's id"};

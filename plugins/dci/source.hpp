@@ -37,6 +37,7 @@ class DciSource final : public pipeline::Source {
                                                                          std::size_t depth) override;
   boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override;
   boost::asio::awaitable<Result<std::optional<pipeline::Claimed>>> find(const pipeline::ClaimRequest& request) override;
+  boost::asio::awaitable<bool> is_worth_asking() override;
   boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim& claim) override;
   boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest& request, pipeline::Report report) override;
 

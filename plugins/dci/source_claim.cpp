@@ -113,7 +113,7 @@ awaitable<Result<std::string>> DciSource::marked_job(std::string claim_id) {
     const auto tags = job::texts_at(one, "tags");
     const std::string id = job::text_at(one, "id");
     if (!is_id(id) || std::find(tags.begin(), tags.end(), tag) == tags.end() ||
-        job::text_at(one, "remoteci_id") != api_.credentials().id())
+        !api_.standing().is_ours(job::text_at(one, "remoteci_id")))
       return true;
     found = id;
     return false;

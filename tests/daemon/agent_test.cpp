@@ -291,6 +291,53 @@ TEST_CASE("a source that refuses us is an alarm until it does not, and nothing o
   CHECK(world.state(1) == "success");
 }
 
+TEST_CASE("a claim that meets refused credentials waits with an alarm until a poll is answered") {
+  AgentWorld world;
+  world.source.claim_failures = {Error{Fault::credentials, "the signature is wrong"}};
+  world.start();
+  world.until([&] { return world.alarmed("credentials:fake"); });
+  CHECK_THAT(world.alarms->active().at("credentials:fake").message, holds("waits to be claimed: the signature is wrong"));
+  CHECK(world.state(0) == "claiming");
+  world.poll();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "success");
+  CHECK_FALSE(world.alarmed("credentials:fake"));
+}
+
+TEST_CASE("a job that is not claimed before its window closes waits, and gives way to a newer one") {
+  AgentWorld world;
+  world.settings.jobs[0].windows = {*config::Window::parse("18:00-06:00 UTC")};
+  const auto evening = *parse_rfc3339("2026-11-26T19:00:00Z") - SystemClock{}.now();
+  const auto noon = evening + std::chrono::hours{17};
+  world.clock.moved = std::chrono::duration_cast<std::chrono::microseconds>(evening);
+  world.source.claim_failures = {Error{Fault::retry_later, "connection reset"}};
+  world.source.on_ask = [&] { world.clock.moved = std::chrono::duration_cast<std::chrono::microseconds>(noon); };
+  world.start();
+  world.until([&] { return world.count(event::claim_postponed) == 1; });
+  world.settle();
+  CHECK(world.state(0) == "waiting");
+  CHECK(world.agent->status()["slots"].at("busy") == 0);
+  world.start();  // It waits after a restart too, without asking anybody.
+  world.settle();
+  CHECK(world.state(0) == "waiting");
+  world.source.on_ask = nullptr;
+  SECTION("the window opens again") {
+    world.clock.moved += std::chrono::hours{7};
+    world.poll();
+    world.offer({"2", "1"});
+    world.poll();
+  }
+  SECTION("a newer component comes first") {
+    world.offer({"2", "1"});
+    world.poll();
+    CHECK(world.state(0) == "withdrawn");
+    world.clock.moved += std::chrono::hours{7};
+    world.offer({"3", "2", "1"});
+    world.poll();
+  }
+  world.until([&] { return world.count(event::job_ended) >= 1; });
+}
+
 TEST_CASE("answers that nobody can read are an alarm, silence is one after a while") {
   AgentWorld world;
   SECTION("malformed") {

@@ -25,6 +25,7 @@ class SharedSource final : public pipeline::Source {
   boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition, std::size_t depth) override { return server_.poll(definition, depth); }
   boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override { return server_.claim(request); }
   boost::asio::awaitable<Result<std::optional<pipeline::Claimed>>> find(const pipeline::ClaimRequest& request) override { return server_.find(request); }
+  boost::asio::awaitable<bool> is_worth_asking() override { return server_.is_worth_asking(); }
   boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim& claim) override { return server_.watch(claim); }
   boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest& request, pipeline::Report report) override {
     return server_.fetch(request, std::move(report));

@@ -32,6 +32,7 @@ class FakeSource final : public pipeline::Source {
   std::vector<pipeline::Candidates> offers;
   std::optional<Error> poll_failure;
   std::map<std::string, Error> poll_failures;  ///< By definition.
+  bool worth_asking = false;                   ///< Again, after refused credentials.
   unsigned polls = 0;
   std::size_t deepest_poll = 0;
   pipeline::Watched watched;
@@ -71,6 +72,7 @@ class FakeSource final : public pipeline::Source {
     if (!jobs.contains(request.claim_id)) co_return std::optional<pipeline::Claimed>{};
     co_return std::optional<pipeline::Claimed>{claimed(request)};
   }
+  boost::asio::awaitable<bool> is_worth_asking() override { co_return worth_asking; }
   boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim&) override { co_return watched; }
   boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest&, pipeline::Report report) override {
     ++fetches;

@@ -96,7 +96,7 @@ class FakeReporter final : public pipeline::Reporter {
     const auto executor = co_await boost::asio::this_coro::executor;
     co_await boost::asio::post(executor, boost::asio::use_awaitable);
     if (server_.down) co_return Error{Fault::retry_later, "connection refused"};
-    if (server_.refuses) co_return Error{Fault::refused, "401 for this remoteci"};
+    if (server_.refuses) co_return Error{Fault::credentials, "401 for this remoteci"};
     if (server_.count(item.key) == 0) co_return std::optional<std::string>{};
     co_return std::optional<std::string>{"remote-" + item.key};
   }

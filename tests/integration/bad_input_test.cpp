@@ -57,6 +57,18 @@ std::vector<Timestamp> polls(SampleLab& lab) {
   return moments;
 }
 
+/// The same for credentials that are refused: the agent must wait the configured 300 ms each time.
+void check_patience_with_credentials(SampleLab& lab, const std::string& words) {
+  lab.until("four polls", [&] { return polls(lab).size() >= 4; });
+  const auto moments = polls(lab);
+  for (std::size_t index = 1; index < 4; ++index) {
+    INFO("pause " << index);
+    CHECK(moments[index] - moments[index - 1] >= std::chrono::milliseconds{290});
+  }
+  CHECK(occurrences(lab.agent_log(), "warning: dci: ") == 1);
+  CHECK_THAT(lab.agent_log(), holds(words));
+}
+
 /// Waits for four polls: the agent must wait longer after each, and have said once what is wrong.
 void check_patience(SampleLab& lab, const std::string& words) {
   lab.until("four polls", [&] { return polls(lab).size() >= 4; });
@@ -155,23 +167,39 @@ TEST_CASE("A host that does not exist is told as such", "[bad]") {
 TEST_CASE("A wrong secret is an alarm that says where to look", "[bad]") {
   SampleLab lab;
   lab.secret = std::string(64, 'x');
-  lab.configure();
+  lab.configure("", "", "credentials_retry: 300ms");
   lab.start_agent();
   CHECK_THAT(polling_error(lab), holds("400") && holds("is the API secret of remoteci/" + lab.remoteci + " right"));
   const auto alarms = lab.status().at("alarms").as_array();
   REQUIRE(alarms.size() == 1);
   CHECK(alarms[0].at("kind").as_string() == "credentials");
   CHECK(lab.agent_log().find(lab.secret) == std::string::npos);
-  check_patience(lab, "is the API secret of");
+  check_patience_with_credentials(lab, "is the API secret of");
+}
+
+TEST_CASE("A wrong secret that is replaced by the right one is noticed without a restart", "[bad]") {
+  SampleLab lab;
+  const std::string right = std::exchange(lab.secret, std::string(64, 'x'));
+  lab.configure("", "", "credentials_retry: 24h");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  polling_error(lab);
+  CHECK(polls(lab).size() == 1);
+  lab.secret = right;
+  lab.configure("", "", "credentials_retry: 24h");
+  lab.finished_job();
+  CHECK(lab.status().at("alarms").as_array().empty());
+  CHECK_THAT(lab.agent_log(), holds("the credentials were replaced"));
 }
 
 TEST_CASE("Clocks that are too far apart are told with both times", "[bad]") {
   SampleLab lab{{.server = {"--clock-offset", "1200"}}};
+  lab.configure("", "", "credentials_retry: 300ms");
   lab.start_agent();
   const std::string error = polling_error(lab);
   CHECK_THAT(error, holds("this machine's clock says 20") && holds("the server's ") && holds(" GMT: ") &&
                         holds("apart") && holds("set the clock"));
-  check_patience(lab, "set the clock");
+  check_patience_with_credentials(lab, "set the clock");
 }
 
 TEST_CASE("A topic that the server does not have is told with the one that may be meant", "[bad]") {
@@ -487,18 +515,15 @@ TEST_CASE("Credentials that are refused in the middle of a job are an alarm: not
 
   const std::string refusal =
       R"("status": 401, "json": {"message": "RemoteCI identity does not exists.", "payload": {}, "status_code": 401}})";
-  bool replaced = false, restarted = true;
-  SECTION("because the secret was replaced at the server") {
-    lab.renew_secret();
-    replaced = true;
-  }
+  bool restarted = false;
+  SECTION("because the secret was replaced at the server") { lab.renew_secret(); }
   SECTION("because the server no longer knows us") {
     lab.set_faults(R"([{"method": "POST", "path": "/api/v1/*", )" + refusal + "]");
+    restarted = true;
   }
   SECTION("for a while, which polling notices first") {
     lab.set_faults(R"([{"method": "POST", "path": "/api/v1/*", )" + refusal +
                    R"(, {"method": "GET", "path": "/api/v1/topics/*", )" + refusal + "]");
-    restarted = false;
   }
   const auto asked_before = lab.requests().size();
   write_file(go, "");
@@ -526,11 +551,11 @@ TEST_CASE("Credentials that are refused in the middle of a job are an alarm: not
   CHECK(refused <= 5);  // As many as were on their way at once, and one to see whether it is still so.
 
   if (restarted) lab.stop_agent(SIGKILL);  // Stopping it in good order would wait for the delivery.
-  if (replaced) lab.configure();
-  if (!restarted)
-    lab.until("polling to be refused too", [&] { return lab.agent_log().find("warning: dci: ") != std::string::npos; });
   lab.set_faults("[]");
-  if (restarted) lab.start_agent();
+  if (restarted)
+    lab.start_agent();
+  else
+    lab.configure();  // The credentials are replaced: the running agent takes them over.
   lab.finished_job();
   CHECK(lab.states(id) == good_way);
   CHECK(lab.log_of(id, "install/acme/install") == "installed\n");

@@ -171,6 +171,61 @@ TEST_CASE("a refused claim ends the job, and the reason is kept") {
   CHECK(world.steps.ran.empty());
 }
 
+TEST_CASE("a claim that meets refused credentials is kept, and made once they are accepted") {
+  RunnerWorld world;
+  unsigned told = 0;
+  world.claim_credentials_refused = [&](const Error& error) {
+    CHECK(error.message == "the signature is wrong");
+    // Its regular try is twenty minutes away.
+    if (++told == 1) boost::asio::post(world.loop, [&] { world.runner->hurry_claim(); });
+    if (told == 2) boost::asio::post(world.loop, [&] { world.runner->cancel("operator", "not needed"); });
+  };
+  world.source.claim_failures = {Error{Fault::credentials, "the signature is wrong"}};
+  SECTION("they are") {
+    CHECK(world.run().describe() == "success");
+    CHECK(told == 1);
+    CHECK(world.source.finds == 1);
+    CHECK(world.source.jobs.size() == 1);
+  }
+  SECTION("they are not, and somebody gives up") {
+    world.source.find_failures = {Error{Fault::credentials, "the signature is wrong"}};
+    CHECK(world.run().describe() == "withdrawn");
+    CHECK(told == 2);
+    CHECK(world.source.jobs.empty());
+  }
+  CHECK(world.count(event::claim_refused) == 0);
+}
+
+TEST_CASE("a claim that is not granted before its window closes waits for the next one") {
+  RunnerWorld world;
+  bool open = true;
+  world.may_claim = [&] { return open; };
+  world.source.claim_failures = {Error{Fault::retry_later, "connection reset"}};
+  world.source.on_ask = [&] { open = false; };
+  SECTION("there is no job at the server") {
+    const auto left = world.run();
+    CHECK_FALSE(left.ended);
+    CHECK(left.describe() == "waiting");
+    CHECK(world.source.claims == 1);
+    CHECK(world.source.jobs.empty());
+    world.source.on_ask = nullptr;
+    open = true;
+    CHECK(world.run().describe() == "success");
+    CHECK(world.source.jobs.size() == 1);
+    CHECK(world.source.jobs.contains(left.claim_id));
+  }
+  SECTION("there is one") {
+    world.source.failed_claim_happened = true;
+    CHECK(world.run().describe() == "success");
+    CHECK(world.count(event::claim_postponed) == 0);
+  }
+  SECTION("it is not known yet") {
+    world.source.find_failures.assign(3, Error{Fault::retry_later, "x"});
+    CHECK(world.run().describe() == "waiting");
+    CHECK(world.source.finds == 4);
+  }
+}
+
 TEST_CASE("status 75 runs a step again later, until its deadline") {
   RunnerWorld world;
   world.steps.endings["acquire.acme"] = {{Kind::exited, 75, {}}, {Kind::exited, 75, {}}, {Kind::exited, 0, {}}};

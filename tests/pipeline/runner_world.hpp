@@ -50,6 +50,8 @@ struct RunnerWorld {
     options.retry_deadline = retry_deadline;
     options.degraded = [this](const Error&) { ++degraded; };
     options.checkpoint = checkpoint;
+    options.credentials_refused = claim_credentials_refused;
+    options.may_claim = may_claim;
     return options;
   }
 
@@ -79,6 +81,8 @@ struct RunnerWorld {
   SystemClock clock;
   std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};
   std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
+  std::function<void(const Error&)> claim_credentials_refused = [](const Error&) {};
+  std::function<bool()> may_claim = [] { return true; };
   pipeline::JobRunner* runner = nullptr;
   unsigned degraded = 0;
 };

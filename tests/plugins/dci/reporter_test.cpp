@@ -152,12 +152,14 @@ TEST_CASE("trap: a bad signature keeps the item, a 5xx or a page is tried again,
   };
   as<FixCredentials>(f.send(f.state("new")));
   as<FixCredentials>(f.send(f.file(kind::artifact, "a", "content")));
+  f.clock.time += std::chrono::minutes{20};
   f.server.before = [](const Seen&) {
     auto busy = page(503);
     busy.headers.set("Retry-After", "17");
     return std::optional<Result<http::Response>>{busy};
   };
   CHECK(as<RetryAfter>(f.send(f.state("new"))).wait == std::chrono::seconds{17});
+  f.clock.time += std::chrono::seconds{17};
   f.server.before = [](const Seen&) { return std::optional<Result<http::Response>>{page(200, "Hotel")}; };
   as<RetryAfter>(f.send(f.state("new")));
   f.server.before = [](const Seen&) {

@@ -338,7 +338,7 @@ TEST_CASE("a clock that is off by more than 15 minutes is told with both times")
   Lab lab{std::chrono::minutes{40}};
   const auto polled = lab.await(lab.source->poll(lab.definition, 1));
   REQUIRE_FALSE(polled);
-  CHECK(polled.error().fault == Fault::refused);
+  CHECK(polled.error().fault == Fault::credentials);
   CHECK(polled.error().message.find(" apart, and a signature is valid for 15 min") != std::string::npos);
   CHECK(polled.error().message.find("set the clock") != std::string::npos);
 }

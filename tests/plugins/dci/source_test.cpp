@@ -178,7 +178,8 @@ TEST_CASE("a server that is down, a portal and wrong credentials are told apart"
   f.server.before = [](const Seen&) {
     return std::optional<Result<http::Response>>{refusal(401, "identity does not exists.")};
   };
-  CHECK(f.poll().error().fault == Fault::refused);
+  CHECK(f.poll().error().fault == Fault::credentials);
+  f.clock.time += std::chrono::minutes{20};
   f.server.before = [](const Seen&) {
     return std::optional<Result<http::Response>>{test::answer(200, {{"topics", {{"x", 1}}}})};
   };
