@@ -3,6 +3,7 @@
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "agent/files/durable_file.hpp"
 #include "agent/files/redirect.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/job/event.hpp"
@@ -24,6 +25,7 @@ using boost::asio::awaitable;
 constexpr unsigned list_attempts = 4;
 constexpr std::size_t list_limit = 256 * 1024 * 1024;  // A compose has some 100 000 files of 200 bytes each.
 constexpr std::chrono::seconds between_lines{10};
+constexpr std::string_view images_list = "images_list.yaml";
 
 std::string base_path(const std::string& component) { return "/api/v1/components/" + component + "/files"; }
 
@@ -154,24 +156,53 @@ awaitable<Result<http::Response>> ComponentFiles::get(std::string path) {
   }
 }
 
-awaitable<Result<ComponentFiles::Listed>> ComponentFiles::list_of(std::string component) {
-  Listed listed;
-  std::string path = base_path(component) + "/dci_files_list.json";
+/// A list that a component may have beside its files; nothing when it has not.
+awaitable<Result<std::optional<std::string>>> ComponentFiles::read_list(std::string component, std::string_view name) {
+  std::string path = base_path(component) + '/' + std::string{name};
   auto response = co_await get(std::move(path));
   if (!response) co_return response.error();
+  const std::string where = std::string{name} + ": ";
   // Object stores say 404, or 403 to those who may not list, for what is not there; the control server does not check.
-  if (response->status == 404 || response->status == 403) co_return listed;
+  if (response->status == 404 || response->status == 403) co_return std::optional<std::string>{};
   if (response->status != 200)
-    co_return Error{Fault::refused,
-                    "dci_files_list.json: the object store answers " + std::to_string(response->status)};
+    co_return Error{Fault::refused, where + "the object store answers " + std::to_string(response->status)};
   if (trim(std::string_view{response->body}.substr(0, 64)).starts_with('<'))
     co_return Error{Fault::retry_later,
-                    "dci_files_list.json: a page came instead of the list; is there a portal or proxy in between?"};
-  auto list = parse_file_list(response->body);
+                    where + "a page came instead of the list; is there a portal or proxy in between?"};
+  co_return std::optional{std::move(response->body)};
+}
+
+awaitable<Result<ComponentFiles::Listed>> ComponentFiles::list_of(std::string component) {
+  Listed listed;
+  auto text = co_await read_list(std::move(component), "dci_files_list.json");
+  if (!text) co_return text.error();
+  if (!*text) co_return listed;
+  auto list = parse_file_list(**text);
   if (!list) co_return list.error();
   listed.list = std::move(*list);
   listed.found = true;
   co_return listed;
+}
+
+/// The container images that belong to the component. They are in registries, which need logins of the site's own, so
+/// the list is left for hooks.
+awaitable<Result<void>> ComponentFiles::bring_images_list(std::string component, std::filesystem::path root,
+                                                          const FileList& list, pipeline::Report report) {
+  const auto is_it = [](const ListedFile& file) { return file.path == images_list; };
+  if (std::any_of(list.files.begin(), list.files.end(), is_it)) co_return Result<void>{};
+  auto text = co_await read_list(std::move(component), images_list);
+  if (!text) co_return text.error();
+  if (!*text) co_return Result<void>{};
+  const std::string size = format_size((*text)->size());
+  auto write = [root, content = std::move(**text)]() -> Result<void> {
+    auto path = files::prepare_inside(root, std::string{images_list});
+    if (!path) return path.error();
+    return files::write_durably(*path, content);
+  };
+  auto written = co_await workers_.run(std::move(write));
+  if (!written) co_return std::move(written).error().in(std::string{images_list});
+  report(std::string{images_list} + ": " + size + "; mirroring its images is up to hooks");
+  co_return Result<void>{};
 }
 
 /// The older way: files that a feeder uploaded to the control server, each under an id.
@@ -244,6 +275,13 @@ awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::fil
     report(name + ": complete, " + format_size(progress.bytes) + " downloaded, " +
            format_size(progress.kept + progress.resumed) + " were there already, " + format_size(progress.cached) +
            " from the cache");
+  if (listed->found) {
+    id = component.id;
+    std::filesystem::path root = directory;
+    pipeline::Report same = report;
+    auto brought = co_await bring_images_list(std::move(id), std::move(root), list, std::move(same));
+    if (!brought) co_return std::move(brought).error().in(name);
+  }
   if (unpack) {
     auto unpacked = co_await unpack_all(directory, list.files, report);
     if (!unpacked) co_return std::move(unpacked).error().in(name);
@@ -260,6 +298,16 @@ awaitable<void> ComponentFiles::download_some(const std::string& component, cons
     auto brought = co_await bring(std::move(id), std::move(root), std::move(file), progress);
     if (!brought && !progress.failed) progress.failed = brought.error();
   }
+}
+
+/// What the server told one download to wait, the others wait too; the job's own time limits that.
+awaitable<Result<http::Request>> ComponentFiles::open(Call call) {
+  const std::string endpoint = endpoint_of(call.method, call.path);
+  for (auto wait = api_.standing().held(endpoint); wait.count() > 0; wait = api_.standing().held(endpoint)) {
+    boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, wait};
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+  co_return api_.signed_request(std::move(call));
 }
 
 awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesystem::path root, ListedFile file,
@@ -286,12 +334,12 @@ awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesy
   }
   Call call{.path = base_path(component) + '/' + file.source};
   files::DownloadRequest request;
-  request.open = [this, call]() -> awaitable<Result<http::Request>> {
-    Call once = call;
-    co_return api_.signed_request(std::move(once));  // Signed for each attempt: signatures and redirects expire.
-  };
+  // Signed for each attempt: signatures and redirects expire.
+  request.open = [this, call] { return open(call); };
   request.classify = [this, call](const http::Response& response) {
-    return to_error(judge(read_answer(response, api_.credentials().secret), api_.expectation(call)));
+    const Judged judged = judge(read_answer(response, api_.credentials().secret), api_.expectation(call));
+    if (judged.wait) api_.standing().hold(endpoint_of(call.method, call.path), *judged.wait);
+    return to_error(judged);
   };
   request.target = target;
   request.expected_size = file.size;

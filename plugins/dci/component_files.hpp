@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace outpost::dci {
@@ -23,8 +24,8 @@ struct FetchLimits {
 };
 
 /// Brings the files of a component into its directory: those that its dci_files_list.json names, by way of the object
-/// store, or where it has none those that a feeder put at the control server itself. Nothing is written outside the
-/// directory, whatever the lists say.
+/// store, with its images_list.yaml; or where it has none those that a feeder put at the control server itself. Nothing
+/// is written outside the directory, whatever the lists say.
 class ComponentFiles {
  public:
   /// All outlive it; `cache` may be nullptr.
@@ -49,10 +50,14 @@ class ComponentFiles {
     bool found = false;  ///< There was a dci_files_list.json.
   };
 
+  boost::asio::awaitable<Result<std::optional<std::string>>> read_list(std::string component, std::string_view name);
+  boost::asio::awaitable<Result<void>> bring_images_list(std::string component, std::filesystem::path root,
+                                                         const FileList& list, pipeline::Report report);
   boost::asio::awaitable<Result<Listed>> list_of(std::string component);
   boost::asio::awaitable<Result<FileList>> uploaded_files(std::string component);
   boost::asio::awaitable<Result<http::Response>> get(std::string path);
   boost::asio::awaitable<Result<http::Response>> get_once(std::string path);
+  boost::asio::awaitable<Result<http::Request>> open(Call call);
   boost::asio::awaitable<void> download_some(const std::string& component, const std::filesystem::path& directory,
                                              const std::vector<ListedFile>& files, Progress& progress);
   boost::asio::awaitable<Result<void>> bring(std::string component, std::filesystem::path root, ListedFile file,

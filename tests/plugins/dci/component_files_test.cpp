@@ -167,11 +167,25 @@ TEST_CASE("a second call goes on with what the first left, and repairs what was 
   REQUIRE(f.fetch());
   const auto before = f.requests_to_store();
   REQUIRE(f.fetch());
-  CHECK(f.requests_to_store() == before + 1);  // The list only.
+  CHECK(f.requests_to_store() == before + 2);  // The lists only.
   outpost::test::write_file(f.root / "a", "CONTENT OF A");
   REQUIRE(f.fetch());
   CHECK(read_file(f.root / "a") == "content of a");
-  CHECK(f.requests_to_store() == before + 3);
+  CHECK(f.requests_to_store() == before + 5);
+}
+
+TEST_CASE("the list of container images is brought for hooks, when there is one") {
+  Fixture f;
+  f.add("", "a", "content");
+  REQUIRE(f.fetch());
+  CHECK_FALSE(fs::exists(f.root / "images_list.yaml"));
+  const std::string images = "- quay.io/acme/storage:1.0\n";
+  f.objects["images_list.yaml"] = images;
+  REQUIRE(f.fetch());
+  CHECK(read_file(f.root / "images_list.yaml") == images);
+  CHECK(f.lines.back() == "images_list.yaml: 27 bytes; mirroring its images is up to hooks");
+  f.objects["images_list.yaml"] = "<html>a portal</html>";
+  CHECK(problem(f.fetch()).find("images_list.yaml: a page came instead") != std::string::npos);
 }
 
 TEST_CASE("a checksum that does not fit is an error that names both") {
@@ -294,7 +308,7 @@ TEST_CASE("files come from the cache when it has them") {
   fs::remove_all(f.root);
   REQUIRE(f.fetch());
   CHECK(read_file(f.root / "a") == "content of a");
-  CHECK(f.requests_to_store() == before + 1);
+  CHECK(f.requests_to_store() == before + 2);  // The lists.
 }
 
 TEST_CASE("what goes wrong with the list is told apart") {
