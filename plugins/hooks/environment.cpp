@@ -90,7 +90,7 @@ void put_directories(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "OUTPOST_ARTIFACTS", directory.artifacts(request.step_id).native());
   put(variables, "OUTPOST_RESULTS", directory.results(request.step_id).native());
   put_if(variables, "OUTPOST_SECRETS", inputs.secrets.native());
-  put(variables, "HOME", (directory.temporary(request.step_id) / "home").native());
+  put(variables, "HOME", directory.home(request.step_id).native());
   put(variables, "TMPDIR", directory.temporary(request.step_id).native());
 }
 

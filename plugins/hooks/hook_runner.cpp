@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
+#include "plugins/hooks/step_directories.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -24,17 +25,6 @@ StepEnding ending_of(const process::Ending& ending) {
   if (std::holds_alternative<process::TimedOut>(ending)) return {StepEnding::Kind::timed_out, 0, {}};
   if (std::holds_alternative<process::Cancelled>(ending)) return {StepEnding::Kind::cancelled, 0, {}};
   return {StepEnding::Kind::lost, 0, std::get<process::Lost>(ending).why};
-}
-
-Result<void> make_step_directories(const pipeline::StepRequest& request) {
-  const auto& directory = request.directory;
-  for (const auto& path : {directory.workspace(), directory.state(request.step.plugin), directory.shared(), directory.artifacts(request.step_id),
-                           directory.results(request.step_id), directory.temporary(request.step_id) / "home"}) {
-    std::error_code error;
-    fs::create_directories(path, error);
-    if (error) return errno_error("cannot create", path.native(), error.value());
-  }
-  return {};
 }
 
 Result<void> write_secret(const fs::path& path, const std::string& value) {

@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <sys/stat.h>
+
 using namespace outpost;
 using outpost::test::TemporaryDirectory;
 using outpost::test::write_file;
@@ -27,13 +29,13 @@ struct Lab {
     if (executable) fs::permissions(path, fs::perms::owner_all);
   }
 
-  pipeline::StepOutcome run(job::Stage stage) {
+  pipeline::StepOutcome run(job::Stage stage, const std::string& step_id = "step") {
     hooks::HookRunner runner{commands, clock, {.plugin_directories = {plugins.path}, .secrets_directory = jobs.path / "secrets", .secrets = secrets}};
     auto steps = runner.steps(story.job.definition, stage);
     REQUIRE(steps);
     REQUIRE(steps->size() == 1);
     output.clear();
-    return test::await(runner.run({.step = steps->front(), .step_id = "step", .attempt = 1, .reason = "normal", .story = story,
+    return test::await(runner.run({.step = steps->front(), .step_id = step_id, .attempt = 1, .reason = "normal", .story = story,
                                    .directory = directory, .component_paths = {}, .timeout = std::chrono::minutes{5}, .grace = std::chrono::seconds{1}},
                                   [this](std::string_view text) { output += text; }));
   }
@@ -57,6 +59,54 @@ TEST_CASE("a hook runs in the workspace, with its directories made") {
   const auto outcome = lab.run(job::Stage::install);
   CHECK(describe(outcome.ending) == "exited with status 0");
   CHECK(lab.output == "0007\nout\nerr\n");
+}
+
+TEST_CASE("a step gets the directories of the one before it only when that has left nothing") {
+  Lab lab;
+  lab.story.steps.push_back({.id = "first", .ended = true});
+  lab.story.steps.push_back({.id = "second"});
+  const auto inode = [&](const std::string& step) {
+    struct stat status{};
+    return ::stat(lab.directory.step(step).c_str(), &status) == 0 ? status.st_ino : 0;
+  };
+  const std::string check = "#!/bin/sh\nfor d in \"$OUTPOST_ARTIFACTS\" \"$OUTPOST_RESULTS\" \"$HOME\"; do "
+                            "[ -d \"$d\" ] && [ -z \"$(ls -A \"$d\")\" ] || exit 1; done\n"
+                            "[ \"$(ls -A \"$TMPDIR\")\" = home ] || exit 2\n";
+  lab.hook("install", check);
+
+  SECTION("nothing") {
+    REQUIRE(lab.run(job::Stage::install, "first").ending.code == 0);
+    const auto first = inode("first");
+    CHECK(lab.run(job::Stage::install, "second").ending.code == 0);
+    CHECK(inode("second") == first);
+    CHECK(inode("first") == 0);
+  }
+  SECTION("something, or its end is not in the journal") {
+    SECTION("an artifact") { lab.hook("acquire", "#!/bin/sh\ntouch \"$OUTPOST_ARTIFACTS/dump\"\n"); }
+    SECTION("a result in a folder") { lab.hook("acquire", "#!/bin/sh\nmkdir \"$OUTPOST_RESULTS/unit\"\n"); }
+    SECTION("a temporary file") { lab.hook("acquire", "#!/bin/sh\ntouch \"$TMPDIR/.x\"\n"); }
+    SECTION("a file at home") { lab.hook("acquire", "#!/bin/sh\ntouch \"$HOME/.x\"\n"); }
+    SECTION("another mode") { lab.hook("acquire", "#!/bin/sh\nchmod 777 \"$TMPDIR\"\n"); }
+    SECTION("a link in the place of a directory") {
+      lab.hook("acquire", "#!/bin/sh\nrmdir \"$HOME\" && ln -s / \"$HOME\"\n");
+    }
+    SECTION("no end") {
+      lab.hook("acquire", "#!/bin/sh\n");
+      lab.story.steps.front().ended = false;
+    }
+    REQUIRE(lab.run(job::Stage::acquire, "first").ending.code == 0);
+    const auto first = inode("first");
+    CHECK(lab.run(job::Stage::install, "second").ending.code == 0);
+    CHECK(inode("first") == first);
+    CHECK(inode("second") != first);
+  }
+}
+
+TEST_CASE("directories that a hook has removed are there for the next one") {
+  Lab lab;
+  lab.hook("install", "#!/bin/sh\nrm -r \"$OUTPOST_WORKSPACE\" \"$OUTPOST_SHARED\" \"${OUTPOST_STATE%/*}\"\n");
+  REQUIRE(lab.run(job::Stage::install).ending.code == 0);
+  CHECK(lab.run(job::Stage::install).ending.code == 0);
 }
 
 TEST_CASE("an exit status and a signal are told apart") {
