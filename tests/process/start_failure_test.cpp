@@ -91,10 +91,57 @@ TEST_CASE("arguments that no program can be given are refused") {
 TEST_CASE("a guardian that is missing or something else is an error of ours, not of the program") {
   const Mark mark;
   LocalCommandRunner missing{"/no/such/guardian"};
-  const auto none = run(shell("exit 0", mark), {}, missing);
+  const auto none = run(shell("exit 0", mark), {}, std::move(missing));
   REQUIRE(!none.finished);
   CHECK(none.finished.error().message ==
         "/bin/sh: cannot be started: its guardian /no/such/guardian: No such file or directory");
   const auto other = run(shell("exit 0", mark), {}, LocalCommandRunner{"/bin/ls"});
   CHECK(as<Lost>(other));
+}
+
+TEST_CASE("the guardian's program is needed only once") {
+  const outpost::test::TemporaryDirectory directory;
+  const auto program = directory.path / "outpost-guardian";
+  std::filesystem::copy_file(OUTPOST_GUARDIAN, program);
+  boost::asio::io_context loop;
+  LocalCommandRunner runner{program};
+  const Mark mark;
+  const auto status = [&] {
+    const auto finished = outpost::test::await(loop, runner.run(shell("exit 5", mark), [](std::string_view) {}));
+    REQUIRE(finished);
+    REQUIRE(std::holds_alternative<Exited>(finished->ending));
+    return std::get<Exited>(finished->ending).status;
+  };
+  CHECK(status() == 5);
+  std::filesystem::remove(program);
+  CHECK(status() == 5);
+}
+
+TEST_CASE("commands run although somebody kills the server of their guardians") {
+  boost::asio::io_context loop;
+  auto runner = local_runner();
+  const Mark mark;
+  std::set<pid_t> before;
+  const auto children = [] {
+    std::set<pid_t> found;
+    std::ifstream file{"/proc/self/task/" + std::to_string(::getpid()) + "/children"};
+    for (pid_t pid = 0; file >> pid;) found.insert(pid);
+    return found;
+  };
+  before = children();
+  const auto run_one = [&] {
+    return outpost::test::await(loop, runner.run(shell("exit 0", mark), [](std::string_view) {}));
+  };
+  REQUIRE(run_one());
+  auto servers = children();
+  for (const pid_t other : before) servers.erase(other);
+  REQUIRE(servers.size() == 1);
+  // It is dead when its zombie can be seen; nobody but the runner may take that away.
+  siginfo_t dead;
+  ::kill(*servers.begin(), SIGKILL);
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(*servers.begin()), &dead, WEXITED | WNOWAIT) == 0);
+  const auto finished = run_one();
+  REQUIRE(finished);
+  CHECK(std::holds_alternative<Exited>(finished->ending));
+  CHECK(::kill(*servers.begin(), 0) == -1);
 }

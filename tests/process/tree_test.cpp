@@ -188,8 +188,8 @@ TEST_CASE("when the agent is killed everything it ran ends") {
 
 TEST_CASE("destroying the loop ends the command that was running") {
   const Mark mark;
-  auto runner = local_runner();
   {
+    auto runner = local_runner();
     boost::asio::io_context loop;
     bool ready = false;
     const OutputSink sink = [&](std::string_view) { ready = true; };

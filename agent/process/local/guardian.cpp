@@ -252,13 +252,61 @@ class Guardian {
   Clock::time_point last_change_{};
 };
 
+/// The descriptors of a message; false when there are not three.
+bool take_descriptors(const msghdr& message, int (&descriptors)[3]) {
+  const cmsghdr* head = CMSG_FIRSTHDR(&message);
+  if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof descriptors)) return false;
+  std::memcpy(descriptors, CMSG_DATA(head), sizeof descriptors);
+  return true;
+}
+
+/// The descriptors of the next guardian; ends the program when the runner is gone.
+void await_order(int (&descriptors)[3]) {
+  guardian::Started order;
+  iovec bytes{&order, sizeof order};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof descriptors)];
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  const auto size = ::recvmsg(request_file, &message, MSG_CMSG_CLOEXEC);
+  if (size == sizeof order && order.magic == guardian::magic && take_descriptors(message, descriptors)) return;
+  ::_exit(size == 0 ? 0 : 64);
+}
+
+/// Forks a guardian for each message. Returns in the guardians only.
+void serve() {
+  ::setpgid(0, 0);
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  const guardian::Started ready;
+  ::send(request_file, &ready, sizeof ready, MSG_NOSIGNAL);
+  for (;;) {
+    int descriptors[3];
+    await_order(descriptors);
+    // Not fork(): the guardian shall be a child of the runner, which waits for it and inherits what it leaves.
+    const auto forked = ::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+    guardian::Started started;
+    started.pid = forked < 0 ? -errno : ::getpid();
+    if (forked <= 0) ::send(descriptors[control], &started, sizeof started, MSG_NOSIGNAL);
+    if (forked == 0) {
+      for (int number = 0; number < 3; ++number) ::dup2(descriptors[number], number);
+      return close_other_descriptors();
+    }
+    for (const int descriptor : descriptors) ::close(descriptor);
+  }
+}
+
 }  // namespace
 
-int main() {
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+int main(int count, char** arguments) {
   ::prctl(PR_SET_DUMPABLE, 0);  // The command may be the same user; it shall not trace us or open our descriptors.
-  ::setpgid(0, 0);              // What a terminal sends to the agent's group is the agent's business.
   close_other_descriptors();
+  if (count == 2 && std::strcmp(arguments[1], guardian::serve) == 0) serve();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::setpgid(0, 0);  // What a terminal sends to the agent's group is the agent's business.
   Request request;
   if (!request.read()) {
     constexpr char usage[] = "outpost-guardian is started by outpostd; it is of no use by itself\n";

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 /// What the runner and the guardian of one command tell each other. Both are built together and installed together;
-/// the magic only catches a mix-up. The guardian is started with three descriptors:
+/// the magic only catches a mix-up. A guardian begins with three descriptors:
 ///
 ///   0  a memory file: a Request, then NUL-terminated strings: program, directory, arguments, environment
 ///   1  the write end of the output pipe; it becomes the command's stdout and stderr
@@ -12,15 +12,28 @@
 ///   end
 ///      of file tells each side that the other one is gone. It is the guardian's stderr too, so that whatever keeps
 ///      the guardian itself from starting (a dynamic linker, a sanitizer) arrives as a message that is no Report.
+///
+/// Starting a program costs more than all else that a guardian does. So it is usually forked by one that is there
+/// already, `outpost-guardian --serve`: that has a socket (SOCK_SEQPACKET) as descriptor 0, and each message on it
+/// carries the three descriptors of one guardian. The guardian is a child of the runner all the same (CLONE_PARENT),
+/// and before all else says Started on its control socket.
 namespace outpost::process::guardian {
 
-inline constexpr std::uint32_t magic = 0x6f757431;
+inline constexpr std::uint32_t magic = 0x6f757432;
+inline constexpr char serve[] = "--serve";
 
 struct Request {
   std::uint32_t magic = guardian::magic;
   std::uint32_t grace_ms = 0;  ///< From SIGTERM to SIGKILL, whoever asks for the stop.
   std::uint32_t arguments = 0;
   std::uint32_t environment = 0;
+};
+
+/// The first message of a guardian that was forked by a server, or the server's own when it could not fork. With `pid`
+/// 0 also the server's first message, and each order to it.
+struct Started {
+  std::uint32_t magic = guardian::magic;
+  std::int32_t pid = 0;  ///< Or -errno.
 };
 
 /// SIGTERM to everything now, SIGKILL after the grace.

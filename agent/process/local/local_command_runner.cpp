@@ -177,13 +177,18 @@ asio::awaitable<void> drain(SupervisedStep& step, OutputSink& sink, const bool& 
 
 }  // namespace
 
+LocalCommandRunner::LocalCommandRunner(fs::path guardian, milliseconds patience)
+    : guardians_{std::make_unique<GuardianServer>(std::move(guardian))}, patience_{patience} {}
+LocalCommandRunner::LocalCommandRunner(LocalCommandRunner&&) noexcept = default;
+LocalCommandRunner::~LocalCommandRunner() = default;
+
 asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, OutputSink sink) {
   co_await asio::this_coro::throw_if_cancelled(false);
   if (is_cancelled(co_await asio::this_coro::cancellation_state)) co_return Finished{Cancelled{}, 0};
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
   if (has_crlf_shebang(command.program)) co_return crlf_error(command.program);
   const auto executor = co_await asio::this_coro::executor;
-  auto started = SupervisedStep::start(executor, guardian_, command);
+  auto started = SupervisedStep::start(executor, *guardians_, command);
   if (!started) co_return started.error();
   const auto step = std::move(*started);
   bool ended = false;

@@ -3,8 +3,11 @@
 #include "agent/process/command_runner.hpp"
 
 #include <filesystem>
+#include <memory>
 
 namespace outpost::process {
+
+class GuardianServer;
 
 /// Runs each command below a guardian of its own (a small program, see guardian_protocol.hpp), so that the whole
 /// process tree ends with the command, and also when this program dies.
@@ -19,19 +22,22 @@ namespace outpost::process {
 ///   everything below it is killed here, which needs become_subreaper().
 /// * A cancelled coroutine gets Cancelled, unless Lost. The sink must not throw.
 /// Destroying the loop with a command running stops that command at once.
+/// From the first command on it has one child of its own, the server that forks the guardians; it outlives all of them.
 class LocalCommandRunner final : public CommandRunner {
  public:
   /// `guardian`: the path of the program outpost-guardian. `patience`: how long after a stop and its grace a guardian
   /// may stay silent (somebody sent it SIGSTOP) before it is killed; it takes up to 60 s itself when processes hang.
   explicit LocalCommandRunner(std::filesystem::path guardian,
-                              std::chrono::milliseconds patience = std::chrono::seconds{90})
-      : guardian_{std::move(guardian)}, patience_{patience} {}
+                              std::chrono::milliseconds patience = std::chrono::seconds{90});
+  ~LocalCommandRunner() override;
+  LocalCommandRunner(LocalCommandRunner&&) noexcept;
+  LocalCommandRunner& operator=(LocalCommandRunner&&) = delete;
 
   boost::asio::awaitable<Result<Finished>> run(Command command, OutputSink sink) override;
   [[nodiscard]] std::string_view name() const override { return "local"; }
 
  private:
-  std::filesystem::path guardian_;
+  std::unique_ptr<GuardianServer> guardians_;
   std::chrono::milliseconds patience_;
 };
 

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -69,32 +68,7 @@ Result<Descriptor> request_file(const Command& command) {
   return file;
 }
 
-/// Starts the guardian with the three descriptors of its protocol. posix_spawn, because it shares the memory of this
-/// process until the exec: a fork would copy the page tables of the whole agent for every step, and Boost's launchers
-/// fork, or touch the loop from the child. Everything else that is open is close-on-exec here or closed by the
-/// guardian.
-Result<pid_t> spawn_guardian(const std::filesystem::path& guardian, const Command& command, int request, int output,
-                             int control) {
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  int number = 0;
-  for (const int descriptor : {request, output, control})
-    ::posix_spawn_file_actions_adddup2(&actions, descriptor, number++);
-  std::string program = guardian.string(), for_ps = command.program.string();  // The request says what to run.
-  char* arguments[] = {program.data(), for_ps.data(), nullptr};
-  char* no_environment[] = {nullptr};
-  pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments, no_environment);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return cannot_start(command, "its guardian " + program + ": " + std::strerror(error));
-  return pid;
-}
-
 }  // namespace
-
-void Descriptor::close() {
-  if (number_ >= 0) ::close(release());
-}
 
 SupervisedStep::SupervisedStep(Descriptor control, stream_descriptor output, child::process guardian)
     : control_{std::move(control)}, output_{std::move(output)}, guardian_{std::move(guardian)} {}
@@ -107,8 +81,7 @@ SupervisedStep::~SupervisedStep() {
 }
 
 Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(const asio::any_io_executor& executor,
-                                                              const std::filesystem::path& guardian,
-                                                              const Command& command) {
+                                                              GuardianServer& guardians, const Command& command) {
   auto request = request_file(command);
   if (!request) return request.error();
   int sockets[2];
@@ -121,8 +94,9 @@ Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(const asio::any_io
   try {
     stream_descriptor output_end{executor, output.get()};
     output.release();
-    const auto pid = spawn_guardian(guardian, command, request->get(), input.get(), theirs.get());
-    if (!pid) return pid.error();
+    // The request says what to run; the argument is only for people who look at ps.
+    const auto pid = guardians.start({request->get(), input.get(), theirs.get()}, ours.get(), command.program.string());
+    if (!pid) return cannot_start(command, "its guardian " + pid.error().message);
     child::process process{executor, *pid};
     return std::unique_ptr<SupervisedStep>{
         new SupervisedStep{std::move(ours), std::move(output_end), std::move(process)}};

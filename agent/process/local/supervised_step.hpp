@@ -1,7 +1,9 @@
 #pragma once
 
 #include "agent/process/command_runner.hpp"
+#include "agent/process/local/descriptor.hpp"
 #include "agent/process/local/guardian_protocol.hpp"
+#include "agent/process/local/guardian_server.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -10,31 +12,15 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace outpost::process {
-
-/// A descriptor that is closed with its owner.
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_{number} {}
-  ~Descriptor() { close(); }
-  Descriptor(Descriptor&& other) noexcept : number_{other.release()} {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  [[nodiscard]] int get() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
-  void close();
-
- private:
-  int number_;
-};
 
 /// A guardian with its command.
 class SupervisedStep {
  public:
   /// Starts the guardian; whether the command itself could be started, its report will say.
   static Result<std::unique_ptr<SupervisedStep>> start(const boost::asio::any_io_executor& executor,
-                                                       const std::filesystem::path& guardian, const Command& command);
+                                                       GuardianServer& guardians, const Command& command);
   /// With the guardian still there, ends it and so the command.
   ~SupervisedStep();
   SupervisedStep(const SupervisedStep&) = delete;
