@@ -97,12 +97,12 @@ void journal_append() {
   const double per_append = watch.microseconds() / count;
   const auto syncs = static_cast<double>(sync_count() - syncs_before) - syncs_alone;
 
-  print({"journal_append", "us", median(single), floor, "",
+  print({"journal_append", "us", median(single), floor, "ratio <= 2",
          "one event; p95 " + format(quantile(single, 0.95), 0) + ", " + format(syncs_alone / alone, 2) +
              " syncs each; the floor is one 4 KiB write and fdatasync"});
   print({"journal_append_16", "us", per_append, floor, "",
          "per event with 16 writers at a time; latency " + format(median(shared), 0)});
-  print({"journal_group", "1/sync", count / std::max(syncs, 1.0), 1.0, "",
+  print({"journal_group", "1/sync", count / std::max(syncs, 1.0), 1.0, "ours >= 4",
          "more is better; events that shared a sync, with 16 writers"});
 }
 
