@@ -7,11 +7,15 @@
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <boost/asio/detached.hpp>
+#include <chrono>
+#include <thread>
 
 #include <csignal>
 
@@ -108,6 +112,23 @@ TEST_CASE("A second agent on the same state directory is refused by name", "[jou
   CHECK(second.error().message.find("pid " + std::to_string(::getpid())) != std::string::npos);
   first.reset();
   CHECK(place.open());
+}
+
+TEST_CASE("A lock that outlives its agent for a moment does not keep the next one out", "[journal]") {
+  Place place;
+  place.open().value().reset();
+  const int lock = ::open((place.path.string() + ".lock").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(::flock(lock, LOCK_EX | LOCK_NB) == 0);
+  const std::string dead = "pid 2147483647, boot x";  // No process has this number.
+  REQUIRE(::pwrite(lock, dead.data(), dead.size(), 0) == static_cast<ssize_t>(dead.size()));
+  // As what an agent was starting when it was killed: it goes when it becomes another program.
+  std::thread child{[lock] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    ::close(lock);
+  }};
+  const auto opened = place.open();
+  child.join();
+  CHECK(opened);
 }
 
 TEST_CASE("A missing directory is an error that names it", "[journal]") {

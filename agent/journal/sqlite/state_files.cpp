@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -10,8 +11,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace outpost::journal::sqlite {
@@ -87,11 +91,35 @@ struct StateLock::State {
   bool damaged = false;
 };
 
+namespace {
+
+/// Whether the process that wrote the head of a lock file is there: "pid 4711, boot ...". Unknown counts as there.
+bool is_alive(const std::string& holder) {
+  constexpr std::string_view prefix = "pid ";
+  const int pid = holder.starts_with(prefix) ? std::atoi(holder.c_str() + prefix.size()) : 0;
+  return pid <= 0 || ::kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+/// A child that an agent was about to start when it was killed has its descriptors until it is another program.
+bool lock_within(int descriptor, std::chrono::milliseconds limit) {
+  const auto give_up = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return true;
+    const int code = errno;
+    const bool may_pass = code == EWOULDBLOCK && !is_alive(std::string{head_of(content(descriptor))});
+    errno = code;
+    if (!may_pass || std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+}
+
+}  // namespace
+
 Result<StateLock> StateLock::take(const fs::path& journal, const std::string& boot_id) {
   const fs::path path = journal.string() + ".lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (descriptor < 0) return errno_error("open", path.string(), errno);
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_within(descriptor, std::chrono::seconds{5})) {
     const int code = errno;
     const std::string holder{head_of(content(descriptor))};
     ::close(descriptor);
