@@ -1,12 +1,15 @@
 #include "agent/base/hash.hpp"
 
 #include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <vector>
 
 namespace outpost {
@@ -33,6 +36,44 @@ std::string sha256_hex(std::string_view bytes) {
   Sha256 hash;
   hash.update(bytes);
   return hash.hex();
+}
+
+struct HmacSha256::State {
+  EVP_MAC* method = ::EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  EVP_MAC_CTX* context = ::EVP_MAC_CTX_new(method);
+  ~State() {
+    ::EVP_MAC_CTX_free(context);
+    ::EVP_MAC_free(method);
+  }
+};
+
+HmacSha256::HmacSha256(std::string_view key) : state_{std::make_unique<State>()} {
+  std::string digest = "SHA256";
+  const std::array<OSSL_PARAM, 2> parameters{::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+                                             ::OSSL_PARAM_construct_end()};
+  // A seal that were made or checked without its key would be worse than none.
+  if (!state_->context || ::EVP_MAC_init(state_->context, reinterpret_cast<const unsigned char*>(key.data()), key.size(), parameters.data()) != 1)
+    throw std::runtime_error{"OpenSSL does not offer HMAC-SHA256"};
+}
+HmacSha256::~HmacSha256() = default;
+HmacSha256::HmacSha256(HmacSha256&&) noexcept = default;
+HmacSha256& HmacSha256::operator=(HmacSha256&&) noexcept = default;
+
+void HmacSha256::update(std::string_view bytes) {
+  if (::EVP_MAC_update(state_->context, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) != 1)
+    throw std::runtime_error{"OpenSSL failed to compute an HMAC"};
+}
+
+std::string HmacSha256::hex() {
+  std::array<unsigned char, 32> digest{};
+  std::size_t size = 0;
+  if (::EVP_MAC_final(state_->context, digest.data(), &size, digest.size()) != 1 || size != digest.size())
+    throw std::runtime_error{"OpenSSL failed to compute an HMAC"};
+  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+bool equal_in_constant_time(std::string_view left, std::string_view right) {
+  return left.size() == right.size() && ::CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
 std::string hmac_sha256(std::string_view key, std::string_view message) {

@@ -29,6 +29,26 @@ class Sha256 {
 
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);
 
+/// HMAC-SHA256 of a stream.
+class HmacSha256 {
+ public:
+  explicit HmacSha256(std::string_view key);
+  ~HmacSha256();
+  HmacSha256(HmacSha256&&) noexcept;
+  HmacSha256& operator=(HmacSha256&&) noexcept;
+
+  void update(std::string_view bytes);
+  /// 64 lower-case hexadecimal digits. The object is spent afterwards.
+  [[nodiscard]] std::string hex();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Whether two texts are equal, in a time that does not tell where they differ.
+[[nodiscard]] bool equal_in_constant_time(std::string_view left, std::string_view right);
+
 /// HMAC-SHA256 as 32 raw bytes.
 [[nodiscard]] std::string hmac_sha256(std::string_view key, std::string_view message);
 

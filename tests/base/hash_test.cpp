@@ -11,6 +11,20 @@ TEST_CASE("SHA-256 and HMAC give the published values") {
   CHECK(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST_CASE("an HMAC of a stream is that of the whole, however it is cut") {
+  HmacSha256 mac{"Jefe"};
+  for (const char* part : {"what do ya ", "", "want for nothing?"}) mac.update(part);
+  CHECK(mac.hex() == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(HmacSha256{""}.hex() == to_hex(hmac_sha256("", "")));
+}
+
+TEST_CASE("texts are compared whole") {
+  CHECK(equal_in_constant_time("abc", "abc"));
+  CHECK(equal_in_constant_time("", ""));
+  CHECK_FALSE(equal_in_constant_time("abc", "abd"));
+  CHECK_FALSE(equal_in_constant_time("abc", "abcd"));
+}
+
 TEST_CASE("base64 pads as RFC 4648 says") {
   CHECK(to_base64("") == "");
   CHECK(to_base64("f") == "Zg==");
