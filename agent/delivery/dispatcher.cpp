@@ -281,6 +281,7 @@ void Dispatcher::journal_failed(const Error& error) {
   // Not by chance alone: a full disk must not be tried in a tight loop.
   const auto limit = backoff(journal_failures_, journal_backoff, journal_cap, 1.0);
   journal_due_ = timing_->now() + limit / 2 + fraction(limit / 2);
+  changed_.ring();
 }
 
 void Dispatcher::journal_works() {

@@ -82,6 +82,17 @@ class Dispatcher {
   /// Somebody replaced the credentials: try now.
   void credentials_changed();
 
+  // What travels in another way too, in an archive (dispatcher_archives.cpp).
+
+  /// Returns when all that the journal said at the time of the call is in delivery rows; an error when these cannot be
+  /// written. Needs run().
+  boost::asio::awaitable<Result<void>> caught_up();
+  /// These items may reach the server in another way, at any time, without us being told: from now on each is asked for
+  /// before it is sent. Durable when it returns.
+  boost::asio::awaitable<Result<void>> mark_travelling(std::vector<std::string> keys);
+  /// An item did reach the server in another way. False: it is none that waits.
+  boost::asio::awaitable<Result<bool>> mark_arrived(std::string key, std::string remote_ref);
+
   /// Returns when all that the journal said at the time of the call is delivered or parked; for a job: what it said
   /// about that job. Needs run(); may take for ever, so cancel it.
   boost::asio::awaitable<void> idle();

@@ -162,11 +162,11 @@ asio::awaitable<void> Dispatcher::refuse_credentials(const Attempt& attempt, std
             "reporter " + name_ + ": the server refuses our credentials: " + reason +
                 "; everything is kept and tried again three times an hour, or as soon as they are replaced"});
   }
-  if (attempt.sent) {
-    // The server said no to this very request: it did not take the item.
+  if (attempt.sent && !attempt.ask_first && !attempt.entry.travelling) {
+    // The server said no to the only request that there was: it does not have the item.
     const std::string key = attempt.entry.key;
     const auto marked = co_await deliveries_.mark_pending(name_, key, reason);
-    if (marked) attempt.entry.uncertain = false;
+    if (marked && !attempt.entry.travelling) attempt.entry.uncertain = false;
   }
   outbox_.put_back(attempt.entry, timing_->now());
 }

@@ -20,6 +20,7 @@ class Outbox {
     std::string job_id;
     std::uint64_t order = 0;
     bool uncertain = false;  ///< An earlier attempt may have arrived: ask before sending.
+    bool travelling = false;  ///< It may arrive in another way too, so that no refusal makes it certain again.
     unsigned failures = 0;
     unsigned pulls = 0;              ///< It failed so often although others got through.
     std::uint64_t answers_seen = 0;  ///< How many answers there had been when it last failed.

@@ -78,6 +78,7 @@ struct SpoolReader::State {
   std::unique_ptr<struct archive, FreeArchive> tar;
   std::optional<Error> own_error;
   std::uint64_t entries = 0;
+  bool ended = false;         ///< All was read, and the seal was right.
   std::optional<std::uint64_t> bytes_due;  ///< The last entry's, as long as they have not been read.
 
   ~State() {
@@ -240,6 +241,7 @@ Result<SpoolManifest> SpoolReader::begin(const SpoolKey& key) {
   state.mac = key.mac();
   state.at = 0;
   state.entries = 0;
+  state.ended = false;
   state.bytes_due.reset();
   state.tar.reset(::archive_read_new());
   ::archive_read_support_filter_zstd(state.tar.get());
@@ -258,6 +260,7 @@ Result<SpoolManifest> SpoolReader::begin(const SpoolKey& key) {
 Result<std::optional<SpoolEntry>> SpoolReader::next() {
   auto& state = *state_;
   if (state.bytes_due) return Error{Fault::bug, "the bytes of the entry before were not read"};
+  if (state.ended) return std::optional<SpoolEntry>{};
   const std::uint64_t number = ++state.entries;
   const auto document = state.document(member_of_entry(number, entry_member));
   if (!document) return document.error();
@@ -265,6 +268,7 @@ Result<std::optional<SpoolEntry>> SpoolReader::next() {
     // What the tar reader did not need to see belongs to the seal too.
     if (auto rest = state.digest(state.mac, state.at, state.covered(), nullptr); !rest) return rest.error();
     if (!equal_in_constant_time(seal::digest(std::move(state.mac)), state.seal.digest)) return state.changed();
+    state.ended = true;
     return std::optional<SpoolEntry>{};
   }
   auto entry = entry_from_json(**document);
