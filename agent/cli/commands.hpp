@@ -23,6 +23,32 @@ struct JobRunOptions {
 /// Runs a job without a server and shows it as it goes.
 int run_job(const JobRunOptions& options);
 
+struct SpoolExportOptions {
+  std::filesystem::path config;
+  std::filesystem::path file;  ///< "-": standard output.
+  std::string reporter;        ///< Empty: the only one that has something waiting.
+  bool force = false;          ///< Replace the file.
+};
+/// Writes what waits for a server into an archive.
+int export_spool(const SpoolExportOptions& options);
+
+struct SpoolImportOptions {
+  std::filesystem::path config;
+  std::filesystem::path file;
+  std::string source;             ///< Empty: the one whose remoteci the archive is of.
+  std::filesystem::path receipt;  ///< Empty: none.
+  bool force = false;             ///< Replace the receipt.
+};
+/// Delivers what an archive holds.
+int import_spool(const SpoolImportOptions& options);
+
+struct SpoolConfirmOptions {
+  std::filesystem::path config;
+  std::filesystem::path file;  ///< The receipt of an import.
+};
+/// Settles here what an import elsewhere has delivered.
+int confirm_spool(const SpoolConfirmOptions& options);
+
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
 int check_configuration(const std::filesystem::path& config);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/base/result.hpp"
+#include "agent/http/server.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/array.hpp>
@@ -8,8 +9,17 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace outpost::control {
+
+/// An archive of what waits for one server, on its way out.
+struct SpoolStream {
+  boost::json::object summary;  ///< The manifest, and `unclaimed`: jobs that no server knows yet.
+  http::Producer archive;
+};
+/// The header that carries the summary.
+inline constexpr std::string_view spool_header = "Outpost-Spool";
 
 /// What an admin can see and do. The daemon implements it; the local API, and later D-Bus and the page, speak to it.
 class AgentControl {
@@ -27,6 +37,12 @@ class AgentControl {
   virtual Result<void> cancel(const std::string& job_id, const std::string& reason) = 0;
   /// Polls all sources now.
   virtual void poll_now() = 0;
+  /// Begins to export what waits for this reporter, or with "" for the only one that has something waiting. malformed:
+  /// it must be named; unavailable: no such reporter; refused: nothing waits.
+  virtual boost::asio::awaitable<Result<SpoolStream>> export_spool(std::string reporter) = 0;
+  /// Settles what an import elsewhere has delivered; the body of the request is its receipt. {reporter, settled,
+  /// others}. refused, malformed: nothing was settled.
+  virtual boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) = 0;
 };
 
 }  // namespace outpost::control

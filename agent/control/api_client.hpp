@@ -4,12 +4,16 @@
 #include "agent/http/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include <filesystem>
 #include <string>
 
 namespace outpost::control {
+
+/// What the daemon says about an archive in the head of its answer.
+[[nodiscard]] Result<boost::json::object> spool_summary(const http::Response& head);
 
 /// The client's side of the local API.
 class ApiClient {
@@ -19,8 +23,16 @@ class ApiClient {
   /// The JSON answer of GET `path` ("/api/v1/status"). unavailable: the daemon does not answer, and what to look at;
   /// refused: it answered with an error, whose message this is.
   boost::asio::awaitable<Result<boost::json::value>> get(std::string path);
+  /// What waits for this reporter ("": the only one that has something waiting) as a spool archive. unavailable: the
+  /// daemon does not answer; malformed: a reporter must be named; refused: it said no, and why.
+  boost::asio::awaitable<Result<void>> export_spool(std::string reporter, http::BodySink archive);
+  /// Gives the daemon the receipt of an import. {reporter, settled, others}. Errors as export_spool()'s.
+  boost::asio::awaitable<Result<boost::json::object>> confirm_spool(std::filesystem::path receipt);
 
  private:
+  [[nodiscard]] http::Request request(std::string path) const;
+  [[nodiscard]] Error no_answer(const Error& error) const;
+
   http::Client& client_;
   std::filesystem::path socket_;
 };

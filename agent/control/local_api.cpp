@@ -82,6 +82,28 @@ ServerResponse show_job(AgentControl& agent, const std::string& job_id) {
   return answer(200, json::object{{"job", *job}});
 }
 
+/// The text at `reporter=` of a query, or ""; nothing when there is something else in it.
+std::optional<std::string> reporter_of(const std::string& query) {
+  constexpr std::string_view name = "reporter=";
+  if (query.empty()) return "";
+  if (!query.starts_with(name) || query.find('&') != std::string::npos) return std::nullopt;
+  return percent_decode(query.substr(name.size()), true);
+}
+
+asio::awaitable<ServerResponse> export_spool(AgentControl& agent, std::string query) {
+  auto reporter = reporter_of(query);
+  if (!reporter) co_return problem(400, "the query is reporter=NAME, or there is none");
+  auto stream = co_await agent.export_spool(std::move(*reporter));
+  if (!stream && stream.error().fault == Fault::malformed) co_return problem(400, stream.error().message);
+  if (!stream) co_return problem(stream.error());
+  ServerResponse response;
+  response.headers.set("Content-Type", "application/zstd");
+  response.headers.set("Cache-Control", "no-store");
+  response.headers.set(spool_header, json::serialize(stream->summary));
+  response.body = std::move(stream->archive);
+  co_return response;
+}
+
 asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& request) {
   const auto parts = split(request.path, '/');  // "", "api", "v1", ...
   const bool reads = request.method == "GET" || request.method == "HEAD";
@@ -98,6 +120,17 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
     if (request.method != "POST") co_return only("POST");
     agent.poll_now();
     co_return answer(202, json::object{{"polling", true}});
+  }
+  if (ours && parts.size() == 5 && parts[3] == "spool" && parts[4] == "export") {
+    if (request.method != "POST") co_return only("POST");
+    std::string query = request.query;
+    co_return co_await export_spool(agent, std::move(query));
+  }
+  if (ours && parts.size() == 5 && parts[3] == "spool" && parts[4] == "confirm") {
+    if (request.method != "POST") co_return only("POST");
+    const auto confirmed = co_await agent.confirm_spool(request);
+    if (!confirmed && confirmed.error().fault == Fault::malformed) co_return problem(400, confirmed.error().message);
+    co_return confirmed ? answer(200, *confirmed) : problem(confirmed.error());
   }
   co_return problem(404, "no such path; see GET /api/v1/status");
 }

@@ -11,6 +11,8 @@ namespace outpost::control {
 ///   GET  /api/v1/jobs/<job id>
 ///   POST /api/v1/jobs/<job id>/cancel  {"reason": "..."}
 ///   POST /api/v1/poll
+///   POST /api/v1/spool/export[?reporter=NAME]   answers with a spool archive
+///   POST /api/v1/spool/confirm                  the receipt of an import
 /// Errors are {"error": {"message": ...}} with 400, 404, 405, 409 or 500. Who may connect is decided by the socket's mode.
 [[nodiscard]] http::Handler local_api(AgentControl& agent);
 

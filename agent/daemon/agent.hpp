@@ -9,7 +9,9 @@
 #include "agent/daemon/queue.hpp"
 #include "agent/daemon/removed_source.hpp"
 #include "agent/daemon/retention.hpp"
+#include "agent/daemon/spool_export.hpp"
 #include "agent/delivery/dispatcher.hpp"
+#include "agent/delivery/spool_seal.hpp"
 #include "agent/journal/deliveries.hpp"
 #include "agent/journal/journal.hpp"
 #include "agent/pipeline/job_runner.hpp"
@@ -34,6 +36,7 @@ struct Integration {
   std::unique_ptr<pipeline::Source> source;
   std::unique_ptr<pipeline::Reporter> reporter;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
+  delivery::SpoolKey spool_key;  ///< Seals what is exported of its deliveries.
 
   // How polling goes; the agent's.
   bool polled = false;        ///< There is a definition to ask for.
@@ -91,11 +94,15 @@ class Agent final : public control::AgentControl {
   Result<boost::json::object> job(const std::string& job_id) override;
   Result<void> cancel(const std::string& job_id, const std::string& reason) override;
   void poll_now() override;
+  boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override;
+  boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override;
 
   /// A source accepts our credentials again: what waited for that need not wait for its next regular try.
   void credentials_accepted(const std::string& source);
   /// One more text that must never be seen in a log: replaced credentials.
   void add_secret(const std::string& secret);
+  /// What seals the archives of a source from now on: its credentials were replaced.
+  void renew_spool_key(const std::string& source, delivery::SpoolKey key);
 
  private:
   struct Definition {
@@ -108,6 +115,11 @@ class Agent final : public control::AgentControl {
     bool asked = false, answered = false;  ///< For one definition at least.
     std::optional<Error> failure;          ///< Of the last definition that failed.
   };
+
+  // What travels in an archive (agent_spool.cpp)
+  [[nodiscard]] std::vector<SpoolOwner> spool_owners() const;
+  boost::asio::awaitable<Result<std::string>> next_of(std::shared_ptr<SpoolExport> running);
+  boost::asio::awaitable<Result<void>> save_body(http::ServerRequest& request, std::filesystem::path file);
 
   // Life (agent.cpp)
   void start_work();

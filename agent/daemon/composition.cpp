@@ -8,7 +8,6 @@
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/http/beast/beast_server.hpp"
 #include "agent/process/local/local_command_runner.hpp"
-#include "plugins/dci/dci.hpp"
 #include "plugins/hooks/hook_runner.hpp"
 #include "plugins/junit/junit_collector.hpp"
 
@@ -41,17 +40,6 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
   if (::access(directory.c_str(), W_OK | X_OK) != 0)
     return Error{Fault::unavailable, directory.string() + " cannot be written by uid " + std::to_string(::getuid()) + ": change its owner, or the directory in outpost.yml"};
   return {};
-}
-
-http::ClientOptions client_options(const config::Source& source) {
-  http::ClientOptions options;
-  options.ca_file = source.ca_file;
-  options.client_certificate = source.client_certificate;
-  options.client_key = source.client_key;
-  options.proxy = source.proxy;
-  options.no_proxy = source.no_proxy;
-  options.user_agent = "outpost/" OUTPOST_VERSION;
-  return options;
 }
 
 std::map<std::string, json::object> described(const std::map<std::string, config::Resource>& resources) {
@@ -148,30 +136,26 @@ Result<void> Composition::make_integrations() {
 }
 
 Result<std::unique_ptr<Integration>> Composition::make_integration(const config::Source& source) {
-  auto client = http::make_beast_client(client_options(source));
-  if (!client) return client.error();
   auto file = std::make_shared<config::CredentialsFile>(source, config::credentials_directory(config::environment_of(environ)));
-  auto credentials = file->read();
-  if (!credentials) return credentials.error();
-  secrets_.emplace_back(credentials->api_secret.reveal());
+  auto access = access_to(source, *file);
+  if (!access) return access.error();
+  access->server.standing =
+      std::make_shared<dci::Standing>(access->server.credentials, clock_, standing_options(source, std::move(file)));
+  secrets_.emplace_back(access->secret.reveal());
+  servers_.push_back(std::make_unique<ServerAccess>(std::move(*access)));
+  const ServerAccess& there = *servers_.back();
 
   auto integration = std::make_unique<Integration>();
   integration->settings = source;
-  if (credentials->url.empty()) credentials->url = "https://api.distributed-ci.io";  // Where the partners of DCI go.
-  integration->settings.url = credentials->url;
-  // The only type of this version; the reader of the configuration has refused any other.
-  auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());
-  if (!identity) return identity.error();
-  const dci::Server server{credentials->url, *identity,
-                           std::make_shared<dci::Standing>(*identity, clock_, standing_options(source, std::move(file)))};
-  auto offers = dci::make_source(server, source_settings(source), **client, workers_, clock_, cache_.get());
+  integration->settings.url = there.server.url;
+  integration->spool_key = there.spool_key;
+  auto offers = dci::make_source(there.server, source_settings(source), *there.client, workers_, clock_, cache_.get());
   if (!offers) return offers.error();
-  dci::ReporterSettings reporting{.source = source.name, .upload_limit = source.upload_limit, .job_directory = [jobs = settings_.state_directory / "jobs"](const std::string& id) { return jobs / id; }};
-  auto reporter = dci::make_reporter(server, std::move(reporting), **client, workers_, clock_);
+  auto job_directory = [jobs = settings_.state_directory / "jobs"](const std::string& id) { return jobs / id; };
+  auto reporter = make_reporter(there, source, std::move(job_directory), workers_, clock_);
   if (!reporter) return reporter.error();
   integration->source = std::move(*offers);
   integration->reporter = std::move(*reporter);
-  clients_.push_back(std::move(*client));
 
   delivery::AlarmSink alarm = [&alarms = *alarms_](const delivery::Alarm& told) {
     if (told.raised) alarms.raise(told.key, told.kind, told.message);
@@ -204,6 +188,7 @@ asio::awaitable<Result<std::optional<dci::Credentials>>> Composition::renew_cred
   if (!*read) co_return std::optional<dci::Credentials>{};
   const auto& replaced = **read;
   agent_->add_secret(std::string{replaced.api_secret.reveal()});
+  agent_->renew_spool_key(source, {replaced.client_id, replaced.api_secret.reveal()});
   logger_.notice(source + ": the credentials were replaced, now signing in as " + replaced.client_id);
   auto made = dci::make_credentials(replaced.client_id, replaced.api_secret.reveal());
   if (!made) co_return made.error();

@@ -8,6 +8,7 @@
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/logger.hpp"
+#include "agent/daemon/server_access.hpp"
 #include "agent/files/cache.hpp"
 #include "agent/http/client.hpp"
 #include "agent/http/server.hpp"
@@ -70,7 +71,7 @@ class Composition {
   std::unique_ptr<Alarms> alarms_;
   std::unique_ptr<pipeline::StepRunner> steps_;
   std::unique_ptr<pipeline::Collector> collector_;
-  std::vector<std::unique_ptr<http::Client>> clients_;
+  std::vector<std::unique_ptr<ServerAccess>> servers_;
   std::unique_ptr<files::Cache> cache_;
   std::vector<std::unique_ptr<Integration>> integrations_;
   std::vector<std::string> secrets_;

@@ -1,3 +1,4 @@
+#include "agent/control/api_client.hpp"
 #include "agent/control/local_api.hpp"
 
 #include "support/await.hpp"
@@ -29,6 +30,23 @@ struct FakeAgent final : control::AgentControl {
     return {};
   }
   void poll_now() override { polled = true; }
+  boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override {
+    if (reporter.empty()) co_return Error{Fault::malformed, "something waits for a, b: say which with --reporter"};
+    if (reporter != "lab 4") co_return Error{Fault::refused, "nothing waits for " + reporter};
+    auto pieces = std::make_shared<std::vector<std::string>>(std::vector<std::string>{"", "lo", "hel"});
+    http::Producer archive = [pieces] { return next_of(pieces); };
+    co_return control::SpoolStream{{{"items", 7}}, std::move(archive)};
+  }
+  boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override {
+    const auto body = co_await receipt.read_all(100);
+    if (!body || *body != "receipt") co_return Error{Fault::malformed, "it is no receipt"};
+    co_return boost::json::object{{"settled", 3}};
+  }
+  static boost::asio::awaitable<Result<std::string>> next_of(std::shared_ptr<std::vector<std::string>> pieces) {
+    std::string piece = std::move(pieces->back());
+    pieces->pop_back();
+    co_return piece;
+  }
 };
 
 struct FakeRequest final : http::ServerRequest {
@@ -70,6 +88,37 @@ TEST_CASE("what is wrong is said in JSON, with the status that fits") {
   CHECK(ask(agent, "DELETE", "/api/v1/status").status == 405);
   CHECK(ask(agent, "GET", "/api/v1/jobs/known/cancel").status == 405);
   for (const char* query : {"limit=0", "limit=1001", "limit=x", "limit=5x", "offset=1"}) CHECK(ask(agent, "GET", "/api/v1/jobs", query).status == 400);
+}
+
+TEST_CASE("an archive of what waits is streamed, with a summary in front") {
+  FakeAgent agent;
+  FakeRequest request;
+  request.method = "POST";
+  request.path = "/api/v1/spool/export";
+  request.query = "reporter=lab%204";
+  const auto handler = control::local_api(agent);
+  const auto response = test::await(handler(request));
+  CHECK(response.status == 200);
+  http::Response head;
+  head.headers = response.headers;
+  CHECK(control::spool_summary(head).value().at("items") == 7);
+  const auto& next = std::get<http::Producer>(response.body);
+  std::string archive;
+  for (auto piece = test::await(next()); !piece->empty(); piece = test::await(next())) archive += *piece;
+  CHECK(archive == "hello");
+
+  CHECK(ask(agent, "GET", "/api/v1/spool/export").status == 405);
+  CHECK(ask(agent, "POST", "/api/v1/spool/export").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/spool/export", "limit=1").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/spool/export", "reporter=b").status == 409);
+  CHECK(ask(agent, "POST", "/api/v1/spool/export", "reporter=b").body.at("error").at("message") == "nothing waits for b");
+}
+
+TEST_CASE("a receipt is handed on") {
+  FakeAgent agent;
+  CHECK(ask(agent, "POST", "/api/v1/spool/confirm", "", "receipt").body.at("settled") == 3);
+  CHECK(ask(agent, "POST", "/api/v1/spool/confirm", "", "other").status == 400);
+  CHECK(ask(agent, "GET", "/api/v1/spool/confirm").status == 405);
 }
 
 TEST_CASE("a job is cancelled with a reason") {

@@ -1,0 +1,139 @@
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+#include "agent/config/load.hpp"
+#include "agent/daemon/client.hpp"
+#include "agent/daemon/spool.hpp"
+
+#include <unistd.h>
+#include <chrono>
+#include <iostream>
+#include <optional>
+
+namespace outpost::cli {
+namespace {
+
+constexpr std::size_t most_shown = 20;  ///< Parked items; the rest are counted.
+
+std::string counted(std::uint64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+/// One line on a terminal that is written over again and again; nothing elsewhere.
+class ProgressLine {
+ public:
+  void show(const std::string& text) {
+    if (!terminal_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (shown_ && now - last_ < std::chrono::milliseconds{100}) return;
+    last_ = now;
+    shown_ = true;
+    std::cerr << "\r\x1b[K" << text << std::flush;
+  }
+  void clear() {
+    if (shown_) std::cerr << "\r\x1b[K" << std::flush;
+    shown_ = false;
+  }
+
+ private:
+  bool terminal_ = ::isatty(STDERR_FILENO) != 0;
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point last_;
+};
+
+std::optional<config::Settings> settings_of(const std::filesystem::path& file) {
+  const auto types = daemon::source_types();
+  auto loaded = config::load(file, config::environment_of(environ), types);
+  if (loaded) return std::move(loaded->settings);
+  std::cerr << loaded.error().text();
+  return std::nullopt;
+}
+
+int complain(const Error& error) {
+  std::cerr << "outpost: " << printable(error.message) << "\n";
+  return error.fault == Fault::malformed ? exit_usage : exit_negative;
+}
+
+std::string describe(const daemon::ImportProgress& progress, std::uint64_t size) {
+  using Phase = daemon::ImportProgress::Phase;
+  if (progress.phase == Phase::verifying) return "checking: " + format_size(progress.done) + " of " + format_size(size);
+  const std::string items = std::to_string(progress.done) + " of " + counted(progress.total, "item");
+  if (progress.phase == Phase::unpacking) return "unpacking: " + items;
+  return items + (progress.trouble.empty() ? "" : "; trying again: " + printable(progress.trouble, 200));
+}
+
+void print_parked(const std::vector<journal::Delivery>& parked) {
+  std::cout << counted(parked.size(), "item") << " cannot be delivered:\n";
+  for (std::size_t index = 0; index < parked.size() && index < most_shown; ++index)
+    std::cout << "  " << printable(parked[index].item.key) << ": " << printable(parked[index].reason) << "\n";
+  if (parked.size() > most_shown) std::cout << "  and " << parked.size() - most_shown << " more\n";
+}
+
+}  // namespace
+
+int export_spool(const SpoolExportOptions& options) {
+  if (options.file == "-" && ::isatty(STDOUT_FILENO) != 0) {
+    std::cerr << "outpost: an archive is nothing for a terminal; name a file, or send standard output somewhere\n";
+    return exit_usage;
+  }
+  const auto settings = settings_of(options.config);
+  if (!settings) return exit_configuration;
+  ProgressLine line;
+  daemon::ExportOptions wanted{options.reporter, options.file, options.force, nullptr};
+  wanted.progress = [&](const delivery::SpoolManifest& manifest, std::uint64_t bytes) {
+    line.show("exporting " + counted(manifest.items, "item") + ": " + format_size(bytes));
+  };
+  const auto exported = daemon::export_spool(*settings, wanted);
+  line.clear();
+  if (!exported) return complain(exported.error());
+  const auto& manifest = exported->manifest;
+  // Standard output may be the archive.
+  std::cerr << (options.file == "-" ? "standard output" : options.file.string()) << ": "
+            << counted(manifest.items, "item") << " of " << counted(manifest.jobs, "job") << " for "
+            << printable(manifest.reporter) << " (" << printable(manifest.server) << "), "
+            << format_size(manifest.bytes) << " of files, " << format_size(exported->size) << " as an archive\n";
+  if (manifest.parked > 0)
+    std::cerr << "note: " << counted(manifest.parked, "parked item") << " not among them: outpost status says why\n";
+  if (exported->unclaimed > 0)
+    std::cerr << "note: " << counted(exported->unclaimed, "job") << " not claimed at the server yet, so not exported\n";
+  return exit_ok;
+}
+
+int import_spool(const SpoolImportOptions& options) {
+  const auto settings = settings_of(options.config);
+  if (!settings) return exit_configuration;
+  ProgressLine line;
+  daemon::ImportOptions wanted{options.file, options.source, options.receipt, options.force, nullptr};
+  wanted.progress = [&](const daemon::ImportProgress& progress) { line.show(describe(progress, progress.total)); };
+  const auto imported = daemon::import_spool(*settings, wanted);
+  line.clear();
+  if (!imported) return complain(imported.error());
+  const auto& manifest = imported->manifest;
+  std::cout << options.file.string() << ": " << counted(manifest.items, "item") << " of "
+            << counted(manifest.jobs, "job") << ", exported " << to_rfc3339(manifest.created) << "\n"
+            << imported->server << ": " << imported->delivered << " delivered, " << imported->found
+            << " there already\n";
+  if (manifest.parked > 0) std::cout << counted(manifest.parked, "item") << " had been parked before the export\n";
+  if (!imported->parked.empty()) print_parked(imported->parked);
+  if (imported->left > 0)
+    std::cout << counted(imported->left, "item") << " left (" << printable(imported->ended_early)
+              << "); import it again to go on\n";
+  if (!imported->receipt_problem.empty())
+    std::cerr << "outpost: no receipt: " << printable(imported->receipt_problem) << "\n";
+  const bool all_there = imported->parked.empty() && imported->left == 0 && imported->receipt_problem.empty();
+  return all_there ? exit_ok : exit_negative;
+}
+
+int confirm_spool(const SpoolConfirmOptions& options) {
+  const auto settings = settings_of(options.config);
+  if (!settings) return exit_configuration;
+  const auto confirmed = daemon::confirm_spool(*settings, options.file);
+  if (!confirmed) return complain(confirmed.error());
+  std::cout << counted(confirmed->settled, "item") << " for " << printable(confirmed->reporter) << " settled";
+  if (confirmed->others > 0) std::cout << ", " << confirmed->others << " did not wait here";
+  std::cout << "\n";
+  return exit_ok;
+}
+
+}  // namespace outpost::cli

@@ -1,0 +1,51 @@
+#include "agent/daemon/server_access.hpp"
+
+#include "agent/http/beast/beast_client.hpp"
+
+#include <unistd.h>
+
+namespace outpost::daemon {
+namespace {
+
+http::ClientOptions client_options(const config::Source& source) {
+  http::ClientOptions options;
+  options.ca_file = source.ca_file;
+  options.client_certificate = source.client_certificate;
+  options.client_key = source.client_key;
+  options.proxy = source.proxy;
+  options.no_proxy = source.no_proxy;
+  options.user_agent = "outpost/" OUTPOST_VERSION;
+  return options;
+}
+
+}  // namespace
+
+Result<ServerAccess> access_to(const config::Source& source) {
+  config::CredentialsFile file{source, config::credentials_directory(config::environment_of(environ))};
+  return access_to(source, file);
+}
+
+Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file) {
+  auto client = http::make_beast_client(client_options(source));
+  if (!client) return client.error();
+  auto credentials = file.read();
+  if (!credentials) return credentials.error();
+  if (credentials->url.empty()) credentials->url = "https://api.distributed-ci.io";  // Where the partners of DCI go.
+  // The only type of this version; the reader of the configuration has refused any other.
+  auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());
+  if (!identity) return identity.error();
+  delivery::SpoolKey spool_key{credentials->client_id, credentials->api_secret.reveal()};
+  return ServerAccess{
+      std::move(*client), {credentials->url, *identity}, std::move(credentials->api_secret), std::move(spool_key)};
+}
+
+Result<std::unique_ptr<pipeline::Reporter>> make_reporter(
+    const ServerAccess& access, const config::Source& source,
+    std::function<std::filesystem::path(const std::string& job_id)> job_directory, Workers& workers,
+    const Clock& clock) {
+  dci::ReporterSettings settings{
+      .source = source.name, .upload_limit = source.upload_limit, .job_directory = std::move(job_directory)};
+  return dci::make_reporter(access.server, std::move(settings), *access.client, workers, clock);
+}
+
+}  // namespace outpost::daemon

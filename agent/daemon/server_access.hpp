@@ -1,0 +1,37 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/base/workers.hpp"
+#include "agent/config/credentials.hpp"
+#include "agent/config/settings.hpp"
+#include "agent/delivery/spool_seal.hpp"
+#include "agent/http/client.hpp"
+#include "agent/pipeline/reporter.hpp"
+#include "plugins/dci/dci.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace outpost::daemon {
+
+/// How one configured control server is reached: its client and the identity of the lab there.
+struct ServerAccess {
+  std::unique_ptr<http::Client> client;
+  dci::Server server;
+  config::Secret secret;         ///< What no log may show.
+  delivery::SpoolKey spool_key;  ///< Of the archives that carry what waits for it.
+};
+
+/// Reads the credentials of a source and makes its client. Blocks.
+[[nodiscard]] Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file);
+[[nodiscard]] Result<ServerAccess> access_to(const config::Source& source);
+
+/// The reporter of a source. Access, workers and clock outlive it.
+[[nodiscard]] Result<std::unique_ptr<pipeline::Reporter>> make_reporter(
+    const ServerAccess& access, const config::Source& source,
+    std::function<std::filesystem::path(const std::string& job_id)> job_directory, Workers& workers,
+    const Clock& clock);
+
+}  // namespace outpost::daemon
