@@ -1,38 +1,20 @@
 // Archives of components: whatever they hold, it stays in its directory.
 #include "promise.hpp"
+#include "tar_sums.hpp"
 
 #include "agent/files/unpack.hpp"
 #include "support/temporary_directory.hpp"
 
-#include <cstring>
 #include <iterator>
-
-namespace {
 
 namespace fs = std::filesystem;
 using namespace outpost;
-
-/// Gives each tar header the sum that libarchive wants to see; without it hardly any mutation would get further.
-std::string with_right_sums(std::string archive) {
-  constexpr std::size_t block = 512, sum_at = 148, sum_size = 8;
-  for (std::size_t at = 0; at + block <= archive.size(); at += block) {
-    char* header = archive.data() + at;
-    if (std::memcmp(header + 257, "ustar", 5) != 0) continue;
-    std::memset(header + sum_at, ' ', sum_size);
-    unsigned sum = 0;
-    for (std::size_t i = 0; i < block; ++i) sum += static_cast<unsigned char>(header[i]);
-    std::snprintf(header + sum_at, sum_size, "%06o", sum);
-  }
-  return archive;
-}
-
-}  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const test::TemporaryDirectory directory;
   const auto archive = directory.path / "archive";
   const auto target = directory.path / "target";
-  test::write_file(archive, with_right_sums(std::string{fuzz::text_of(data, size)}));
+  test::write_file(archive, fuzz::with_right_sums(std::string{fuzz::text_of(data, size)}));
 
   const auto unpacked = files::unpack(archive, target, {.bytes = 1 << 20, .entries = 50, .ratio = 100, .ratio_from = 1 << 16, .depth = 8});
   if (!unpacked) fuzz::promise_message(unpacked.error().message);
