@@ -11,6 +11,7 @@
 #include "support/catch.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -19,6 +20,8 @@
 using namespace outpost;
 using namespace outpost::test;
 using job::text_at;
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -114,6 +117,68 @@ TEST_CASE("F24: output is kept as it is: an endless line, bytes that are no text
   const std::string log = lab.agent_log();
   CHECK(std::none_of(log.begin(), log.end(),
                      [](unsigned char byte) { return byte < 0x20 && byte != '\n' && byte != '\t'; }));
+}
+
+TEST_CASE("F26: artifacts of every kind neither hold up the job nor fill memory; what is no file is listed", "[F26]") {
+  FaultLab lab;
+  const unsigned small = scaled(1000u, 50'000u);
+  const std::string big = scaled(std::string{"48M"}, std::string{"20G"});
+  lab.hook("test", "#!/bin/bash\ncd \"$OUTPOST_ARTIFACTS\" || exit 70\nmkdir many odd\nfor ((i = 0; i < " +
+                       std::to_string(small) + "; ++i)); do printf '%s' \"file $i\" > many/$i; done\ntruncate -s " +
+                       big +
+                       " big.bin\nln -s loop odd/loop\nln -s .. odd/up\nln -s /etc/passwd odd/passwd\nmkfifo odd/fifo\n"
+                       "mknod odd/null c 1 3 || :\nprintf x > $'odd/new\\nline'\nprintf kept > odd/kept\nprintf grow > "
+                       "grow\nprintf gone > gone\nexit 0\n");
+  lab.hook("collect", "#!/bin/sh\necho collected\n");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.until("the agent to be up", [&] { return lab.agent_is_up(); });
+  const MemoryGrowth memory{lab.agent_pid()};
+  const auto descriptors = fs::path{"/proc"} / std::to_string(lab.agent_pid()) / "fd";
+  std::ptrdiff_t most = 0;
+  bool vanished = false;
+  const Stopwatch time;
+  // One file grows, another goes away, whenever they are there; both while the agent works on them.
+  lab.until(
+      "the job to end",
+      [&] {
+        if (!lab.agent_is_running()) throw std::runtime_error{"the agent ended: " + lab.agent_log()};
+        std::error_code error;
+        most = std::max(most, std::distance(fs::directory_iterator{descriptors, error}, fs::directory_iterator{}));
+        for (const auto& job : fs::directory_iterator{lab.directory.path / "agent/state/jobs", error})
+          for (const auto& step : fs::directory_iterator{job.path() / "steps", error}) {
+            const auto artifacts = step.path() / "artifacts";
+            if (!fs::exists(artifacts / "gone")) continue;
+            if (std::ofstream grow{artifacts / "grow", std::ios::app}; fs::exists(artifacts / "grow")) grow << "more";
+            vanished = vanished || fs::remove(artifacts / "gone", error);
+          }
+        const auto jobs = lab.jobs();
+        return jobs.size() == 1 && lab.all_is_delivered(text_at(jobs.front(), "id"));
+      },
+      std::chrono::minutes{scaled(5, 120)});
+  const auto content = content_of(lab, lab.the_job());
+  CHECK(content.states == good_way);
+  CHECK(content.doubled == Names{});
+  CHECK(content.wrong == Names{});
+  std::size_t there = 0, changed = 0;
+  for (unsigned number = 0; number < small; ++number) {
+    const auto found = content.files.find("many/" + std::to_string(number));
+    there += found != content.files.end();
+    changed += found != content.files.end() && found->second != "file " + std::to_string(number);
+  }
+  CHECK(there == small);
+  CHECK(changed == 0);
+  CHECK(content.files.at("odd/kept") == "kept");
+  for (const auto& [name, file] : content.files) CHECK(file.find("root:") == std::string::npos);  // /etc/passwd
+  const auto story = lab.local("/api/v1/jobs").at("jobs").at(0).as_object();
+  const auto whole = lab.local("/api/v1/jobs/" + text_at(story, "job_id"));
+  const std::string warnings = boost::json::serialize(whole.at("job").at("warnings"));
+  CHECK_THAT(warnings, holds("odd/fifo") && holds("odd/loop") && holds("odd/passwd") && holds("odd/null"));
+  figure("F26", "files, arrived in", std::to_string(content.files.size()) + ", " + time.text(), "(figure)");
+  figure("F26", "memory, peak of the whole agent", in_bytes(memory.peak()), "at most 64 MiB");
+  CHECK(memory.peak() <= 64 << 20);
+  figure("F26", "descriptors at most", std::to_string(most), "256");
+  CHECK(most <= 256);
 }
 
 TEST_CASE("F34: a process that a hook leaves behind with its output open does not keep the step from ending", "[F34]") {

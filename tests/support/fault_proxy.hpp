@@ -27,7 +27,9 @@ class FaultProxy {
     unsigned copies = 1;             ///< How often each answer's bytes come.
   };
 
-  explicit FaultProxy(std::uint16_t server) : server_{server} {
+  /// Between clients that connect to `listen_at` and a server on a port of loopback.
+  explicit FaultProxy(std::uint16_t server, std::string listen_at = "127.0.0.1")
+      : server_{server}, listen_at_{std::move(listen_at)} {
     // Keeps the port ours while nobody listens there.
     holder_ = bound_socket(0);
     sockaddr_in address{};
@@ -44,7 +46,7 @@ class FaultProxy {
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::string url() const { return "http://" + listen_at_ + ":" + std::to_string(port_); }
   /// Connections so far, and bytes passed on towards the server.
   [[nodiscard]] int connections() const { return connections_; }
   [[nodiscard]] std::uint64_t bytes_to_server() const { return to_server_; }
@@ -84,10 +86,10 @@ class FaultProxy {
   }
 
  private:
-  static int bound_socket(std::uint16_t port) {
+  [[nodiscard]] int bound_socket(std::uint16_t port) const {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::inet_pton(AF_INET, listen_at_.c_str(), &address.sin_addr);
     address.sin_port = htons(port);
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int yes = 1;
@@ -197,6 +199,7 @@ class FaultProxy {
   }
 
   std::uint16_t server_, port_ = 0;
+  std::string listen_at_;
   int holder_ = -1, listener_ = -1;
   std::atomic<int> connections_{0};
   std::atomic<std::uint64_t> to_server_{0};

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -176,10 +177,10 @@ class RawServer {
  public:
   using Script = std::function<void(RawConnection& connection, int number)>;  ///< Connections are numbered from 1.
 
-  explicit RawServer(Script script) : script_{std::move(script)} {
+  explicit RawServer(Script script, const char* listen_at = "127.0.0.1") : script_{std::move(script)} {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::inet_pton(AF_INET, listen_at, &address.sin_addr);
     socklen_t size = sizeof address;
     descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (::bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(descriptor_, 64) != 0 ||
