@@ -1,7 +1,9 @@
 #include "agent/journal/sqlite/open_journal.hpp"
 
 #include "agent/base/ids.hpp"
+#include "agent/job/event_types.hpp"
 #include "agent/journal/sqlite/aftermath.hpp"
+#include "agent/journal/sqlite/delivery_rows.hpp"
 #include "agent/journal/sqlite/event_rows.hpp"
 #include "agent/journal/sqlite/schema.hpp"
 #include "agent/journal/sqlite/writer.hpp"
@@ -37,6 +39,31 @@ void checkpoint_on_close(Database& database, bool on) {
   ::sqlite3_db_config(database.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
 
+/// What append() and the others will do, once and taken back: a byte of the schema itself may have changed.
+void rehearse(Database& database) {
+  const Transaction taken_back{database};
+  Event event;
+  event.type = job::event::job_ended;
+  event.job_id = event.event_id = "rehearsal";
+  std::vector<Event> events{event};
+  insert_events(database, events);
+  const Item item{.key = event.job_id, .job_id = event.job_id};
+  insert_expansions(database, event.job_id, events.front().seq, {{events.front().seq, {item}}}, {});
+  for (const auto state :
+       {DeliveryState::parked, DeliveryState::pending, DeliveryState::attempting, DeliveryState::delivered})
+    update_state(database, {event.job_id, item.key, state, "rehearsal"});
+  for (const auto which : {Which::open, Which::parked, Which::of_job, Which::one})
+    static_cast<void>(select_deliveries(database, event.job_id, which, event.job_id, {.limit = 1}));
+  static_cast<void>(select_backlog(database, event.job_id));
+  static_cast<void>(select_reporters(database));
+  static_cast<void>(select_jobs(database, true, 1));
+  const auto written = select_events(
+      database, {.after = events.front().seq - 1, .job_id = event.job_id, .types = {event.type}, .limit = 1});
+  if (!written || written->empty()) throw SqlError{SQLITE_CORRUPT, "what is written cannot be read"};
+  remove_rows(database, {.jobs = {event.job_id}, .types = {event.type}});
+  forget_reporter(database, event.job_id);
+}
+
 /// Throws SqlError; a damaged file is one of them, and it is left as it was found.
 Result<OpenedJournal> open_file(const fs::path& path, LastEnd last_end, const Clock& clock) {
   if (auto created = create_private(path); !created) return created.error();
@@ -55,6 +82,7 @@ Result<OpenedJournal> open_file(const fs::path& path, LastEnd last_end, const Cl
   auto state = migrate(database, path.string(), migrations(), new_id(now), to_rfc3339(now));
   if (!state) return state.error();
   make_shrinkable(database);
+  rehearse(database);
   checkpoint_on_close(database, true);
   opened.journal_id = state->journal_id;
   return opened;
@@ -122,7 +150,9 @@ Result<OpenedJournal> open_journal(const fs::path& path, const StateLock& lock, 
       opened->trouble = std::move(trouble);
       return opened;
     } catch (const SqlError& error) {
-      if (!error.damaged() || !trouble.empty()) return error.error().in(path.string());
+      // A schema that our statements do not fit is damage, too: no agent wrote it.
+      const bool damaged = error.damaged() || error.error().fault == Fault::bug;
+      if (!damaged || !trouble.empty()) return error.error().in(path.string());
       try {
         auto told = rescue(path, error, lock, identity, clock);
         if (!told) return told.error();

@@ -246,6 +246,37 @@ class Salvaging {
 
 }  // namespace
 
+namespace {
+
+/// When a byte of the schema has changed, that of the fresh journal says what the tables hold: it has the same ones.
+/// Not written to the file: the transaction is rolled back with the connection.
+void mend_schema(Database& source, Database& fresh) {
+  try {
+    for (const char* probe :
+         {"SELECT seq, type, job_id, body FROM events INDEXED BY events_of_type",
+          "SELECT reporter, cursor, delivered FROM reporters",
+          "SELECT position, reporter, key, job_id, seq, kind, needs, follows, body, blob, bytes, state, attempts, "
+          "remote_ref, reason, created FROM deliveries INDEXED BY deliveries_of_job"})
+      static_cast<void>(source.prepared(probe));
+    return;
+  } catch (const SqlError&) {
+  }
+  try {
+    source.execute("BEGIN IMMEDIATE");
+    Statement& rows = fresh.prepared("SELECT sql, name, rowid FROM sqlite_schema WHERE sql IS NOT NULL");
+    rows.bind_all();
+    const ResetAfter reset{rows};
+    while (rows.row())
+      source.prepared("UPDATE sqlite_schema SET sql = ?, name = ? WHERE rowid = ?")
+          .bind_all(rows.text(0), rows.text(1), rows.number(2))
+          .run();
+    source.execute("PRAGMA writable_schema = RESET");
+  } catch (const SqlError&) {
+  }
+}
+
+}  // namespace
+
 std::string describe(const std::vector<Range>& ranges) {
   constexpr std::size_t most = 10;
   std::string text;
@@ -271,6 +302,7 @@ Salvage salvage(const std::filesystem::path& damaged, Database& fresh) {
   } catch (const SqlError&) {
     return {.readable = false};
   }
+  mend_schema(*source, fresh);
   try {
     return Salvaging{*source, fresh}.run();
   } catch (const FreshFailed& failed) {
