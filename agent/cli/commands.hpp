@@ -5,14 +5,22 @@
 
 namespace outpost::cli {
 
-struct StatusOptions {
+/// How to reach the daemon.
+struct DaemonOptions {
   std::filesystem::path config;  ///< Says where the daemon's socket is.
   std::filesystem::path socket;  ///< Instead of the configuration's.
-  bool json = false;
 };
 
-/// What the daemon does now. Returns an exit status.
-int show_status(const StatusOptions& options);
+// All return an exit status.
+
+/// What the daemon does now.
+int show_status(const DaemonOptions& daemon, bool as_json);
+
+/// Who is told about jobs, and what waits for them.
+int list_reporters(const DaemonOptions& daemon, bool as_json);
+
+/// Drops what is kept for a reporter that is no longer configured; what waits only with `yes`.
+int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool yes);
 
 struct JobRunOptions {
   std::filesystem::path file;

@@ -18,7 +18,9 @@ namespace cli = outpost::cli;
 struct CommandLine {
   CLI::App app{"Outpost: the agent that runs product builds through a lab. See outpost(1)."};
   std::string config = "/etc/outpost/outpost.yml";
-  StatusOptions status;
+  DaemonOptions daemon;
+  bool as_json = false, yes = false;
+  std::string reporter;
   JobRunOptions job_run;
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;
@@ -32,6 +34,7 @@ struct CommandLine {
     add_status();
     add_job();
     add_spool();
+    add_reporter();
     add_config();
     app.add_subcommand("version", "Print the version")->callback([this] {
       std::cout << "outpost " OUTPOST_VERSION "\n";
@@ -44,15 +47,43 @@ struct CommandLine {
     command.add_option("-c,--config", config, "Configuration file")->capture_default_str()->envname("OUTPOST_CONFIG_FILE");
   }
 
+  void add_daemon_options(CLI::App& command) {
+    add_config_option(command);
+    command.add_option("--socket", daemon.socket, "The daemon's socket, instead of the configuration's");
+  }
+
+  void add_json_flag(CLI::App& command) { command.add_flag("--json", as_json, "Print the answer of the local API as it is"); }
+
   void add_status() {
     auto* command = app.add_subcommand("status", "What the daemon does now");
-    add_config_option(*command);
-    command->add_option("--socket", status.socket, "The daemon's socket, instead of the configuration's");
-    command->add_flag("--json", status.json, "Print the answer of the local API as it is");
+    add_daemon_options(*command);
+    add_json_flag(*command);
     command->footer("Examples:\n  outpost status\n  outpost status --json | jq .alarms");
     command->callback([this] {
-      status.config = config;
-      result = show_status(status);
+      daemon.config = config;
+      result = show_status(daemon, as_json);
+    });
+  }
+
+  void add_reporter() {
+    auto* group = app.add_subcommand("reporter", "Who is told about jobs");
+    group->require_subcommand(1);
+    auto* list = group->add_subcommand("list", "All reporters, and what waits for them");
+    add_daemon_options(*list);
+    add_json_flag(*list);
+    list->footer("Examples:\n  outpost reporter list");
+    list->callback([this] {
+      daemon.config = config;
+      result = list_reporters(daemon, as_json);
+    });
+    auto* forget = group->add_subcommand("forget", "Drop what is kept for a reporter that is no longer configured");
+    add_daemon_options(*forget);
+    forget->add_option("NAME", reporter, "The reporter: the name of the source that it belonged to")->required();
+    forget->add_flag("-y,--yes", yes, "Also when something waits for it");
+    forget->footer("Examples:\n  outpost reporter forget old-server\n  outpost reporter forget --yes old-server");
+    forget->callback([this] {
+      daemon.config = config;
+      result = forget_reporter(daemon, reporter, yes);
     });
   }
 

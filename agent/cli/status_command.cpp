@@ -1,16 +1,14 @@
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
-#include "agent/config/load.hpp"
-#include "agent/control/api_client.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
 #include <boost/json/serialize.hpp>
 
 #include <iostream>
-#include <unistd.h>
 
 namespace outpost::cli {
 
@@ -81,29 +79,14 @@ void print_status(const json::object& status) {
   }
 }
 
-/// Where the daemon listens, by its configuration.
-Result<std::filesystem::path> socket_of(const StatusOptions& options) {
-  if (!options.socket.empty()) return options.socket;
-  const auto types = daemon::source_types();
-  const auto loaded = config::load(options.config, config::environment_of(environ), types);
-  if (!loaded) return Error{Fault::malformed, loaded.error().text()};
-  return loaded->settings.runtime_directory / "api.sock";
-}
-
 }  // namespace
 
-int show_status(const StatusOptions& options) {
-  const auto socket = socket_of(options);
-  if (!socket) {
-    std::cerr << socket.error().message;
-    return exit_configuration;
-  }
+int show_status(const DaemonOptions& daemon, bool as_json) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
   const auto status = daemon::ask_daemon(*socket, "/api/v1/status");
-  if (!status) {
-    std::cerr << "outpost: " << status.error().message << "\n";
-    return status.error().fault == Fault::unavailable ? exit_no_daemon : exit_negative;
-  }
-  if (options.json || !status->is_object()) std::cout << json::serialize(*status) << "\n";
+  if (!status) return fail(status.error());
+  if (as_json || !status->is_object()) std::cout << json::serialize(*status) << "\n";
   else print_status(status->get_object());
   return exit_ok;
 }

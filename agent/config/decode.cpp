@@ -31,6 +31,7 @@ class Decoder {
     Fields logs = file_.child("logs");
     logs.read("step_limit", settings_.logs.step_limit, as_size, std::uint64_t{64 * 1024});
     logs.finish();
+    history();
     plugins_path();
     file_.read("state_directory", settings_.state_directory, as_path);
     file_.read("runtime_directory", settings_.runtime_directory, as_path);
@@ -142,6 +143,14 @@ class Decoder {
     fields.read("webhook", settings_.alarms.webhook, as_private_url);
     fields.texts("command", settings_.alarms.command);
     fields.read("no_component_after", settings_.alarms.no_component_after, as_duration, 1min, 24h * 366);
+    fields.finish();
+  }
+
+  void history() {
+    Fields fields = file_.child("history");
+    fields.read("jobs", settings_.history.jobs, as_integer, 0, 1'000'000);
+    fields.read("age", settings_.history.age, as_duration, 1s, 24h * 3660);
+    fields.read("size", settings_.history.size, as_size, std::uint64_t{0});
     fields.finish();
   }
 

@@ -99,6 +99,13 @@ struct Logs {
   std::uint64_t step_limit = 1ULL << 30;  ///< Bytes kept of one step's output; a gap marker stands for the rest.
 };
 
+/// How long ended jobs are kept, in the journal and as directories: until the first of these is reached.
+struct History {
+  std::size_t jobs = 500;                   ///< The newest so many.
+  milliseconds age{std::chrono::days{90}};  ///< Since the end of the job.
+  std::uint64_t size = 20ULL << 30;         ///< Bytes of all their directories together.
+};
+
 struct Settings {
   std::map<std::string, Source> sources;
   std::vector<Job> jobs;  ///< In the order of the files; names are unique.
@@ -109,6 +116,7 @@ struct Settings {
   Downloads downloads;
   Alarms alarms;
   Logs logs;
+  History history;
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
   std::filesystem::path state_directory = "/var/lib/outpost";
   std::filesystem::path runtime_directory = "/run/outpost";

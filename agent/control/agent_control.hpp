@@ -43,6 +43,13 @@ class AgentControl {
   /// Settles what an import elsewhere has delivered; the body of the request is its receipt. {reporter, settled,
   /// others}. refused, malformed: nothing was settled.
   virtual boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) = 0;
+  /// All reporters that the journal knows or the configuration names, by name: {name, configured, waiting, waiting_bytes,
+  /// parked, delivered, events_behind}.
+  virtual Result<boost::json::array> reporters() = 0;
+  /// Drops what a reporter that is no longer configured has not been told, so that nothing is kept for it: {reporter,
+  /// dropped, dropped_bytes}. unavailable: nobody knows it. refused: it is configured, or something waits and
+  /// `drop_waiting` is not set.
+  virtual boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) = 0;
 };
 
 }  // namespace outpost::control

@@ -5,6 +5,7 @@
 #include "agent/job/event.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 namespace outpost::control {
 
@@ -46,8 +47,17 @@ Error ApiClient::no_answer(const Error& error) const {
                                   "); is outpostd running? systemctl status outpostd"};
 }
 
-boost::asio::awaitable<Result<json::value>> ApiClient::get(std::string path) {
+boost::asio::awaitable<Result<json::value>> ApiClient::get(std::string path) { return ask(request(std::move(path))); }
+
+boost::asio::awaitable<Result<json::value>> ApiClient::post(std::string path, json::object body) {
   http::Request wanted = request(std::move(path));
+  wanted.method = "POST";
+  wanted.headers.set("Content-Type", "application/json");
+  wanted.body = json::serialize(body);
+  return ask(std::move(wanted));
+}
+
+boost::asio::awaitable<Result<json::value>> ApiClient::ask(http::Request wanted) {
   const auto answer = co_await client_.send(std::move(wanted));
   if (!answer) co_return no_answer(answer.error());
   boost::system::error_code error;

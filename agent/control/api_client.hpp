@@ -23,6 +23,8 @@ class ApiClient {
   /// The JSON answer of GET `path` ("/api/v1/status"). unavailable: the daemon does not answer, and what to look at;
   /// refused: it answered with an error, whose message this is.
   boost::asio::awaitable<Result<boost::json::value>> get(std::string path);
+  /// The same of POST with a JSON object.
+  boost::asio::awaitable<Result<boost::json::value>> post(std::string path, boost::json::object body);
   /// What waits for this reporter ("": the only one that has something waiting) as a spool archive. unavailable: the
   /// daemon does not answer; malformed: a reporter must be named; refused: it said no, and why.
   boost::asio::awaitable<Result<void>> export_spool(std::string reporter, http::BodySink archive);
@@ -30,6 +32,7 @@ class ApiClient {
   boost::asio::awaitable<Result<boost::json::object>> confirm_spool(std::filesystem::path receipt);
 
  private:
+  boost::asio::awaitable<Result<boost::json::value>> ask(http::Request wanted);
   [[nodiscard]] http::Request request(std::string path) const;
   [[nodiscard]] Error no_answer(const Error& error) const;
 

@@ -53,16 +53,22 @@ std::optional<std::size_t> limit_of(const std::string& query) {
   return limit;
 }
 
-asio::awaitable<ServerResponse> cancel_job(AgentControl& agent, ServerRequest& request, std::string job_id) {
+/// The body, {} when there is none.
+asio::awaitable<Result<json::object>> read_object(ServerRequest& request) {
   const auto body = co_await request.read_all(64 * 1024);
+  if (!body) co_return body.error();
+  if (body->empty()) co_return json::object{};
+  boost::system::error_code error;
+  json::value parsed = json::parse(*body, error);
+  if (error || !parsed.is_object()) co_return Error{Fault::malformed, "the body is not a JSON object"};
+  co_return std::move(parsed.get_object());
+}
+
+asio::awaitable<ServerResponse> cancel_job(AgentControl& agent, ServerRequest& request, std::string job_id) {
+  const auto body = co_await read_object(request);
   if (!body) co_return problem(400, body.error().message);
-  std::string reason = "cancelled by an operator";
-  if (!body->empty()) {
-    boost::system::error_code error;
-    const json::value parsed = json::parse(*body, error);
-    if (error || !parsed.is_object()) co_return problem(400, "the body is not a JSON object");
-    if (auto given = job::text_at(parsed.get_object(), "reason"); !given.empty()) reason = std::move(given);
-  }
+  std::string reason = job::text_at(*body, "reason");
+  if (reason.empty()) reason = "cancelled by an operator";
   const auto cancelled = agent.cancel(job_id, reason);
   if (!cancelled) co_return problem(cancelled.error());
   co_return answer(202, json::object{{"job_id", job_id}, {"cancelling", true}});
@@ -104,6 +110,20 @@ asio::awaitable<ServerResponse> export_spool(AgentControl& agent, std::string qu
   co_return response;
 }
 
+ServerResponse list_reporters(AgentControl& agent) {
+  const auto reporters = agent.reporters();
+  if (!reporters) return problem(reporters.error());
+  return answer(200, json::object{{"reporters", *reporters}});
+}
+
+asio::awaitable<ServerResponse> forget_reporter(AgentControl& agent, ServerRequest& request, std::string name) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  const auto forgotten = co_await agent.forget_reporter(std::move(name), job::flag_at(*body, "drop_waiting"));
+  if (!forgotten) co_return problem(forgotten.error());
+  co_return answer(200, *forgotten);
+}
+
 asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& request) {
   const auto parts = split(request.path, '/');  // "", "api", "v1", ...
   const bool reads = request.method == "GET" || request.method == "HEAD";
@@ -131,6 +151,12 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
     const auto confirmed = co_await agent.confirm_spool(request);
     if (!confirmed && confirmed.error().fault == Fault::malformed) co_return problem(400, confirmed.error().message);
     co_return confirmed ? answer(200, *confirmed) : problem(confirmed.error());
+  }
+  if (ours && parts.size() == 4 && parts[3] == "reporters") co_return reads ? list_reporters(agent) : only("GET");
+  if (ours && parts.size() == 6 && parts[3] == "reporters" && parts[5] == "forget") {
+    if (request.method != "POST") co_return only("POST");
+    std::string name = parts[4];
+    co_return co_await forget_reporter(agent, request, std::move(name));
   }
   co_return problem(404, "no such path; see GET /api/v1/status");
 }

@@ -13,6 +13,8 @@ namespace outpost::control {
 ///   POST /api/v1/poll
 ///   POST /api/v1/spool/export[?reporter=NAME]   answers with a spool archive
 ///   POST /api/v1/spool/confirm                  the receipt of an import
+///   GET  /api/v1/reporters
+///   POST /api/v1/reporters/<name>/forget  {"drop_waiting": true}
 /// Errors are {"error": {"message": ...}} with 400, 404, 405, 409 or 500. Who may connect is decided by the socket's mode.
 [[nodiscard]] http::Handler local_api(AgentControl& agent);
 

@@ -48,7 +48,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
       job_options_{std::move(job_options)},
       options_{std::move(options)},
       queue_{settings.slots},
-      retention_{ports.journal, ports.deliveries, ports.workers, ports.logger, {job_options_.jobs_directory, options_.keep_jobs}},
+      retention_{{ports.journal, ports.deliveries, ports.workers, ports.clock, ports.logger, ports.alarms}, job_options_.jobs_directory, settings.history},
       schedule_wakeup_{executor},
       retention_wakeup_{executor},
       stopped_wakeup_{executor},

@@ -64,7 +64,6 @@ struct AgentOptions {
   std::string runner_name;                                              ///< Of what runs the steps, for the status.
   std::chrono::milliseconds delivery_patience = std::chrono::seconds{10};  ///< For what waits to be sent when we stop.
   std::chrono::milliseconds journal_patience = std::chrono::minutes{1};    ///< With a journal that cannot be written when we stop.
-  std::size_t keep_jobs = 50;                                           ///< So many ended jobs keep their directories.
 };
 
 /// A draft for the journal.
@@ -96,6 +95,8 @@ class Agent final : public control::AgentControl {
   void poll_now() override;
   boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override;
   boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override;
+  Result<boost::json::array> reporters() override;
+  boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) override;
 
   /// A source accepts our credentials again: what waited for that need not wait for its next regular try.
   void credentials_accepted(const std::string& source);

@@ -3,6 +3,7 @@
 #include "agent/base/result.hpp"
 #include "agent/config/option.hpp"
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include <filesystem>
@@ -16,5 +17,8 @@ namespace outpost::daemon {
 
 /// Asks the daemon's local API and waits for the answer: GET `path` on its socket. Errors as ApiClient's.
 [[nodiscard]] Result<boost::json::value> ask_daemon(const std::filesystem::path& socket, const std::string& path);
+
+/// The same with POST.
+[[nodiscard]] Result<boost::json::value> tell_daemon(const std::filesystem::path& socket, const std::string& path, boost::json::object body);
 
 }  // namespace outpost::daemon

@@ -1,45 +1,78 @@
 #pragma once
 
+#include "agent/base/clock.hpp"
 #include "agent/base/workers.hpp"
+#include "agent/config/settings.hpp"
+#include "agent/daemon/alarms.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/journal/deliveries.hpp"
 #include "agent/journal/journal.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
-#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace outpost::daemon {
 
-/// Removes the directories of old jobs. The newest ended jobs keep theirs; an older one goes when every reporter of the
-/// job has settled (delivered or parked) all that it made of it. Never that of a job that is open, and nothing that the
-/// journal does not know.
+/// Removes old jobs: what the journal says of them, and their directories. A job that has ended goes when it is not among
+/// the newest, too old, or beyond the size of all directories together, and every reporter of it has settled (delivered
+/// or parked) all that it made of it. A reporter that is no longer configured holds on to what it has not been told,
+/// until it is forgotten.
+///
+/// First an event says what goes, in the transaction that takes it out of the journal; then the files go. So whatever
+/// the moment of a crash, the next sweep finds the directories that no job has any more. What was seen is never removed:
+/// no component runs twice because its job is gone.
 class Retention {
  public:
-  struct Rule {
-    std::filesystem::path jobs_directory;  ///< <state>/jobs
-    std::size_t keep = 50;                 ///< Directories of ended jobs.
+  struct Ports {
+    journal::Journal& journal;
+    journal::Deliveries& deliveries;
+    Workers& workers;
+    const Clock& clock;
+    const Logger& logger;
+    Alarms& alarms;
   };
 
-  Retention(journal::Journal& journal, journal::Deliveries& deliveries, Workers& workers, const Logger& logger, Rule rule)
-      : journal_{journal}, deliveries_{deliveries}, workers_{workers}, logger_{logger}, rule_{std::move(rule)} {}
+  Retention(Ports ports, std::filesystem::path jobs_directory, config::History keep)
+      : ports_{ports}, jobs_directory_{std::move(jobs_directory)}, keep_{keep} {}
 
   /// Looks once and removes what may go. What cannot be read or removed is logged and left for the next time.
   boost::asio::awaitable<void> sweep();
 
- private:
-  [[nodiscard]] Result<std::vector<journal::JobRow>> beyond_the_newest(const std::set<std::string>& directories);
-  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job);
+  /// Bytes of all directories of jobs, as of the last sweep.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
-  journal::Journal& journal_;
-  journal::Deliveries& deliveries_;
-  Workers& workers_;
-  const Logger& logger_;
-  Rule rule_;
+ private:
+  struct Directory {
+    std::uint64_t bytes = 0;
+    Timestamp changed{};
+    bool final = false;  ///< Measured after its job had ended.
+  };
+  using Directories = std::map<std::string, Directory>;  ///< By name, which is the job's id.
+
+  static Directories measure(const std::filesystem::path& parent, Directories known, const std::set<std::string>& open);
+  boost::asio::awaitable<Directories> look(const std::vector<journal::JobRow>& rows);
+  boost::asio::awaitable<void> remove_jobs(std::vector<std::string> ids);
+  boost::asio::awaitable<void> remove_strays(std::set<std::string> known);
+  boost::asio::awaitable<void> remove_old_events();
+  boost::asio::awaitable<void> unlink(std::vector<std::string> names);
+  [[nodiscard]] Result<std::vector<std::string>> what_may_go(const std::vector<journal::JobRow>& rows);
+  [[nodiscard]] Result<bool> is_old(const journal::JobRow& job);
+  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job);
+  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job, const std::string& reporter);
+  [[nodiscard]] Result<std::set<std::string>> tombstones();
+  [[nodiscard]] std::uint64_t bytes_of(const std::vector<std::string>& names) const;
+
+  Ports ports_;
+  std::filesystem::path jobs_directory_;  ///< <state>/jobs
+  config::History keep_;
+  Directories directories_;
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace outpost::daemon

@@ -1,14 +1,18 @@
 // What status, job list and job page show: the read side of Agent.
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "agent/daemon/agent.hpp"
 #include "agent/job/event_types.hpp"
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace outpost::daemon {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
+namespace event = job::event;
 
 namespace {
 
@@ -35,7 +39,6 @@ json::object summary(const job::Story& story) {
 
 /// The events that a summary is made of; a job has many more.
 std::vector<std::string> types_of_summary() {
-  namespace event = job::event;
   std::vector<std::string> types;
   for (const auto type : {event::job_queued, event::job_withdrawn, event::claim_requested, event::claim_postponed, event::claim_granted, event::stage_started,
                           event::result_found, event::verdict_reached, event::job_ended})
@@ -116,6 +119,51 @@ Result<json::object> Agent::job(const std::string& job_id) {
   const auto story = load(job_id);
   if (!story) return story.error();
   return in_full(*story);
+}
+
+Result<json::array> Agent::reporters() {
+  const auto known = ports_.deliveries.reporters();
+  if (!known) return known.error();
+  std::map<std::string, std::optional<job::Seq>> all;
+  for (const auto& each : integrations_) all[each->settings.name];
+  for (const auto& reporter : *known) all[reporter.name] = reporter.cursor;
+  json::array list;
+  for (const auto& [name, cursor] : all) {
+    const auto backlog = ports_.deliveries.backlog(name);
+    if (!backlog) return backlog.error();
+    list.push_back(json::object{{"name", name},
+                                {"configured", integration(name) != nullptr},
+                                {"waiting", backlog->waiting},
+                                {"waiting_bytes", backlog->waiting_bytes},
+                                {"parked", backlog->parked},
+                                {"delivered", backlog->delivered},
+                                {"events_behind", cursor ? json::value(ports_.journal.last() - std::min(ports_.journal.last(), *cursor)) : json::value(nullptr)}});
+  }
+  return list;
+}
+
+asio::awaitable<Result<json::object>> Agent::forget_reporter(std::string name, bool drop_waiting) {
+  const std::string shown = printable(name, 80);
+  if (integration(name))
+    co_return Error{Fault::refused, "reporter " + shown + " is in use: take the source out of the configuration and restart outpostd first"};
+  const auto cursor = ports_.deliveries.cursor(name);
+  if (!cursor) co_return cursor.error();
+  if (!*cursor) co_return Error{Fault::unavailable, "nobody knows a reporter " + shown};
+  const auto backlog = ports_.deliveries.backlog(name);
+  if (!backlog) co_return backlog.error();
+  if (backlog->waiting > 0 && !drop_waiting)
+    co_return Error{Fault::refused, std::to_string(backlog->waiting) + " items (" + format_size(backlog->waiting_bytes) +
+                                        " of files) still wait for reporter " + shown + " and would be dropped"};
+  const json::object told{{"reporter", name}, {"dropped", backlog->waiting}, {"dropped_bytes", backlog->waiting_bytes}, {"parked", backlog->parked}};
+  job::Event tombstone = make_event(event::reporter_forgotten, {}, told);
+  const auto forgotten = co_await ports_.deliveries.forget_reporter(name, std::move(tombstone));
+  if (!forgotten) co_return forgotten.error();
+  ports_.logger.notice("reporter " + shown + " is forgotten: " + std::to_string(backlog->waiting) + " items that waited and " +
+                       std::to_string(backlog->parked) + " that were parked are dropped");
+  for (const auto& [key, alarm] : std::map{ports_.alarms.active()})
+    if (key.starts_with(name + "/")) ports_.alarms.clear(key);
+  retention_wakeup_.notify();
+  co_return told;
 }
 
 }  // namespace outpost::daemon

@@ -1,6 +1,8 @@
 // The agent with fakes around it: from what a source offers to jobs that end, through restarts and stops.
 #include "daemon/agent_world.hpp"
 
+#include <boost/asio/detached.hpp>
+
 using namespace outpost;
 using namespace outpost::test;
 namespace event = job::event;
@@ -416,6 +418,39 @@ TEST_CASE("a bug costs one job, not its slot or the agent") {
   world.poll();
   world.until([&] { return world.count(event::job_ended) == 2; });
   CHECK(world.state(1) == "success");
+}
+
+TEST_CASE("a reporter is forgotten only when nobody uses it and nothing waits, or with a word") {
+  AgentWorld world;
+  world.start();
+  journal::Item item;
+  item.key = "file";
+  std::vector<journal::Item> items{item};
+  bool known = false;
+  const auto register_old = [&]() -> boost::asio::awaitable<void> {
+    known = (co_await world.journal.expand("old", 1, std::move(items))).has_value();
+  };
+  boost::asio::co_spawn(*world.loop, register_old(), boost::asio::detached);
+  world.until([&] { return known; });
+  std::optional<Result<boost::json::object>> told;
+  const auto forget = [&](std::string name, bool drop) {
+    told.reset();
+    const auto asking = [&world, &told, name, drop]() -> boost::asio::awaitable<void> { told = co_await world.agent->forget_reporter(name, drop); };
+    boost::asio::co_spawn(*world.loop, asking, boost::asio::detached);
+    world.until([&] { return told.has_value(); });
+    return *told;
+  };
+  CHECK(world.agent->reporters()->size() == 2);
+  CHECK(forget("fake", true).error().fault == Fault::refused);  // It is configured.
+  CHECK(forget("ghost", true).error().fault == Fault::unavailable);
+  const auto kept = forget("old", false);
+  REQUIRE_FALSE(kept);
+  CHECK(kept.error().message == "1 items (0 bytes of files) still wait for reporter old and would be dropped");
+  CHECK(world.journal.open("old")->size() == 1);
+  CHECK(forget("old", true)->at("dropped") == 1);
+  CHECK(world.journal.open("old")->empty());
+  CHECK(world.agent->reporters()->size() == 1);
+  CHECK(world.count(event::reporter_forgotten) == 1);
 }
 
 TEST_CASE("the list of jobs says of each what the job itself says") {

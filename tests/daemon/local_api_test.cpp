@@ -47,6 +47,11 @@ struct FakeAgent final : control::AgentControl {
     pieces->pop_back();
     co_return piece;
   }
+  Result<boost::json::array> reporters() override { return boost::json::array{boost::json::object{{"name", "dci"}}}; }
+  boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) override {
+    if (!drop_waiting) co_return Error{Fault::refused, "3 items would be dropped"};
+    co_return boost::json::object{{"reporter", name}};
+  }
 };
 
 struct FakeRequest final : http::ServerRequest {
@@ -131,4 +136,14 @@ TEST_CASE("a job is cancelled with a reason") {
   CHECK(ask(agent, "POST", "/api/v1/jobs/known/cancel", "", "not json").status == 400);
   CHECK(ask(agent, "POST", "/api/v1/poll").status == 202);
   CHECK(agent.polled);
+}
+
+TEST_CASE("reporters are listed, and forgotten by their name") {
+  FakeAgent agent;
+  CHECK(ask(agent, "GET", "/api/v1/reporters").body.at("reporters").at(0).at("name") == "dci");
+  CHECK(ask(agent, "POST", "/api/v1/reporters").status == 405);
+  CHECK(ask(agent, "GET", "/api/v1/reporters/old/forget").status == 405);
+  CHECK(ask(agent, "POST", "/api/v1/reporters/old/forget").status == 409);
+  CHECK(ask(agent, "POST", "/api/v1/reporters/old/forget", "", "[]").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/reporters/old/forget", "", R"({"drop_waiting": true})").body.at("reporter") == "old");
 }

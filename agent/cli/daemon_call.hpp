@@ -1,0 +1,18 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+
+#include <filesystem>
+
+namespace outpost::cli {
+
+/// Where the daemon listens, by its configuration.
+[[nodiscard]] Result<std::filesystem::path> socket_of(const DaemonOptions& options);
+
+/// Says what went wrong on standard error; the exit status for it.
+int fail(const Error& error);
+int fail(const Error& error, int status);
+
+}  // namespace outpost::cli
