@@ -19,6 +19,8 @@ inline constexpr std::string_view journal_restored = "journal.restored";
 /// {jobs: [ids], directories: [names], bytes}: old jobs leave the journal with this event; what they have on disk goes
 /// after it.
 inline constexpr std::string_view history_removed = "history.removed";
+/// {reporter, what: logs | artifacts, items, bytes, reason}: so many items that waited lose their files; a gap marker is sent instead.
+inline constexpr std::string_view spool_dropped = "spool.dropped";
 
 // What has been seen
 inline constexpr std::string_view component_seen = "component.seen";  ///< {source, definition, selection, component{id,name}}

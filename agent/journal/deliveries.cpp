@@ -17,6 +17,13 @@ std::optional<DeliveryState> parse_delivery_state(std::string_view text) {
   return std::nullopt;
 }
 
+void give_up_bytes(Item& item, std::string_view reason) {
+  if (!item.blob) return;
+  item.body["content"] = "[gap: " + std::to_string(item.blob->size) + " bytes, " + std::string{reason} + "]\n";
+  item.body["mime"] = "text/plain";
+  item.blob.reset();
+}
+
 boost::asio::awaitable<Result<void>> Deliveries::expand(std::string reporter, job::Seq upto, std::vector<Item> items) {
   std::vector<Expansion> expansions;
   if (!items.empty()) expansions.push_back({upto, std::move(items)});

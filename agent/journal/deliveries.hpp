@@ -45,6 +45,9 @@ struct Delivery {
   std::string reason;      ///< Why it is parked or was put off.
 };
 
+/// Puts a text in the place of an item's blob: body.content is "[gap: N bytes, <reason>]\n", of the type text/plain.
+void give_up_bytes(Item& item, std::string_view reason);
+
 /// What one event gave rise to.
 struct Expansion {
   job::Seq seq = 0;
@@ -104,6 +107,11 @@ class Deliveries {
                                                               std::string remote_ref) = 0;
   virtual boost::asio::awaitable<Result<void>> mark_parked(std::string reporter, std::string key,
                                                            std::string reason) = 0;
+
+  /// Gives up the bytes of those items that have not been tried yet: what is sent instead is a gap marker, see
+  /// give_up_bytes(). Writes `tombstone` in the same transaction. Not cancellable.
+  virtual boost::asio::awaitable<Result<void>> drop_bytes(std::string reporter, std::vector<std::string> keys,
+                                                          std::string reason, job::Event tombstone) = 0;
 
   virtual Result<Backlog> backlog(const std::string& reporter) = 0;
 

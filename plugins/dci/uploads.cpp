@@ -75,7 +75,8 @@ Result<Uploads::File> Uploads::file_of(const journal::Item& item, const pipeline
     for (const auto& need : item.needs)
       if (const auto ref = refs.find(need); ref != refs.end() && is_id(ref->second)) file.state = ref->second;
   }
-  if (item.kind == kind::note) {
+  // A note, or what stands in for bytes that had to be given up.
+  if (!item.blob && item.body.contains("content")) {
     file.body = text("content");
     file.sha256 = sha256_hex(text("content"));
     return file;

@@ -198,6 +198,18 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
   Result<job::Seq> doubtful_up_to(const std::string& reporter) override { return reporters_[reporter].doubtful; }
   /// As if the journal had lost something up to this event.
   void doubt(const std::string& reporter, job::Seq upto) { reporters_[reporter].doubtful = upto; }
+  boost::asio::awaitable<Result<void>> drop_bytes(std::string reporter, std::vector<std::string> keys,
+                                                  std::string reason, job::Event tombstone) override {
+    const bool survived = co_await arrive("drop_bytes");
+    if (!survived) co_return full();
+    for (const auto& key : keys)
+      if (Row* row = find(reporter, key); row && row->state == journal::DeliveryState::pending)
+        journal::give_up_bytes(row->item, reason);
+    keep(tombstone);
+    co_await leave("drop_bytes");
+    tell(tombstone);
+    co_return Result<void>{};
+  }
   boost::asio::awaitable<Result<void>> forget_reporter(std::string reporter, job::Event tombstone) override {
     const bool survived = co_await arrive("forget_reporter");
     if (!survived) co_return full();

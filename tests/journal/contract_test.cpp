@@ -393,3 +393,24 @@ TEMPLATE_TEST_CASE("A reporter that is forgotten drops what waits, and begins an
   CHECK(subject.it.cursor("dci").value() == 2);
   CHECK(keys(subject.it.open("dci")) == Keys{"c"});
 }
+
+TEMPLATE_TEST_CASE("Items that were not tried yet can give up their bytes, and send a marker instead", "[journal]",
+                   Fake, Sqlite) {
+  TestType subject;
+  auto untried = item("a"), tried = item("b"), plain = item("c");
+  untried.blob = job::Blob{"logs/a", "00", 100, "", "", {}};
+  tried.blob = job::Blob{"logs/b", "00", 50, "", "", {}};
+  expand(subject, 1, {untried, tried, plain});
+  REQUIRE(test::await(subject.loop, subject.it.mark_attempting("dci", "b")));
+  const std::vector<std::string> all{"a", "b", "c", "ghost"};
+  REQUIRE(test::await(subject.loop, subject.it.drop_bytes("dci", all, "spool-full", draft("spool.dropped"))));
+  const auto row = subject.it.get("dci", "a").value().value();
+  CHECK_FALSE(row.item.blob);
+  CHECK(row.state == DeliveryState::pending);
+  CHECK(row.item.body.at("content") == "[gap: 100 bytes, spool-full]\n");
+  CHECK(row.item.body.at("status") == "new");  // The rest stays.
+  CHECK(subject.it.get("dci", "b").value()->item.blob->size == 50);
+  CHECK_FALSE(subject.it.get("dci", "c").value()->item.body.contains("content"));
+  CHECK(subject.it.backlog("dci").value().waiting_bytes == 50);
+  CHECK(subject.it.read({}).value().back().type == "spool.dropped");
+}

@@ -207,18 +207,36 @@ std::unique_ptr<Change> remove_change(Removal removal, Event tombstone, Handler<
       std::move(listeners), [waiter](Result<Event> written) { waiter->resume(std::move(written)); });
 }
 
+namespace {
+
+/// One of which the caller wants to know only whether it was written.
+std::unique_ptr<Change> told_change(RemoveChange::Apply apply, Event tombstone, Handler<void> handler,
+                                    std::shared_ptr<Listeners> listeners, const asio::any_io_executor& loop) {
+  auto waiter = std::make_shared<Waiter<void>>(std::move(handler), loop);
+  auto complete = [waiter](const Result<Event>& written) {
+    if (written)
+      waiter->resume({});
+    else
+      waiter->resume(written.error());
+  };
+  return std::make_unique<RemoveChange>(std::move(apply), std::move(tombstone), std::move(listeners),
+                                        std::move(complete));
+}
+
+}  // namespace
+
+std::unique_ptr<Change> drop_change(std::string reporter, std::vector<std::string> keys, std::string reason,
+                                    Event tombstone, Handler<void> handler, std::shared_ptr<Listeners> listeners,
+                                    const asio::any_io_executor& loop) {
+  auto apply = [reporter = std::move(reporter), keys = std::move(keys),
+                reason = std::move(reason)](Database& database) { drop_bytes(database, reporter, keys, reason); };
+  return told_change(std::move(apply), std::move(tombstone), std::move(handler), std::move(listeners), loop);
+}
+
 std::unique_ptr<Change> forget_change(std::string reporter, Event tombstone, Handler<void> handler,
                                       std::shared_ptr<Listeners> listeners, const asio::any_io_executor& loop) {
-  auto waiter = std::make_shared<Waiter<void>>(std::move(handler), loop);
-  return std::make_unique<RemoveChange>(
-      [reporter = std::move(reporter)](Database& database) { forget_reporter(database, reporter); },
-      std::move(tombstone), std::move(listeners),
-      [waiter](const Result<Event>& written) {
-        if (written)
-          waiter->resume({});
-        else
-          waiter->resume(written.error());
-      });
+  auto apply = [reporter = std::move(reporter)](Database& database) { forget_reporter(database, reporter); };
+  return told_change(std::move(apply), std::move(tombstone), std::move(handler), std::move(listeners), loop);
 }
 
 std::unique_ptr<Change> shrink_change() { return std::make_unique<ShrinkChange>(); }

@@ -41,6 +41,9 @@ std::unique_ptr<Change> expand_change(std::string reporter, Seq upto, std::vecto
 std::unique_ptr<Change> mark_change(Mark mark, Handler<void> handler, const boost::asio::any_io_executor& loop);
 std::unique_ptr<Change> remove_change(Removal removal, Event tombstone, Handler<Event> handler,
                                       std::shared_ptr<Listeners> listeners, const boost::asio::any_io_executor& loop);
+std::unique_ptr<Change> drop_change(std::string reporter, std::vector<std::string> keys, std::string reason,
+                                    Event tombstone, Handler<void> handler, std::shared_ptr<Listeners> listeners,
+                                    const boost::asio::any_io_executor& loop);
 std::unique_ptr<Change> forget_change(std::string reporter, Event tombstone, Handler<void> handler,
                                       std::shared_ptr<Listeners> listeners, const boost::asio::any_io_executor& loop);
 /// Nobody waits for it; gives some of the file's unused pages back to the disk.

@@ -168,6 +168,19 @@ std::optional<job::Seq> select_cursor(Database& database, const std::string& rep
   return static_cast<job::Seq>(statement.number(0));
 }
 
+void drop_bytes(Database& database, const std::string& reporter, const std::vector<std::string>& keys,
+                const std::string& reason) {
+  for (const auto& key : keys) {
+    auto rows = select_deliveries(database, reporter, Which::one, key, {});
+    if (!rows || rows->empty() || rows->front().state != DeliveryState::pending) continue;
+    Item& item = rows->front().item;
+    give_up_bytes(item, reason);
+    database.prepared("UPDATE deliveries SET blob = NULL, bytes = 0, body = ? WHERE reporter = ? AND key = ?")
+        .bind_all(json::serialize(item.body), reporter, key)
+        .run();
+  }
+}
+
 std::vector<KnownReporter> select_reporters(Database& database) {
   Statement& statement =
       database.prepared("SELECT reporter, cursor FROM reporters WHERE forgotten = 0 ORDER BY reporter");

@@ -22,6 +22,10 @@ bool update_state(Database& database, const Mark& mark);
 
 std::optional<job::Seq> select_cursor(Database& database, const std::string& reporter);
 
+/// Items that have not been tried lose their blobs.
+void drop_bytes(Database& database, const std::string& reporter, const std::vector<std::string>& keys,
+                const std::string& reason);
+
 std::vector<KnownReporter> select_reporters(Database& database);
 job::Seq select_doubtful(Database& database, const std::string& reporter);
 bool is_forgotten(Database& database, const std::string& reporter);

@@ -210,6 +210,19 @@ Result<job::Seq> SqliteJournal::doubtful_up_to(const std::string& reporter) {
                  [&]() -> Result<job::Seq> { return sqlite::select_doubtful(*state_->reader, reporter); });
 }
 
+asio::awaitable<Result<void>> SqliteJournal::drop_bytes(std::string reporter, std::vector<std::string> keys,
+                                                        std::string reason, Event tombstone) {
+  sqlite::Stamp{state_->identity, state_->clock, state_->journal_id}.apply(tombstone);
+  const auto start = [](sqlite::Handler<void> handler, State* state, std::string name, std::vector<std::string> items,
+                        std::string why, Event event) {
+    state->writer->add(sqlite::drop_change(std::move(name), std::move(items), std::move(why), std::move(event),
+                                           std::move(handler), state->listeners, state->loop));
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<void>)>(
+      start, asio::use_awaitable, state_.get(), std::move(reporter), std::move(keys), std::move(reason),
+      std::move(tombstone));
+}
+
 asio::awaitable<Result<void>> SqliteJournal::forget_reporter(std::string reporter, Event tombstone) {
   sqlite::Stamp{state_->identity, state_->clock, state_->journal_id}.apply(tombstone);
   const auto start = [](sqlite::Handler<void> handler, State* state, std::string name, Event event) {

@@ -66,6 +66,8 @@ class SqliteJournal final : public Journal, public Deliveries {
   Result<Backlog> backlog(const std::string& reporter) override;
   Result<std::vector<KnownReporter>> reporters() override;
   Result<job::Seq> doubtful_up_to(const std::string& reporter) override;
+  boost::asio::awaitable<Result<void>> drop_bytes(std::string reporter, std::vector<std::string> keys,
+                                                  std::string reason, Event tombstone) override;
   boost::asio::awaitable<Result<void>> forget_reporter(std::string reporter, Event tombstone) override;
   Result<bool> is_forgotten(const std::string& reporter) override;
 

@@ -228,6 +228,20 @@ TEST_CASE("the end of a log that said nothing more is no request") {
   CHECK(f.server.client.seen.empty());
 }
 
+TEST_CASE("what stands in for bytes that were given up is sent under their name, and found again") {
+  Fixture f;
+  auto log = f.log("before", "many bytes"), artifact = f.file(kind::artifact, "dump.bin", "many bytes", "application/x-core");
+  for (auto* item : {&log, &artifact}) {
+    journal::give_up_bytes(*item, "spool-full");
+    CHECK_FALSE(f.find(*item));
+    as<Delivered>(f.send(*item));
+    CHECK(f.find(*item));
+  }
+  const auto& names = f.server.client.seen;
+  CHECK(std::any_of(names.begin(), names.end(), [](const auto& one) { return one.headers.get("DCI-NAME") == "install/acme/install.log@000000000006"; }));
+  CHECK(std::any_of(names.begin(), names.end(), [](const auto& one) { return one.headers.get("DCI-NAME") == "dump.bin" && one.headers.get("DCI-MIME") == "text/plain"; }));
+}
+
 TEST_CASE("names go over the wire as Latin-1 and are found as UTF-8") {
   Fixture f;
   const auto item = f.file(kind::artifact, "naïve.txt", "x");
