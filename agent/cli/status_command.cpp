@@ -53,6 +53,18 @@ void print_jobs(const json::object& jobs) {
   if (running.empty() && waiting.empty()) std::cout << "jobs      none running, none waiting\n";
 }
 
+std::string size_at(const json::object& object, std::string_view key) { return format_size(static_cast<std::uint64_t>(number_at(object, key))); }
+
+void print_disk(const json::object& disk) {
+  if (disk.empty()) return;  // An older daemon.
+  const auto& spool = object_at(disk, "spool");
+  std::cout << "disk      " << size_at(disk, "free") << " free of " << size_at(disk, "total") << "; jobs " << size_at(disk, "history") << ", journal "
+            << size_at(disk, "journal") << ", waiting " << size_at(spool, "waiting") << " of " << size_at(spool, "limit") << " and artifacts "
+            << size_at(spool, "artifacts_waiting") << " of " << size_at(spool, "artifacts_limit") << "\n";
+  if (number_at(spool, "given_up") > 0) std::cout << "          " << size_at(spool, "given_up") << " that waited were given up: [gap: ..., spool-full]\n";
+  if (number_at(disk, "reserve") > 0 && !job::flag_at(disk, "reserve_there")) std::cout << "          the reserve of " << size_at(disk, "reserve") << " is not there\n";
+}
+
 void print_status(const json::object& status) {
   const auto& slots = object_at(status, "slots");
   std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
@@ -69,6 +81,7 @@ void print_status(const json::object& status) {
               << " parked, " << number_at(reporter, "delivered") << " delivered\n";
     if (const auto error = text_at(reporter, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
   }
+  print_disk(object_at(status, "disk"));
   for (const auto& [name, resource] : object_at(status, "resources")) {
     const auto holder = text_at(resource.as_object(), "held_by");
     std::cout << "resource  " << std::string_view{name} << "  " << (holder.empty() ? "free" : "held by " + holder) << "\n";

@@ -32,6 +32,7 @@ class Decoder {
     logs.read("step_limit", settings_.logs.step_limit, as_size, std::uint64_t{64 * 1024});
     logs.finish();
     history();
+    disk();
     plugins_path();
     file_.read("state_directory", settings_.state_directory, as_path);
     file_.read("runtime_directory", settings_.runtime_directory, as_path);
@@ -151,6 +152,14 @@ class Decoder {
     fields.read("jobs", settings_.history.jobs, as_integer, 0, 1'000'000);
     fields.read("age", settings_.history.age, as_duration, 1s, 24h * 3660);
     fields.read("size", settings_.history.size, as_size, std::uint64_t{0});
+    fields.finish();
+  }
+
+  void disk() {
+    Fields fields = file_.child("disk");
+    fields.read("keep_free", settings_.disk.keep_free, as_size, std::uint64_t{0});
+    fields.read("reserve", settings_.disk.reserve, as_size, std::uint64_t{0});
+    fields.read("check", settings_.disk.check, as_duration, 100ms, 1h);
     fields.finish();
   }
 

@@ -75,6 +75,7 @@ struct Resource {
   std::vector<std::string> hosts;
 };
 
+/// What may wait for a server, and how fast it goes. A tenth of the file system is the limit when that is less.
 struct Spool {
   std::uint64_t limit = 5ULL << 30;        ///< Bytes of logs and results that still have to reach a server.
   std::uint64_t artifacts = 20ULL << 30;   ///< Bytes of artifacts.
@@ -106,6 +107,13 @@ struct History {
   std::uint64_t size = 20ULL << 30;         ///< Bytes of all their directories together.
 };
 
+/// The file system of the state directory.
+struct Disk {
+  std::uint64_t keep_free = 256ULL << 20;   ///< Bytes; with less nothing is claimed.
+  std::uint64_t reserve = 64ULL << 20;      ///< Bytes of a file that is given up when nothing else is left; 0: none.
+  milliseconds check{std::chrono::seconds{30}};  ///< Between two looks.
+};
+
 struct Settings {
   std::map<std::string, Source> sources;
   std::vector<Job> jobs;  ///< In the order of the files; names are unique.
@@ -117,6 +125,7 @@ struct Settings {
   Alarms alarms;
   Logs logs;
   History history;
+  Disk disk;
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
   std::filesystem::path state_directory = "/var/lib/outpost";
   std::filesystem::path runtime_directory = "/run/outpost";

@@ -49,8 +49,11 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
       options_{std::move(options)},
       queue_{settings.slots},
       retention_{{ports.journal, ports.deliveries, ports.workers, ports.clock, ports.logger, ports.alarms}, job_options_.jobs_directory, settings.history},
+      disk_{ports.workers, ports.logger, ports.alarms, settings.state_directory, settings.disk},
+      spool_{{ports.journal, ports.deliveries, ports.workers, ports.logger, ports.alarms}, job_options_.jobs_directory},
       schedule_wakeup_{executor},
       retention_wakeup_{executor},
+      disk_wakeup_{executor},
       stopped_wakeup_{executor},
       started_at_{ports.clock.now()} {
   for (const auto& job : settings.jobs)
@@ -94,6 +97,7 @@ void Agent::start_work() {
   for (auto& story : std::exchange(unfinished_, {})) start_job(std::move(story));
   keep_going([this] { return schedule_loop(); }, "scheduling");
   keep_going([this] { return retention_loop(); }, "removing old jobs");
+  keep_going([this] { return disk_loop(); }, "looking after the disk");
 }
 
 /// False when jobs could not be closed because the journal cannot be written: nothing may happen that is not written
@@ -129,6 +133,7 @@ void Agent::stop(std::string reason) {
   for (auto& [name, wakeup] : poll_wakeups_) wakeup->notify();
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
+  disk_wakeup_.notify();
   stopped_wakeup_.notify();
 }
 
@@ -136,6 +141,18 @@ asio::awaitable<void> Agent::retention_loop() {
   while (!stopping_) {
     co_await retention_.sweep();
     if (!stopping_) co_await retention_wakeup_.wait(retention_interval);
+  }
+}
+
+asio::awaitable<void> Agent::disk_loop() {
+  while (!stopping_) {
+    const bool could_claim = disk_.may_claim();
+    co_await disk_.look();
+    const std::uint64_t tenth = disk_.total() / 10;
+    co_await spool_.enforce({std::min(settings_.spool.limit, tenth), std::min(settings_.spool.artifacts, tenth)});
+    if (const std::uint64_t missing = disk_.missing(); missing > 0) co_await retention_.make_room(missing);
+    if (!could_claim && disk_.may_claim()) schedule_wakeup_.notify();
+    if (!stopping_) co_await disk_wakeup_.wait(settings_.disk.check);
   }
 }
 
@@ -212,6 +229,7 @@ asio::awaitable<void> Agent::append_only(std::vector<job::Event> events) { stati
 
 void Agent::journal_failed(const Error& error) {
   journal_broken_ = true;
+  disk_.write_failed();
   ports_.alarms.raise("journal", "degraded", "the journal cannot be written, nothing new is started: " + error.message);
   if (stopping_) stopped_wakeup_.notify();
 }

@@ -5,11 +5,13 @@
 #include "agent/config/settings.hpp"
 #include "agent/control/agent_control.hpp"
 #include "agent/daemon/alarms.hpp"
+#include "agent/daemon/disk_keeper.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/queue.hpp"
 #include "agent/daemon/removed_source.hpp"
 #include "agent/daemon/retention.hpp"
 #include "agent/daemon/spool_export.hpp"
+#include "agent/daemon/spool_keeper.hpp"
 #include "agent/delivery/dispatcher.hpp"
 #include "agent/delivery/spool_seal.hpp"
 #include "agent/journal/deliveries.hpp"
@@ -63,6 +65,7 @@ struct AgentPorts {
 struct AgentOptions {
   std::string runner_name;                                              ///< Of what runs the steps, for the status.
   std::chrono::milliseconds delivery_patience = std::chrono::seconds{10};  ///< For what waits to be sent when we stop.
+  std::function<std::uint64_t()> journal_size = [] { return std::uint64_t{0}; };  ///< Bytes on disk, for the status.
   std::chrono::milliseconds journal_patience = std::chrono::minutes{1};    ///< With a journal that cannot be written when we stop.
 };
 
@@ -127,6 +130,8 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<bool> wait_until_stopped();
   boost::asio::awaitable<void> say_goodbye();
   boost::asio::awaitable<void> retention_loop();
+  boost::asio::awaitable<void> disk_loop();
+  [[nodiscard]] boost::json::object disk_status() const;
   void close_orphan(job::Story story, const std::string& reason);
   void withdraw(const std::string& job_id, const std::string& reason);
   boost::asio::awaitable<Result<std::vector<job::Event>>> append(std::vector<job::Event> events);
@@ -174,7 +179,6 @@ class Agent final : public control::AgentControl {
   [[nodiscard]] bool window_is_open(const std::string& definition_name) const;
   void put_back(job::Story story);
   [[nodiscard]] std::chrono::milliseconds until_next_look() const;
-  [[nodiscard]] bool disk_has_room();
 
   boost::asio::any_io_executor executor_;
   AgentPorts ports_;
@@ -189,8 +193,10 @@ class Agent final : public control::AgentControl {
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.
   RemovedSource removed_source_;
   Retention retention_;
+  DiskKeeper disk_;
+  SpoolKeeper spool_;
   std::map<std::string, std::unique_ptr<Wakeup>> poll_wakeups_;
-  Wakeup schedule_wakeup_, retention_wakeup_, stopped_wakeup_;
+  Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_;
   std::shared_ptr<void> journal_watch_;
   bool journal_broken_ = false;  ///< The last write failed.
   Timestamp started_at_{};

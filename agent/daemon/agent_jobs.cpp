@@ -1,11 +1,8 @@
 // The working half of Agent: from jobs that wait to jobs that have ended.
 
 #include "agent/base/text.hpp"
-#include "agent/base/units.hpp"
 #include "agent/daemon/agent.hpp"
 #include "agent/job/event_types.hpp"
-
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <exception>
@@ -19,7 +16,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint64_t claim_threshold = 256ULL << 20;  ///< Bytes free below which no new job is claimed.
 constexpr std::chrono::milliseconds look_again = 60s;    ///< A full disk gets free without telling anybody.
 
 }  // namespace
@@ -27,7 +23,7 @@ constexpr std::chrono::milliseconds look_again = 60s;    ///< A full disk gets f
 asio::awaitable<void> Agent::schedule_loop() {
   while (!stopping_) {
     end_closed_claims();
-    if (disk_has_room()) start_jobs();
+    if (disk_.may_claim()) start_jobs();
     co_await schedule_wakeup_.wait(until_next_look());
   }
 }
@@ -151,19 +147,6 @@ std::chrono::milliseconds Agent::until_next_look() const {
     wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(opening - now));
   }
   return std::max<std::chrono::milliseconds>(wait, 100ms);
-}
-
-bool Agent::disk_has_room() {
-  struct statvfs space{};
-  if (::statvfs(settings_.state_directory.c_str(), &space) != 0) return true;
-  const std::uint64_t free = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
-  if (free >= claim_threshold) {
-    ports_.alarms.clear("disk");
-    return true;
-  }
-  ports_.alarms.raise("disk", "degraded", settings_.state_directory.string() + " has " + format_size(free) + " free; no job is claimed below " +
-                                              format_size(claim_threshold) + ": make room there");
-  return false;
 }
 
 }  // namespace outpost::daemon

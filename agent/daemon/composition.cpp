@@ -215,6 +215,7 @@ Result<void> Composition::make_agent() {
   options.secrets = secrets_;
   AgentOptions agent_options;
   agent_options.runner_name = commands_->name();
+  agent_options.journal_size = [&journal = *journal_] { return journal.size(); };
   AgentPorts ports{*journal_, *journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
   return {};

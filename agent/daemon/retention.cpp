@@ -54,7 +54,7 @@ asio::awaitable<void> Retention::sweep() {
   const auto rows = ports_.journal.jobs(false, std::numeric_limits<std::int32_t>::max());
   if (!rows) co_return ports_.logger.warning("old jobs: " + rows.error().message);
   directories_ = co_await look(*rows);
-  auto going = what_may_go(*rows);
+  auto going = what_may_go(*rows, keep_);
   if (!going) co_return ports_.logger.warning("old jobs: " + going.error().message);
   for (std::size_t begin = 0; begin < going->size(); begin += at_once) {
     const auto first = going->begin() + static_cast<std::ptrdiff_t>(begin);
@@ -65,6 +65,26 @@ asio::awaitable<void> Retention::sweep() {
   for (const auto& row : *rows) known.insert(row.job_id);
   co_await remove_strays(std::move(known));
   co_await remove_old_events();
+}
+
+asio::awaitable<void> Retention::make_room(std::uint64_t bytes) {
+  const auto rows = ports_.journal.jobs(false, std::numeric_limits<std::int32_t>::max());
+  if (!rows) co_return ports_.logger.warning("old jobs: " + rows.error().message);
+  directories_ = co_await look(*rows);
+  config::History none = keep_;
+  none.jobs = 0;
+  const auto going = what_may_go(*rows, none);
+  if (!going) co_return ports_.logger.warning("old jobs: " + going.error().message);
+  std::uint64_t freed = 0;
+  for (const auto& id : *going) {
+    if (freed >= bytes) break;
+    std::vector<std::string> one{id};
+    const std::uint64_t size = bytes_of(one);
+    if (size == 0) continue;
+    co_await remove_jobs(std::move(one));
+    freed += size;
+  }
+  if (freed > 0) ports_.logger.notice("old jobs: " + format_size(freed) + " were freed, because the disk is nearly full");
 }
 
 /// The directories that are there; those of ended jobs are measured once, because they only get smaller, and all anew
@@ -102,7 +122,7 @@ Retention::Directories Retention::measure(const fs::path& parent, Directories kn
 }
 
 /// The ids of ended jobs that are too many, too old or too large, and that nobody needs any more; oldest first.
-Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journal::JobRow>& rows) {
+Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journal::JobRow>& rows, const config::History& keep) {
   std::vector<std::string> going;
   std::size_t newer = 0;
   std::uint64_t bytes = 0;
@@ -110,7 +130,7 @@ Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journa
     const auto directory = directories_.find(row.job_id);
     bytes += directory == directories_.end() ? 0 : directory->second.bytes;
     if (!row.ended) continue;
-    const bool too_many = ++newer > keep_.jobs, too_large = bytes > keep_.size;
+    const bool too_many = ++newer > keep.jobs, too_large = bytes > keep.size;
     const auto old = is_old(row);
     if (!old) return old.error();
     if (!too_many && !too_large && !*old) continue;

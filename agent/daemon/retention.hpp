@@ -44,6 +44,9 @@ class Retention {
   /// Looks once and removes what may go. What cannot be read or removed is logged and left for the next time.
   boost::asio::awaitable<void> sweep();
 
+  /// Removes the oldest jobs that nobody needs any more, until about so many bytes are free, or none is left.
+  boost::asio::awaitable<void> make_room(std::uint64_t bytes);
+
   /// Bytes of all directories of jobs, as of the last sweep.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
@@ -61,7 +64,7 @@ class Retention {
   boost::asio::awaitable<void> remove_strays(std::set<std::string> known);
   boost::asio::awaitable<void> remove_old_events();
   boost::asio::awaitable<void> unlink(std::vector<std::string> names);
-  [[nodiscard]] Result<std::vector<std::string>> what_may_go(const std::vector<journal::JobRow>& rows);
+  [[nodiscard]] Result<std::vector<std::string>> what_may_go(const std::vector<journal::JobRow>& rows, const config::History& keep);
   [[nodiscard]] Result<bool> is_old(const journal::JobRow& job);
   [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job);
   [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job, const std::string& reporter);

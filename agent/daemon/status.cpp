@@ -99,7 +99,21 @@ json::object Agent::status() {
           {"jobs", {{"running", std::move(running)}, {"waiting", std::move(waiting)}}},
           {"reporters", std::move(reporters)},
           {"resources", std::move(resources)},
+          {"disk", disk_status()},
           {"alarms", ports_.alarms.to_json()}};
+}
+
+json::object Agent::disk_status() const {
+  json::object object{{"path", settings_.state_directory.string()}, {"total", disk_.total()}, {"free", disk_.free()},
+                      {"keep_free", settings_.disk.keep_free}, {"reserve", settings_.disk.reserve}, {"reserve_there", disk_.reserve_there()},
+                      {"failure", printable(disk_.failure())}};
+  const std::uint64_t tenth = disk_.total() / 10;
+  const auto& waiting = spool_.waiting();
+  object["spool"] = json::object{{"waiting", waiting.logs}, {"limit", std::min(settings_.spool.limit, tenth)}, {"artifacts_waiting", waiting.artifacts},
+                                 {"artifacts_limit", std::min(settings_.spool.artifacts, tenth)}, {"given_up", waiting.given_up}};
+  object["history"] = retention_.bytes();
+  object["journal"] = options_.journal_size();
+  return object;
 }
 
 Result<json::array> Agent::jobs(std::size_t limit) {

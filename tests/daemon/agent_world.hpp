@@ -48,6 +48,7 @@ struct AgentWorld {
   AgentWorld() {
     for (const job::Stage stage : job::all_stages) steps.plugins[stage] = {"acme"};
     settings.state_directory = directory.path;
+    settings.disk.reserve = 0;
     settings.sources["fake"] = {.name = "fake", .type = "fake", .poll = std::chrono::hours{24}};
     settings.jobs = {{.name = "nightly", .source = "fake", .topic = "T", .reporters = {"fake"}}};
     offer({"1"});
