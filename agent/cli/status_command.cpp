@@ -40,20 +40,21 @@ std::string age(const std::string& text) {
 /// "3min 12s ago"; "never" for no time.
 std::string ago(const std::string& text) { return parse_rfc3339(text) ? age(text) + " ago" : "never"; }
 
+std::string size_at(const json::object& object, std::string_view key) { return format_size(static_cast<std::uint64_t>(number_at(object, key))); }
+
 void print_jobs(const json::object& jobs) {
   const auto& running = array_at(jobs, "running");
   const auto& waiting = array_at(jobs, "waiting");
   for (const auto& each : running) {
     const auto& job = each.as_object();
     std::cout << "running   " << printable(text_at(job, "name")) << "  " << printable(text_at(job, "state")) << ", claimed "
-              << ago(text_at(job, "claimed_at")) << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
+              << ago(text_at(job, "claimed_at"))
+              << (job.contains("workspace_bytes") ? ", workspace " + size_at(job, "workspace_bytes") : "") << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
   }
   for (const auto& each : waiting)
     std::cout << "waiting   " << printable(text_at(each.as_object(), "name")) << "  for " << age(text_at(each.as_object(), "queued_at")) << "\n";
   if (running.empty() && waiting.empty()) std::cout << "jobs      none running, none waiting\n";
 }
-
-std::string size_at(const json::object& object, std::string_view key) { return format_size(static_cast<std::uint64_t>(number_at(object, key))); }
 
 void print_disk(const json::object& disk) {
   if (disk.empty()) return;  // An older daemon.

@@ -49,6 +49,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
       options_{std::move(options)},
       queue_{settings.slots},
       retention_{{ports.journal, ports.deliveries, ports.workers, ports.clock, ports.logger, ports.alarms}, job_options_.jobs_directory, settings.history},
+      bulletin_{executor},
       disk_{ports.workers, ports.logger, ports.alarms, settings.state_directory, settings.disk},
       spool_{{ports.journal, ports.deliveries, ports.workers, ports.logger, ports.alarms}, job_options_.jobs_directory},
       schedule_wakeup_{executor},
@@ -63,6 +64,9 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
     poll_wakeups_[name] = std::make_unique<Wakeup>(executor);
     each->polled = std::any_of(definitions_.begin(), definitions_.end(), [&](const auto& definition) { return definition.value.source == name; });
   }
+  job_options_.workspace_seen = [this](const std::string& job_id, const std::string& step_id, const pipeline::WorkspaceSizes& sizes) {
+    bulletin_.post({job_id, step_id, "workspace", {{"bytes", sizes.last.bytes}}, ports_.clock.now()});
+  };
   job_options_.degraded = [this](const Error& error) { journal_failed(error); };
   journal_watch_ = ports_.journal.subscribe([this](const job::Event&) {
     journal_broken_ = false;

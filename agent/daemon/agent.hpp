@@ -14,6 +14,7 @@
 #include "agent/daemon/spool_keeper.hpp"
 #include "agent/delivery/dispatcher.hpp"
 #include "agent/delivery/spool_seal.hpp"
+#include "agent/journal/bulletin.hpp"
 #include "agent/journal/deliveries.hpp"
 #include "agent/journal/journal.hpp"
 #include "agent/pipeline/job_runner.hpp"
@@ -193,6 +194,7 @@ class Agent final : public control::AgentControl {
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.
   RemovedSource removed_source_;
   Retention retention_;
+  journal::Bulletin bulletin_;  ///< What is so for the moment: sizes of workspaces.
   DiskKeeper disk_;
   SpoolKeeper spool_;
   std::map<std::string, std::unique_ptr<Wakeup>> poll_wakeups_;

@@ -80,6 +80,7 @@ asio::awaitable<void> Agent::run_job(std::string id) {
   ports_.logger.notice("job " + id + " (" + story.job.definition.name + ") " + story.describe() +
                        (story.judgement && !story.judgement->message.empty() ? ": " + story.judgement->message : ""));
   running_.erase(id);
+  bulletin_.withdraw(id);
   queue_.release(id);
   if (!story.ended && !stopping_ && !story.claiming && story.claim.external_ref.empty()) put_back(std::move(story));
   schedule_wakeup_.notify();

@@ -54,7 +54,7 @@ json::object in_full(const job::Story& story) {
                                   {"started_at", moment(stage.started_at)}, {"ended_at", moment(stage.ended_at)}});
   for (const auto& step : story.steps)
     steps.push_back(json::object{{"step_id", step.id}, {"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
-                                 {"attempt", step.attempt}, {"state", step.ended ? describe(step.ending) : "running"}, {"log_bytes", step.cut_bytes},
+                                 {"attempt", step.attempt}, {"state", step.ended ? describe(step.ending) : "running"}, {"log_bytes", step.cut_bytes}, {"workspace_peak_bytes", step.workspace_peak},
                                  {"started_at", moment(step.started_at)}, {"ended_at", moment(step.ended_at)}});
   object["stages"] = std::move(stages);
   object["steps"] = std::move(steps);
@@ -76,7 +76,12 @@ json::object Agent::status() {
                                      {"delivered", delivery.delivered}, {"last_contact", moment(delivery.last_contact.value_or(Timestamp{}))},
                                      {"last_error", printable(delivery.last_error)}, {"credentials_refused", delivery.credentials_refused}});
   }
-  for (const auto& [id, runner] : running_) running.push_back(summary(runner->story()));
+  for (const auto& [id, runner] : running_) {
+    json::object object = summary(runner->story());
+    for (const auto& note : bulletin_.of_job(id))
+      if (note.kind == "workspace") object["workspace_bytes"] = note.data.at("bytes");
+    running.push_back(std::move(object));
+  }
   for (const auto& story : queue_.waiting()) waiting.push_back(summary(story));
   json::object resources;
   for (const auto& [name, resource] : settings_.resources) {

@@ -44,7 +44,8 @@ inline constexpr std::string_view step_started = "step.started";
 /// A piece of the step's redacted output, blobs[0] its range: {stage, plugin, hook, last: bool}
 inline constexpr std::string_view log_cut = "log.cut";
 inline constexpr std::string_view log_gap = "log.gap";  ///< {stage, offset, bytes, reason}
-/// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes}
+/// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes, workspace_bytes at its end,
+/// workspace_peak_bytes as far as it was seen, workspace_complete: false when there was more than was looked at}
 inline constexpr std::string_view step_ended = "step.ended";
 /// A JUnit file, blobs[0]: {stage, plugin, hook, name, well_formed, total, success, failures, errors, skips, time_ms,
 /// failed: [first 20 names]}. `name` is unique in the job and the same in every run of the definition.

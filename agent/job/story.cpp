@@ -72,6 +72,7 @@ void apply_step(Story& story, const Event& event) {
     step->last_cut = step->last_cut || flag_at(event.data, "last");
   } else if (event.type == event::step_ended) {
     step->ended = true;
+    step->workspace_peak = number_at(event.data, "workspace_peak_bytes");
     step->ended_at = event.occurred_at;
     step->ending = {parse_ending(text_at(event.data, "ending")).value_or(StepEnding::Kind::lost),
                     static_cast<int>(number_at(event.data, "code")), text_at(event.data, "detail")};

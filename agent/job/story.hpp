@@ -29,6 +29,7 @@ struct StepRecord {
   StepEnding ending;
   std::uint64_t cut_bytes = 0;  ///< So much of the redacted output has been named by events.
   unsigned cuts = 0;
+  std::int64_t workspace_peak = 0;  ///< Bytes; 0 when nobody looked.
   bool last_cut = false;
   int attempt = 1;
   Timestamp started_at{}, ended_at{};

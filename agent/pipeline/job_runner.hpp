@@ -10,6 +10,7 @@
 #include "agent/pipeline/source.hpp"
 #include "agent/pipeline/step_log.hpp"
 #include "agent/pipeline/step_runner.hpp"
+#include "agent/pipeline/workspace_watch.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace outpost::pipeline {
@@ -43,6 +45,10 @@ struct JobOptions {
   std::chrono::milliseconds credentials_pause = std::chrono::minutes{20};  ///< After a claim that met refused credentials.
   std::chrono::milliseconds retry_interval = std::chrono::seconds{60};    ///< First pause after a step's status 75; doubles.
   std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};    ///< After that a 75 is an error.
+  std::chrono::milliseconds workspace_interval = std::chrono::seconds{30};  ///< Between two looks at a step's workspace.
+  /// How large the workspace of a running step is.
+  std::function<void(const std::string& job_id, const std::string& step_id, const WorkspaceSizes&)> workspace_seen =
+      [](const std::string&, const std::string&, const WorkspaceSizes&) {};
   std::function<void(const Error&)> degraded = [](const Error&) {};       ///< The journal cannot be written.
   std::function<bool()> may_claim = [] { return true; };                  ///< The job's window is open.
   /// The source does not accept our credentials; the claim is kept and tried again.
@@ -85,6 +91,7 @@ class JobRunner {
     std::chrono::milliseconds timeout{};
     std::chrono::nanoseconds started{};  ///< Since boot.
     bool interrupted = false;            ///< It was running when an earlier agent died.
+    std::optional<WorkspaceSizes> workspace;  ///< Of a hook, once it has ended.
   };
 
   // The way of a job (job_runner.cpp)

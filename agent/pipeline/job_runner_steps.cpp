@@ -86,7 +86,14 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
     co_return false;
   }
   StepLog log{record_, ports_.workers, {step.stage, attempt.id, step.plugin, step.hook}, std::move(*capture), options_.cuts};
+  std::optional<WorkspaceWatch> watch;
+  if (step.plugin != own_plugin) {
+    auto seen = [this, id = attempt.id](const WorkspaceSizes& sizes) { options_.workspace_seen(record_.story().job.id, id, sizes); };
+    const auto loop = co_await asio::this_coro::executor;
+    watch.emplace(loop, ports_.workers, directory_.workspace(), options_.workspace_interval, std::move(seen));
+  }
   StepOutcome outcome = co_await execute(attempt, log);
+  if (watch) attempt.workspace = co_await watch->finish();
   options_.checkpoint("step.exited");
   const bool again = outcome.ending.kind == StepEnding::Kind::exited && job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
   co_await finish(attempt, log, std::move(outcome));
@@ -192,6 +199,11 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
                               {"output_bytes", log.bytes()}});
   ended.step_id = attempt.id;
   ended.attempt = attempt.number;
+  if (attempt.workspace) {
+    ended.data["workspace_bytes"] = attempt.workspace->last.bytes;
+    ended.data["workspace_peak_bytes"] = attempt.workspace->peak.bytes;
+    if (!attempt.workspace->peak.complete) ended.data["workspace_complete"] = false;
+  }
   if (outcome.leftovers > 0)
     warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");
   consider(attempt, outcome, collected ? *collected : Collected{});

@@ -227,6 +227,9 @@ class Expansion {
     if (event_.data.contains("duration_ms"))
       add_value("job_seconds", static_cast<double>(job::number_at(event_.data, "duration_ms")) / 1000);
     add_value("steps", static_cast<double>(before_.steps.size()));
+    std::int64_t peak = 0;
+    for (const auto& step : before_.steps) peak = std::max(peak, step.workspace_peak);
+    if (peak > 0) add_value("workspace_peak_bytes", static_cast<double>(peak));
   }
 
   void withdrawn() {

@@ -88,6 +88,20 @@ TEST_CASE("a job whose collect never ended gets its verdict at its end, with the
   CHECK(end.at(0).needs == Keys{"job-1/state/new"});
 }
 
+TEST_CASE("the largest workspace that was seen is told with the end of the job") {
+  StoryBuilder job;
+  job.claimed();
+  job.started("install");
+  job.step("s1", "install", "install");
+  job.tell(event::step_ended, {{"ending", "exited"}, {"workspace_peak_bytes", 5000}}, "s1");
+  job.step("s2", "install", "install");
+  job.tell(event::step_ended, {{"ending", "exited"}, {"workspace_peak_bytes", 3000}}, "s2");
+  job.verdict("success", "");
+  const auto items = job.tell(event::job_ended, {{"verdict", "success"}});
+  REQUIRE(keys(items).back() == "kv/workspace_peak_bytes");
+  CHECK(items.back().body.at("value") == 5000.0);
+}
+
 TEST_CASE("expanding an event again gives the same items") {
   StoryBuilder job;
   job.claimed();
