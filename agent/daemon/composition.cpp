@@ -5,6 +5,7 @@
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
 #include "agent/control/local_api.hpp"
+#include "agent/daemon/disk_keeper.hpp"
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/http/beast/beast_server.hpp"
 #include "agent/process/local/local_command_runner.hpp"
@@ -81,7 +82,10 @@ Result<void> Composition::make_directories() {
 }
 
 Result<void> Composition::make_journal() {
-  auto journal = journal::SqliteJournal::open(settings_.state_directory / "journal.db", identity_of_this_host(), clock_, executor_);
+  const auto open = [this] { return journal::SqliteJournal::open(settings_.state_directory / "journal.db", identity_of_this_host(), clock_, executor_); };
+  auto journal = open();
+  // On a full disk not even that works; what was unfinished has to be told all the same.
+  if (!journal && journal.error().fault == Fault::retry_later && give_up_reserve(settings_.state_directory)) journal = open();
   if (!journal) return journal.error();
   journal_ = std::move(*journal);
   return {};

@@ -72,6 +72,11 @@ bool has_blocks(const fs::path& path, std::uint64_t size) {
 
 }  // namespace
 
+bool give_up_reserve(const fs::path& state_directory) {
+  const auto space = space_of(state_directory);
+  return space && space->free < nothing_left && ::unlink(reserve_of(state_directory).c_str()) == 0;
+}
+
 DiskKeeper::DiskKeeper(Workers& workers, const Logger& logger, Alarms& alarms, fs::path state_directory, config::Disk settings)
     : workers_{workers}, logger_{logger}, alarms_{alarms}, directory_{std::move(state_directory)}, settings_{settings} {
   reserve_there_ = settings_.reserve > 0 && has_blocks(reserve_of(directory_), settings_.reserve);
@@ -139,10 +144,9 @@ void DiskKeeper::tell_space() {
 void DiskKeeper::write_failed() {
   measure();
   tell_space();
-  if (free_ >= nothing_left || !reserve_there_) return;
+  if (!give_up_reserve(directory_)) return;
   reserve_there_ = false;
-  if (::unlink(reserve_of(directory_).c_str()) == 0)
-    logger_.warning("disk: " + directory_.string() + " is full: the reserve of " + format_size(settings_.reserve) + " is given up for results and verdicts");
+  logger_.warning("disk: " + directory_.string() + " is full: the reserve of " + format_size(settings_.reserve) + " is given up for results and verdicts");
 }
 
 }  // namespace outpost::daemon

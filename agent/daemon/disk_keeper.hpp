@@ -13,6 +13,9 @@
 
 namespace outpost::daemon {
 
+/// Removes the reserve if the file system is full; true when that made room.
+bool give_up_reserve(const std::filesystem::path& state_directory);
+
 /// Looks after the file system of the state directory: how much is free, whether it can be written at all, and the
 /// reserve, a file of real blocks that is given up when nothing else is left, so that results and verdicts can still be
 /// written. What is wrong is an alarm until it is not.
