@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace outpost::http {
@@ -46,6 +47,8 @@ class Client {
   virtual boost::asio::awaitable<Result<Response>> fetch(Request request, BodySink sink) = 0;
 };
 
+class Throttle;
+
 /// How to reach the outside: one client per source, because each may have its own.
 struct ClientOptions {
   std::string ca_file;  ///< PEM; empty: the system's.
@@ -54,6 +57,11 @@ struct ClientOptions {
   std::string no_proxy;  ///< "localhost,.example.org,10.0.0.0/8,*"
   std::string user_agent;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds{20};
+  /// A body on its way, or an answer that has begun, is given up when it moves more slowly than this for so long: a dead
+  /// or malicious peer may keep a connection busy with a byte now and then.
+  std::uint64_t slow_rate = 1000;  ///< Bytes a second.
+  std::chrono::milliseconds slow_window = std::chrono::seconds{60};
+  std::shared_ptr<Throttle> uploads;  ///< Holds back bodies that come from files; several clients may share it.
 };
 
 }  // namespace outpost::http

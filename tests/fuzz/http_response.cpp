@@ -55,7 +55,8 @@ Told exchange(std::string_view bytes, std::size_t piece, const std::string& meth
                               told.to_sink += more;
                               return {};
                             }};
-  http::Exchange running{connection, request, head, nullptr, peer};
+  const http::ClientOptions options;
+  http::Exchange running{connection, request, head, nullptr, peer, options};
   auto answer = test::await(loop, running.run(into_sink ? &sink : nullptr));
   if (answer) {
     fuzz::promise(answer->status >= 200 && answer->status <= 999, "an answer has a final status");

@@ -309,3 +309,64 @@ TEST_CASE("a cancelled request ends at once, whatever it waits for") {
            response.error().message.find("unknown host") != std::string::npos));
   }
 }
+
+namespace {
+
+/// Everything is due within a tenth of a second at 10000 bytes a second, so that nobody waits long.
+ClientOptions hurried() {
+  ClientOptions options;
+  options.slow_rate = 10'000;
+  options.slow_window = std::chrono::milliseconds{100};
+  return options;
+}
+
+/// Sends `bytes` one by one, a few milliseconds apart: always something, never enough.
+void drip(RawConnection& connection, std::string_view bytes) {
+  for (std::size_t i = 0; i < bytes.size() && connection.write(bytes.substr(i, 1)); ++i) ::poll(nullptr, 0, 10);
+}
+
+}  // namespace
+
+TEST_CASE("an answer that comes in drops is given up, head or body") {
+  World world{hurried()};
+  const std::string long_head = "HTTP/1.1 200 OK\r\nX-Filler: " + std::string(100'000, 'x');
+  RawServer server{[&](RawConnection& connection, int) {
+    const bool body = connection.read_head().starts_with("GET /body");
+    if (body) connection.write("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    drip(connection, long_head);
+  }};
+  auto response = world.get(server.url("/head"));
+  REQUIRE_FALSE(response);
+  CHECK(response.error().fault == Fault::retry_later);
+  mentions(response, "less than 10000 bytes a second moved for 100ms while waiting for the answer");
+  response = world.get(server.url("/body"));
+  REQUIRE_FALSE(response);
+  mentions(response, "less than 10000 bytes a second moved for 100ms while receiving the answer");
+}
+
+TEST_CASE("a server that takes a body in drops is given up") {
+  World world{hurried()};
+  std::atomic<bool> over{false};
+  RawServer server{[&](RawConnection& connection, int) {
+    connection.read_head();
+    while (!over && !connection.read_some(1).empty()) ::poll(nullptr, 0, 10);
+  }};
+  const auto response = world.send(request_to(server.url(), "POST", std::string(64 * 1024 * 1024, 'x')));
+  over = true;
+  REQUIRE_FALSE(response);
+  CHECK(response.error().fault == Fault::retry_later);
+  mentions(response, "less than 10000 bytes a second moved for 100ms while sending the request");
+}
+
+TEST_CASE("a server that thinks before it answers is not slow") {
+  World world{hurried()};
+  RawServer server{[](RawConnection& connection, int) {
+    connection.read_head();
+    connection.write("HTTP/1.1 103 Early Hints\r\n\r\n");
+    ::poll(nullptr, 0, 400);
+    connection.write(ok);
+  }};
+  const auto response = world.get(server.url());
+  REQUIRE(response);
+  CHECK(response->body == "ok");
+}

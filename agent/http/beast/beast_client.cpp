@@ -24,7 +24,7 @@ class Pool {
   /// A request that must not go out twice gets a connection that was in use a moment ago, or a new one: shorter than
   /// what common servers allow (gunicorn 2 s, Apache 5 s, nginx 75 s), so that it hardly ever meets one that closes.
   static constexpr auto keep_for_unsafe = std::chrono::milliseconds{1500};
-  static constexpr std::size_t per_route = 8;
+  static constexpr std::size_t per_route = 32;  ///< As many as may be sent at once.
 
   std::unique_ptr<Connection> take(const std::string& key, bool safe) {
     drop_old();
@@ -113,8 +113,8 @@ bool is_repeatable(const Request& request) {
 
 class BeastClient final : public Client {
  public:
-  BeastClient(std::unique_ptr<Connector> connector, std::string user_agent)
-      : connector_{std::move(connector)}, user_agent_{std::move(user_agent)} {}
+  BeastClient(std::unique_ptr<Connector> connector, ClientOptions options, std::string user_agent)
+      : connector_{std::move(connector)}, options_{std::move(options)}, user_agent_{std::move(user_agent)} {}
 
   asio::awaitable<Result<Response>> send(Request request) override { co_return co_await guarded(request, nullptr); }
 
@@ -163,7 +163,7 @@ class BeastClient final : public Client {
         connection = std::move(*fresh);
       }
       connection->stream->socket().limit(request.idle_timeout);
-      Exchange exchange{*connection, request, *head, file ? &*file : nullptr, peer};
+      Exchange exchange{*connection, request, *head, file ? &*file : nullptr, peer, options_};
       auto response = co_await exchange.run(sink);
       if (kept && exchange.was_closed_unanswered() && (exchange.was_unsent() || is_repeatable(request))) continue;
       if (response && exchange.is_reusable()) pool_.put(key, std::move(connection));
@@ -174,6 +174,7 @@ class BeastClient final : public Client {
   }
 
   std::unique_ptr<Connector> connector_;
+  ClientOptions options_;
   std::string user_agent_;
   Pool pool_;
 };
@@ -183,9 +184,9 @@ class BeastClient final : public Client {
 Result<std::unique_ptr<Client>> make_beast_client(ClientOptions options) {
   std::string user_agent = options.user_agent.empty() ? "outpost/" OUTPOST_VERSION : options.user_agent;
   if (!is_field_value(user_agent)) return Error{Fault::malformed, "user_agent holds a line break"};
-  auto connector = Connector::make(std::move(options));
+  auto connector = Connector::make(options);
   if (!connector) return connector.error();
-  return std::make_unique<BeastClient>(std::move(*connector), std::move(user_agent));
+  return std::make_unique<BeastClient>(std::move(*connector), std::move(options), std::move(user_agent));
 }
 
 }  // namespace outpost::http

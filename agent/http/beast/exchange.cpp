@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/http/beast/advance.hpp"
+#include "agent/http/throttle.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -29,12 +30,13 @@ bool is_closed(error_code error) {
 }  // namespace
 
 Exchange::Exchange(Connection& connection, const Request& request, const std::string& head, FilePieces* file,
-                   const std::string& peer)
+                   const std::string& peer, const ClientOptions& options)
     : connection_{connection},
       request_{request},
       head_{head},
       file_{file},
       peer_{peer},
+      options_{options},
       body_size_{size_of(request.body)},
       sent_before_{connection.stream->socket().bytes_sent()},
       received_before_{connection.stream->socket().bytes_received()} {}
@@ -54,7 +56,9 @@ asio::awaitable<Result<Response>> Exchange::run(const BodySink* sink) {
   }
   if (file_error_) co_return *file_error_;
   if (!head_received_) co_return no_answer();
-  co_return co_await receive_body(sink);
+  auto response = co_await receive_body(sink);
+  connection_.stream->socket().end_flow();
+  co_return response;
 }
 
 asio::awaitable<bool> Exchange::send_piece(std::string_view piece) {
@@ -71,7 +75,14 @@ asio::awaitable<void> Exchange::send() {
     if (all_sent_) body_sent_ = body_size_;
     co_return;
   }
-  bool going = co_await send_piece(head_);
+  if (!co_await send_piece(head_)) co_return;
+  begin_flow();
+  co_await send_body(text);
+  connection_.stream->socket().end_flow();
+}
+
+asio::awaitable<void> Exchange::send_body(const std::string* text) {
+  bool going = true;
   while (going && body_sent_ < body_size_ && !stop_sending_) {
     std::string_view piece;
     if (text) {
@@ -85,14 +96,31 @@ asio::awaitable<void> Exchange::send() {
       }
       piece = *next;
     }
-    going = co_await send_piece(piece);
-    if (going) body_sent_ += piece.size();
+    going = co_await send_in_turn(piece);
   }
   all_sent_ = going && body_sent_ == body_size_;
 }
 
+/// As much at a time as the throttle of the uploads lets through; false when the connection broke.
+asio::awaitable<bool> Exchange::send_in_turn(std::string_view piece) {
+  while (!piece.empty() && !stop_sending_) {
+    std::size_t size = piece.size();
+    if (options_.uploads && file_) {
+      connection_.stream->socket().hold_back();
+      size = co_await options_.uploads->take(size);
+      connection_.stream->socket().let_go();
+      if (stop_sending_) co_return true;
+    }
+    if (!co_await send_piece(piece.substr(0, size))) co_return false;
+    body_sent_ += size;
+    piece.remove_prefix(size);
+  }
+  co_return true;
+}
+
 asio::awaitable<void> Exchange::receive_head() {
   do {  // Interim answers (100, 103) come before the final one.
+    if (std::exchange(answer_began_, false)) connection_.stream->socket().end_flow();
     parser_.emplace();
     parser_->header_limit(head_limit);
     parser_->body_limit(boost::none);  // Ours is response_limit, which a sink does not have.
@@ -100,6 +128,7 @@ asio::awaitable<void> Exchange::receive_head() {
     while (!parser_->is_header_done()) {
       head_error_ = co_await advance(connection_, *parser_);
       if (head_error_) co_return;
+      if (!std::exchange(answer_began_, true)) begin_flow();  // run() ends it: an answer that begins should go on.
     }
     if (parser_->get().result_int() < 100) {  // Beast takes any three digits.
       head_error_ = make_error_code(beast_http::error::bad_status);
@@ -153,6 +182,10 @@ asio::awaitable<Result<Response>> Exchange::receive_body(const BodySink* sink) {
 
 std::optional<Error> Exchange::common_failure(error_code error, const std::string& waiting_for) const {
   if (const Error* known = connection_.stream->failure()) return Error{*known}.in(peer_);
+  if (connection_.stream->socket().was_slow())
+    return Error{Fault::retry_later, peer_ + ": less than " + std::to_string(options_.slow_rate) +
+                                         " bytes a second moved for " + format_duration(options_.slow_window) +
+                                         " while " + waiting_for};
   if (connection_.stream->socket().timed_out())
     return Error{Fault::retry_later,
                  peer_ + ": no byte moved for " + format_duration(request_.idle_timeout) + " while " + waiting_for};

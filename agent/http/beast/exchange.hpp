@@ -15,9 +15,9 @@ namespace outpost::http {
 class Exchange {
  public:
   /// `head` ends with the empty line; `file` replaces the body of the request when there is one. `peer` begins the
-  /// error messages. All references outlive the exchange.
+  /// error messages. Of the options it takes the limits of the speed. All references outlive the exchange.
   Exchange(Connection& connection, const Request& request, const std::string& head, FilePieces* file,
-           const std::string& peer);
+           const std::string& peer, const ClientOptions& options);
 
   /// The body of a 2xx answer goes to `sink` when there is one.
   boost::asio::awaitable<Result<Response>> run(const BodySink* sink);
@@ -31,7 +31,10 @@ class Exchange {
 
  private:
   boost::asio::awaitable<void> send();
+  boost::asio::awaitable<void> send_body(const std::string* text);
   boost::asio::awaitable<bool> send_piece(std::string_view piece);
+  boost::asio::awaitable<bool> send_in_turn(std::string_view piece);
+  void begin_flow() { connection_.stream->socket().begin_flow(options_.slow_rate, options_.slow_window); }
   boost::asio::awaitable<void> receive_head();
   boost::asio::awaitable<Result<Response>> receive_body(const BodySink* sink);
   [[nodiscard]] Response response_head() const;
@@ -45,6 +48,7 @@ class Exchange {
   const std::string& head_;
   FilePieces* file_;
   const std::string& peer_;
+  const ClientOptions& options_;
   const std::uint64_t body_size_;
   const std::uint64_t sent_before_, received_before_;  // Of the connection, by earlier exchanges.
 
@@ -53,6 +57,7 @@ class Exchange {
   bool all_sent_ = false;
   bool stop_sending_ = false;  // The answer is there, and it is not what the rest of the body would change.
   bool head_received_ = false;
+  bool answer_began_ = false;
   bool closed_unanswered_ = false;
   boost::system::error_code send_error_, head_error_;
   std::optional<Error> file_error_;

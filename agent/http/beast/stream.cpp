@@ -7,10 +7,14 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <deque>
+#include <optional>
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace outpost::http {
@@ -21,7 +25,35 @@ using boost::system::error_code;
 struct SocketStream::State : std::enable_shared_from_this<State> {
   explicit State(Socket open) : socket{std::move(open)}, timer{socket.get_executor()} {}
 
-  [[nodiscard]] Clock::time_point due() const { return std::min(last_move + idle, deadline); }
+  [[nodiscard]] Clock::time_point due() const {
+    const auto limit = std::min(last_move + idle, deadline);
+    return flows > 0 ? std::min(limit, next_look) : limit;
+  }
+
+  /// What has left this machine or come to it; bytes that only the kernel has are neither.
+  [[nodiscard]] std::uint64_t moved() {
+    int queued = 0;
+    if (::ioctl(socket.native_handle(), SIOCOUTQ, &queued) != 0 || queued < 0) queued = 0;
+    return received + sent - std::min<std::uint64_t>(sent, static_cast<std::uint64_t>(queued));
+  }
+
+  /// What would have been enough for the time in which we held bytes back ourselves.
+  [[nodiscard]] std::uint64_t held_bytes() const {
+    if (!held_since) return 0;
+    const auto held = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *held_since);
+    return rate * static_cast<std::uint64_t>(held.count()) / 1000;
+  }
+
+  /// Looks four times in a window, so that a peer that slows down in its middle is found soon after.
+  void look_at_flow() {
+    const std::uint64_t now_moved = moved() + excused + held_bytes();
+    const std::uint64_t due_bytes =
+        rate * static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(window).count()) / 1000;
+    if (looks.size() == looks_per_window && now_moved - looks.front() < due_bytes) slow = true;
+    if (looks.size() == looks_per_window) looks.pop_front();
+    looks.push_back(now_moved);
+    next_look = Clock::now() + window / looks_per_window;
+  }
 
   void arm() {
     armed = true;
@@ -35,7 +67,14 @@ struct SocketStream::State : std::enable_shared_from_this<State> {
   void wake() {
     armed = false;
     if (pending == 0) return;  // The next operation arms it again; an idle connection costs no wake-ups.
-    if (Clock::now() < due()) return arm();
+    const auto now = Clock::now();
+    if (flows > 0 && now >= next_look) look_at_flow();
+    // A write that waits says nothing about what the peer takes out of the kernel's buffer meanwhile.
+    if (const auto total = moved(); total != moved_before || held_since) {
+      moved_before = total;
+      if (now >= last_move + idle) last_move = now;
+    }
+    if (!slow && now < due()) return arm();
     expired = true;
     error_code ignored;
     socket.cancel(ignored);
@@ -63,6 +102,18 @@ struct SocketStream::State : std::enable_shared_from_this<State> {
   Clock::duration idle = std::chrono::minutes{1};
   Clock::time_point deadline = Clock::time_point::max();
   Clock::time_point last_move;
+  std::uint64_t moved_before = 0;
+
+  static constexpr std::size_t looks_per_window = 4;
+  unsigned flows = 0;
+  std::uint64_t rate = 0;
+  Clock::duration window{};
+  Clock::time_point next_look{};
+  std::deque<std::uint64_t> looks;  ///< moved() at the last looks, oldest first; the first is a window ago.
+  std::uint64_t excused = 0;
+  std::optional<Clock::time_point> held_since;
+  bool slow = false;
+
   int pending = 0;
   bool armed = false;
   bool expired = false;
@@ -79,10 +130,38 @@ void SocketStream::limit(Clock::duration idle, Clock::time_point deadline) {
   state_->deadline = deadline;
   state_->last_move = Clock::now();
   state_->expired = false;
+  state_->flows = 0;
+  state_->slow = false;
+  state_->held_since.reset();
   if (state_->armed && state_->due() < state_->timer.expiry()) state_->arm();
 }
 
 bool SocketStream::timed_out() const { return state_->expired; }
+bool SocketStream::was_slow() const { return state_->slow; }
+
+void SocketStream::begin_flow(std::uint64_t rate, Clock::duration window) {
+  State& state = *state_;
+  if (state.flows++ > 0) return;
+  state.rate = rate;
+  state.window = std::max<Clock::duration>(window, std::chrono::milliseconds{State::looks_per_window});
+  state.excused = 0;
+  state.slow = false;
+  state.looks.clear();
+  state.look_at_flow();
+  if (state.armed && state.due() < state.timer.expiry()) state.arm();
+}
+
+void SocketStream::end_flow() {
+  if (state_->flows > 0) --state_->flows;
+}
+
+void SocketStream::hold_back() { state_->held_since = Clock::now(); }
+
+void SocketStream::let_go() {
+  state_->last_move = Clock::now();
+  state_->excused += state_->held_bytes();
+  state_->held_since.reset();
+}
 
 asio::awaitable<error_code> SocketStream::connect(Endpoint to) {
   const State::Operation watched{*state_};

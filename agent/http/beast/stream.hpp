@@ -56,6 +56,16 @@ class SocketStream final : public Stream {
   /// Limits from now on; they also forget an earlier time-out.
   void limit(Clock::duration idle, Clock::time_point deadline = Clock::time_point::max());
   [[nodiscard]] bool timed_out() const;
+  /// The time-out was one of begin_flow().
+  [[nodiscard]] bool was_slow() const;
+
+  /// From here to end_flow() bytes are due all the time, in either direction: it is a time-out when fewer than `rate` a
+  /// second moved during `window`. What we sent counts when the peer's machine has acknowledged it. Pairs may overlap.
+  void begin_flow(std::uint64_t rate, Clock::duration window);
+  void end_flow();
+  /// From here to let_go() we ourselves hold bytes back; nobody is to blame for that time.
+  void hold_back();
+  void let_go();
 
   boost::asio::awaitable<boost::system::error_code> connect(Endpoint to);
   boost::asio::awaitable<Moved> read_some(char* into, std::size_t size) override;
