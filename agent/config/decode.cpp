@@ -118,6 +118,12 @@ class Decoder {
     fields.read("artifacts", settings_.spool.artifacts, as_size, std::uint64_t{0});
     if (const Node* node = fields.take("bandwidth"))
       settings_.spool.bandwidth = bandwidth(*node, fields.label_of("bandwidth"));
+    fields.read("uploads", settings_.spool.uploads, as_integer, 1, 32);
+    fields.read("retry_first", settings_.spool.retry_first, as_duration, 10ms, 1h);
+    fields.read("retry_longest", settings_.spool.retry_longest, as_duration, 10ms, 24h);
+    fields.read("link_back", settings_.spool.link_back, as_duration, 10ms, 1h);
+    if (settings_.spool.retry_longest < settings_.spool.retry_first)
+      fields.problem("retry_longest", "it is less than retry_first");
     fields.finish();
   }
 

@@ -123,6 +123,8 @@ Source decode_source(Reading& reading, Fields& fields, std::span<const SourceTyp
   fields.read("type", source.type, as_name);
   fields.read("url", source.url, as_url);
   fields.read("poll", source.poll, as_duration, 100ms, 24h);
+  fields.read("idle_timeout", source.idle_timeout, as_duration, 100ms, 1h);
+  fields.read("slow_window", source.slow_window, as_duration, 100ms, 1h);
   fields.read("credentials_retry", source.credentials_retry, as_duration, 100ms, 24h);
   fields.read("client_id", source.client_id, as_text);
   fields.read("ca_file", source.ca_file, as_path);

@@ -36,6 +36,8 @@ struct Source {
   std::string client_id;     ///< Instead of `credentials`, together with `api_secret`.
   SecretSource api_secret;   ///< The key `api_secret_file`.
   milliseconds poll{std::chrono::seconds{30}};               ///< 1 s to 1 d.
+  milliseconds idle_timeout{std::chrono::seconds{60}};  ///< Without a byte; 100 ms to 1 h. Large files get more.
+  milliseconds slow_window{std::chrono::seconds{60}};   ///< Below 1000 bytes a second for so long; 100 ms to 1 h.
   milliseconds credentials_retry{std::chrono::minutes{20}};  ///< Between tries with refused credentials; 100 ms to 1 d.
   std::string ca_file, client_certificate, client_key;       ///< PEM files; empty: the system's, none, none.
   std::string proxy;                                         ///< Empty: none. It may hold a password: never print it.
@@ -77,6 +79,11 @@ struct Resource {
 
 /// What may wait for a server, and how fast it goes. A tenth of the file system is the limit when that is less.
 struct Spool {
+  unsigned uploads = 4;  ///< Items that are on their way to one server at once; 1 to 32.
+  // How soon what did not get through is tried again. Each pause is a random part of its limit, which doubles.
+  milliseconds retry_first{std::chrono::seconds{1}};    ///< 10 ms to 1 h.
+  milliseconds retry_longest{std::chrono::minutes{5}};  ///< Not less than `retry_first`; to 1 d.
+  milliseconds link_back{std::chrono::seconds{5}};      ///< All that waits is tried within this once the server answers.
   std::uint64_t limit = 5ULL << 30;        ///< Bytes of logs and results that still have to reach a server.
   std::uint64_t artifacts = 20ULL << 30;   ///< Bytes of artifacts.
   std::optional<std::uint64_t> bandwidth;  ///< Bytes a second, all uploads together; unset: unlimited.

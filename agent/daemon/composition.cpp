@@ -131,6 +131,7 @@ Result<void> Composition::make_integrations() {
     if (!cache) return cache.error();
     cache_ = std::make_unique<files::Cache>(std::move(*cache));
   }
+  if (settings_.spool.bandwidth) uploads_ = std::make_shared<http::Throttle>(*settings_.spool.bandwidth);
   for (const auto& [name, source] : settings_.sources) {
     auto integration = make_integration(source);
     if (!integration) return std::move(integration.error()).in("sources." + name);
@@ -141,7 +142,7 @@ Result<void> Composition::make_integrations() {
 
 Result<std::unique_ptr<Integration>> Composition::make_integration(const config::Source& source) {
   auto file = std::make_shared<config::CredentialsFile>(source, config::credentials_directory(config::environment_of(environ)));
-  auto access = access_to(source, *file);
+  auto access = access_to(source, *file, uploads_);
   if (!access) return access.error();
   access->server.standing =
       std::make_shared<dci::Standing>(access->server.credentials, clock_, standing_options(source, std::move(file)));
@@ -173,6 +174,11 @@ Result<std::unique_ptr<Integration>> Composition::make_integration(const config:
 delivery::Options Composition::delivery_options(const config::Source& source) const {
   delivery::Options options;
   options.credentials = source.credentials_retry;
+  options.parallel = settings_.spool.uploads;
+  options.backoff = settings_.spool.retry_first;
+  options.cap = settings_.spool.retry_longest;
+  options.probe_cap = std::min(options.probe_cap, options.cap);
+  options.link_back = settings_.spool.link_back;
   return options;
 }
 

@@ -12,6 +12,7 @@
 #include "agent/files/cache.hpp"
 #include "agent/http/client.hpp"
 #include "agent/http/server.hpp"
+#include "agent/http/throttle.hpp"
 #include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "agent/process/command_runner.hpp"
 #include "plugins/dci/source.hpp"
@@ -71,6 +72,7 @@ class Composition {
   std::unique_ptr<Alarms> alarms_;
   std::unique_ptr<pipeline::StepRunner> steps_;
   std::unique_ptr<pipeline::Collector> collector_;
+  std::shared_ptr<http::Throttle> uploads_;  ///< Shared by all clients; nullptr: nothing holds uploads back.
   std::vector<std::unique_ptr<ServerAccess>> servers_;
   std::unique_ptr<files::Cache> cache_;
   std::vector<std::unique_ptr<Integration>> integrations_;

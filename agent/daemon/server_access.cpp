@@ -7,8 +7,10 @@
 namespace outpost::daemon {
 namespace {
 
-http::ClientOptions client_options(const config::Source& source) {
+http::ClientOptions client_options(const config::Source& source, std::shared_ptr<http::Throttle> uploads) {
   http::ClientOptions options;
+  options.slow_window = source.slow_window;
+  options.uploads = std::move(uploads);
   options.ca_file = source.ca_file;
   options.client_certificate = source.client_certificate;
   options.client_key = source.client_key;
@@ -22,11 +24,12 @@ http::ClientOptions client_options(const config::Source& source) {
 
 Result<ServerAccess> access_to(const config::Source& source) {
   config::CredentialsFile file{source, config::credentials_directory(config::environment_of(environ))};
-  return access_to(source, file);
+  return access_to(source, file, nullptr);
 }
 
-Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file) {
-  auto client = http::make_beast_client(client_options(source));
+Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file,
+                               std::shared_ptr<http::Throttle> uploads) {
+  auto client = http::make_beast_client(client_options(source, std::move(uploads)));
   if (!client) return client.error();
   auto credentials = file.read();
   if (!credentials) return credentials.error();
@@ -35,8 +38,10 @@ Result<ServerAccess> access_to(const config::Source& source, config::Credentials
   auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());
   if (!identity) return identity.error();
   delivery::SpoolKey spool_key{credentials->client_id, credentials->api_secret.reveal()};
-  return ServerAccess{
-      std::move(*client), {credentials->url, *identity}, std::move(credentials->api_secret), std::move(spool_key)};
+  return ServerAccess{std::move(*client),
+                      {credentials->url, *identity, nullptr, source.idle_timeout},
+                      std::move(credentials->api_secret),
+                      std::move(spool_key)};
 }
 
 Result<std::unique_ptr<pipeline::Reporter>> make_reporter(

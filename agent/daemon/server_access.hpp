@@ -24,8 +24,10 @@ struct ServerAccess {
   delivery::SpoolKey spool_key;  ///< Of the archives that carry what waits for it.
 };
 
-/// Reads the credentials of a source and makes its client. Blocks.
-[[nodiscard]] Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file);
+/// Reads the credentials of a source and makes its client, whose uploads are held back by `uploads` (nullptr: by
+/// nothing). Blocks.
+[[nodiscard]] Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file,
+                                             std::shared_ptr<http::Throttle> uploads);
 [[nodiscard]] Result<ServerAccess> access_to(const config::Source& source);
 
 /// The reporter of a source. Access, workers and clock outlive it.

@@ -202,6 +202,11 @@ Result<bool> Dispatcher::admit(const journal::Item& item, bool uncertain) {
     if (!known) return known.error();
     if (*known) return false;
   }
+  if (auto queued = enqueue(item, uncertain); !queued) return queued.error();
+  return true;
+}
+
+Result<void> Dispatcher::enqueue(const journal::Item& item, bool uncertain) {
   Outbox::Blockers blockers;
   std::string doom;
   for (const auto& need : item.needs) {
@@ -218,7 +223,7 @@ Result<bool> Dispatcher::admit(const journal::Item& item, bool uncertain) {
   }
   outbox_.add(item.key, item.job_id, uncertain, blockers);
   if (!doom.empty()) park(item.key, doom);
-  return true;
+  return {};
 }
 
 /// Where an item stands: in memory first, because rows may be a moment late. Nothing when nobody made it.

@@ -82,6 +82,10 @@ class Dispatcher {
   /// Somebody replaced the credentials: try now.
   void credentials_changed();
 
+  /// Sends parked items once more, asking for each first: those of these keys with what they need and what needs them,
+  /// all when there are none. Returns how many. unavailable: a key that is not parked here, or not ready yet.
+  boost::asio::awaitable<Result<std::size_t>> retry_parked(std::vector<std::string> keys);
+
   // What travels in another way too, in an archive (dispatcher_archives.cpp).
 
   /// Returns when all that the journal said at the time of the call is in delivery rows; an error when these cannot be
@@ -113,6 +117,7 @@ class Dispatcher {
   boost::asio::awaitable<Result<void>> expand(const job::Event& event);
   std::vector<journal::Item> items_of(const job::Event& event, const job::Story& before);
   Result<bool> admit(const journal::Item& item, bool uncertain);
+  Result<void> enqueue(const journal::Item& item, bool uncertain);
   Result<std::optional<journal::DeliveryState>> state_of(const std::string& key);
   std::string reason_of(const std::string& parked_key);
   void start_writing();
@@ -129,6 +134,7 @@ class Dispatcher {
   boost::asio::awaitable<pipeline::Outcome> send(const Attempt& attempt);
   boost::asio::awaitable<void> conclude(Attempt& attempt, pipeline::Outcome outcome);
   boost::asio::awaitable<void> refuse_credentials(const Attempt& attempt, std::string reason);
+  boost::asio::awaitable<void> take_back(const Attempt& attempt, std::string reason);
   void put_off(Entry& entry, const pipeline::RetryAfter& outcome);
   void park(const std::string& key, const std::string& reason);
   void server_answered(bool accepted);

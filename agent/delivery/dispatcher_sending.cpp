@@ -8,6 +8,8 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -148,7 +150,12 @@ asio::awaitable<void> Dispatcher::conclude(Attempt& attempt, Outcome outcome) {
     const std::string reason = printable(refused->reason);
     co_await refuse_credentials(attempt, reason);
   } else if (!stopping_) {
-    put_off(attempt.entry, std::get<pipeline::RetryAfter>(outcome));
+    const auto& retry = std::get<pipeline::RetryAfter>(outcome);
+    if (retry.unsent && attempt.sent && !attempt.ask_first) {
+      std::string reason = retry.reason;
+      co_await take_back(attempt, std::move(reason));
+    }
+    put_off(attempt.entry, retry);
   }
 }
 
@@ -162,13 +169,18 @@ asio::awaitable<void> Dispatcher::refuse_credentials(const Attempt& attempt, std
             "reporter " + name_ + ": the server refuses our credentials: " + reason +
                 "; everything is kept and tried again three times an hour, or as soon as they are replaced"});
   }
-  if (attempt.sent && !attempt.ask_first && !attempt.entry.travelling) {
-    // The server said no to the only request that there was: it does not have the item.
-    const std::string key = attempt.entry.key;
-    const auto marked = co_await deliveries_.mark_pending(name_, key, reason);
-    if (marked && !attempt.entry.travelling) attempt.entry.uncertain = false;
-  }
+  // The server said no to the only request that there was: it does not have the item.
+  if (attempt.sent && !attempt.ask_first) co_await take_back(attempt, std::move(reason));
   outbox_.put_back(attempt.entry, timing_->now());
+}
+
+/// The item is surely not at the server: this was its only attempt, and it came to nothing.
+asio::awaitable<void> Dispatcher::take_back(const Attempt& attempt, std::string reason) {
+  if (attempt.entry.travelling) co_return;
+  const std::string key = attempt.entry.key;
+  reason = printable(reason);
+  const auto marked = co_await deliveries_.mark_pending(name_, key, std::move(reason));
+  if (marked && !attempt.entry.travelling) attempt.entry.uncertain = false;
 }
 
 /// A random part of a duration.
@@ -179,7 +191,11 @@ Milliseconds Dispatcher::fraction(Milliseconds whole) {
 void Dispatcher::put_off(Entry& entry, const pipeline::RetryAfter& outcome) {
   const Moment now = timing_->now();
   last_error_ = printable(outcome.reason);
-  link_.failed(entry.key, now, timing_->random());
+  // A server that says when to come back can be reached.
+  if (outcome.wait)
+    last_contact_ = clock_.now();
+  else
+    link_.failed(entry.key, now, timing_->random());
   entry.pulls = entry.failures > 0 && entry.answers_seen != answers_ ? entry.pulls + 1 : 0;
   entry.answers_seen = answers_;
   ++entry.failures;
@@ -228,6 +244,62 @@ void Dispatcher::park(const std::string& key, const std::string& reason) {
           "reporter " + name_ + ": item " + key + " is parked: " + reason +
               (others > 0 ? "; so are " + std::to_string(others) + " items that need it" : "")});
   wake_.ring();
+}
+
+namespace {
+
+/// The rows of these keys, of what they need and of what needs them, as far as it is parked too; in their order. An
+/// error names a key that is not among the rows.
+Result<std::vector<journal::Delivery>> related(std::vector<journal::Delivery> rows,
+                                               const std::vector<std::string>& keys) {
+  if (keys.empty()) return rows;
+  std::map<std::string, std::vector<std::string>> relatives;
+  for (const auto& row : rows) {
+    relatives[row.item.key];
+    for (const auto& need : row.item.needs) {
+      relatives[row.item.key].push_back(need);
+      relatives[need].push_back(row.item.key);
+    }
+  }
+  std::set<std::string> parked, wanted;
+  for (const auto& row : rows) parked.insert(row.item.key);
+  std::vector<std::string> open = keys;
+  for (const auto& key : keys)
+    if (!parked.contains(key)) return Error{Fault::unavailable, "no item " + printable(key, 200) + " is parked"};
+  while (!open.empty()) {
+    const std::string key = std::move(open.back());
+    open.pop_back();
+    if (!parked.contains(key) || !wanted.insert(key).second) continue;
+    const auto& more = relatives[key];
+    open.insert(open.end(), more.begin(), more.end());
+  }
+  std::erase_if(rows, [&](const auto& row) { return !wanted.contains(row.item.key); });
+  return rows;
+}
+
+}  // namespace
+
+asio::awaitable<Result<std::size_t>> Dispatcher::retry_parked(std::vector<std::string> keys) {
+  if (!prepared_) co_return Error{Fault::unavailable, "reporter " + name_ + " does not work yet: try again"};
+  auto parked = deliveries_.parked(name_);
+  if (!parked) co_return parked.error();
+  auto rows = related(std::move(*parked), keys);
+  if (!rows) co_return rows.error();
+  std::size_t count = 0;
+  for (const auto& row : *rows) {
+    const std::string key = row.item.key;
+    if (outbox_.contains(key) || parking_.contains(key)) continue;
+    // As after an attempt with an uncertain end: what was refused once may be there in spite of it.
+    const auto marked = co_await deliveries_.mark_attempting(name_, key);
+    if (!marked) co_return marked.error();
+    if (!prepared_ || outbox_.contains(key)) continue;
+    alarm_({false, name_ + "/parked/" + key, "parked", "reporter " + name_ + ": item " + key + " is sent again"});
+    const auto queued = enqueue(row.item, true);
+    if (!queued) co_return queued.error();
+    ++count;
+  }
+  wake_.ring();
+  co_return count;
 }
 
 void Dispatcher::credentials_changed() {

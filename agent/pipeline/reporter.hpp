@@ -18,7 +18,11 @@ namespace outpost::pipeline {
 // How an attempt to deliver an item ended. The plugin classifies, because only it knows what its server means: on DCI a
 // skewed clock is a 400 and a stale etag a 404.
 struct Delivered { std::string remote_ref; };  ///< What the server calls it; "" when it has no name for it.
-struct RetryAfter { std::optional<std::chrono::milliseconds> wait; std::string reason; };  ///< wait: a Retry-After.
+struct RetryAfter {
+  std::optional<std::chrono::milliseconds> wait;  ///< A Retry-After.
+  std::string reason;
+  bool unsent = false;  ///< Nothing left this machine, so it cannot have arrived.
+};
 struct FixCredentials { std::string reason; };  ///< Nothing of this reporter will get through until a person acts.
 struct Reread { std::string reason; };          ///< Something changed at the server: read it again and try at once.
 struct Parked { std::string reason; };          ///< This item will never be accepted as it is.

@@ -55,8 +55,9 @@ std::optional<milliseconds> skew(const Answer& answer, Timestamp sent_at) {
 
 std::string clocks(const Answer& answer, Timestamp sent_at, milliseconds apart) {
   const milliseconds distance = apart.count() < 0 ? -apart : apart;
-  return "this machine's clock says " + to_rfc3339(sent_at) + ", the server's " +
-         std::string{answer.headers.get("Date")} + ": " + format_duration(distance) +
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(apart).count();
+  return "clock skew " + std::to_string(seconds) + " s: this machine's clock says " + to_rfc3339(sent_at) +
+         ", the server's " + std::string{answer.headers.get("Date")} + ": " + format_duration(distance) +
          " apart, and a signature is valid for " + std::to_string(clock_window.count()) +
          " min; set the clock (timedatectl set-ntp true)";
 }

@@ -38,6 +38,7 @@ struct Judged {
   Meaning meaning = Meaning::ok;
   std::string message;  ///< One line for a person: what was asked, what came back, what to do.
   std::optional<std::chrono::milliseconds> wait;  ///< Retry-After.
+  bool unsent = false;  ///< There was no request: an earlier Retry-After still holds the endpoint back.
 };
 
 /// An answer, read with suspicion: the status counts, the body is JSON only if it parses.

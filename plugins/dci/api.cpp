@@ -76,7 +76,7 @@ Result<http::Request> Api::signed_request(Call call) const {
   request.method = call.method;
   request.url = url_ + *target;
   request.headers = std::move(call.headers);
-  request.idle_timeout = call.idle_timeout;
+  request.idle_timeout = idle_timeout_ + call.extra_patience;
 
   std::string sha256{sha256_of_nothing};
   if (const auto* object = std::get_if<boost::json::object>(&call.body)) {
@@ -107,7 +107,7 @@ boost::asio::awaitable<Reply> Api::send(Call call) const {
   Reply reply;
   if (const auto wait = standing_->held(endpoint); wait.count() > 0) {
     reply.judged = {Meaning::retry_later,
-                    what + ": not sent, the server wants to be asked again in " + format_duration(wait), wait};
+                    what + ": not sent, the server wants to be asked again in " + format_duration(wait), wait, true};
     co_return reply;
   }
   const bool was_refused = standing_->refusal().has_value();

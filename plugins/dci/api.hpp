@@ -37,8 +37,8 @@ struct Call {
   std::string key;    ///< The member a good answer has: "job", "components"; empty when no body is due.
   bool rows = false;  ///< That member is a list; set by list().
   std::variant<std::monostate, boost::json::object, Raw> body;
-  http::Headers headers;  ///< Besides those that every request has.
-  std::chrono::milliseconds idle_timeout = std::chrono::seconds{60};
+  http::Headers headers;                        ///< Besides those that every request has.
+  std::chrono::milliseconds extra_patience{0};  ///< Beyond the idle time-out, while the server works on it.
 };
 
 struct Reply {
@@ -62,6 +62,9 @@ class Api {
                           std::string_view url);
   /// The same with a standing of its own.
   static Result<Api> make(http::Client& client, const Clock& clock, Credentials credentials, std::string_view url);
+
+  /// 60 s unless told: a request in which no byte moves for so long is given up.
+  void set_idle_timeout(std::chrono::milliseconds timeout) { idle_timeout_ = timeout; }
 
   boost::asio::awaitable<Reply> send(Call call) const;
 
@@ -95,6 +98,7 @@ class Api {
   std::shared_ptr<Standing> standing_;
   std::string url_;
   http::Url parsed_;
+  std::chrono::milliseconds idle_timeout_ = std::chrono::seconds{60};
 };
 
 /// "outpost/0.1.0": User-Agent and Client-Version, at most 255 characters or jobs cannot be created.

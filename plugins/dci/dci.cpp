@@ -5,8 +5,10 @@ namespace {
 
 Result<Api> api_of(const Server& server, http::Client& client, const Clock& clock) {
   const std::string url = server.url.empty() ? "https://api.distributed-ci.io" : server.url;
-  return server.standing ? Api::make(client, clock, server.standing, url)
-                         : Api::make(client, clock, server.credentials, url);
+  auto api = server.standing ? Api::make(client, clock, server.standing, url)
+                             : Api::make(client, clock, server.credentials, url);
+  if (api) api->set_idle_timeout(server.idle_timeout);
+  return api;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ struct Server {
   Credentials credentials;
   /// Shared by source and reporter, so that what one learns the other knows; nullptr: each has one of its own.
   std::shared_ptr<Standing> standing = nullptr;
+  std::chrono::milliseconds idle_timeout = std::chrono::seconds{60};  ///< Of requests that need no more.
 };
 
 /// Everything that is handed in by reference or pointer outlives the result. malformed: the url.

@@ -87,7 +87,7 @@ awaitable<Result<Claimed>> DciSource::claim(const ClaimRequest& request) {
 
   Call call{.method = "POST", .path = "/api/v1/jobs", .key = "job"};
   call.body = job_body(request, topic_id, *previous);
-  call.idle_timeout = std::chrono::minutes{2};
+  call.extra_patience = std::chrono::minutes{1};
   const Reply reply = co_await api_.send(std::move(call));
   if (reply.judged.meaning == Meaning::retry_later || reply.judged.meaning == Meaning::fix_credentials)
     co_return reply.error();

@@ -36,7 +36,7 @@ std::string with_id(const Reply& reply) {
 
 /// The server reads, stores and parses a file before it answers, one request after the other.
 std::chrono::milliseconds patience(std::uint64_t size) {
-  return std::min<std::chrono::milliseconds>(std::chrono::minutes{10}, std::chrono::seconds{60 + size / (1 << 20)});
+  return std::min<std::chrono::milliseconds>(std::chrono::minutes{9}, std::chrono::seconds{size / (1 << 20)});
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ std::string UploadLimit::describe() const {
 Outcome to_outcome(const Judged& judged) {
   switch (judged.meaning) {
     case Meaning::ok: return Delivered{};
-    case Meaning::retry_later: return RetryAfter{judged.wait, judged.message};
+    case Meaning::retry_later: return RetryAfter{judged.wait, judged.message, judged.unsent};
     case Meaning::fix_credentials: return FixCredentials{judged.message};
     case Meaning::gone:
     case Meaning::refused:
@@ -105,7 +105,7 @@ awaitable<Reply> Uploads::post(File file) {
   call.method = "POST";
   call.path = "/api/v1/files";
   call.key = "file";
-  call.idle_timeout = patience(size);
+  call.extra_patience = patience(size);
   call.headers.set("DCI-NAME", to_latin1(file.name));
   call.headers.set("DCI-JOB-ID", file.job);
   if (!file.state.empty()) call.headers.set("DCI-JOBSTATE-ID", file.state);

@@ -283,3 +283,72 @@ TEST_CASE("A dispatcher that was stopped can run again", "[delivery]") {
   CHECK(site.received() == Keys{"a", "b", "c"});
   CHECK(site.server.asked == Keys{"a"});
 }
+
+TEST_CASE("What surely never left this machine is not asked for before it is sent", "[delivery]") {
+  Site site;
+  site.server.script["a"] = {{pipeline::RetryAfter{30s, "the endpoint is held back", true}, false}};
+  site.start();
+  site.append(queued("job-1", {{"a", {}, {}}}));
+  CHECK(site.row("a").state == DeliveryState::pending);
+  REQUIRE(site.settle());
+  CHECK(site.server.asked.empty());
+  CHECK(site.server.count("a") == 1);
+}
+
+TEST_CASE("A server that says when to come back is no outage", "[delivery]") {
+  Site site;
+  std::vector<ItemSpec> items;
+  for (const char* key : {"a", "b", "c", "d", "e", "f"}) {
+    site.server.script[key] = {{pipeline::RetryAfter{60s, "429"}, false}};
+    items.push_back({key, {}, {}});
+  }
+  site.start();
+  site.append(queued("job-1", items));
+  CHECK(site.server.requests() == 6);
+  CHECK_FALSE(site.dispatcher->status().link_down);
+  REQUIRE(site.settle());
+  CHECK(site.server.most_in_flight == 4);
+}
+
+namespace {
+
+Result<std::size_t> retry(Site& site, Keys keys) {
+  std::optional<Result<std::size_t>> count;
+  boost::asio::co_spawn(*site.loop, site.dispatcher->retry_parked(std::move(keys)),
+                        [&](std::exception_ptr, Result<std::size_t> result) { count = std::move(result); });
+  site.poll();
+  return count.value();
+}
+
+}  // namespace
+
+TEST_CASE("Parked items are sent again on request, with what they need and what needs them", "[delivery]") {
+  Site site;
+  const FakeServer::Reply no{pipeline::Parked{"too large"}, false};
+  site.server.script["state"] = {no};
+  site.server.script["other"] = {no};
+  site.start();
+  site.append(queued("job-1", {{"state", {}, {}}, {"log", {"state"}, {}}, {"other", {}, {}}}));
+  REQUIRE(site.dispatcher->status().parked == 3);
+  CHECK(retry(site, {"log", "nothing"}).error().fault == Fault::unavailable);
+  CHECK(retry(site, {"log"}).value() == 2);
+  REQUIRE(site.settle());
+  CHECK(site.received() == Keys{"state", "log"});
+  CHECK(site.server.asked == Keys{"state", "log"});  // It might have arrived in spite of the refusal.
+  CHECK(site.row("other").state == DeliveryState::parked);
+  CHECK_FALSE(site.alarms.back().raised);
+
+  site.server.script["other"] = {no};  // Still.
+  CHECK(retry(site, {}).value() == 1);
+  REQUIRE(site.settle());
+  CHECK(site.row("other").state == DeliveryState::parked);
+  CHECK(site.alarms.back().raised);
+  CHECK(site.alarms.back().key == "fake/parked/other");
+
+  // Asked for just before a crash: it is sent after the restart.
+  CHECK(retry(site, {}).value() == 1);
+  site.kill();
+  site.start();
+  REQUIRE(site.settle());
+  CHECK(site.server.count("other") == 1);
+}
