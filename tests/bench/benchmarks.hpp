@@ -12,6 +12,8 @@ void idle();
 void journal_append();
 void step_spawn();
 void redact();
+void backlog_start();
+void small_files();
 
 // Parts of upload_1g that are processes of their own.
 

@@ -10,8 +10,9 @@
 int main(int argc, char** argv) {
   using namespace outpost::bench;
   const std::map<std::string, std::function<void()>> benchmarks{
-      {"job_overhead", job_overhead},     {"upload_1g", upload_1g},   {"idle", idle},
-      {"journal_append", journal_append}, {"step_spawn", step_spawn}, {"redact", redact}};
+      {"job_overhead", job_overhead},     {"upload_1g", upload_1g},    {"idle", idle},
+      {"journal_append", journal_append}, {"step_spawn", step_spawn},  {"redact", redact},
+      {"backlog_start", backlog_start},   {"small_files", small_files}};
   const std::map<std::string, std::function<int(const std::vector<std::string>&)>> parts{
       {"discard-server", discard_server}, {"upload-once", upload_once}};
   ::signal(SIGPIPE, SIG_IGN);
