@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace outpost::cli {
 
@@ -21,6 +22,18 @@ int list_reporters(const DaemonOptions& daemon, bool as_json);
 
 /// Drops what is kept for a reporter that is no longer configured; what waits only with `yes`.
 int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool yes);
+
+/// What a reporter has set aside, with the reasons.
+int list_parked(const DaemonOptions& daemon, const std::string& name, bool as_json);
+
+/// Has parked items sent again: those of the keys, all when there are none.
+int retry_parked(const DaemonOptions& daemon, const std::string& name, const std::vector<std::string>& items);
+
+/// What an admin has to know, with the keys by which it is acknowledged.
+int list_alarms(const DaemonOptions& daemon, bool as_json);
+
+/// Takes alarms off the list until their causes come back; all when `keys` is empty.
+int acknowledge_alarms(const DaemonOptions& daemon, std::vector<std::string> keys);
 
 struct JobRunOptions {
   std::filesystem::path file;

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -19,8 +21,9 @@ struct CommandLine {
   CLI::App app{"Outpost: the agent that runs product builds through a lab. See outpost(1)."};
   std::string config = "/etc/outpost/outpost.yml";
   DaemonOptions daemon;
-  bool as_json = false, yes = false;
+  bool as_json = false, yes = false, everything = false;
   std::string reporter;
+  std::vector<std::string> keys;
   JobRunOptions job_run;
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;
@@ -35,6 +38,7 @@ struct CommandLine {
     add_job();
     add_spool();
     add_reporter();
+    add_alarm();
     add_config();
     app.add_subcommand("version", "Print the version")->callback([this] {
       std::cout << "outpost " OUTPOST_VERSION "\n";
@@ -84,6 +88,52 @@ struct CommandLine {
     forget->callback([this] {
       daemon.config = config;
       result = forget_reporter(daemon, reporter, yes);
+    });
+    add_parked(*group);
+  }
+
+  void add_parked(CLI::App& group) {
+    auto* parked = group.add_subcommand("parked", "What its server will not take as it is, and why");
+    add_daemon_options(*parked);
+    add_json_flag(*parked);
+    parked->add_option("NAME", reporter, "The reporter: the name of its source")->required();
+    parked->footer("Examples:\n  outpost reporter parked dci");
+    parked->callback([this] {
+      daemon.config = config;
+      result = list_parked(daemon, reporter, as_json);
+    });
+    auto* retry = group.add_subcommand("retry", "Send parked items again, because the reason is gone");
+    add_daemon_options(*retry);
+    retry->add_option("NAME", reporter, "The reporter: the name of its source")->required();
+    retry->add_option("ITEM", keys, "Keys of items, with what needs them; default: all");
+    retry->footer("Examples:\n  outpost reporter retry dci");
+    retry->callback([this] {
+      daemon.config = config;
+      result = retry_parked(daemon, reporter, keys);
+    });
+  }
+
+  void add_alarm() {
+    auto* group = app.add_subcommand("alarm", "What an admin has to know");
+    group->require_subcommand(1);
+    auto* list = group->add_subcommand("list", "All alarms, with their keys");
+    add_daemon_options(*list);
+    add_json_flag(*list);
+    list->footer("Examples:\n  outpost alarm list");
+    list->callback([this] {
+      daemon.config = config;
+      result = list_alarms(daemon, as_json);
+    });
+    auto* ack = group->add_subcommand("ack", "Take alarms off the list until their causes come back");
+    add_daemon_options(*ack);
+    auto* named = ack->add_option("KEY", keys, "Keys of alarms, see: outpost alarm list");
+    auto* all = ack->add_flag("--all", everything, "All alarms");
+    named->excludes(all);
+    ack->footer("Examples:\n  outpost alarm ack journal-damaged\n  outpost alarm ack --all");
+    ack->callback([this] {
+      if (keys.empty() && !everything) throw CLI::RequiredError("KEY or --all");
+      daemon.config = config;
+      result = acknowledge_alarms(daemon, keys);
     });
   }
 

@@ -66,4 +66,35 @@ int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool y
   return exit_ok;
 }
 
+int list_parked(const DaemonOptions& daemon, const std::string& name, bool as_json) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
+  const auto answer = daemon::ask_daemon(*socket, "/api/v1/reporters/" + percent_encode(name) + "/parked");
+  if (!answer) return fail(answer.error());
+  const auto* list = answer->is_object() ? answer->get_object().if_contains("parked") : nullptr;
+  if (as_json || !list || !list->is_array()) {
+    std::cout << json::serialize(*answer) << "\n";
+    return exit_ok;
+  }
+  for (const auto& each : list->get_array()) {
+    if (!each.is_object()) continue;
+    const auto& item = each.get_object();
+    std::cout << printable(text_at(item, "key")) << "  " << size_at(item, "bytes") << ", job " << text_at(item, "job_id") << "\n  "
+              << printable(text_at(item, "reason")) << "\n";
+  }
+  if (list->get_array().empty()) std::cout << "nothing is parked\n";
+  else std::cout << "When the reasons are gone: outpost reporter retry " << printable(name) << "\n";
+  return exit_ok;
+}
+
+int retry_parked(const DaemonOptions& daemon, const std::string& name, const std::vector<std::string>& items) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
+  const auto answer = daemon::tell_daemon(*socket, "/api/v1/reporters/" + percent_encode(name) + "/retry",
+                                          {{"items", json::array(items.begin(), items.end())}});
+  if (!answer) return fail(answer.error());
+  std::cout << "sending again: " << number_at(answer->as_object(), "retried") << " items of " << printable(name) << "\n";
+  return exit_ok;
+}
+
 }  // namespace outpost::cli

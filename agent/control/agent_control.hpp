@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace outpost::control {
 
@@ -50,6 +51,13 @@ class AgentControl {
   /// dropped, dropped_bytes}. unavailable: nobody knows it. refused: it is configured, or something waits and
   /// `drop_waiting` is not set.
   virtual boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) = 0;
+  /// Not shown and not told again until its cause has gone and come back. unavailable: no such alarm.
+  virtual Result<void> acknowledge(const std::string& alarm) = 0;
+  /// The items that a reporter has set aside: {key, job_id, kind, reason, attempts, bytes}. unavailable: no such reporter.
+  virtual Result<boost::json::array> parked(const std::string& reporter) = 0;
+  /// Sends parked items again, all or those of the keys with what depends on them; how many. unavailable: no such
+  /// reporter or item.
+  virtual boost::asio::awaitable<Result<std::size_t>> retry(std::string reporter, std::vector<std::string> keys) = 0;
 };
 
 }  // namespace outpost::control

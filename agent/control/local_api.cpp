@@ -74,6 +74,32 @@ asio::awaitable<ServerResponse> cancel_job(AgentControl& agent, ServerRequest& r
   co_return answer(202, json::object{{"job_id", job_id}, {"cancelling", true}});
 }
 
+asio::awaitable<ServerResponse> acknowledge(AgentControl& agent, ServerRequest& request) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  const std::string key = job::text_at(*body, "key");
+  if (key.empty()) co_return problem(400, "the key of an alarm is due: {\"key\": ...}");
+  const auto acknowledged = agent.acknowledge(key);
+  if (!acknowledged) co_return problem(acknowledged.error());
+  co_return answer(200, json::object{{"key", key}, {"acknowledged", true}});
+}
+
+ServerResponse list_parked(AgentControl& agent, const std::string& reporter) {
+  const auto items = agent.parked(reporter);
+  if (!items) return problem(items.error());
+  return answer(200, json::object{{"parked", *items}});
+}
+
+asio::awaitable<ServerResponse> retry(AgentControl& agent, ServerRequest& request, std::string reporter) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string name = reporter;
+  auto keys = job::texts_at(*body, "items");
+  const auto retried = co_await agent.retry(std::move(name), std::move(keys));
+  if (!retried) co_return problem(retried.error());
+  co_return answer(202, json::object{{"reporter", reporter}, {"retried", *retried}});
+}
+
 ServerResponse list_jobs(AgentControl& agent, const ServerRequest& request) {
   const auto limit = limit_of(request.query);
   if (!limit) return problem(400, "limit is a number from 1 to 1000");
@@ -157,6 +183,17 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
     if (request.method != "POST") co_return only("POST");
     std::string name = parts[4];
     co_return co_await forget_reporter(agent, request, std::move(name));
+  }
+  if (ours && parts.size() == 5 && parts[3] == "alarms" && parts[4] == "acknowledge") {
+    if (request.method != "POST") co_return only("POST");
+    co_return co_await acknowledge(agent, request);
+  }
+  if (ours && parts.size() == 6 && parts[3] == "reporters" && parts[5] == "parked")
+    co_return reads ? list_parked(agent, parts[4]) : only("GET");
+  if (ours && parts.size() == 6 && parts[3] == "reporters" && parts[5] == "retry") {
+    if (request.method != "POST") co_return only("POST");
+    std::string name = parts[4];
+    co_return co_await retry(agent, request, std::move(name));
   }
   co_return problem(404, "no such path; see GET /api/v1/status");
 }

@@ -15,6 +15,9 @@ namespace outpost::control {
 ///   POST /api/v1/spool/confirm                  the receipt of an import
 ///   GET  /api/v1/reporters
 ///   POST /api/v1/reporters/<name>/forget  {"drop_waiting": true}
+///   POST /api/v1/alarms/acknowledge  {"key": "..."}
+///   GET  /api/v1/reporters/<name>/parked
+///   POST /api/v1/reporters/<name>/retry  {"items": ["..."]}
 /// Errors are {"error": {"message": ...}} with 400, 404, 405, 409 or 500. Who may connect is decided by the socket's mode.
 [[nodiscard]] http::Handler local_api(AgentControl& agent);
 

@@ -187,6 +187,17 @@ Result<void> Agent::cancel(const std::string& job_id, const std::string& reason)
   return Error{Fault::refused, "job " + job_id + " has ended: " + story->describe()};
 }
 
+Result<void> Agent::acknowledge(const std::string& alarm) {
+  if (ports_.alarms.acknowledge(alarm)) return {};
+  return Error{Fault::unavailable, "there is no alarm " + printable(alarm, 200)};
+}
+
+asio::awaitable<Result<std::size_t>> Agent::retry(std::string reporter, std::vector<std::string> keys) {
+  Integration* to = integration(reporter);
+  if (!to) co_return Error{Fault::unavailable, "there is no reporter " + printable(reporter, 80)};
+  co_return co_await to->dispatcher->retry_parked(std::move(keys));
+}
+
 /// What it left in the lab is taken down; its server hears of it if the source is ever configured again.
 void Agent::close_orphan(job::Story story, const std::string& reason) {
   const std::string id = story.job.id;

@@ -101,6 +101,9 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override;
   Result<boost::json::array> reporters() override;
   boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) override;
+  Result<void> acknowledge(const std::string& alarm) override;
+  Result<boost::json::array> parked(const std::string& reporter) override;
+  boost::asio::awaitable<Result<std::size_t>> retry(std::string reporter, std::vector<std::string> keys) override;
 
   /// A source accepts our credentials again: what waited for that need not wait for its next regular try.
   void credentials_accepted(const std::string& source);

@@ -16,15 +16,17 @@ Alarms::Alarms(journal::Journal& journal, const Clock& clock, const Logger& logg
     : journal_{journal}, clock_{clock}, logger_{logger}, executor_{std::move(executor)}, ways_{std::move(ways)} {}
 
 Result<void> Alarms::restore() {
-  journal::Query query{.types = {std::string{job::event::alarm_raised}, std::string{job::event::alarm_cleared}}};
+  journal::Query query{.types = {std::string{job::event::alarm_raised}, std::string{job::event::alarm_cleared}, std::string{job::event::alarm_acknowledged}}};
   for (;;) {
     auto events = journal_.read(query);
     if (!events) return events.error();
     if (events->empty()) return {};
     for (const auto& event : *events) {
       const std::string key = job::text_at(event.data, "key");
-      if (event.type == job::event::alarm_cleared) active_.erase(key);
-      else active_[key] = {key, job::text_at(event.data, "kind"), job::text_at(event.data, "message"), event.occurred_at};
+      if (event.type != job::event::alarm_raised) active_.erase(key);
+      if (event.type == job::event::alarm_acknowledged) acknowledged_.insert(key);
+      else acknowledged_.erase(key);
+      if (event.type == job::event::alarm_raised) active_[key] = {key, job::text_at(event.data, "kind"), job::text_at(event.data, "message"), event.occurred_at};
       query.after = event.seq;
     }
   }
@@ -37,24 +39,37 @@ void Alarms::raise(std::string key, std::string kind, std::string message) {
     found->second.message = std::move(message);  // The newest wording; nobody is told twice.
     return;
   }
+  if (acknowledged_.contains(key)) return;
   Alarm alarm{key, std::move(kind), std::move(message), clock_.now()};
   active_.emplace(std::move(key), alarm);
   logger_.error("alarm (" + alarm.kind + "): " + alarm.message);
-  job::Event event;
-  event.type = job::event::alarm_raised;
-  event.data = {{"key", alarm.key}, {"kind", alarm.kind}, {"message", alarm.message}};
-  asio::co_spawn(executor_, journal_event(std::move(event)), asio::detached);
+  note(job::event::alarm_raised, {{"key", alarm.key}, {"kind", alarm.kind}, {"message", alarm.message}});
   asio::co_spawn(executor_, tell(std::move(alarm)), asio::detached);
 }
 
 void Alarms::clear(const std::string& key) {
+  if (acknowledged_.erase(key) > 0) return note(job::event::alarm_cleared, {{"key", key}});
   const auto found = active_.find(key);
   if (found == active_.end()) return;
   logger_.notice("alarm over (" + found->second.kind + "): " + found->second.message);
   active_.erase(found);
+  note(job::event::alarm_cleared, {{"key", key}});
+}
+
+bool Alarms::acknowledge(const std::string& key) {
+  const auto found = active_.find(key);
+  if (found == active_.end()) return false;
+  logger_.notice("alarm acknowledged (" + found->second.kind + "): " + found->second.message);
+  active_.erase(found);
+  acknowledged_.insert(key);
+  note(job::event::alarm_acknowledged, {{"key", key}});
+  return true;
+}
+
+void Alarms::note(std::string_view type, json::object data) {
   job::Event event;
-  event.type = job::event::alarm_cleared;
-  event.data = {{"key", key}};
+  event.type = type;
+  event.data = std::move(data);
   asio::co_spawn(executor_, journal_event(std::move(event)), asio::detached);
 }
 

@@ -9,12 +9,13 @@
 #include <boost/json/array.hpp>
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace outpost::daemon {
 
-/// What an admin has to know: raised once, told once, shown until it is cleared.
+/// What an admin has to know: raised once, told once, shown until it is cleared or acknowledged.
 struct Alarm {
   std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
   std::string kind;  ///< parked | expand | degraded | credentials | no-component | data-loss
@@ -40,11 +41,14 @@ class Alarms {
 
   void raise(std::string key, std::string kind, std::string message);
   void clear(const std::string& key);
+  /// Somebody has seen it: not shown and not told again until it was cleared. False when there is no such alarm.
+  bool acknowledge(const std::string& key);
 
   [[nodiscard]] const std::map<std::string, Alarm>& active() const { return active_; }
   [[nodiscard]] boost::json::array to_json() const;
 
  private:
+  void note(std::string_view type, boost::json::object data);
   boost::asio::awaitable<void> journal_event(job::Event event);
   boost::asio::awaitable<void> tell(Alarm alarm);
   boost::asio::awaitable<void> run_command(std::string text, Alarm alarm);
@@ -56,6 +60,7 @@ class Alarms {
   boost::asio::any_io_executor executor_;
   Ways ways_;
   std::map<std::string, Alarm> active_;
+  std::set<std::string> acknowledged_;
 };
 
 }  // namespace outpost::daemon

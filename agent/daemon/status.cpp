@@ -121,6 +121,17 @@ json::object Agent::disk_status() const {
   return object;
 }
 
+Result<json::array> Agent::parked(const std::string& reporter) {
+  if (!integration(reporter)) return Error{Fault::unavailable, "there is no reporter " + printable(reporter, 80)};
+  const auto rows = ports_.deliveries.parked(reporter);
+  if (!rows) return rows.error();
+  json::array items;
+  for (const auto& row : *rows)
+    items.push_back(json::object{{"key", row.item.key}, {"job_id", row.item.job_id}, {"kind", row.item.kind}, {"reason", row.reason},
+                                 {"attempts", row.attempts}, {"bytes", row.item.blob ? row.item.blob->size : 0}});
+  return items;
+}
+
 Result<json::array> Agent::jobs(std::size_t limit) {
   const auto rows = ports_.journal.jobs(false, limit);
   if (!rows) return rows.error();

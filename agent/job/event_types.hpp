@@ -11,6 +11,7 @@ inline constexpr std::string_view agent_started = "agent.started";    ///< {pid,
 inline constexpr std::string_view agent_stopping = "agent.stopping";  ///< {reason}
 inline constexpr std::string_view alarm_raised = "alarm.raised";      ///< {key, kind, message}
 inline constexpr std::string_view alarm_cleared = "alarm.cleared";    ///< {key}
+inline constexpr std::string_view alarm_acknowledged = "alarm.acknowledged";  ///< {key}: somebody has seen it.
 inline constexpr std::string_view reporter_registered = "reporter.registered";  ///< {reporter, type, from: now | all}
 /// {reporter, waiting}: what it had not been told is dropped, and it pins nothing any more.
 inline constexpr std::string_view reporter_forgotten = "reporter.forgotten";

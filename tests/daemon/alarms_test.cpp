@@ -83,3 +83,26 @@ TEST_CASE("control bytes of a server do not reach whoever reads the alarm") {
   world.settle();
   CHECK(alarms.active().at("a").message == "bad \\x1b[31m name");
 }
+
+TEST_CASE("an acknowledged alarm is neither shown nor told again until it was cleared, also after a restart") {
+  World world;
+  {
+    Alarms alarms = world.make();
+    CHECK_FALSE(alarms.acknowledge("a"));
+    alarms.raise("a", "parked", "item a is parked");
+    CHECK(alarms.acknowledge("a"));
+    CHECK(alarms.active().empty());
+    alarms.raise("a", "parked", "item a is parked");
+    CHECK(alarms.active().empty());
+    world.settle();
+  }
+  Alarms again = world.make();
+  REQUIRE(again.restore());
+  again.raise("a", "parked", "item a is parked");
+  CHECK(again.active().empty());
+  again.clear("a");
+  again.raise("a", "parked", "item a is parked again");
+  CHECK(again.active().size() == 1);
+  world.settle();
+  CHECK(world.client.requests.size() == 2);
+}

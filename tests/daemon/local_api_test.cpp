@@ -52,6 +52,20 @@ struct FakeAgent final : control::AgentControl {
     if (!drop_waiting) co_return Error{Fault::refused, "3 items would be dropped"};
     co_return boost::json::object{{"reporter", name}};
   }
+  Result<void> acknowledge(const std::string& alarm) override {
+    if (alarm != "dci/parked/x") return Error{Fault::unavailable, "there is no alarm " + alarm};
+    return {};
+  }
+  Result<boost::json::array> parked(const std::string& reporter) override {
+    if (reporter != "dci") return Error{Fault::unavailable, "there is no reporter " + reporter};
+    return boost::json::array{{{"key", "x"}}};
+  }
+  boost::asio::awaitable<Result<std::size_t>> retry(std::string reporter, std::vector<std::string> keys) override {
+    if (reporter != "dci") co_return Error{Fault::unavailable, "there is no reporter " + reporter};
+    retried = std::move(keys);
+    co_return std::size_t{3};
+  }
+  std::vector<std::string> retried;
 };
 
 struct FakeRequest final : http::ServerRequest {
@@ -146,4 +160,26 @@ TEST_CASE("reporters are listed, and forgotten by their name") {
   CHECK(ask(agent, "POST", "/api/v1/reporters/old/forget").status == 409);
   CHECK(ask(agent, "POST", "/api/v1/reporters/old/forget", "", "[]").status == 400);
   CHECK(ask(agent, "POST", "/api/v1/reporters/old/forget", "", R"({"drop_waiting": true})").body.at("reporter") == "old");
+}
+
+TEST_CASE("an alarm is acknowledged by its key") {
+  FakeAgent agent;
+  CHECK(ask(agent, "POST", "/api/v1/alarms/acknowledge", "", R"({"key": "dci/parked/x"})").status == 200);
+  CHECK(ask(agent, "POST", "/api/v1/alarms/acknowledge", "", R"({"key": "y"})").status == 404);
+  CHECK(ask(agent, "POST", "/api/v1/alarms/acknowledge").status == 400);
+  CHECK(ask(agent, "GET", "/api/v1/alarms/acknowledge").status == 405);
+}
+
+TEST_CASE("parked items are listed and sent again") {
+  FakeAgent agent;
+  CHECK(ask(agent, "GET", "/api/v1/reporters/dci/parked").body.at("parked").at(0).at("key") == "x");
+  CHECK(ask(agent, "GET", "/api/v1/reporters/other/parked").status == 404);
+  const auto answer = ask(agent, "POST", "/api/v1/reporters/dci/retry", "", R"({"items": ["x"]})");
+  CHECK(answer.status == 202);
+  CHECK(answer.body.at("retried") == 3);
+  CHECK(agent.retried == std::vector<std::string>{"x"});
+  CHECK(ask(agent, "POST", "/api/v1/reporters/dci/retry").status == 202);
+  CHECK(agent.retried.empty());
+  CHECK(ask(agent, "POST", "/api/v1/reporters/dci/retry", "", "[1]").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/reporters/other/retry").status == 404);
 }

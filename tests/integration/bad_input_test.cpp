@@ -197,7 +197,7 @@ TEST_CASE("Clocks that are too far apart are told with both times", "[bad]") {
   lab.configure("", "", "credentials_retry: 300ms");
   lab.start_agent();
   const std::string error = polling_error(lab);
-  CHECK_THAT(error, holds("this machine's clock says 20") && holds("the server's ") && holds(" GMT: ") &&
+  CHECK_THAT(error, holds("clock skew 1") && holds("this machine's clock says 20") && holds("the server's ") && holds(" GMT: ") &&
                         holds("apart") && holds("set the clock"));
   check_patience_with_credentials(lab, "set the clock");
 }
@@ -499,6 +499,47 @@ TEST_CASE("A server that says when to come back is not asked before", "[bad]") {
   REQUIRE(told);
   REQUIRE(again);
   CHECK(*again - *told >= std::chrono::milliseconds{1990});
+}
+
+namespace {
+
+/// What `outpost ARGUMENTS` prints; it must succeed.
+std::string cli(SampleLab& lab, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), OUTPOST_PROGRAM);
+  arguments.insert(arguments.end(), {"--socket", (lab.directory.path / "agent/run/api.sock").string()});
+  const fs::path output = lab.directory.path / "outpost.out";
+  fs::remove(output);
+  Process process{arguments, output};
+  const int status = process.wait();
+  CAPTURE(read_file(output));
+  CHECK(status == 0);
+  return read_file(output);
+}
+
+}  // namespace
+
+TEST_CASE("A parked artifact is acknowledged, and sent when the limit was raised", "[bad]") {
+  SampleLab lab;
+  lab.hook("install", "#!/bin/sh\nhead -c 200000 /dev/zero > \"$OUTPOST_ARTIFACTS/core.bin\"\n");
+  lab.configure("", "", "upload_limit: 100KiB");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  const std::string id = text_at(lab.finished_job(), "id");
+  CHECK_THAT(cli(lab, {"alarm", "list"}), holds("dci/parked/") && holds("core.bin"));
+  CHECK_THAT(cli(lab, {"alarm", "ack", "--all"}), holds("acknowledged: dci/parked/"));
+  CHECK(cli(lab, {"alarm", "list"}) == "no alarms\n");
+  CHECK_THAT(cli(lab, {"reporter", "parked", "dci"}), holds("core.bin") && holds("says upload_limit"));
+  lab.stop_agent(SIGTERM);
+  lab.configure();
+  lab.start_agent();
+  lab.until("the agent to be up", [&] { return lab.agent_is_up(); });
+  CHECK(lab.status().at("alarms").as_array().empty());
+  CHECK(cli(lab, {"reporter", "retry", "dci"}) == "sending again: 1 items of dci\n");
+  lab.until("the artifact", [&] {
+    const auto files = lab.files(id);
+    return std::any_of(files.begin(), files.end(), [](const auto& file) { return text_at(file, "name") == "core.bin"; });
+  });
+  CHECK(cli(lab, {"reporter", "parked", "dci"}) == "nothing is parked\n");
 }
 
 TEST_CASE("Credentials that are refused in the middle of a job are an alarm: nothing is parked or lost", "[bad]") {
