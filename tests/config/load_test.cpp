@@ -96,6 +96,13 @@ jobs: [{name: one, source: dci, topic: 4.16, components: [ocp], plugins: [acme]}
   CHECK_FALSE(settings.sources.at("dci").upload_limit);
   CHECK(settings.slots == 1);
   CHECK_FALSE(settings.spool.bandwidth);
+  CHECK(settings.spool.uploads == 4);
+  CHECK(settings.spool.retry_first == 1s);
+  CHECK(settings.spool.retry_longest == 5min);
+  CHECK(settings.spool.link_back == 5s);
+  CHECK(settings.sources.at("dci").idle_timeout == 60s);
+  CHECK(settings.sources.at("dci").slow_window == 60s);
+  CHECK(settings.sources.at("dci").credentials_retry == 20min);
   CHECK_FALSE(settings.alarms.no_component_after);
   CHECK(settings.plugins_path.front() == "/etc/outpost/plugins.d");
   CHECK(settings.state_directory == "/var/lib/outpost");
