@@ -1,6 +1,7 @@
 #include "agent/daemon/agent.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "agent/daemon/definition.hpp"
 #include "agent/job/event_types.hpp"
 
@@ -28,6 +29,7 @@ namespace {
 constexpr auto journal_pause = 2s;     ///< Between tries to write what the journal does not take.
 constexpr auto pause_after_bug = 30s;  ///< Before a loop that threw is begun again.
 constexpr auto retention_interval = 1h;
+constexpr auto punctuality = 1min;     ///< What begins later than planned by more than this is overdue.
 
 }  // namespace
 
@@ -222,6 +224,19 @@ void Agent::credentials_accepted(const std::string& source) {
 void Agent::add_secret(const std::string& secret) {
   job_options_.secrets.push_back(secret);
   for (const auto& [id, runner] : running_) runner->add_secret(secret);
+}
+
+std::string Agent::overdue(std::chrono::steady_clock::time_point now) const {
+  const auto late = [&](std::chrono::steady_clock::time_point due) { return due < now && now - due > punctuality; };
+  const auto told = [&](const std::string& what, std::chrono::steady_clock::time_point due) {
+    return what + " should have begun " + format_duration(std::chrono::duration_cast<std::chrono::seconds>(now - due)) + " ago";
+  };
+  if (const auto since = ports_.journal.waiting_since(); since && late(*since)) return told("a write to the journal", *since);
+  for (const auto& each : integrations_) {
+    if (each->poll_due && late(*each->poll_due)) return told("a poll of " + each->settings.name, *each->poll_due);
+    if (const auto due = each->dispatcher->due(); late(due)) return told("a delivery to " + each->settings.name, due);
+  }
+  return {};
 }
 
 // ---- small things --------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ struct Integration {
   unsigned failures = 0;      ///< Polls in a row that were not answered.
   Timestamp last_poll{};      ///< The last poll that was answered.
   Timestamp silent_since{};   ///< The last answer, or the first poll.
+  std::optional<std::chrono::steady_clock::time_point> poll_due;  ///< When the next poll begins; nothing while one goes on.
   std::string last_error;     ///< Why the last poll failed, for one definition at least.
 };
 
@@ -90,6 +91,10 @@ class Agent final : public control::AgentControl {
   /// Claims nothing more; running jobs are cancelled ("agent stopped"), their closing stages still run. A claim whose
   /// answer is still open is left to the next start.
   void stop(std::string reason);
+
+  /// What should have begun more than a minute before `now` and has not: a poll, an attempt to deliver, a write to the
+  /// journal. "" when all is on time. A server or a disk that takes long is never late: what has begun may last.
+  [[nodiscard]] std::string overdue(std::chrono::steady_clock::time_point now) const;
 
   // control::AgentControl
   boost::json::object status() override;

@@ -82,7 +82,10 @@ asio::awaitable<void> Agent::wait_for_poll(Integration& integration) {
   auto left = pause_before_poll(integration);
   while (!stopping_ && left > 0ms) {
     const auto part = integration.credentials_refused ? std::min(left, look_for_credentials) : left;
-    if (co_await wakeup.wait(part)) co_return;
+    integration.poll_due = std::chrono::steady_clock::now() + part;
+    const bool woken = co_await wakeup.wait(part);
+    integration.poll_due.reset();
+    if (woken) co_return;
     left -= part;
     if (integration.credentials_refused && co_await integration.source->is_worth_asking()) co_return;
   }

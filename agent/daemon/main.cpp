@@ -12,6 +12,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -56,7 +57,7 @@ int run_daemon(config::Settings settings) {
     logger.error(listening.error().message);
     return exit_failed;
   }
-  daemon::ServiceNotifier notifier{loop.get_executor()};
+  daemon::ServiceNotifier notifier{loop.get_executor(), [&] { return parts.agent().overdue(std::chrono::steady_clock::now()); }, logger};
   asio::signal_set signals{loop, SIGTERM, SIGINT};
   std::exception_ptr thrown;
   asio::co_spawn(loop, watch_signals(signals, parts, notifier), [](std::exception_ptr error) {

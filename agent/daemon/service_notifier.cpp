@@ -4,23 +4,28 @@
 
 namespace outpost::daemon {
 
-ServiceNotifier::ServiceNotifier(boost::asio::any_io_executor executor) : timer_{std::move(executor)} {
+ServiceNotifier::ServiceNotifier(boost::asio::any_io_executor executor, std::function<std::string()> overdue, const Logger& logger)
+    : timer_{std::move(executor)}, overdue_{std::move(overdue)}, logger_{logger} {
   std::uint64_t limit = 0;
   if (::sd_watchdog_enabled(0, &limit) > 0) period_ = std::chrono::microseconds{limit / 2};
 }
 
 void ServiceNotifier::ready(const std::string& status) {
   ::sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
-  if (period_.count() > 0) pet();
+  if (period_.count() > 0) feed();
 }
 
 void ServiceNotifier::stopping(const std::string& status) { ::sd_notify(0, ("STOPPING=1\nSTATUS=" + status).c_str()); }
 
-void ServiceNotifier::pet() {
-  ::sd_notify(0, "WATCHDOG=1");
+void ServiceNotifier::feed() {
+  if (const std::string late = overdue_(); late.empty()) {
+    ::sd_notify(0, "WATCHDOG=1");
+  } else {
+    logger_.error("not feeding the watchdog, which will start us again: " + late + " (a bug, please report it)");
+  }
   timer_.expires_after(period_);
   timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) pet();
+    if (!error) feed();
   });
 }
 

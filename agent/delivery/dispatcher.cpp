@@ -138,8 +138,7 @@ asio::awaitable<void> Dispatcher::work() {
       start_writing();
       start_sending();
     }
-    const Moment due = std::min(prepared_ ? next_attempt() : Moment::max(), journal_due());
-    timing_->ring_at(due, [this] { wake_.ring(); });
+    timing_->ring_at(due(), [this] { wake_.ring(); });
     co_await wake_.wait(seen);
   }
 }
@@ -295,6 +294,8 @@ void Dispatcher::journal_works() {
 }
 
 /// When a write that failed is to be tried again; max() when none did.
+Moment Dispatcher::due() const { return std::min(prepared_ ? next_attempt() : Moment::max(), journal_due()); }
+
 Moment Dispatcher::journal_due() const { return journal_due_ > timing_->now() ? journal_due_ : Moment::max(); }
 
 asio::awaitable<void> Dispatcher::idle() { return settled(journal_.last(), {}); }

@@ -103,6 +103,9 @@ class Dispatcher {
   boost::asio::awaitable<void> wait_until_settled(std::string job_id);
 
   [[nodiscard]] Status status();
+  /// When run() has to do something next; later than that by more than a turn of the loop, it is late. Moment::max():
+  /// when something happens.
+  [[nodiscard]] Moment due() const;
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -60,6 +61,8 @@ class Journal {
   virtual boost::asio::awaitable<Result<Event>> remove(Removal removal, Event tombstone) = 0;
 
   [[nodiscard]] virtual Seq last() const = 0;
+  /// Since when something waits for its turn to be written; nothing when nothing does. What is being written has had it.
+  [[nodiscard]] virtual std::optional<std::chrono::steady_clock::time_point> waiting_since() const { return {}; }
   [[nodiscard]] virtual std::string journal_id() const = 0;
 
   /// Calls `listener` on the loop for each event after it became durable, until the returned token dies.

@@ -466,3 +466,18 @@ TEST_CASE("the list of jobs says of each what the job itself says") {
   CHECK(list->front().as_object() == whole);
   CHECK(whole.at("tests").at("total") == 3);
 }
+
+TEST_CASE("a poll that does not begin when it is due is overdue, one that takes long is not", "[agent]") {
+  AgentWorld world;
+  world.settings.sources["fake"].poll = std::chrono::minutes{10};
+  world.start();
+  world.until([&] { return world.source.polls > 0; });
+  world.settle();
+  const auto now = std::chrono::steady_clock::now();
+  CHECK(world.agent->overdue(now) == "");
+  CHECK(world.agent->overdue(now + std::chrono::minutes{7}) == "");  // It is due after 7.5 to 12.5 minutes.
+  CHECK_THAT(world.agent->overdue(now + std::chrono::minutes{20}), holds("a poll of fake should have begun"));
+  world.stop();
+  world.until_ended();
+  CHECK(world.agent->overdue(now + std::chrono::minutes{20}) == "");
+}

@@ -497,3 +497,20 @@ TEST_CASE("A journal that is closed with changes still queued writes them first"
   journal = place.open().value();
   CHECK(journal->last() == 1);
 }
+
+TEST_CASE("A journal says since when something waits to be written", "[journal]") {
+  Place place;
+  auto journal = place.open().value();
+  CHECK_FALSE(journal->waiting_since());
+  const auto before = std::chrono::steady_clock::now();
+  const auto write = [&]() -> asio::awaitable<void> {
+    std::vector<job::Event> drafts{draft("a")};
+    co_await journal->append(std::move(drafts));
+  };
+  asio::co_spawn(place.loop, write(), asio::detached);
+  place.loop.poll_one();  // Queued; the writer is told when the loop has nothing more to add.
+  REQUIRE(journal->waiting_since());
+  CHECK(*journal->waiting_since() >= before);
+  place.loop.run();
+  CHECK_FALSE(journal->waiting_since());
+}

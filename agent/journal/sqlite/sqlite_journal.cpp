@@ -112,6 +112,8 @@ asio::awaitable<Result<Event>> SqliteJournal::remove(Removal removal, Event tomb
 
 Seq SqliteJournal::last() const { return state_->writer->last_event(); }
 
+std::optional<std::chrono::steady_clock::time_point> SqliteJournal::waiting_since() const { return state_->writer->waiting_since(); }
+
 std::string SqliteJournal::journal_id() const { return state_->journal_id; }
 
 std::shared_ptr<void> SqliteJournal::subscribe(Listener listener) {

@@ -47,6 +47,7 @@ class SqliteJournal final : public Journal, public Deliveries {
   Result<std::vector<JobRow>> jobs(bool open_only, std::size_t limit) override;
   boost::asio::awaitable<Result<Event>> remove(Removal removal, Event tombstone) override;
   [[nodiscard]] Seq last() const override;
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> waiting_since() const override;
   [[nodiscard]] std::string journal_id() const override;
   [[nodiscard]] std::shared_ptr<void> subscribe(Listener listener) override;
 

@@ -43,6 +43,7 @@ struct Writer::Queue {
   bool wake = false;       ///< The loop has nothing more to add for now.
   bool stopping = false;
   std::optional<Steady::time_point> lazy_deadline;
+  std::optional<Steady::time_point> oldest;  ///< Since when the first of `changes` waits, or may be tried again.
 
   // The loop's own; not guarded.
   bool wake_posted = false;
@@ -96,6 +97,7 @@ void Writer::add(std::unique_ptr<Change> change) {
   {
     const std::lock_guard lock{queue_->mutex};
     queue_->changes.push_back(std::move(change));
+    if (!queue_->oldest) queue_->oldest = Steady::now();
     if (urgent) ++queue_->urgent;
     if (!urgent && !queue_->lazy_deadline) queue_->lazy_deadline = Steady::now() + lazy_delay;
   }
@@ -106,6 +108,11 @@ void Writer::add(std::unique_ptr<Change> change) {
   if (std::exchange(queue_->wake_posted, true)) return;
   // Two turns of the loop: one for who is resumed by now, one for what those spawn.
   boost::asio::post(loop_, [queue = queue_] { boost::asio::post(queue->loop, [queue] { wake(*queue); }); });
+}
+
+std::optional<Steady::time_point> Writer::waiting_since() const {
+  const std::lock_guard lock{queue_->mutex};
+  return queue_->oldest;
 }
 
 void Writer::wake(Queue& queue) {
@@ -137,6 +144,7 @@ void Writer::work() {
       queue_->urgent = 0;
       queue_->wake = false;
       queue_->lazy_deadline.reset();
+      queue_->oldest.reset();
     }
     write(std::move(batch));
     move_log();
@@ -219,6 +227,7 @@ void Writer::hand_back(Batch batch, Outcomes outcomes) {
       queue_->changes.insert(queue_->changes.begin(), std::make_move_iterator(failed_lazily.begin()),
                              std::make_move_iterator(failed_lazily.end()));
       queue_->lazy_deadline = Steady::now() + lazy_retry;
+      if (!queue_->oldest) queue_->oldest = queue_->lazy_deadline;
     }
   }
   boost::asio::post(loop_, [batch = std::move(batch), outcomes = std::move(outcomes)]() mutable {

@@ -7,6 +7,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -48,6 +49,8 @@ class Writer {
 
   void add(std::unique_ptr<Change> change);
   [[nodiscard]] job::Seq last_event() const { return last_event_.load(); }
+  /// Since when a change waits that no transaction has taken up, or may take up by now.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> waiting_since() const;
   /// Something in the file turned out to be damaged.
   [[nodiscard]] bool saw_damage() const { return saw_damage_.load(); }
 
