@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# What the tests of this folder share. Each says what it looks at, goes on after a check that fails, and ends with
+# finish. Those that need a machine are run in one of their own (CMakeLists.txt), so they change what they like.
+#   OUTPOST_PACKAGES   the directory with the packages that rpm/build made
+#   OUTPOST_BIN        where the sample control server is
+set -uo pipefail
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/outpost-system.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+part() { printf '\n-- %s\n' "$*"; }
+
+# check WHAT COMMAND...: the command succeeds. A simple sentence, true when it does.
+check() {
+  local what=$1; shift
+  if "$@" >"$work/check" 2>&1; then
+    echo "ok     $what"
+  else
+    echo "FAILED $what"
+    printf '         by: %s\n' "$*"
+    sed 's/^/         /' "$work/check"
+    failures=$((failures + 1))
+  fi
+}
+
+same() { [ "$1" = "$2" ] || { printf 'expected: %s\nis:       %s\n' "$2" "$1"; return 1; }; }
+no() { ! "$@"; }
+says() { grep -qE -- "$1" <<<"$2" || { printf 'no %s in:\n%s\n' "$1" "$2"; return 1; }; }
+
+# Nothing after this would make sense.
+fail() {
+  echo "FAILED $*"
+  if [ -d /run/systemd/system ]; then journalctl --no-pager -n 60 -o short-precise; fi
+  exit 1
+}
+
+# wait_for WHAT COMMAND...: until the command succeeds; the limit is for hangs only.
+wait_for() {
+  local what=$1 give_up=$((SECONDS + 120)); shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $give_up ] || fail "waited in vain for: $what"
+    sleep 0.05
+  done
+}
+
+finish() {
+  [ $failures -eq 0 ] || { echo "$failures checks failed"; exit 1; }
+  exit 0
+}
+
+# ---- the service -------------------------------------------------------------------------------------------------------
+
+# Debian's rpm keeps its database at home, and there is none.
+use_rpm() {
+  mkdir -p /etc/rpm
+  echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros.dbpath
+  rpm --initdb
+}
+
+property() { systemctl show -P "$1" outpostd.service; }
+main_pid() { property MainPID; }
+is_new_process() { local pid; pid=$(main_pid); [ "$pid" != 0 ] && [ "$pid" != "$1" ] && systemctl is-active -q outpostd; }
+idle() { outpost status --json | jq -e '.jobs.running == [] and .jobs.waiting == [] and all(.reporters[]; .waiting == 0)'; }
+processes_of_outpost() { ps -o pid= -o args= -u outpost; }
+# Without the agent and what it keeps to start hooks with.
+processes_of_hooks() { processes_of_outpost | grep -vE '^ *[0-9]+ [^ ]*/(outpostd|outpost-guardian)( |$)'; }
+log_of_service() { journalctl --no-pager -o cat -u outpostd.service; }
+
+# ---- a control server for it -------------------------------------------------------------------------------------------
+
+start_control_server() {
+  systemd-run -q --unit=control-server -p Type=exec \
+    "$OUTPOST_BIN/outpost-sample-server" --listen 127.0.0.1:0 --data "$work/server" --port-file "$work/port" ||
+    fail "the sample control server does not start"
+  wait_for "the sample control server" test -s "$work/port"
+  url=http://127.0.0.1:$(cat "$work/port")
+  . "$project/samples/control-server/lab.sh"
+  new_lab system
+}
+
+# configure PLUGIN...: the service's configuration, with a job for new_lab's topic.
+configure() {
+  dcirc >/etc/outpost/dcirc.sh
+  chgrp outpost /etc/outpost/dcirc.sh && chmod 0640 /etc/outpost/dcirc.sh
+  cat >/etc/outpost/outpost.yml <<END
+sources:
+  dci: {type: dci, credentials: /etc/outpost/dcirc.sh, poll: 1s}
+jobs:
+  - name: acme-nightly
+    source: dci
+    topic: ACME-1
+    components: ["acme-storage?tags:build:candidate"]
+    plugins: [$(IFS=,; echo "$*")]
+    grace: 1s
+END
+  outpost config check || fail "the configuration is wrong"
+}
+
+# hook PLUGIN STAGE: of the site's own plugin, from standard input.
+hook() {
+  local folder=/etc/outpost/plugins.d/50-$1/hooks
+  mkdir -p "$folder"
+  cat >"$folder/$2"
+  chmod 0755 "$folder/$2"
+}
