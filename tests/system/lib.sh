@@ -18,7 +18,7 @@ check() {
     echo "ok     $what"
   else
     echo "FAILED $what"
-    printf '         by: %s\n' "$*"
+    printf '         by: %.200s\n' "$*"
     sed 's/^/         /' "$work/check"
     failures=$((failures + 1))
   fi
