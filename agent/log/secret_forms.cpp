@@ -82,13 +82,36 @@ std::string json_escaped(std::string_view secret, bool ascii_only) {
   return text;
 }
 
+/// Parts of this many bytes do not occur by chance.
+constexpr std::size_t telling = 16;
+
+/// base64(1) breaks its lines after 76 digits, PEM after 64.
+void add_broken_base64(std::set<std::string>& forms, std::string_view secret) {
+  const auto encoded = to_base64(secret);
+  for (const std::size_t width : {std::size_t{64}, std::size_t{76}})
+    for (std::size_t at = 0; encoded.size() > width && at < encoded.size(); at += width)
+      if (auto line = encoded.substr(at, width); line.size() >= telling) forms.insert(std::move(line));
+}
+
+/// As programs print a text of several lines: indented, numbered, with other line ends.
+void add_lines(std::set<std::string>& forms, std::string_view secret) {
+  if (secret.find('\n') == std::string_view::npos) return;
+  forms.insert(replace_all(std::string{secret}, "\n", "\r\n"));
+  for (const auto& line : split(secret, '\n')) {
+    const auto text = trim(line);
+    if (text.size() >= telling && !text.starts_with("-----")) forms.insert(std::string{text});  // Not the frame of PEM.
+  }
+}
+
 }  // namespace
 
 std::set<std::string> forms_of(std::string_view secret) {
   if (secret.size() < shortest_secret) return {};
   std::set<std::string> forms{std::string{secret}, to_hex(secret), to_upper(to_hex(secret))};
   for (std::size_t shift = 0; shift < 3; ++shift) add_base64(forms, secret, shift);
+  add_broken_base64(forms, secret);
   add_percent(forms, secret);
+  add_lines(forms, secret);
   for (const bool ascii_only : {false, true}) {
     if (ascii_only && !is_utf8(secret)) continue;
     const auto form = json_escaped(secret, ascii_only);

@@ -2,6 +2,7 @@
 
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
+#include "agent/log/redactor.hpp"
 #include "support/catch.hpp"
 
 using namespace outpost;
@@ -54,4 +55,35 @@ TEST_CASE("percent, JSON and hexadecimal forms are those of the usual encoders")
                            "a\\/\\\"b\\\\ \\n\\u00e4\\ud83d\\ude00",   // PHP
                            "612f22625c200ac3a4f09f9880", "612F22625C200AC3A4F09F9880"})
     CHECK(forms.count(form) == 1);
+}
+
+TEST_CASE("a secret of several lines is hidden line by line, however it is set") {
+  std::string secret = "-----BEGIN KEY-----\n";
+  std::string body;
+  for (int line = 0; line < 4; ++line) {
+    body += to_base64("the secret line " + std::to_string(line) + " of a private key") + "\n";
+  }
+  secret += body + "-----END KEY-----\n";
+  Redactor made;
+  made.add(secret);
+  CHECK(made.redact("<" + secret + ">") == "<***>");
+  CHECK(made.redact(replace_all(secret, "\n", "\r\n")) == "***");
+  const auto indented = made.redact("    " + replace_all(secret, "\n", "\n    "));
+  for (const auto& line : split(body, '\n'))
+    if (!line.empty()) CHECK(indented.find(line) == std::string::npos);
+  CHECK(indented.find("-----BEGIN KEY-----") != std::string::npos);
+  CHECK(made.redact("-----BEGIN KEY-----\n") == "-----BEGIN KEY-----\n");
+}
+
+TEST_CASE("a long secret is hidden in base64 that is broken into lines") {
+  const std::string secret = sha256_hex("a") + sha256_hex("b") + sha256_hex("c");
+  Redactor made;
+  made.add(secret);
+  for (const std::size_t width : {64U, 76U}) {
+    const auto encoded = to_base64(secret);
+    std::string broken;
+    for (std::size_t at = 0; at < encoded.size(); at += width) broken += encoded.substr(at, width) + "\n";
+    const auto hidden = made.redact(broken);
+    CHECK(hidden.size() < 40);
+  }
 }
