@@ -28,9 +28,7 @@ class Decoder {
     spool();
     downloads();
     alarms();
-    Fields logs = file_.child("logs");
-    logs.read("step_limit", settings_.logs.step_limit, as_size, std::uint64_t{64 * 1024});
-    logs.finish();
+    logs();
     history();
     disk();
     plugins_path();
@@ -150,6 +148,19 @@ class Decoder {
     fields.read("webhook", settings_.alarms.webhook, as_private_url);
     fields.texts("command", settings_.alarms.command);
     fields.read("no_component_after", settings_.alarms.no_component_after, as_duration, 1min, 24h * 366);
+    fields.finish();
+  }
+
+  void logs() {
+    Fields fields = file_.child("logs");
+    Logs& logs = settings_.logs;
+    fields.read("step_limit", logs.step_limit, as_size, std::uint64_t{64 * 1024});
+    fields.read("segment_size", logs.segment_size, as_size, std::uint64_t{4 * 1024});
+    fields.read("segment_age", logs.segment_age, as_duration, 100ms, 24h);
+    fields.read("live_first", logs.live_first, as_duration, 10ms, 24h);
+    fields.read("live_longest", logs.live_longest, as_duration, 10ms, 24h);
+    fields.read("live_pieces", logs.live_pieces, as_integer, 0, 100'000);
+    if (logs.live_longest < logs.live_first) fields.problem("live_longest", "is shorter than live_first");
     fields.finish();
   }
 

@@ -104,7 +104,12 @@ struct Alarms {
 };
 
 struct Logs {
-  std::uint64_t step_limit = 1ULL << 30;  ///< Bytes kept of one step's output; a gap marker stands for the rest.
+  std::uint64_t step_limit = 1ULL << 30;              ///< Bytes kept of one step's output; a gap marker stands for the rest.
+  std::uint64_t segment_size = 4ULL << 20;            ///< Bytes of raw output that are compressed together.
+  milliseconds segment_age{std::chrono::minutes{1}};  ///< They wait no longer for more.
+  milliseconds live_first{std::chrono::seconds{2}};   ///< From the start of a step to the first piece that is sent.
+  milliseconds live_longest{std::chrono::minutes{1}};  ///< What the interval grows to.
+  unsigned live_pieces = 200;                         ///< Of a running step; the rest is one piece at its end.
 };
 
 /// How long ended jobs are kept, in the journal and as directories: until the first of these is reached.

@@ -70,6 +70,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
     bulletin_.post({job_id, step_id, "workspace", {{"bytes", sizes.last.bytes}}, ports_.clock.now()});
   };
   job_options_.degraded = [this](const Error& error) { journal_failed(error); };
+  job_options_.logs.trouble = [this](const std::string& log, const std::optional<Error>& why) { log_failed(log, why); };
   journal_watch_ = ports_.journal.subscribe([this](const job::Event&) {
     journal_broken_ = false;
     ports_.alarms.clear("journal");
@@ -262,6 +263,15 @@ void Agent::journal_failed(const Error& error) {
   disk_.write_failed();
   ports_.alarms.raise("journal", "degraded", "the journal cannot be written, nothing new is started: " + error.message);
   if (stopping_) stopped_wakeup_.notify();
+}
+
+void Agent::log_failed(const std::string& log, const std::optional<Error>& why) {
+  if (why) {
+    troubled_logs_.insert(log);
+    ports_.alarms.raise("logs", "degraded", why->message);
+  } else if (troubled_logs_.erase(log) > 0 && troubled_logs_.empty()) {
+    ports_.alarms.clear("logs");
+  }
 }
 
 void Agent::report_bug(const std::string& what, const std::string& thrown) {

@@ -146,6 +146,7 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<Result<std::vector<job::Event>>> append(std::vector<job::Event> events);
   boost::asio::awaitable<void> append_only(std::vector<job::Event> events);
   void journal_failed(const Error& error);
+  void log_failed(const std::string& log, const std::optional<Error>& why);
   void report_bug(const std::string& what, const std::string& thrown);
   void spawn(boost::asio::awaitable<void> work, std::string what);
   void keep_going(std::function<boost::asio::awaitable<void>()> work, std::string what);
@@ -209,6 +210,7 @@ class Agent final : public control::AgentControl {
   Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_;
   std::shared_ptr<void> journal_watch_;
   bool journal_broken_ = false;  ///< The last write failed.
+  std::set<std::string> troubled_logs_;  ///< Those that cannot be written.
   Timestamp started_at_{};
   bool stopping_ = false;
   std::string stop_reason_;

@@ -115,8 +115,8 @@ asio::awaitable<void> Alarms::run_command(std::string text, Alarm alarm) {
                          "OUTPOST_ALARM_KIND=" + alarm.kind};
   command.deadline = std::chrono::minutes{1};
   std::string output;
-  process::OutputSink sink = [&output](std::string_view bytes) { output += bytes.substr(0, 4096 - std::min<std::size_t>(4096, output.size())); };
-  const auto finished = co_await ways_.commands->run(std::move(command), std::move(sink));
+  process::TextOutput words{[&output](std::string_view bytes) { output += bytes.substr(0, 4096 - std::min<std::size_t>(4096, output.size())); }};
+  const auto finished = co_await ways_.commands->run(std::move(command), words);
   const auto* exited = finished ? std::get_if<process::Exited>(&finished->ending) : nullptr;
   if (!exited || exited->status != 0)
     logger_.warning("alarms.command: " + ways_.command.front() + " did not succeed: " + (finished ? output : finished.error().message));

@@ -221,7 +221,10 @@ dci::SourceSettings Composition::source_settings(const config::Source& source) {
 Result<void> Composition::make_agent() {
   pipeline::JobOptions options;
   options.jobs_directory = settings_.state_directory / "jobs";
-  options.log_cap = settings_.logs.step_limit;
+  const auto& logs = settings_.logs;
+  options.logs.capture = {.limit = logs.step_limit, .segment_size = logs.segment_size, .segment_age = logs.segment_age};
+  options.logs.cuts = {.first = logs.live_first, .longest = logs.live_longest, .pieces = logs.live_pieces};
+  options.boot_id = identity_of_this_host().boot_id;
   options.secrets = secrets_;
   AgentOptions agent_options;
   agent_options.runner_name = commands_->name();

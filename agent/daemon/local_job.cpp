@@ -28,26 +28,6 @@ namespace json = boost::json;
 
 namespace {
 
-/// Shows what a step prints, on its way to the log.
-class EchoingRunner final : public pipeline::StepRunner {
- public:
-  EchoingRunner(pipeline::StepRunner& inner, const LocalJobOptions& options) : inner_{inner}, options_{options} {}
-
-  Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override { return inner_.steps(definition, stage); }
-
-  asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::OutputSink output) override {
-    process::OutputSink both = [this, id = request.step_id, log = std::move(output)](std::string_view bytes) {
-      log(bytes);
-      if (options_.output) options_.output(id, bytes);
-    };
-    co_return co_await inner_.run(std::move(request), std::move(both));
-  }
-
- private:
-  pipeline::StepRunner& inner_;
-  const LocalJobOptions& options_;
-};
-
 job::Job job_of(const config::JobFile& file, const Clock& clock) {
   job::Job job;
   job.id = new_id(clock.now());
@@ -107,7 +87,6 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   if (auto reaping = process::become_subreaper(); !reaping) return reaping.error();
   process::LocalCommandRunner commands{*guardian};
   hooks::HookRunner hook_runner{commands, clock, {.plugin_directories = file.plugins_path}};
-  EchoingRunner steps{hook_runner, options};
   junit::JunitCollector collector{workers};
   LocalSource source{file, workers};
   auto journal = journal::SqliteJournal::open(options.directory / "journal.db", identity_of_this_host(), clock, loop.get_executor());
@@ -123,8 +102,10 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   asio::co_spawn(loop, watch_interrupts(signals, running), asio::detached);
   Result<job::Story> outcome = Error{Fault::bug, "the job did not end"};
   std::exception_ptr thrown;
-  pipeline::JobPorts ports{**journal, source, steps, collector, workers, clock};
-  asio::co_spawn(loop, run_it(**journal, ports, {.jobs_directory = options.directory / "jobs"}, job_of(file, clock), [&](pipeline::JobRunner* runner) { running = runner; }),
+  pipeline::JobPorts ports{**journal, source, hook_runner, collector, workers, clock};
+  pipeline::JobOptions job_options{.jobs_directory = options.directory / "jobs"};
+  job_options.logs.show = options.output;
+  asio::co_spawn(loop, run_it(**journal, ports, std::move(job_options), job_of(file, clock), [&](pipeline::JobRunner* runner) { running = runner; }),
                  [&](std::exception_ptr error, Result<job::Story> story) {
                    thrown = error;
                    outcome = std::move(story);

@@ -45,6 +45,11 @@ inline constexpr std::string_view step_started = "step.started";
 /// A piece of the step's redacted output, blobs[0] its range: {stage, plugin, hook, last: bool}
 inline constexpr std::string_view log_cut = "log.cut";
 inline constexpr std::string_view log_gap = "log.gap";  ///< {stage, offset, bytes, reason}
+/// A closed part of the step's raw output, compressed, blobs[0] its file: {stage, begin, size: in the raw stream;
+/// redacted, redactor{}: where the redacted log and the redactor stood at its end}
+inline constexpr std::string_view log_segment = "log.segment";
+/// Bytes of the step's logs that are given up to make room, written before they go: blobs are ranges of files. {reason}
+inline constexpr std::string_view log_freed = "log.freed";
 /// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes, workspace_bytes at its end,
 /// workspace_peak_bytes as far as it was seen, workspace_complete: false when there was more than was looked at}
 inline constexpr std::string_view step_ended = "step.ended";

@@ -51,6 +51,25 @@ void apply_stage(Story& story, const Event& event) {
   }
 }
 
+void apply_segment(StepRecord& step, const Event& event) {
+  LogSegment segment;
+  segment.begin = static_cast<std::uint64_t>(number_at(event.data, "begin"));
+  segment.size = static_cast<std::uint64_t>(number_at(event.data, "size"));
+  segment.redacted = static_cast<std::uint64_t>(number_at(event.data, "redacted"));
+  if (const auto* redactor = event.data.if_contains("redactor"); redactor && redactor->is_object()) segment.redactor = redactor->get_object();
+  segment.blob = event.blobs.front();
+  const auto place = std::lower_bound(step.segments.begin(), step.segments.end(), segment.begin,
+                                      [](const auto& other, std::uint64_t begin) { return other.begin < begin; });
+  if (place != step.segments.end() && place->begin == segment.begin) *place = std::move(segment);
+  else step.segments.insert(place, std::move(segment));
+}
+
+void apply_freed(StepRecord& step, const Event& event) {
+  for (const auto& blob : event.blobs)
+    for (auto& segment : step.segments)
+      if (blob.path == segment.blob.path) segment.freed = true;
+}
+
 void apply_step(Story& story, const Event& event) {
   if (event.type == event::step_started) {
     StepRecord record;
@@ -60,6 +79,7 @@ void apply_step(Story& story, const Event& event) {
     record.hook = text_at(event.data, "hook");
     record.attempt = event.attempt;
     record.started_at = event.occurred_at;
+    record.boot_id = event.boot_id;
     story.steps.push_back(std::move(record));
     return;
   }
@@ -70,6 +90,10 @@ void apply_step(Story& story, const Event& event) {
     step->cut_bytes = (blob.range ? blob.range->offset : 0) + blob.size;
     ++step->cuts;
     step->last_cut = step->last_cut || flag_at(event.data, "last");
+  } else if (event.type == event::log_segment && !event.blobs.empty()) {
+    apply_segment(*step, event);
+  } else if (event.type == event::log_freed) {
+    apply_freed(*step, event);
   } else if (event.type == event::step_ended) {
     step->ended = true;
     step->workspace_peak = number_at(event.data, "workspace_peak_bytes");

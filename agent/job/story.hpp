@@ -21,6 +21,15 @@ struct StageRecord {
   Timestamp started_at{}, ended_at{};
 };
 
+/// A closed and compressed part of the raw output of a step.
+struct LogSegment {
+  std::uint64_t begin = 0, size = 0;  ///< In the raw stream, bytes.
+  std::uint64_t redacted = 0;         ///< So far the redacted log reached at its end.
+  boost::json::object redactor;       ///< What the redactor needs to go on from there.
+  Blob blob;                          ///< Its file.
+  bool freed = false;                 ///< Given up to make room.
+};
+
 struct StepRecord {
   std::string id;
   Stage stage = Stage::acquire;
@@ -31,8 +40,10 @@ struct StepRecord {
   unsigned cuts = 0;
   std::int64_t workspace_peak = 0;  ///< Bytes; 0 when nobody looked.
   bool last_cut = false;
+  std::vector<LogSegment> segments;  ///< By their beginning.
   int attempt = 1;
   Timestamp started_at{}, ended_at{};
+  std::string boot_id;  ///< Of the machine when it started.
 };
 
 /// Where a job stands: the fold of its events. Recovery, reporters, the status page: everybody asks this.

@@ -34,6 +34,11 @@ std::string Redactor::flush() {
   return rest;
 }
 
+void Redactor::resume(const State& state) {
+  after_mask_ = state.after_mask;
+  runs_ = state.hidden;
+}
+
 std::string Redactor::redact(std::string_view text) const {
   Redactor copy;
   copy.secrets_ = secrets_;

@@ -16,6 +16,16 @@ namespace outpost::log {
 /// Bytes that may still become a secret are held back: never more than the longest form of one.
 class Redactor {
  public:
+  /// What a stream needs to go on in another object, without a byte of its text.
+  struct State {
+    struct Run {
+      std::size_t begin, end;
+    };
+    std::size_t held = 0;     ///< So many of the last bytes are not decided: the other object is fed them again.
+    bool after_mask = false;  ///< The last thing that came out was a "***".
+    std::vector<Run> hidden;  ///< Of the held bytes those that are hidden already.
+  };
+
   /// A secret to hide from now on, also in bytes that are still held back. Ignored when it is shorter than 4 bytes.
   void add(std::string_view secret);
 
@@ -24,13 +34,15 @@ class Redactor {
   /// Returns what was held back: the stream has ended, a new one may begin.
   [[nodiscard]] std::string flush();
 
+  [[nodiscard]] State state() const { return {held_.size(), after_mask_, runs_}; }
+  /// Goes on where the stream of another object was; for one that has not been fed yet.
+  void resume(const State& state);
+
   /// A whole text at once, for messages; the stream is not touched.
   [[nodiscard]] std::string redact(std::string_view text) const;
 
  private:
-  struct Run {
-    std::size_t begin, end;
-  };  ///< Bytes of the work to hide.
+  using Run = State::Run;
 
   void scan();
   void hide(std::size_t begin, std::size_t end);

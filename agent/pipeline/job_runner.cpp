@@ -184,15 +184,19 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "journal-damaged", .message = std::string{history_lost_reason}};
   const auto steps = record_.story().steps;
   for (const auto& interrupted : steps) {
-    if (interrupted.ended) continue;
+    if (interrupted.ended) {
+      co_await settle_segments(interrupted);
+      continue;
+    }
     Attempt attempt;
     attempt.step = {interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
     attempt.id = interrupted.id;
     attempt.number = interrupted.attempt;
     attempt.started = ports_.clock.since_boot();
     attempt.interrupted = true;
-    auto recovering = [place = log_place(interrupted.id), redactor = redactor(), cut = interrupted.cut_bytes]() mutable {
-      return log::Capture::recover(std::move(place), std::move(redactor), cut);
+    const log::Remains remains{interrupted.cut_bytes, interrupted.segments, !options_.boot_id.empty() && !interrupted.boot_id.empty() && interrupted.boot_id != options_.boot_id};
+    auto recovering = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains]() mutable {
+      return log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
     };
     auto capture = co_await ports_.workers.run(std::move(recovering));
     if (!capture) {
@@ -200,7 +204,7 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
       record_.note(event::step_ended, {{"stage", to_string(interrupted.stage)}, {"plugin", interrupted.plugin}, {"hook", interrupted.hook},
                                        {"ending", "lost"}, {"detail", "agent restarted"}}).step_id = interrupted.id;
     } else {
-      StepLog log{record_, ports_.workers, {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture), options_.cuts};
+      StepLog log{log_ports(co_await asio::this_coro::executor), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
       StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}, 0};
       co_await finish(attempt, log, std::move(lost));
     }
@@ -242,6 +246,7 @@ asio::awaitable<void> JobRunner::closing_stages() {
   const JobDirectory directory = directory_;
   auto removal = [directory] { return directory.remove_workspace(); };
   if (const auto removed = co_await ports_.workers.run(removal); !removed) warn(Stage::cleanup, removed.error().message);
+  co_await pack_segments();
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - started_);
   record_.note(event::job_ended, {{"verdict", to_string(record_.story().judgement->verdict)}, {"duration_ms", elapsed.count()}});
   co_await record_.commit();

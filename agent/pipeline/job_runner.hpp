@@ -38,9 +38,9 @@ struct JobPorts {
 
 struct JobOptions {
   std::filesystem::path jobs_directory;  ///< <state>/jobs
-  std::uint64_t log_cap = 1ULL << 30;    ///< Bytes of output kept per step.
   std::vector<std::string> secrets;      ///< Never to be seen in a log.
-  log::CutPlan::Limits cuts;             ///< How often a running step's log is shown.
+  LogOptions logs;
+  std::string boot_id;                   ///< Of this machine, as in events; empty: not known.
   std::chrono::milliseconds claim_pause = std::chrono::seconds{2};        ///< First pause after an uncertain claim; doubles to 5 min.
   std::chrono::milliseconds credentials_pause = std::chrono::minutes{20};  ///< After a claim that met refused credentials.
   std::chrono::milliseconds retry_interval = std::chrono::seconds{60};    ///< First pause after a step's status 75; doubles.
@@ -118,14 +118,17 @@ class JobRunner {
   boost::asio::awaitable<bool> run_attempt(const Step& step, int attempt);
   boost::asio::awaitable<void> download();
   boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
-  boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, boost::asio::steady_timer& cutting, StepOutcome& outcome);
-  boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::OutputSink sink);
+  boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, StepOutcome& outcome);
+  boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::Output& output);
   boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log, std::chrono::milliseconds limit);
   boost::asio::awaitable<Result<void>> fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit);
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
   void note_results(const Attempt& attempt, const Collected& collected);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   [[nodiscard]] bool failed() const { return verdict_.has_value() || cancel_wanted_; }
+  boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
+  boost::asio::awaitable<void> pack_segments();
+  [[nodiscard]] StepLog::Ports log_ports(boost::asio::any_io_executor executor);
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;
   [[nodiscard]] log::Redactor redactor() const;
   [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;

@@ -76,7 +76,7 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
   co_await record_.commit();
   options_.checkpoint("step.started");
 
-  auto capture = log::Capture::open(log_place(attempt.id), redactor(), options_.log_cap);
+  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, options_.logs.capture);
   if (!capture) {
     if (always_runs(step.stage)) warn(step.stage, attempt.id + ": " + capture.error().message);
     else if (!verdict_)
@@ -85,7 +85,7 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
                                      {"ending", "not-started"}, {"detail", capture.error().message}}).step_id = attempt.id;
     co_return false;
   }
-  StepLog log{record_, ports_.workers, {step.stage, attempt.id, step.plugin, step.hook}, std::move(*capture), options_.cuts};
+  StepLog log{log_ports(co_await asio::this_coro::executor), {step.stage, attempt.id, step.plugin, step.hook}, std::move(*capture)};
   std::optional<WorkspaceWatch> watch;
   if (step.plugin != own_plugin) {
     auto seen = [this, id = attempt.id](const WorkspaceSizes& sizes) { options_.workspace_seen(record_.story().job.id, id, sizes); };
@@ -113,16 +113,15 @@ asio::awaitable<void> JobRunner::download() {
   co_await run_attempt(step, attempt);
 }
 
-/// Runs the step, with its log being cut beside it.
+/// Runs the step, with its log being looked after beside it.
 asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog& log) {
   if (!always_runs(attempt.step.stage) && failed()) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}, 0};
-  asio::steady_timer timer{co_await asio::this_coro::executor};
   StepOutcome outcome;
-  co_await (execute_alone(attempt, log, timer, outcome) && log.cut_regularly(timer));
+  co_await (execute_alone(attempt, log, outcome) && log.tend());
   co_return outcome;
 }
 
-asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& log, asio::steady_timer& cutting, StepOutcome& outcome) {
+asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& log, StepOutcome& outcome) {
   if (attempt.step.plugin == own_plugin) {
     outcome = co_await fetch_components(log, attempt.timeout);
   } else {
@@ -135,17 +134,16 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
                         .component_paths = component_paths(),
                         .timeout = attempt.timeout,
                         .grace = record_.story().job.definition.grace};
-    process::OutputSink sink = [&log](std::string_view output) { log.write(output); };
-    auto running = run_for_result(std::move(request), std::move(sink));
+    auto running = run_for_result(std::move(request), log);
     auto ran = co_await stoppable(std::move(running), stop_);
     if (ran) outcome = std::move(*ran);
     else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
   }
-  log.stop(cutting);
+  log.stop();
 }
 
-asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::OutputSink sink) {
-  co_return co_await ports_.steps.run(std::move(request), std::move(sink));
+asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::Output& output) {
+  co_return co_await ports_.steps.run(std::move(request), output);
 }
 
 /// The agent's own step of pre-run: it has a log like any other, so that an engineer sees why a download failed.
@@ -271,6 +269,38 @@ void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, con
   if (!judgement) return;
   if (always_runs(step.stage)) warn(step.stage, judgement->message);
   else if (!attempt.interrupted && !verdict_ && !record_.story().judgement) verdict_ = std::move(judgement);
+}
+
+/// After a restart: files that do not belong there go, what is missing is told.
+asio::awaitable<void> JobRunner::settle_segments(const job::StepRecord& step) {
+  auto looking = [place = log_place(step.id), segments = step.segments] { return log::reconcile(place, segments).problems; };
+  const auto problems = co_await ports_.workers.run(std::move(looking));
+  for (const auto& problem : problems) warn(step.stage, step.id + ": " + problem);
+}
+
+/// Compresses what the steps have left behind uncompressed, before the job ends.
+asio::awaitable<void> JobRunner::pack_segments() {
+  std::vector<log::Segment> steps;
+  for (const auto& step : record_.story().steps)
+    steps.push_back({.place = log_place(step.id), .begin = 0, .size = 0, .redacted = step.cut_bytes, .redactor = {}});
+  auto packing = [steps = std::move(steps)] { return log::pack_left_over(steps); };
+  const auto packed = co_await ports_.workers.run(std::move(packing));
+  if (packed.empty()) co_return;
+  for (const auto& [segment, blob] : packed) {
+    auto& noted = record_.note(event::log_segment, {{"begin", segment.begin}, {"size", segment.size}, {"redacted", segment.redacted}});
+    noted.step_id = segment.place.step;
+    noted.blobs.push_back(blob);
+  }
+  co_await record_.commit();
+  auto removal = [packed] {
+    for (const auto& [segment, blob] : packed) segment.remove_plain();
+    return true;
+  };
+  co_await ports_.workers.run(std::move(removal));
+}
+
+StepLog::Ports JobRunner::log_ports(asio::any_io_executor executor) {
+  return {record_, ports_.workers, ports_.clock, options_.logs, std::move(executor)};
 }
 
 log::Place JobRunner::log_place(const std::string& step_id) const { return {directory_.root, "logs", step_id}; }

@@ -52,8 +52,8 @@ class StepRunner {
   virtual Result<std::vector<Step>> steps(const job::Definition& definition, job::Stage stage) = 0;
 
   /// Runs one step. Cancelling the coroutine stops it, with an ending `cancelled`. A step that cannot be started is an
-  /// ending too (`not_started`), so this never fails.
-  virtual boost::asio::awaitable<StepOutcome> run(StepRequest request, process::OutputSink output) = 0;
+  /// ending too (`not_started`), so this never fails. `output` outlives it.
+  virtual boost::asio::awaitable<StepOutcome> run(StepRequest request, process::Output& output) = 0;
 };
 
 }  // namespace outpost::pipeline

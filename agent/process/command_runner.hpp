@@ -1,12 +1,12 @@
 #pragma once
 
 #include "agent/base/result.hpp"
+#include "agent/process/output.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,12 +25,18 @@ struct Command {
 };
 
 // How a command ended. "exit 15" and "killed by signal 15" are different facts.
-struct Exited { int status; };
-struct Killed { int signal; };
+struct Exited {
+  int status;
+};
+struct Killed {
+  int signal;
+};
 struct TimedOut {};
 struct Cancelled {};
 /// What supervised it died too, so nobody knows; no process is left all the same.
-struct Lost { std::string why; };
+struct Lost {
+  std::string why;
+};
 using Ending = std::variant<Exited, Killed, TimedOut, Cancelled, Lost>;
 
 struct Finished {
@@ -38,18 +44,16 @@ struct Finished {
   unsigned leftovers = 0;  ///< Processes that were still there when the command itself had ended, and were killed.
 };
 
-/// Receives stdout and stderr, interleaved, as they arrive. The command waits while it runs.
-using OutputSink = std::function<void(std::string_view)>;
-
 /// Runs commands. When run() returns, no process that the command started is left, whatever session or parent it has
-/// given itself, and the sink has seen every byte that was written before.
+/// given itself, and the output has taken every byte that was written before.
 class CommandRunner {
  public:
   virtual ~CommandRunner() = default;
 
+  /// stdout and stderr are one stream, which `output` takes; it outlives the call.
   /// Cancelling the awaiting coroutine stops the command (SIGTERM, grace, SIGKILL); the ending is then Cancelled.
   /// unavailable: the program could not be started, the message says why and names it.
-  virtual boost::asio::awaitable<Result<Finished>> run(Command command, OutputSink sink) = 0;
+  virtual boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) = 0;
 
   /// "local" or "systemd", for status and log.
   [[nodiscard]] virtual std::string_view name() const = 0;

@@ -69,7 +69,7 @@ Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Definition& def
   return all;
 }
 
-asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest request, process::OutputSink output) {
+asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest request, process::Output& output) {
   const auto not_started = [](const Error& error) {
     return pipeline::StepOutcome{{StepEnding::Kind::not_started, 0, printable(error.message)}, 0};
   };
@@ -87,7 +87,7 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
                            .directory = request.directory.workspace(),
                            .deadline = request.timeout,
                            .grace = request.grace};
-  auto finished = co_await commands_.run(std::move(command), std::move(output));
+  auto finished = co_await commands_.run(std::move(command), output);
   if (!finished) co_return not_started(finished.error());
   co_return pipeline::StepOutcome{ending_of(finished->ending), finished->leftovers};
 }

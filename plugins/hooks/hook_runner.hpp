@@ -27,7 +27,7 @@ class HookRunner final : public pipeline::StepRunner {
   HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options);
 
   Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override;
-  boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::OutputSink output) override;
+  boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::Output& output) override;
 
  private:
   [[nodiscard]] Result<std::filesystem::path> place_secrets(const pipeline::StepRequest& request) const;

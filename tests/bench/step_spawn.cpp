@@ -20,7 +20,8 @@ void step_spawn() {
     process::Command command;
     command.program = "/bin/true";
     const Stopwatch watch;
-    const auto finished = test::await(loop, runner.run(std::move(command), [](std::string_view) {}));
+    process::TextOutput nothing;
+    const auto finished = test::await(loop, runner.run(std::move(command), nothing));
     const double guarded = watch.milliseconds();
     if (!finished) throw std::runtime_error{finished.error().message};
     const auto* exited = std::get_if<process::Exited>(&finished->ending);

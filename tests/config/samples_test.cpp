@@ -74,6 +74,11 @@ TEST_CASE("the values that the complete sample calls defaults are the defaults")
   CHECK(written.downloads.unpack_entries == defaults.downloads.unpack_entries);
   CHECK(written.downloads.unpack_ratio == defaults.downloads.unpack_ratio);
   CHECK(written.logs.step_limit == defaults.logs.step_limit);
+  CHECK(written.logs.segment_size == defaults.logs.segment_size);
+  CHECK(written.logs.segment_age == defaults.logs.segment_age);
+  CHECK(written.logs.live_first == defaults.logs.live_first);
+  CHECK(written.logs.live_longest == defaults.logs.live_longest);
+  CHECK(written.logs.live_pieces == defaults.logs.live_pieces);
   CHECK(written.plugins_path == defaults.plugins_path);
   CHECK(written.state_directory == defaults.state_directory);
   CHECK(written.runtime_directory == defaults.runtime_directory);

@@ -16,7 +16,7 @@ namespace {
 /// A runner that remembers what it was asked to run.
 struct RecordingRunner final : process::CommandRunner {
   std::vector<process::Command> commands;
-  boost::asio::awaitable<Result<process::Finished>> run(process::Command command, process::OutputSink) override {
+  boost::asio::awaitable<Result<process::Finished>> run(process::Command command, process::Output&) override {
     commands.push_back(std::move(command));
     co_return process::Finished{process::Exited{0}};
   }

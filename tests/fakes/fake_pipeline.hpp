@@ -4,6 +4,8 @@
 #include "agent/pipeline/source.hpp"
 #include "agent/pipeline/step_runner.hpp"
 
+#include "fakes/printing.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -119,11 +121,12 @@ class FakeSteps final : public pipeline::StepRunner {
     return list;
   }
 
-  boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::OutputSink output) override {
+  boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::Output& output) override {
     const std::string id = std::string{to_string(request.step.stage)} + "." + request.step.plugin;
     ran.push_back(id);
     reasons.push_back(request.reason);
-    output("output of " + id + "\n");
+    const std::string text = "output of " + id + "\n";
+    co_await print(output, text);
     if (id == throws) throw std::runtime_error{"a bug of the step runner"};
     if (id == hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};

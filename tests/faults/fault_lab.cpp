@@ -3,6 +3,7 @@
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
+#include "agent/log/segment.hpp"
 #include "support/catch.hpp"
 
 #include <unistd.h>
@@ -65,8 +66,13 @@ std::string FaultLab::last_state() {
 std::uint64_t FaultLab::taken_from_pipe(const std::string& step_id) const {
   std::uint64_t bytes = 0;
   std::error_code ignored;
-  for (const auto& entry : fs::recursive_directory_iterator{directory.path / "agent/state/jobs", ignored})
-    if (entry.path().filename() == step_id + ".raw") bytes += entry.file_size();
+  for (const auto& job : fs::directory_iterator{directory.path / "agent/state/jobs", ignored}) {
+    const log::Place place{.job_directory = job.path(), .folder = "logs", .step = step_id};
+    std::uint64_t end = 0;
+    for (const auto& file : log::segment_files(place))
+      end = file.begin + (file.packed ? log::SegmentReader::promised_size(place.packed(file.begin)) : file.bytes);
+    bytes += end;
+  }
   return bytes;
 }
 

@@ -13,13 +13,13 @@ namespace fs = std::filesystem;
 namespace {
 
 Capture recover(const JobDirectory& job, std::uint64_t cut_bytes, Redactor with = redactor()) {
-  auto capture = Capture::recover(job.place(), std::move(with), cut_bytes);
+  auto capture = Capture::recover(job.place(), std::move(with), system_clock(), {.cut_bytes = cut_bytes});
   REQUIRE(capture);
   return std::move(*capture);
 }
 
 void files(const JobDirectory& job, std::string_view raw, std::string_view log) {
-  write_file(job.place().raw(), raw);
+  write_file(job.place().segment(0), raw);
   write_file(job.place().log(), log);
 }
 
@@ -67,14 +67,14 @@ TEST_CASE("missing and torn files are no obstacle") {
   }
   SECTION("no log") {
     const JobDirectory job;
-    write_file(job.place().raw(), "one hunter22\n");
+    write_file(job.place().segment(0), "one hunter22\n");
     auto capture = recover(job, 0);
     CHECK(job.log() == "one ***\n");
     CHECK(cut(capture, true)->blob.size == 8);
   }
   SECTION("no log, though a piece of it was announced") {
     const JobDirectory job;
-    write_file(job.place().raw(), "one hunter22\ntwo\n");
+    write_file(job.place().segment(0), "one hunter22\ntwo\n");
     auto capture = recover(job, 8);
     CHECK(cut(capture, true)->blob.sha256 == sha256_hex("two\n"));
   }
@@ -135,7 +135,7 @@ TEST_CASE("after a SIGKILL at any moment the log is the redaction of all raw byt
     if (writer == 0) {
       // Writes lines with secrets in pieces that cut them anywhere, and tells after each cut how far the log goes.
       ::close(cuts[0]);
-      auto capture = Capture::open(job.place(), redactor());
+      auto capture = Capture::open(job.place(), redactor(), system_clock());
       if (!capture) ::_exit(1);
       std::string text;
       for (std::uint32_t number = 0;; ++number) {

@@ -16,7 +16,7 @@ TEST_CASE("raw output is for the agent alone, the redacted log for its group") {
   capture.write("password hunter22\n");
   CHECK(job.raw() == "password hunter22\n");
   CHECK(job.log() == "password ***\n");
-  CHECK((fs::status(job.place().raw()).permissions() & fs::perms::all) ==
+  CHECK((fs::status(job.place().segment(0)).permissions() & fs::perms::all) ==
         (fs::perms::owner_read | fs::perms::owner_write));
   CHECK((fs::status(job.place().log()).permissions() & fs::perms::all) ==
         (fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read));
@@ -97,11 +97,11 @@ TEST_CASE("a step's files are never overwritten") {
   {
     open(job).write("precious");
   }
-  const auto again = Capture::open(job.place(), redactor());
+  const auto again = Capture::open(job.place(), redactor(), system_clock());
   REQUIRE(!again);
-  CHECK(again.error().message.find("cannot open the log file " + job.place().raw().string() + ": File exists") == 0);
+  CHECK(again.error().message.find("cannot make the log file " + job.place().segment(0).string() + ": File exists") ==
+        0);
   CHECK(job.raw() == "precious");
-  CHECK(!Capture::open({.job_directory = "/no/such", .folder = "logs", .step = "x"}, redactor()));
 }
 
 TEST_CASE("binary output and endless lines are kept byte for byte") {
@@ -114,7 +114,7 @@ TEST_CASE("binary output and endless lines are kept byte for byte") {
   for (int number = 0; number < 100; ++number) capture.write(part);
   capture.write("hunter22");
   REQUIRE(cut(capture, true));
-  CHECK(fs::file_size(job.place().raw()) == 256 + (100U << 20) + 8);
+  CHECK(capture.raw_size() == 256 + (100U << 20) + 8);
   CHECK(fs::file_size(job.place().log()) == 256 + (100U << 20) + 3);
   CHECK(*sha256_of_file(job.place().log(), 0, 256) == sha256_hex(all));
 }
@@ -203,7 +203,7 @@ TEST_CASE("a gap at the end gets its line with the last piece, or is told withou
 
 TEST_CASE("a step may not write more than its limit") {
   const JobDirectory job;
-  auto capture = open(job, 10);
+  auto capture = open(job, {.limit = 10});
   capture.write("123456");
   capture.write("abcdefgh");
   capture.write("more and more");
@@ -225,7 +225,7 @@ TEST_CASE("a really full file system loses only what does not fit") {
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("outpost", directory.c_str(), "tmpfs", 0, "size=256k") != 0)
       ::_exit(77);
-    auto capture = Capture::open(job.place(), redactor());
+    auto capture = Capture::open(job.place(), redactor(), system_clock());
     if (!capture) ::_exit(1);
     const std::string line(99, 'x');
     for (int number = 0; number < 4000; ++number) capture->write(line + "\n");

@@ -29,7 +29,7 @@ struct Restarted : RunnerWorld {
     if (!story.claim_id.empty()) source.jobs.emplace(story.claim_id, "remote-1");
     REQUIRE(pipeline::JobDirectory{directory.path / "job-1"}.create());
     for (const auto& step : story.steps) {
-      write_file(directory.path / "job-1/logs" / (step.id + ".raw"), "output of " + step.id + "\n");
+      write_file(directory.path / "job-1/logs" / (step.id + ".raw.000000000000"), "output of " + step.id + "\n");
       write_file(directory.path / "job-1/logs" / (step.id + ".log"), "output of " + step.id + "\n");
     }
   }

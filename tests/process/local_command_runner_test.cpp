@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 
+#include <deque>
+
 using namespace outpost;
 using namespace outpost::process;
 using namespace outpost::process::test;
@@ -76,7 +78,7 @@ TEST_CASE("a large output arrives whole, in order, and the command waits for a s
   long next = 1;
   std::string rest;
   bool in_order = true;
-  const OutputSink sink = [&](std::string_view text) {
+  TextOutput sink{[&](std::string_view text) {
     rest += text;
     std::size_t begin = 0;
     for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n', begin)) {
@@ -84,7 +86,7 @@ TEST_CASE("a large output arrives whole, in order, and the command waits for a s
       begin = end + 1;
     }
     rest.erase(0, begin);
-  };
+  }};
   auto runner = local_runner();
   const auto finished = outpost::test::await(runner.run(shell("exec seq " + std::to_string(lines), Mark{}), sink));
   REQUIRE(finished);
@@ -132,8 +134,8 @@ TEST_CASE("a command that was cancelled before it began is not started") {
     stop.emit(boost::asio::cancellation_type::terminal);
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     auto command = program("/usr/bin/touch", {started.string()}, Mark{});
-    OutputSink sink = [](std::string_view) {};
-    co_return co_await runner.run(std::move(command), std::move(sink));
+    TextOutput nothing;
+    co_return co_await runner.run(std::move(command), nothing);
   };
   Run result;
   result.finished = outpost::test::await(loop, cancelled_first(), 120s, &stop);
@@ -151,14 +153,14 @@ TEST_CASE("an operator can stop a command too: one of two awaited together") {
   Run result;
   const auto either = [&]() -> boost::asio::awaitable<Result<Finished>> {
     auto command = shell("echo ready; exec sleep 600", mark);
-    OutputSink sink = [&](std::string_view) { ready.cancel(); };
+    TextOutput sink{[&](std::string_view) { ready.cancel(); }};
     const auto when_ready = [&]() -> boost::asio::awaitable<void> {
       co_await ready.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     };
-    const auto capture = [&](Command what, OutputSink where) -> boost::asio::awaitable<void> {
-      result.finished = co_await runner.run(std::move(what), std::move(where));
+    const auto capture = [&](Command what) -> boost::asio::awaitable<void> {
+      result.finished = co_await runner.run(std::move(what), sink);
     };
-    co_await (capture(std::move(command), std::move(sink)) || when_ready());
+    co_await (capture(std::move(command)) || when_ready());
     co_return result.finished;
   };
   outpost::test::await(loop, either());
@@ -178,10 +180,10 @@ TEST_CASE("a hundred commands run side by side") {
   auto runner = local_runner();
   int finished = 0;
   std::vector<std::string> outputs(100);
+  std::deque<TextOutput> sinks;
   for (int number = 0; number < 100; ++number) {
-    const OutputSink sink = [&outputs, number](std::string_view text) {
-      outputs[static_cast<std::size_t>(number)] += text;
-    };
+    auto& output = outputs[static_cast<std::size_t>(number)];
+    auto& sink = sinks.emplace_back([&output](std::string_view text) { output += text; });
     boost::asio::co_spawn(loop, runner.run(shell("echo $$; exit " + std::to_string(number), Mark{}), sink),
                           [&finished, number](std::exception_ptr error, const Result<Finished>& result) {
                             const auto* exited = !error && result ? std::get_if<Exited>(&result->ending) : nullptr;
@@ -207,7 +209,8 @@ TEST_CASE("no descriptor and no zombie is left in the agent, however a command e
   run(shell("echo ready; exec sleep 600", mark), cancel);
   run(program("/no/such/hook", {}, mark));
   LocalCommandRunner broken{"/no/such/guardian"};
-  CHECK(outpost::test::await(broken.run(shell("exit 0", mark), [](std::string_view) {})).has_error());
+  TextOutput nothing;
+  CHECK(outpost::test::await(broken.run(shell("exit 0", mark), nothing)).has_error());
   CHECK(open_descriptors() == before);
   CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
   CHECK(errno == ECHILD);

@@ -97,11 +97,11 @@ inline Run run(Command command, std::function<void(Run&, boost::asio::cancellati
   Run run;
   boost::asio::io_context loop;
   boost::asio::cancellation_signal stop;
-  const OutputSink sink = [&](std::string_view text) {
+  TextOutput sink{[&](std::string_view text) {
     run.output += text;
     if (!when_ready || run.output.find("ready") == std::string::npos) return;
     std::exchange(when_ready, {})(run, stop);
-  };
+  }};
   run.finished = outpost::test::await(loop, runner.run(std::move(command), sink), 120s, &stop);
   return run;
 }

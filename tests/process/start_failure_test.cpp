@@ -107,7 +107,8 @@ TEST_CASE("the guardian's program is needed only once") {
   LocalCommandRunner runner{program};
   const Mark mark;
   const auto status = [&] {
-    const auto finished = outpost::test::await(loop, runner.run(shell("exit 5", mark), [](std::string_view) {}));
+    TextOutput nothing;
+    const auto finished = outpost::test::await(loop, runner.run(shell("exit 5", mark), nothing));
     REQUIRE(finished);
     REQUIRE(std::holds_alternative<Exited>(finished->ending));
     return std::get<Exited>(finished->ending).status;
@@ -130,7 +131,8 @@ TEST_CASE("commands run although somebody kills the server of their guardians") 
   };
   before = children();
   const auto run_one = [&] {
-    return outpost::test::await(loop, runner.run(shell("exit 0", mark), [](std::string_view) {}));
+    TextOutput nothing;
+    return outpost::test::await(loop, runner.run(shell("exit 0", mark), nothing));
   };
   REQUIRE(run_one());
   auto servers = children();

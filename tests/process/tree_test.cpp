@@ -122,7 +122,7 @@ TEST_CASE("when the guardian is killed the command is lost and nothing of it is 
   // A second command runs meanwhile, which this is no concern of.
   Run second;
   boost::asio::cancellation_signal stop_second;
-  const OutputSink second_sink = [&](std::string_view text) { second.output += text; };
+  TextOutput second_sink{[&](std::string_view text) { second.output += text; }};
   boost::asio::co_spawn(
       loop, runner.run(shell("setsid sleep 600 & echo ready; wait", other), second_sink),
       boost::asio::bind_cancellation_slot(stop_second.slot(), [&](std::exception_ptr, Result<Finished> result) {
@@ -131,10 +131,10 @@ TEST_CASE("when the guardian is killed the command is lost and nothing of it is 
   while (second.output.empty()) loop.run_one();
 
   Run first;
-  const OutputSink sink = [&](std::string_view text) {
+  TextOutput sink{[&](std::string_view text) {
     first.output += text;
     if (first.output.ends_with("ready\n")) ::kill(guardian_of(mark), SIGKILL);
-  };
+  }};
   first.finished = outpost::test::await(loop, runner.run(child({"daemons", "stay"}, mark), sink));
   REQUIRE(as<Lost>(first));
   CHECK(as<Lost>(first)->why == "its guardian was killed by signal 9; its processes were killed");
@@ -190,9 +190,9 @@ TEST_CASE("destroying the loop ends the command that was running") {
   const Mark mark;
   {
     auto runner = local_runner();
-    boost::asio::io_context loop;
     bool ready = false;
-    const OutputSink sink = [&](std::string_view) { ready = true; };
+    TextOutput sink{[&](std::string_view) { ready = true; }};
+    boost::asio::io_context loop;
     auto command = shell("echo ready; setsid sleep 600 & wait", mark);
     boost::asio::co_spawn(loop, runner.run(command, sink), [](std::exception_ptr, const Result<Finished>&) {});
     while (!ready) loop.run_one();

@@ -6,7 +6,6 @@
 #include "agent/process/local/supervised_step.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -31,7 +30,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 
 /// Longer than anybody waits, short enough to be added to a time.
 constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
@@ -154,24 +152,23 @@ asio::awaitable<Result<Finished>> supervise(SupervisedStep& step, const Command&
   co_return result;
 }
 
-/// Copies the output until every writer has closed it, or the tree has ended. What is in the pipe then is the rest:
+/// Has the output taken until every writer has closed it, or the tree has ended. What is in the pipe then is the rest:
 /// somebody outside the tree who was given the descriptor could keep it open, and write, for ever.
-asio::awaitable<void> drain(SupervisedStep& step, OutputSink& sink, const bool& ended) {
+asio::awaitable<void> drain(SupervisedStep& step, Output& output, const bool& ended) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  std::vector<char> chunk(chunk_size);
-  while (!ended) {
-    const auto [error, size] = co_await step.output().async_read_some(asio::buffer(chunk), as_result);
-    if (size > 0) sink({chunk.data(), size});
-    if (error == asio::error::eof) co_return;
-  }
   const int pipe = step.output().native_handle();
+  while (!ended) {
+    co_await step.output().async_wait(stream_descriptor::wait_read, as_result);
+    if (ended) break;
+    const auto taken = co_await output.take(pipe, output_turn);
+    if (taken.end) co_return;
+  }
   int rest = 0;
   if (::ioctl(pipe, FIONREAD, &rest) != 0) co_return;
   while (rest > 0) {
-    const auto size = ::read(pipe, chunk.data(), std::min(chunk.size(), static_cast<std::size_t>(rest)));
-    if (size <= 0) co_return;
-    sink({chunk.data(), static_cast<std::size_t>(size)});
-    rest -= static_cast<int>(size);
+    const auto taken = co_await output.take(pipe, std::min(output_turn, static_cast<std::size_t>(rest)));
+    if (taken.bytes == 0) co_return;
+    rest -= static_cast<int>(taken.bytes);
   }
 }
 
@@ -182,7 +179,7 @@ LocalCommandRunner::LocalCommandRunner(fs::path guardian, milliseconds patience)
 LocalCommandRunner::LocalCommandRunner(LocalCommandRunner&&) noexcept = default;
 LocalCommandRunner::~LocalCommandRunner() = default;
 
-asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, OutputSink sink) {
+asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Output& output) {
   co_await asio::this_coro::throw_if_cancelled(false);
   if (is_cancelled(co_await asio::this_coro::cancellation_state)) co_return Finished{Cancelled{}, 0};
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
@@ -192,7 +189,7 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Outpu
   if (!started) co_return started.error();
   const auto step = std::move(*started);
   bool ended = false;
-  co_return co_await (supervise(*step, command, patience_, ended) && drain(*step, sink, ended));
+  co_return co_await (supervise(*step, command, patience_, ended) && drain(*step, output, ended));
 }
 
 Result<fs::path> find_guardian() {

@@ -20,7 +20,7 @@ class GuardianServer;
 ///   `exec > >(tee log)`), then it is killed and counted.
 /// * Lost: the guardian was killed, did not answer, or reported processes that no signal ends. In the first two cases
 ///   everything below it is killed here, which needs become_subreaper().
-/// * A cancelled coroutine gets Cancelled, unless Lost. The sink must not throw.
+/// * A cancelled coroutine gets Cancelled, unless Lost.
 /// Destroying the loop with a command running stops that command at once.
 /// From the first command on it has one child of its own, the server that forks the guardians; it outlives all of them.
 class LocalCommandRunner final : public CommandRunner {
@@ -33,7 +33,7 @@ class LocalCommandRunner final : public CommandRunner {
   LocalCommandRunner(LocalCommandRunner&&) noexcept;
   LocalCommandRunner& operator=(LocalCommandRunner&&) = delete;
 
-  boost::asio::awaitable<Result<Finished>> run(Command command, OutputSink sink) override;
+  boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) override;
   [[nodiscard]] std::string_view name() const override { return "local"; }
 
  private:

@@ -91,6 +91,7 @@ Result<std::unique_ptr<SupervisedStep>> SupervisedStep::start(const asio::any_io
   if (::pipe2(pipe, O_CLOEXEC) != 0) return cannot_start(command, errno);
   Descriptor output{pipe[0]}, input{pipe[1]};
   ::fcntl(output.get(), F_SETPIPE_SZ, pipe_size);
+  ::fcntl(output.get(), F_SETFL, O_NONBLOCK);  // Of our end alone.
   try {
     stream_descriptor output_end{executor, output.get()};
     output.release();

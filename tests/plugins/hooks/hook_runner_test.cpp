@@ -35,9 +35,10 @@ struct Lab {
     REQUIRE(steps);
     REQUIRE(steps->size() == 1);
     output.clear();
+    process::TextOutput printed{[this](std::string_view text) { output += text; }};
     return test::await(runner.run({.step = steps->front(), .step_id = step_id, .attempt = 1, .reason = "normal", .story = story,
                                    .directory = directory, .component_paths = {}, .timeout = std::chrono::minutes{5}, .grace = std::chrono::seconds{1}},
-                                  [this](std::string_view text) { output += text; }));
+                                  printed));
   }
 
   TemporaryDirectory plugins, jobs;
