@@ -69,6 +69,15 @@ struct SpoolConfirmOptions {
 };
 /// Settles here what an import elsewhere has delivered.
 int confirm_spool(const SpoolConfirmOptions& options);
+struct JobLogsOptions {
+  std::filesystem::path config;     ///< Says where the daemon keeps its jobs.
+  std::filesystem::path directory;  ///< Instead: the directory of `outpost job run`.
+  std::string job, step;            ///< An id or its beginning; empty: all steps.
+  bool times = false;
+};
+
+/// Prints what the steps of a job have printed, without the secrets.
+int show_job_logs(const JobLogsOptions& options);
 
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
 int check_configuration(const std::filesystem::path& config);

@@ -28,6 +28,7 @@ struct CommandLine {
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;
   SpoolConfirmOptions spool_confirm;
+  JobLogsOptions job_logs;
   int result = exit_ok;
 
   CommandLine() {
@@ -147,6 +148,17 @@ struct CommandLine {
     run->footer("Examples:\n  outpost job run samples/configurations/job.yml\n  outpost job run -q -d /tmp/try job.yml\n\n"
                 "Exit status 0: the verdict is success; 1: it is not.");
     run->callback([this] { result = run_job(job_run); });
+    auto* logs = job->add_subcommand("logs", "Print what the steps of a job printed");
+    add_config_option(*logs);
+    logs->add_option("JOB", job_logs.job, "The job's id here, or how it begins")->required();
+    logs->add_option("STEP", job_logs.step, "One step, such as install.acme-storage (default: all)");
+    logs->add_option("-d,--directory", job_logs.directory, "Of a job that `outpost job run` ran, instead of the daemon's");
+    logs->add_flag("-t,--times", job_logs.times, "Print when each line came (UTC)");
+    logs->footer("Examples:\n  outpost job logs 01a1fd08\n  outpost job logs -t 01a1fd08 install.acme-storage");
+    logs->callback([this] {
+      job_logs.config = config;
+      result = show_job_logs(job_logs);
+    });
   }
 
   void add_spool() {

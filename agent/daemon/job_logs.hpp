@@ -1,0 +1,25 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+
+namespace outpost::daemon {
+
+/// Which logs to show, and how.
+struct JobLogsOptions {
+  std::filesystem::path jobs_directory;  ///< <state>/jobs
+  std::string job;                       ///< Its id, or how it begins.
+  std::string step;                      ///< Empty: all of them.
+  bool times = false;                    ///< When each line came, in front of it.
+  bool terminal = false;                 ///< Escape what a terminal would obey.
+};
+
+/// Prints the redacted logs of a job's steps, in the order in which the steps began to print, straight from the files:
+/// no daemon is needed. With several steps, each has a head.
+/// unavailable: no such job or step, and which there are; or files that may not be read. retry_later: `out` broke.
+[[nodiscard]] Result<void> print_job_logs(const JobLogsOptions& options, std::ostream& out);
+
+}  // namespace outpost::daemon
