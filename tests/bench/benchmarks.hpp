@@ -14,6 +14,7 @@ void step_spawn();
 void redact();
 void backlog_start();
 void small_files();
+void log_ingest();
 
 // Parts of upload_1g that are processes of their own.
 
