@@ -17,7 +17,8 @@ class GuardianServer;
 /// * The deadline is kept here, on the loop; the grace by the guardian, because it has to be kept even when this
 ///   program is dead. A command that ends by itself before its stop arrives has Exited or Killed, whatever the time.
 /// * Once the command has ended, what it left in the background has 0.2 s to end too (the `tee` of
-///   `exec > >(tee log)`), then it is killed and counted.
+///   `exec > >(tee log)`), then it is killed and counted. Not several seconds: whoever leaves a server behind would pay
+///   them with each hook. All that is in the pipe by then is taken.
 /// * Lost: the guardian was killed, did not answer, or reported processes that no signal ends. In the first two cases
 ///   everything below it is killed here, which needs become_subreaper().
 /// * A cancelled coroutine gets Cancelled, unless Lost.
