@@ -30,6 +30,7 @@ constexpr auto journal_pause = 2s;     ///< Between tries to write what the jour
 constexpr auto pause_after_bug = 30s;  ///< Before a loop that threw is begun again.
 constexpr auto retention_interval = 1h;
 constexpr auto punctuality = 1min;     ///< What begins later than planned by more than this is overdue.
+constexpr std::uint64_t room_at_once = 64 << 20;  ///< For a log that finds the disk full.
 
 }  // namespace
 
@@ -54,6 +55,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
       bulletin_{executor},
       disk_{ports.workers, ports.logger, ports.alarms, settings.state_directory, settings.disk},
       spool_{{ports.journal, ports.deliveries, ports.workers, ports.logger, ports.alarms}, job_options_.jobs_directory},
+      log_room_{{ports.journal, ports.deliveries, ports.workers, ports.logger}, job_options_.jobs_directory},
       schedule_wakeup_{executor},
       retention_wakeup_{executor},
       disk_wakeup_{executor},
@@ -70,6 +72,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
     bulletin_.post({job_id, step_id, "workspace", {{"bytes", sizes.last.bytes}}, ports_.clock.now()});
   };
   job_options_.degraded = [this](const Error& error) { journal_failed(error); };
+  job_options_.logs.make_room = [this] { return make_room_for_log(); };
   job_options_.logs.trouble = [this](const std::string& log, const std::optional<Error>& why) { log_failed(log, why); };
   journal_watch_ = ports_.journal.subscribe([this](const job::Event&) {
     journal_broken_ = false;
@@ -157,7 +160,8 @@ asio::awaitable<void> Agent::disk_loop() {
     co_await disk_.look();
     const std::uint64_t tenth = disk_.total() / 10;
     co_await spool_.enforce({std::min(settings_.spool.limit, tenth), std::min(settings_.spool.artifacts, tenth)});
-    if (const std::uint64_t missing = disk_.missing(); missing > 0) co_await retention_.make_room(missing);
+    if (disk_.missing() > 0) co_await retention_.make_room(disk_.missing());
+    if (!disk_.may_claim() && disk_.missing() > 0) co_await log_room_.make(disk_.missing());
     if (!could_claim && disk_.may_claim()) schedule_wakeup_.notify();
     if (!stopping_) co_await disk_wakeup_.wait(settings_.disk.check);
   }
@@ -263,6 +267,12 @@ void Agent::journal_failed(const Error& error) {
   disk_.write_failed();
   ports_.alarms.raise("journal", "degraded", "the journal cannot be written, nothing new is started: " + error.message);
   if (stopping_) stopped_wakeup_.notify();
+}
+
+/// The disk is full. Old jobs go by themselves when it becomes nearly full; this is for a log that outruns them.
+asio::awaitable<bool> Agent::make_room_for_log() {
+  const std::uint64_t freed = co_await log_room_.make(room_at_once);
+  co_return freed > 0;
 }
 
 void Agent::log_failed(const std::string& log, const std::optional<Error>& why) {

@@ -6,6 +6,7 @@
 #include "agent/control/agent_control.hpp"
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/disk_keeper.hpp"
+#include "agent/daemon/log_room.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/queue.hpp"
 #include "agent/daemon/removed_source.hpp"
@@ -147,6 +148,7 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> append_only(std::vector<job::Event> events);
   void journal_failed(const Error& error);
   void log_failed(const std::string& log, const std::optional<Error>& why);
+  boost::asio::awaitable<bool> make_room_for_log();
   void report_bug(const std::string& what, const std::string& thrown);
   void spawn(boost::asio::awaitable<void> work, std::string what);
   void keep_going(std::function<boost::asio::awaitable<void>()> work, std::string what);
@@ -206,6 +208,7 @@ class Agent final : public control::AgentControl {
   journal::Bulletin bulletin_;  ///< What is so for the moment: sizes of workspaces.
   DiskKeeper disk_;
   SpoolKeeper spool_;
+  LogRoom log_room_;
   std::map<std::string, std::unique_ptr<Wakeup>> poll_wakeups_;
   Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_;
   std::shared_ptr<void> journal_watch_;
