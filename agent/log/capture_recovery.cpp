@@ -45,6 +45,38 @@ std::string gap_line(const Gap& gap) {
   return "[gap: " + bytes + " bytes, " + gap.reason + "]\n";
 }
 
+/// When a machine loses its power, a file may have got its new length but not its new bytes: its end reads as zeros.
+/// Takes those away, but nothing before `fixed`.
+Result<void> drop_zeros(const File& file, const std::filesystem::path& path, std::uint64_t fixed) {
+  std::vector<char> chunk(std::size_t{64} * 1024);
+  const auto size = file.size();
+  auto end = size;
+  while (end > fixed) {
+    const auto length = std::min<std::uint64_t>(chunk.size(), end - fixed);
+    const std::span<char> part{chunk.data(), static_cast<std::size_t>(length)};
+    if (file.read(end - length, part) < length) return errno_error("cannot read", path.string(), errno);
+    const auto last = std::find_if(part.rbegin(), part.rend(), [](char byte) { return byte != '\0'; });
+    end -= static_cast<std::uint64_t>(last - part.rbegin());
+    if (last != part.rend()) break;
+  }
+  if (end < size && !file.truncate(end)) return errno_error("cannot shorten", path.string(), errno);
+  return {};
+}
+
+/// Of segments only the plain ones: the others were synced before an event named them, and have a checksum.
+Result<void> drop_zeros_of_segments(const Place& place) {
+  for (const auto& segment : segment_files(place)) {
+    if (segment.packed) continue;
+    const auto path = place.segment(segment.begin);
+    const auto file = File::open(path, O_RDWR);
+    if (!file.is_open()) return errno_error("cannot open", path.string(), errno);
+    if (auto dropped = drop_zeros(file, path, 0); !dropped) return dropped;
+    std::error_code ignored;
+    if (file.size() == 0) std::filesystem::remove(path, ignored);
+  }
+  return {};
+}
+
 }  // namespace
 
 /// Compares the log that the raw stream gives with the one that is there, and writes from where they part.
@@ -198,6 +230,8 @@ Result<Capture> Capture::recover(Place place, Redactor redactor, const Clock& cl
   Capture capture{std::move(place), std::move(redactor), clock, {}};
   capture.ended_ = true;
   capture.cut_ = remains.cut_bytes;
+  if (remains.machine_restarted)
+    if (auto dropped = drop_zeros_of_segments(capture.place_); !dropped) return dropped.error();
   auto segments = reconcile(capture.place_, remains.segments);
   capture.problems_ = std::move(segments.problems);
   const bool any = !segments.parts.empty();
@@ -205,6 +239,9 @@ Result<Capture> Capture::recover(Place place, Redactor redactor, const Clock& cl
   if (!capture.log_.is_open() && (any || errno != ENOENT))
     return errno_error("cannot open the log file", capture.place_.log().string(), errno);
   if (capture.log_.is_open()) {
+    if (remains.machine_restarted)
+      if (auto dropped = drop_zeros(capture.log_, capture.place_.log(), remains.cut_bytes); !dropped)
+        return dropped.error();
     capture.log_size_ = capture.log_.size();
     capture.times_.resume(capture.log_size_);
     Rebuild rebuild{capture, std::min(remains.cut_bytes, capture.log_size_)};

@@ -343,3 +343,26 @@ TEST_CASE("after a power failure a line says that the end may be missing") {
     REQUIRE(cut(capture, true));
   }
 }
+
+TEST_CASE("zeros at the end of files are what a power failure left, and no output") {
+  const JobDirectory job;
+  const std::string zeros(100'000, '\0');
+  const auto files = [&](std::string_view raw, std::string_view log) {
+    write_file(job.place().segment(0), raw);
+    write_file(job.place().log(), log);
+  };
+  const auto recovered = [&](Remains remains) {
+    REQUIRE(Capture::recover(job.place(), redactor(), system_clock(), remains));
+    return job.log();
+  };
+  const std::string mark = "[gap: unknown bytes, the machine went down while the step was running]\n";
+  files("one\ntwo\nthr" + zeros, "one\ntwo\n" + zeros);
+  CHECK(recovered({.cut_bytes = 4, .machine_restarted = true}) == "one\ntwo\nthr\n" + mark);
+  // What has been cut was synced; a segment of which nothing got to the disk is none.
+  files(zeros, "one\n" + zeros);
+  CHECK(recovered({.cut_bytes = 6, .machine_restarted = true}) == std::string{"one\n\0\0", 6} + "\n" + mark);
+  CHECK_FALSE(std::filesystem::exists(job.place().segment(0)));
+  // When only the agent died, they are the hook's.
+  files("one\n" + zeros, "one\n");
+  CHECK(recovered({.cut_bytes = 4}) == "one\n" + zeros);
+}
