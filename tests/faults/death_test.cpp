@@ -138,10 +138,16 @@ TEST_CASE("F05: a machine that is started anew in the middle of a hook makes an 
   CHECK_THAT(content.verdict_comment, holds("agent restarted"));
   CHECK(content.doubled == Names{});
   CHECK(content.wrong == Names{});
-  const std::string& log = content.logs.at("install/acme/install");
+  std::string log = content.logs.at("install/acme/install");
+  // Nobody knows what a machine that went down had not synced: a line says so.
+  const std::string mark = "[gap: unknown bytes, the machine went down while the step was running]\n";
+  REQUIRE(log.ends_with(mark));
+  log.resize(log.size() - mark.size());
+  const std::string whole = payload(60u << 20);
+  if (!whole.starts_with(log)) log.pop_back();  // The mark has a line of its own.
   CHECK(taken > 0);
   CHECK(log.size() >= taken);
-  CHECK(payload(60u << 20).starts_with(log));
+  CHECK(whole.starts_with(log));
   figure("F05", "taken from the pipe and lost",
          in_bytes(static_cast<std::int64_t>(taken - std::min<std::uint64_t>(taken, log.size()))), "0");
   CHECK(lab.status().at("resources").at("cluster4").at("held_by").is_null());
