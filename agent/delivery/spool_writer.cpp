@@ -6,12 +6,15 @@
 #include <archive_entry.h>
 #include <boost/json/serialize.hpp>
 
-#include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
 namespace outpost::delivery {
 namespace {
+
+/// What is missing of an entry is written as zeros when an archive is closed: so much of it takes no time.
+constexpr std::uint64_t most_padding = 64 << 20;
 
 struct FreeArchive {
   void operator()(struct archive* archive) const { ::archive_write_free(archive); }
@@ -30,6 +33,7 @@ struct SpoolWriter::State {
   std::uint64_t entries = 0;
   std::uint64_t missing = 0;  ///< Bytes of the last entry that are still to be written.
   std::optional<Error> own_error;
+  bool abandoned = false;
   std::unique_ptr<struct archive, FreeArchive> tar{::archive_write_new()};
 
   Result<void> send(std::string_view bytes) {
@@ -37,13 +41,11 @@ struct SpoolWriter::State {
     return output(bytes);
   }
 
-  static la_ssize_t take(struct archive* tar, void* self, const void* bytes, std::size_t size) {
+  /// Tells libarchive of no error: after one it would not free its buffer. Everybody looks at `own_error` instead.
+  static la_ssize_t take(struct archive*, void* self, const void* bytes, std::size_t size) {
     auto& state = *static_cast<State*>(self);
-    if (auto sent = state.send({static_cast<const char*>(bytes), size}); !sent) {
-      state.own_error = sent.error();
-      ::archive_set_error(tar, EIO, "%s", sent.error().message.c_str());
-      return -1;
-    }
+    if (!state.own_error && !state.abandoned)
+      if (auto sent = state.send({static_cast<const char*>(bytes), size}); !sent) state.own_error = sent.error();
     return static_cast<la_ssize_t>(size);
   }
 
@@ -62,7 +64,7 @@ struct SpoolWriter::State {
     ::archive_entry_set_size(entry.get(), static_cast<la_int64_t>(size));
     const auto seconds = std::chrono::floor<std::chrono::seconds>(created).time_since_epoch().count();
     ::archive_entry_set_mtime(entry.get(), static_cast<time_t>(seconds), 0);
-    if (::archive_write_header(tar.get(), entry.get()) != ARCHIVE_OK) return failure();
+    if (::archive_write_header(tar.get(), entry.get()) != ARCHIVE_OK || own_error) return failure();
     missing = size;
     return {};
   }
@@ -72,7 +74,7 @@ struct SpoolWriter::State {
     missing -= bytes.size();
     while (!bytes.empty()) {
       const la_ssize_t written = ::archive_write_data(tar.get(), bytes.data(), bytes.size());
-      if (written <= 0) return failure();
+      if (written <= 0 || own_error) return failure();
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};
@@ -89,8 +91,9 @@ SpoolWriter::SpoolWriter(const SpoolKey& key, Output output)
     : state_{new State{.output = std::move(output), .client_id = key.client_id(), .mac = key.mac()}} {}
 
 SpoolWriter::~SpoolWriter() {
-  // What is freed half written would be flushed through our callback first.
-  if (state_->tar) ::archive_write_fail(state_->tar.get());
+  // What is freed half written is flushed first: to nobody.
+  state_->abandoned = true;
+  if (state_->missing > most_padding) ::archive_write_fail(state_->tar.get());
 }
 
 Result<void> SpoolWriter::begin(const SpoolManifest& manifest) {
@@ -99,7 +102,7 @@ Result<void> SpoolWriter::begin(const SpoolManifest& manifest) {
   ::archive_write_set_bytes_in_last_block(tar, 1);  // No padding between the compressed tar and the seal.
   if (::archive_write_set_format_pax_restricted(tar) != ARCHIVE_OK ||
       ::archive_write_add_filter_zstd(tar) != ARCHIVE_OK ||
-      ::archive_write_open(tar, state_.get(), nullptr, &State::take, nullptr) != ARCHIVE_OK)
+      ::archive_write_open(tar, state_.get(), nullptr, &State::take, nullptr) != ARCHIVE_OK || state_->own_error)
     return state_->failure();
   return state_->document(std::string{manifest_member}, to_json(manifest));
 }
@@ -115,7 +118,7 @@ Result<void> SpoolWriter::write(std::string_view bytes) { return state_->write(b
 
 Result<void> SpoolWriter::finish() {
   if (state_->missing > 0) return Error{Fault::bug, std::to_string(state_->missing) + " bytes are missing at the end"};
-  if (::archive_write_close(state_->tar.get()) != ARCHIVE_OK) return state_->failure();
+  if (::archive_write_close(state_->tar.get()) != ARCHIVE_OK || state_->own_error) return state_->failure();
   if (auto sent = state_->send(seal::head(state_->client_id)); !sent) return sent;
   return state_->output(seal::digest(std::move(state_->mac)));
 }

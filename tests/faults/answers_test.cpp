@@ -192,7 +192,7 @@ TEST_CASE(
   const Stopwatch right;
   lab.finished_job();
   figure("F12", status + ": all there after it was right", right.text(), "the next poll (figure)");
-  CHECK(lab.alarms("credentials").empty());
+  lab.until("the alarms to be over", [&] { return lab.alarms("credentials").empty(); });
   const auto content = content_of(lab, lab.the_job());
   CHECK(content.states == good_way);
   std::string numbers;

@@ -69,10 +69,10 @@ SchemaState read_state(Database& database) {
 /// Ends a statement that takes too long with SQLITE_INTERRUPT.
 class TimeLimit {
  public:
-  TimeLimit(Database& database, std::chrono::steady_clock::duration limit)
-      : database_{database}, end_{std::chrono::steady_clock::now() + limit} {
+  TimeLimit(Database& database, std::chrono::steady_clock::duration limit) : database_{database} {
     constexpr int instructions = 10'000;  // A millisecond or so between two looks at the clock.
     if (limit == std::chrono::steady_clock::duration::max()) return;
+    end_ = std::chrono::steady_clock::now() + limit;
     ::sqlite3_progress_handler(
         database.handle(), instructions, [](void* self) { return static_cast<TimeLimit*>(self)->over(); }, this);
   }
@@ -84,7 +84,7 @@ class TimeLimit {
   [[nodiscard]] int over() const { return std::chrono::steady_clock::now() >= end_ ? 1 : 0; }
 
   Database& database_;
-  std::chrono::steady_clock::time_point end_;
+  std::chrono::steady_clock::time_point end_{};
 };
 
 bool is_empty(Database& database) { return database.number("SELECT count(*) FROM sqlite_schema") == 0; }
