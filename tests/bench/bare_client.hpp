@@ -38,4 +38,7 @@ class BareClient {
   std::string buffer_;
 };
 
+/// Whether a request asks for a file that a component need not have: 404 is an answer then.
+[[nodiscard]] bool is_optional(std::string_view target);
+
 }  // namespace outpost::bench
