@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "agent/files/descriptor.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -31,25 +32,12 @@ std::optional<Space> space_of(const fs::path& directory) {
   return Space{std::uint64_t{status.f_bavail} * status.f_frsize, std::uint64_t{status.f_blocks} * status.f_frsize};
 }
 
-/// Closes what it holds.
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags) : number_{::open(path.c_str(), flags | O_CLOEXEC, 0600)} {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  int number_;
-};
+int open_to_write(const fs::path& path) { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600); }
 
 /// Why a byte cannot be written and synced there: an errno, 0 when it can.
 int try_to_write(const fs::path& directory) {
-  const Descriptor probe{directory / ".probe", O_WRONLY | O_CREAT};
-  if (probe.number() < 0 || ::pwrite(probe.number(), "\n", 1, 0) != 1 || ::fsync(probe.number()) != 0) return errno;
+  const files::Descriptor probe{open_to_write(directory / ".probe")};
+  if (!probe.is_open() || ::pwrite(probe.get(), "\n", 1, 0) != 1 || ::fsync(probe.get()) != 0) return errno;
   return 0;
 }
 
@@ -57,9 +45,9 @@ bool is_full(int code) { return code == ENOSPC || code == EDQUOT; }
 
 /// Of this size and with real blocks; removed again when it cannot have them.
 bool make_reserve(const fs::path& path, std::uint64_t size) {
-  const Descriptor file{path, O_WRONLY | O_CREAT};
-  const bool made = file.number() >= 0 && ::posix_fallocate(file.number(), 0, static_cast<off_t>(size)) == 0 &&
-                    ::ftruncate(file.number(), static_cast<off_t>(size)) == 0 && ::fsync(file.number()) == 0;
+  const files::Descriptor file{open_to_write(path)};
+  const bool made = file.is_open() && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) == 0 &&
+                    ::ftruncate(file.get(), static_cast<off_t>(size)) == 0 && ::fsync(file.get()) == 0;
   if (!made) ::unlink(path.c_str());
   return made;
 }
