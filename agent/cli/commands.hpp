@@ -17,6 +17,24 @@ struct DaemonOptions {
 /// What the daemon does now.
 int show_status(const DaemonOptions& daemon, bool as_json);
 
+struct ClaimsOptions {
+  std::string source, resource;  ///< What it is about; both empty: everything.
+  std::string reason;
+  bool all = false;              ///< To resume: every pause there is.
+  bool wait = false;             ///< To drain: until no job runs.
+  std::string timeout;           ///< A duration: then it is waited for no longer; empty: as long as it takes.
+  bool as_json = false;
+};
+
+/// Claims nothing of it until it is resumed.
+int pause_claims(const DaemonOptions& daemon, const ClaimsOptions& options);
+
+/// Ends a pause, or a drain.
+int resume_claims(const DaemonOptions& daemon, const ClaimsOptions& options);
+
+/// Claims nothing more; what runs goes on to its end.
+int drain(const DaemonOptions& daemon, const ClaimsOptions& options);
+
 /// Who is told about jobs, and what waits for them.
 int list_reporters(const DaemonOptions& daemon, bool as_json);
 

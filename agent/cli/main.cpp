@@ -24,6 +24,7 @@ struct CommandLine {
   bool as_json = false, yes = false, everything = false;
   std::string reporter;
   std::vector<std::string> keys;
+  ClaimsOptions claims;
   JobRunOptions job_run;
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;
@@ -36,6 +37,7 @@ struct CommandLine {
     app.require_subcommand(1);
     app.set_version_flag("--version", "outpost " OUTPOST_VERSION);
     add_status();
+    add_claims();
     add_job();
     add_spool();
     add_reporter();
@@ -68,6 +70,40 @@ struct CommandLine {
       daemon.config = config;
       result = show_status(daemon, as_json);
     });
+  }
+
+  void add_claims() {
+    auto* pause = add_claims_command("pause", "Claim no more jobs; those that run go on", cli::pause_claims);
+    add_scope(*pause);
+    pause->add_option("-r,--reason", claims.reason, "Why, for those who look at the status");
+    pause->footer("A pause survives a restart.\n\nExamples:\n  outpost pause --reason 'power is switched at noon'\n  outpost pause --resource cluster4");
+    auto* resume = add_claims_command("resume", "End a pause or a drain", cli::resume_claims);
+    add_scope(*resume);
+    resume->add_flag("-a,--all", claims.all, "Also the pauses of single sources and resources");
+    resume->footer("Examples:\n  outpost resume\n  outpost resume --resource cluster4");
+    auto* drain = add_claims_command("drain", "Let running jobs end and claim no more", cli::drain);
+    drain->add_option("-r,--reason", claims.reason, "Why, for those who look at the status");
+    drain->add_flag("-w,--wait", claims.wait, "Return when no job runs any more");
+    drain->add_option("-t,--timeout", claims.timeout, "Wait no longer than this (example: 2h); the drain goes on");
+    drain->footer("A drain ends with `outpost resume`, or when the daemon is restarted.\n\n"
+                  "Examples:\n  outpost drain --wait && systemctl stop outpostd\n  outpost drain --timeout 2h --reason 'new switch'\n\n"
+                  "Exit status with --wait or --timeout 0: no job runs; 1: one still does, or somebody ended the drain.");
+  }
+
+  CLI::App* add_claims_command(const char* name, const char* description, int (*command)(const DaemonOptions&, const ClaimsOptions&)) {
+    auto* added = app.add_subcommand(name, description);
+    add_daemon_options(*added);
+    added->add_flag("--json", claims.as_json, "Print the answer of the local API as it is");
+    added->callback([this, command] {
+      daemon.config = config;
+      result = command(daemon, claims);
+    });
+    return added;
+  }
+
+  void add_scope(CLI::App& command) {
+    auto* source = command.add_option("--source", claims.source, "Only jobs of this source");
+    command.add_option("--resource", claims.resource, "Only jobs that need this lab resource")->excludes(source);
   }
 
   void add_reporter() {

@@ -51,8 +51,12 @@ void print_jobs(const json::object& jobs) {
               << ago(text_at(job, "claimed_at"))
               << (job.contains("workspace_bytes") ? ", workspace " + size_at(job, "workspace_bytes") : "") << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
   }
-  for (const auto& each : waiting)
-    std::cout << "waiting   " << printable(text_at(each.as_object(), "name")) << "  for " << age(text_at(each.as_object(), "queued_at")) << "\n";
+  for (const auto& each : waiting) {
+    const auto& job = each.as_object();
+    const std::string why = text_at(job, "waits_for");
+    std::cout << "waiting   " << printable(text_at(job, "name")) << "  for " << age(text_at(job, "queued_at"))
+              << (why.empty() ? "" : ": " + printable(why)) << "\n";
+  }
   if (running.empty() && waiting.empty()) std::cout << "jobs      none running, none waiting\n";
 }
 
@@ -66,6 +70,19 @@ void print_disk(const json::object& disk) {
   if (number_at(disk, "reserve") > 0 && !job::flag_at(disk, "reserve_there")) std::cout << "          the reserve of " << size_at(disk, "reserve") << " is not there\n";
 }
 
+void print_claims(const json::object& claims) {
+  if (const auto state = text_at(claims, "state"); state == "draining" || state == "drained") {
+    const auto reason = text_at(claims, "reason");
+    std::cout << "claims    " << state << " for " << age(text_at(claims, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
+  }
+  for (const auto& each : array_at(claims, "paused")) {
+    const auto& pause = each.as_object();
+    const auto source = text_at(pause, "source"), resource = text_at(pause, "resource"), reason = text_at(pause, "reason");
+    std::cout << "claims    " << (!source.empty() ? "source " + printable(source) + " " : !resource.empty() ? "resource " + printable(resource) + " " : "")
+              << "paused for " << age(text_at(pause, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
+  }
+}
+
 void print_status(const json::object& status) {
   const auto& slots = object_at(status, "slots");
   std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
@@ -75,6 +92,7 @@ void print_status(const json::object& status) {
     std::cout << "source    " << text_at(source, "name") << "  " << printable(text_at(source, "url")) << ", answered " << ago(text_at(source, "last_poll")) << "\n";
     if (const auto error = text_at(source, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
   }
+  print_claims(object_at(status, "claims"));
   print_jobs(object_at(status, "jobs"));
   for (const auto& each : array_at(status, "reporters")) {
     const auto& reporter = each.as_object();

@@ -22,6 +22,11 @@ struct SpoolStream {
 /// The header that carries the summary.
 inline constexpr std::string_view spool_header = "Outpost-Spool";
 
+/// What a pause is about: one source, one resource, or with neither everything.
+struct Scope {
+  std::string source, resource;
+};
+
 /// What an admin can see and do. The daemon implements it; the local API, and later D-Bus and the page, speak to it.
 class AgentControl {
  public:
@@ -38,6 +43,17 @@ class AgentControl {
   virtual Result<void> cancel(const std::string& job_id, const std::string& reason) = 0;
   /// Polls all sources now.
   virtual void poll_now() = 0;
+
+  /// Whether jobs are claimed: {state, since, reason, running, paused[]}.
+  virtual boost::json::object claims() = 0;
+  /// Claims nothing of it until it is resumed, also after a restart; what runs goes on. Answers as claims().
+  /// unavailable: there is no such source or resource.
+  virtual boost::asio::awaitable<Result<boost::json::object>> pause(Scope scope, std::string reason) = 0;
+  /// Ends a pause; that of everything also a drain, and with `all` every pause there is. refused: there is nothing to
+  /// end.
+  virtual boost::asio::awaitable<Result<boost::json::object>> resume(Scope scope, bool all) = 0;
+  /// Claims nothing more until the agent ends or everything is resumed; what runs goes on to its end.
+  virtual boost::asio::awaitable<Result<boost::json::object>> drain(std::string reason) = 0;
   /// Begins to export what waits for this reporter, or with "" for the only one that has something waiting. malformed:
   /// it must be named; unavailable: no such reporter; refused: nothing waits.
   virtual boost::asio::awaitable<Result<SpoolStream>> export_spool(std::string reporter) = 0;

@@ -30,8 +30,12 @@ ServerResponse problem(int status, std::string_view message) {
 }
 
 ServerResponse problem(const Error& error) {
-  const int status = error.fault == Fault::unavailable ? 404 : error.fault == Fault::refused ? 409 : 500;
-  return problem(status, error.message);
+  switch (error.fault) {
+    case Fault::malformed: return problem(400, error.message);
+    case Fault::unavailable: return problem(404, error.message);
+    case Fault::refused: return problem(409, error.message);
+    default: return problem(500, error.message);
+  }
 }
 
 ServerResponse only(std::string_view method) {
@@ -84,6 +88,22 @@ asio::awaitable<ServerResponse> acknowledge(AgentControl& agent, ServerRequest& 
   co_return answer(200, json::object{{"key", key}, {"acknowledged", true}});
 }
 
+Scope scope_in(const json::object& body) { return {job::text_at(body, "source"), job::text_at(body, "resource")}; }
+
+/// pause, resume or drain; each answers with what is claimed from now on.
+asio::awaitable<ServerResponse> steer_claims(AgentControl& agent, ServerRequest& request, std::string what) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  Scope scope = scope_in(*body);
+  std::string reason = job::text_at(*body, "reason");
+  Result<json::object> done = Error{};
+  if (what == "pause") done = co_await agent.pause(std::move(scope), std::move(reason));
+  else if (what == "resume") done = co_await agent.resume(std::move(scope), job::flag_at(*body, "all"));
+  else done = co_await agent.drain(std::move(reason));
+  if (!done) co_return problem(done.error());
+  co_return answer(200, json::object{{"claims", *done}});
+}
+
 ServerResponse list_parked(AgentControl& agent, const std::string& reporter) {
   const auto items = agent.parked(reporter);
   if (!items) return problem(items.error());
@@ -126,7 +146,6 @@ asio::awaitable<ServerResponse> export_spool(AgentControl& agent, std::string qu
   auto reporter = reporter_of(query);
   if (!reporter) co_return problem(400, "the query is reporter=NAME, or there is none");
   auto stream = co_await agent.export_spool(std::move(*reporter));
-  if (!stream && stream.error().fault == Fault::malformed) co_return problem(400, stream.error().message);
   if (!stream) co_return problem(stream.error());
   ServerResponse response;
   response.headers.set("Content-Type", "application/zstd");
@@ -167,6 +186,13 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
     agent.poll_now();
     co_return answer(202, json::object{{"polling", true}});
   }
+  if (ours && parts.size() == 4 && parts[3] == "claims")
+    co_return reads ? answer(200, json::object{{"claims", agent.claims()}}) : only("GET");
+  if (ours && parts.size() == 4 && (parts[3] == "pause" || parts[3] == "resume" || parts[3] == "drain")) {
+    if (request.method != "POST") co_return only("POST");
+    std::string what = parts[3];
+    co_return co_await steer_claims(agent, request, std::move(what));
+  }
   if (ours && parts.size() == 5 && parts[3] == "spool" && parts[4] == "export") {
     if (request.method != "POST") co_return only("POST");
     std::string query = request.query;
@@ -175,7 +201,6 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
   if (ours && parts.size() == 5 && parts[3] == "spool" && parts[4] == "confirm") {
     if (request.method != "POST") co_return only("POST");
     const auto confirmed = co_await agent.confirm_spool(request);
-    if (!confirmed && confirmed.error().fault == Fault::malformed) co_return problem(400, confirmed.error().message);
     co_return confirmed ? answer(200, *confirmed) : problem(confirmed.error());
   }
   if (ours && parts.size() == 4 && parts[3] == "reporters") co_return reads ? list_reporters(agent) : only("GET");

@@ -11,6 +11,10 @@ namespace outpost::control {
 ///   GET  /api/v1/jobs/<job id>
 ///   POST /api/v1/jobs/<job id>/cancel  {"reason": "..."}
 ///   POST /api/v1/poll
+///   GET  /api/v1/claims
+///   POST /api/v1/pause   {"source": "...", "resource": "...", "reason": "..."}
+///   POST /api/v1/resume  {"source": "...", "resource": "...", "all": true}
+///   POST /api/v1/drain   {"reason": "..."}
 ///   POST /api/v1/spool/export[?reporter=NAME]   answers with a spool archive
 ///   POST /api/v1/spool/confirm                  the receipt of an import
 ///   GET  /api/v1/reporters

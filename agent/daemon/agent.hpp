@@ -5,6 +5,7 @@
 #include "agent/config/settings.hpp"
 #include "agent/control/agent_control.hpp"
 #include "agent/daemon/alarms.hpp"
+#include "agent/daemon/claim_gate.hpp"
 #include "agent/daemon/disk_keeper.hpp"
 #include "agent/daemon/log_room.hpp"
 #include "agent/daemon/logger.hpp"
@@ -103,6 +104,10 @@ class Agent final : public control::AgentControl {
   Result<boost::json::object> job(const std::string& job_id) override;
   Result<void> cancel(const std::string& job_id, const std::string& reason) override;
   void poll_now() override;
+  boost::json::object claims() override { return gate_.to_json(running_.size()); }
+  boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string reason) override;
+  boost::asio::awaitable<Result<boost::json::object>> resume(control::Scope scope, bool all) override;
+  boost::asio::awaitable<Result<boost::json::object>> drain(std::string reason) override;
   boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override;
   boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override;
   Result<boost::json::array> reporters() override;
@@ -134,6 +139,14 @@ class Agent final : public control::AgentControl {
   [[nodiscard]] std::vector<SpoolOwner> spool_owners() const;
   boost::asio::awaitable<Result<std::string>> next_of(std::shared_ptr<SpoolExport> running);
   boost::asio::awaitable<Result<void>> save_body(http::ServerRequest& request, std::filesystem::path file);
+
+  // Whether jobs are claimed (agent_claims.cpp)
+  Result<void> restore_claims();
+  void claims_changed();
+  boost::asio::awaitable<Result<void>> note(std::string_view type, boost::json::object data);
+  [[nodiscard]] Result<void> check_scope(const control::Scope& scope) const;
+  void look_if_drained();
+  [[nodiscard]] std::string why_it_waits(const job::Story& story) const;
 
   // Life (agent.cpp)
   void start_work();
@@ -188,6 +201,7 @@ class Agent final : public control::AgentControl {
   static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);
   boost::asio::awaitable<void> end_broken(std::string id, std::string thrown);
   [[nodiscard]] bool may_claim(const job::Story& story) const;
+  [[nodiscard]] bool claiming_is_allowed(const job::Definition& definition) const;
   [[nodiscard]] bool window_is_open(const std::string& definition_name) const;
   void put_back(job::Story story);
   [[nodiscard]] std::chrono::milliseconds until_next_look() const;
@@ -200,6 +214,7 @@ class Agent final : public control::AgentControl {
   AgentOptions options_;
   std::vector<Definition> definitions_;  ///< Never changes, so coroutines may refer to its elements.
   Queue queue_;
+  ClaimGate gate_;
   std::map<std::string, std::unique_ptr<pipeline::JobRunner>> running_;
   std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.

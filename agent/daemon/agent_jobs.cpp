@@ -31,7 +31,7 @@ asio::awaitable<void> Agent::schedule_loop() {
 /// A claim that waits for its next try while its window closes must not hold the lab until then.
 void Agent::end_closed_claims() {
   for (const auto& [id, runner] : running_)
-    if (runner->story().claiming && !window_is_open(runner->story().job.definition.name)) runner->hurry_claim();
+    if (runner->story().claiming && !claiming_is_allowed(runner->story().job.definition)) runner->hurry_claim();
 }
 
 void Agent::start_jobs() {
@@ -47,7 +47,7 @@ std::unique_ptr<pipeline::JobRunner> Agent::make_runner(job::Story story) {
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
   };
-  options.may_claim = [this, name = story.job.definition.name] { return window_is_open(name); };
+  options.may_claim = [this, definition = story.job.definition] { return claiming_is_allowed(definition); };
   auto runner = std::make_unique<pipeline::JobRunner>(job_ports, std::move(options), std::move(story));
   if (stopping_) runner->cancel("agent", "agent stopped (" + stop_reason_ + ")");
   return runner;
@@ -86,6 +86,7 @@ asio::awaitable<void> Agent::run_job(std::string id) {
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   stopped_wakeup_.notify();
+  look_if_drained();
 }
 
 /// A job whose window has closed before it was claimed waits for the next one, unless a newer one has come meanwhile.
@@ -128,7 +129,12 @@ asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
 bool Agent::may_claim(const job::Story& story) const {
   if (stopping_) return false;
   const Integration* from = integration(story.job.definition.source);
-  return from && (from->answers || !from->polled) && window_is_open(story.job.definition.name);
+  return from && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition);
+}
+
+/// Neither has its window closed, nor does an operator want it to wait.
+bool Agent::claiming_is_allowed(const job::Definition& definition) const {
+  return window_is_open(definition.name) && gate_.refusal(definition).empty();
 }
 
 /// A job that is queued but no longer configured has no window.

@@ -11,6 +11,7 @@ namespace outpost::daemon {
 namespace event = job::event;
 
 Result<void> Agent::restore() {
+  if (auto claims = restore_claims(); !claims) return claims;
   if (auto seen = restore_seen(); !seen) return seen;
   if (auto jobs = restore_jobs(); !jobs) return jobs;
   clear_stale_alarms();

@@ -226,9 +226,10 @@ Result<std::set<std::string>> Retention::tombstones() {
 asio::awaitable<void> Retention::remove_old_events() {
   journal::Removal removal;
   for (const auto type : {event::agent_started, event::agent_stopping, event::alarm_raised, event::alarm_cleared, event::component_superseded,
-                          event::history_removed})
+                          event::history_removed, event::claims_paused, event::claims_resumed, event::drain_started, event::drain_finished,
+                          event::drain_ended})
     removal.types.emplace_back(type);
-  removal.before = ports_.clock.now() - keep_.age;
+  removal.before = std::min(ports_.clock.now() - keep_.age, needed_since_);
   for (const auto& [key, alarm] : ports_.alarms.active()) removal.before = std::min(removal.before, alarm.since);
   journal::Query oldest{.types = removal.types, .limit = 1};
   const auto there = ports_.journal.read(oldest);

@@ -47,6 +47,9 @@ class Retention {
   /// Removes the oldest jobs that nobody needs any more, until about so many bytes are free, or none is left.
   boost::asio::awaitable<void> make_room(std::uint64_t bytes);
 
+  /// What the agent noted about itself from this moment on is still needed.
+  void keep_since(Timestamp moment) { needed_since_ = moment; }
+
   /// Bytes of all directories of jobs, as of the last sweep.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
@@ -76,6 +79,7 @@ class Retention {
   config::History keep_;
   Directories directories_;
   std::uint64_t bytes_ = 0;
+  Timestamp needed_since_ = Timestamp::max();
 };
 
 }  // namespace outpost::daemon

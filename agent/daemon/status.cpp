@@ -82,7 +82,11 @@ json::object Agent::status() {
       if (note.kind == "workspace") object["workspace_bytes"] = note.data.at("bytes");
     running.push_back(std::move(object));
   }
-  for (const auto& story : queue_.waiting()) waiting.push_back(summary(story));
+  for (const auto& story : queue_.waiting()) {
+    json::object object = summary(story);
+    object["waits_for"] = why_it_waits(story);
+    waiting.push_back(std::move(object));
+  }
   json::object resources;
   for (const auto& [name, resource] : settings_.resources) {
     const auto holder = queue_.holders().find(name);
@@ -92,15 +96,17 @@ json::object Agent::status() {
   const Alarm* worst = nullptr;
   for (const auto& [key, alarm] : ports_.alarms.active())
     if (alarm.kind == "degraded" || alarm.kind == "credentials") worst = &alarm;
-  const char* state = stopping_ ? "stopping" : worst ? "degraded" : running_.empty() ? "idle" : "busy";
+  json::object claiming = claims();
+  const std::string state = stopping_ ? "stopping" : worst ? "degraded" : claiming.at("state") != "open" ? job::text_at(claiming, "state") : running_.empty() ? "idle" : "busy";
   return {{"version", OUTPOST_VERSION},
           {"state", state},
-          {"state_reason", stopping_ ? stop_reason_ : worst ? worst->message : ""},
+          {"state_reason", stopping_ ? stop_reason_ : worst ? worst->message : job::text_at(claiming, "reason")},
           {"since", moment(started_at_)},
           {"pid", ::getpid()},
           {"runner", options_.runner_name},
           {"slots", {{"total", queue_.slots()}, {"busy", queue_.busy()}}},
           {"sources", std::move(sources)},
+          {"claims", std::move(claiming)},
           {"jobs", {{"running", std::move(running)}, {"waiting", std::move(waiting)}}},
           {"reporters", std::move(reporters)},
           {"resources", std::move(resources)},

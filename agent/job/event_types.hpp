@@ -9,6 +9,12 @@ namespace outpost::job::event {
 // The agent
 inline constexpr std::string_view agent_started = "agent.started";    ///< {pid, runner}
 inline constexpr std::string_view agent_stopping = "agent.stopping";  ///< {reason}
+/// {source | resource | neither: everything, reason}: nothing of it is claimed until it is resumed.
+inline constexpr std::string_view claims_paused = "claims.paused";
+inline constexpr std::string_view claims_resumed = "claims.resumed";  ///< {source | resource | neither}
+inline constexpr std::string_view drain_started = "drain.started";    ///< {reason}: nothing more is claimed by this process.
+inline constexpr std::string_view drain_finished = "drain.finished";  ///< {}: its last job has ended.
+inline constexpr std::string_view drain_ended = "drain.ended";        ///< {}: somebody has ended it.
 inline constexpr std::string_view alarm_raised = "alarm.raised";      ///< {key, kind, message}
 inline constexpr std::string_view alarm_cleared = "alarm.cleared";    ///< {key}
 inline constexpr std::string_view alarm_acknowledged = "alarm.acknowledged";  ///< {key}: somebody has seen it.

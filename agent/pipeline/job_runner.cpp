@@ -169,7 +169,7 @@ asio::awaitable<void> JobRunner::withdraw() {
 
 /// Nothing is at the server, and now is no time to begin: the lab belongs to others until the window opens again.
 asio::awaitable<void> JobRunner::postpone() {
-  record_.note(event::claim_postponed, {{"claim_id", record_.story().claim_id}, {"reason", "its window has closed before the source granted it"}});
+  record_.note(event::claim_postponed, {{"claim_id", record_.story().claim_id}, {"reason", "nothing may be claimed now (its window, a pause or a drain), and the source has not granted it yet"}});
   co_await record_.commit();
 }
 

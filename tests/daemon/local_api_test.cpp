@@ -30,6 +30,21 @@ struct FakeAgent final : control::AgentControl {
     return {};
   }
   void poll_now() override { polled = true; }
+  boost::json::object claims() override { return {{"state", steered}}; }
+  boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string why) override {
+    if (scope.source == "nobody") co_return Error{Fault::unavailable, "there is no source nobody"};
+    steered = "paused " + scope.source + scope.resource + why;
+    co_return claims();
+  }
+  boost::asio::awaitable<Result<boost::json::object>> resume(control::Scope scope, bool all) override {
+    steered = "resumed " + scope.source + scope.resource + (all ? "all" : "");
+    co_return claims();
+  }
+  boost::asio::awaitable<Result<boost::json::object>> drain(std::string why) override {
+    steered = "draining " + why;
+    co_return claims();
+  }
+  std::string steered;
   boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override {
     if (reporter.empty()) co_return Error{Fault::malformed, "something waits for a, b: say which with --reporter"};
     if (reporter != "lab 4") co_return Error{Fault::refused, "nothing waits for " + reporter};
@@ -182,4 +197,17 @@ TEST_CASE("parked items are listed and sent again") {
   CHECK(agent.retried.empty());
   CHECK(ask(agent, "POST", "/api/v1/reporters/dci/retry", "", "[1]").status == 400);
   CHECK(ask(agent, "POST", "/api/v1/reporters/other/retry").status == 404);
+}
+
+TEST_CASE("claiming is paused, resumed and drained") {
+  FakeAgent agent;
+  const auto state = [](const Answer& given) { return std::string{given.body.at("claims").at("state").as_string()}; };
+  CHECK(state(ask(agent, "POST", "/api/v1/pause", "", R"({"source": "dci", "reason": "!"})")) == "paused dci!");
+  CHECK(state(ask(agent, "GET", "/api/v1/claims")) == "paused dci!");
+  CHECK(state(ask(agent, "POST", "/api/v1/resume", "", R"({"resource": "x", "all": true})")) == "resumed xall");
+  CHECK(state(ask(agent, "POST", "/api/v1/drain", "", R"({"reason": "switch"})")) == "draining switch");
+  CHECK(ask(agent, "POST", "/api/v1/pause", "", R"({"source": "nobody"})").status == 404);
+  CHECK(ask(agent, "POST", "/api/v1/pause", "", "[]").status == 400);
+  CHECK(ask(agent, "GET", "/api/v1/drain").status == 405);
+  CHECK(ask(agent, "POST", "/api/v1/claims").status == 405);
 }
