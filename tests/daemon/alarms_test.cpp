@@ -16,6 +16,10 @@ namespace {
 /// A runner that remembers what it was asked to run.
 struct RecordingRunner final : process::CommandRunner {
   std::vector<process::Command> commands;
+  boost::asio::awaitable<Result<process::Finished>> adopt(process::Command, process::Output&) override {
+    co_return Error{Fault::unavailable, "nothing runs"};
+  }
+  [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned) const override { return std::optional<gid_t>{}; }
   boost::asio::awaitable<Result<process::Finished>> run(process::Command command, process::Output&) override {
     commands.push_back(std::move(command));
     co_return process::Finished{process::Exited{0}};

@@ -1,8 +1,9 @@
 // outpost-guardian: runs one command and leaves no process of it behind. It is a child subreaper, so every process that
 // the command starts stays below it, whatever session or parent it gives itself. See guardian_protocol.hpp.
 
+#include "agent/process/exec_request.hpp"
 #include "agent/process/local/guardian_protocol.hpp"
-#include "agent/process/local/process_tree.hpp"
+#include "agent/process/process_tree.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -59,39 +60,16 @@ void take_precedence() {
 }
 
 /// The command as the runner wrote it into the memory file.
-struct Request {
-  guardian::Request head;
-  std::string text;
-  const char* program = nullptr;
-  const char* directory = nullptr;
-  std::vector<char*> arguments, environment;
-
-  bool read() {
-    std::array<char, std::size_t{64} * 1024> chunk;
-    std::string all;
-    for (ssize_t size = 0; (size = ::read(request_file, chunk.data(), chunk.size())) > 0;)
-      all.append(chunk.data(), static_cast<std::size_t>(size));
-    if (all.size() < sizeof head) return false;
-    std::memcpy(&head, all.data(), sizeof head);
-    text = all.substr(sizeof head);
-    if (head.magic != guardian::magic || text.empty() || text.back() != '\0') return false;
-    std::vector<char*> parts;
-    for (char* part = text.data(); part < text.data() + text.size(); part += std::strlen(part) + 1)
-      parts.push_back(part);
-    if (parts.size() != 2 + head.arguments + head.environment) return false;
-    program = parts[0];
-    directory = parts[1];
-    arguments.assign(parts.begin() + 2, parts.begin() + 2 + head.arguments);
-    arguments.insert(arguments.begin(), parts[0]);
-    arguments.push_back(nullptr);
-    environment.assign(parts.begin() + 2 + head.arguments, parts.end());
-    environment.push_back(nullptr);
-    return true;
-  }
-};
+std::optional<ExecRequest> read_request() {
+  std::array<char, std::size_t{64} * 1024> chunk;
+  std::string all;
+  for (ssize_t size = 0; (size = ::read(request_file, chunk.data(), chunk.size())) > 0;)
+    all.append(chunk.data(), static_cast<std::size_t>(size));
+  return ExecRequest::parse(std::move(all));
+}
 
 /// The child between fork and exec.
-[[noreturn]] void become_command(const Request& request, int failure_pipe, pid_t guardian) {
+[[noreturn]] void become_command(const ExecRequest& request, int failure_pipe, pid_t guardian) {
   const auto fail = [&](Report::Phase phase) {
     const StartFailure failure{phase, errno};
     [[maybe_unused]] const auto written = ::write(failure_pipe, &failure, sizeof failure);
@@ -106,15 +84,15 @@ struct Request {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::umask(0007);
   ::dup2(output, 2);
-  if (::chdir(request.directory) != 0) fail(Report::Phase::directory);
-  ::execve(request.program, request.arguments.data(), request.environment.data());
+  if (::chdir(request.directory()) != 0) fail(Report::Phase::directory);
+  ::execve(request.program(), request.arguments(), request.environment());
   fail(Report::Phase::exec);
   ::_exit(127);
 }
 
 class Guardian {
  public:
-  explicit Guardian(const Request& request) : request_{request}, grace_{request.head.grace_ms} {}
+  explicit Guardian(const ExecRequest& request) : request_{request}, grace_{request.grace_ms()} {}
 
   Report run() {
     if (!start()) return failure(Report::Phase::fork, errno);
@@ -241,7 +219,7 @@ class Guardian {
     names_of(left).copy(report_.text.data(), report_.text.size() - 1);
   }
 
-  const Request& request_;
+  const ExecRequest& request_;
   const milliseconds grace_;
   Report report_;
   pid_t command_ = 0;
@@ -307,8 +285,8 @@ int main(int count, char** arguments) {
   if (count == 2 && std::strcmp(arguments[1], guardian::serve) == 0) serve();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::setpgid(0, 0);  // What a terminal sends to the agent's group is the agent's business.
-  Request request;
-  if (!request.read()) {
+  const auto request = read_request();
+  if (!request) {
     constexpr char usage[] = "outpost-guardian is started by outpostd; it is of no use by itself\n";
     [[maybe_unused]] const auto written = ::write(control, usage, sizeof usage - 1);
     return 64;
@@ -316,7 +294,7 @@ int main(int count, char** arguments) {
   const int nothing = ::open("/dev/null", O_RDWR);  // The command's stdin. Not close-on-exec once it is descriptor 0.
   if (nothing < 0 || ::dup2(nothing, request_file) < 0) return 71;
   ::close(nothing);
-  const Report report = Guardian{request}.run();
+  const Report report = Guardian{*request}.run();
   ::send(control, &report, sizeof report, MSG_NOSIGNAL);
   return 0;
 }

@@ -6,7 +6,7 @@
 /// What the runner and the guardian of one command tell each other. Both are built together and installed together;
 /// the magic only catches a mix-up. A guardian begins with three descriptors:
 ///
-///   0  a memory file: a Request, then NUL-terminated strings: program, directory, arguments, environment
+///   0  a memory file: the ExecRequest
 ///   1  the write end of the output pipe; it becomes the command's stdout and stderr
 ///   2  the control socket (SOCK_SEQPACKET). The runner sends at most one Stop, the guardian exactly one Report. Its
 ///   end
@@ -21,13 +21,6 @@ namespace outpost::process::guardian {
 
 inline constexpr std::uint32_t magic = 0x6f757432;
 inline constexpr char serve[] = "--serve";
-
-struct Request {
-  std::uint32_t magic = guardian::magic;
-  std::uint32_t grace_ms = 0;  ///< From SIGTERM to SIGKILL, whoever asks for the stop.
-  std::uint32_t arguments = 0;
-  std::uint32_t environment = 0;
-};
 
 /// The first message of a guardian that was forked by a server, or the server's own when it could not fork. With `pid`
 /// 0 also the server's first message, and each order to it.

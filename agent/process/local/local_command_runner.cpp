@@ -1,9 +1,10 @@
 #include "agent/process/local/local_command_runner.hpp"
 
 #include "agent/base/text.hpp"
-#include "agent/process/local/process_tree.hpp"
-#include "agent/process/local/start_failure.hpp"
+#include "agent/process/drain.hpp"
 #include "agent/process/local/supervised_step.hpp"
+#include "agent/process/process_tree.hpp"
+#include "agent/process/start_failure.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -11,7 +12,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -152,26 +152,6 @@ asio::awaitable<Result<Finished>> supervise(SupervisedStep& step, const Command&
   co_return result;
 }
 
-/// Has the output taken until every writer has closed it, or the tree has ended. What is in the pipe then is the rest:
-/// somebody outside the tree who was given the descriptor could keep it open, and write, for ever.
-asio::awaitable<void> drain(SupervisedStep& step, Output& output, const bool& ended) {
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  const int pipe = step.output().native_handle();
-  while (!ended) {
-    co_await step.output().async_wait(stream_descriptor::wait_read, as_result);
-    if (ended) break;
-    const auto taken = co_await output.take(pipe, output_turn);
-    if (taken.end) co_return;
-  }
-  int rest = 0;
-  if (::ioctl(pipe, FIONREAD, &rest) != 0) co_return;
-  while (rest > 0) {
-    const auto taken = co_await output.take(pipe, std::min(output_turn, static_cast<std::size_t>(rest)));
-    if (taken.bytes == 0) co_return;
-    rest -= static_cast<int>(taken.bytes);
-  }
-}
-
 }  // namespace
 
 LocalCommandRunner::LocalCommandRunner(fs::path guardian, milliseconds patience)
@@ -181,7 +161,7 @@ LocalCommandRunner::~LocalCommandRunner() = default;
 
 asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Output& output) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  if (is_cancelled(co_await asio::this_coro::cancellation_state)) co_return Finished{Cancelled{}, 0};
+  if (is_cancelled(co_await asio::this_coro::cancellation_state)) co_return Finished{.ending = Cancelled{}};
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
   if (has_crlf_shebang(command.program)) co_return crlf_error(command.program);
   const auto executor = co_await asio::this_coro::executor;
@@ -189,7 +169,11 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Outpu
   if (!started) co_return started.error();
   const auto step = std::move(*started);
   bool ended = false;
-  co_return co_await (supervise(*step, command, patience_, ended) && drain(*step, output, ended));
+  co_return co_await (supervise(*step, command, patience_, ended) && drain(step->output(), output, ended));
+}
+
+asio::awaitable<Result<Finished>> LocalCommandRunner::adopt(Command command, Output&) {
+  co_return Error{Fault::unavailable, printable(command.name) + " has ended with the program that ran it"};
 }
 
 Result<fs::path> find_guardian() {

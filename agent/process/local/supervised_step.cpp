@@ -1,6 +1,7 @@
 #include "agent/process/local/supervised_step.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/process/exec_request.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -11,7 +12,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <limits>
 
 namespace outpost::process {
 namespace {
@@ -30,35 +30,11 @@ Error cannot_start(const Command& command, std::string_view why) {
 
 Error cannot_start(const Command& command, int code) { return cannot_start(command, std::strerror(code)); }
 
-/// The request as the guardian reads it: a head, then NUL-terminated strings.
-std::string serialize(const Command& command) {
-  guardian::Request head;
-  const auto grace = std::max<std::int64_t>(command.grace.count(), 0);
-  head.grace_ms = static_cast<std::uint32_t>(std::min<std::int64_t>(grace, std::numeric_limits<std::int32_t>::max()));
-  head.arguments = static_cast<std::uint32_t>(command.arguments.size());
-  head.environment = static_cast<std::uint32_t>(command.environment.size());
-  std::string text{reinterpret_cast<const char*>(&head), sizeof head};
-  const auto append = [&](const std::string& part) { text.append(part.c_str(), part.size() + 1); };
-  append(command.program.string());
-  append(command.directory.string());
-  for (const auto& argument : command.arguments) append(argument);
-  for (const auto& variable : command.environment) append(variable);
-  return text;
-}
-
-bool has_nul(const Command& command) {
-  const auto found = [](const std::string& text) { return text.find('\0') != std::string::npos; };
-  return found(command.program.string()) || found(command.directory.string()) ||
-         std::any_of(command.arguments.begin(), command.arguments.end(), found) ||
-         std::any_of(command.environment.begin(), command.environment.end(), found);
-}
-
-/// A memory file rather than arguments and environment of the guardian: those would be shown twice by ps, and a
-/// variable such as LD_PRELOAD is meant for the command, not for its guardian.
 Result<Descriptor> request_file(const Command& command) {
-  if (has_nul(command)) return cannot_start(command, "an argument or variable contains a NUL byte");
+  const auto request = ExecRequest::write(command);
+  if (!request) return cannot_start(command, "an argument or variable contains a NUL byte");
+  const auto& text = *request;
   Descriptor file{::memfd_create("outpost-step", MFD_CLOEXEC)};
-  const auto text = serialize(command);
   for (std::size_t done = 0; done < text.size();) {
     const auto size = ::write(file.get(), text.data() + done, text.size() - done);
     if (size < 0) return cannot_start(command, errno);

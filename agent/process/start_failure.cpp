@@ -1,4 +1,4 @@
-#include "agent/process/local/start_failure.hpp"
+#include "agent/process/start_failure.hpp"
 
 #include "agent/base/text.hpp"
 

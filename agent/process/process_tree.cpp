@@ -1,4 +1,4 @@
-#include "agent/process/local/process_tree.hpp"
+#include "agent/process/process_tree.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
