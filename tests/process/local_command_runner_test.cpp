@@ -87,8 +87,10 @@ TEST_CASE("a large output arrives whole, in order, and the command waits for a s
     }
     rest.erase(0, begin);
   }};
-  auto runner = local_runner();
-  const auto finished = outpost::test::await(runner.run(shell("exec seq " + std::to_string(lines), Mark{}), sink));
+  boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
+  const auto finished =
+      outpost::test::await(loop, runner->run(shell("exec seq " + std::to_string(lines), Mark{}), sink));
   REQUIRE(finished);
   CHECK(std::holds_alternative<Exited>(finished->ending));
   CHECK(in_order);
@@ -127,15 +129,15 @@ TEST_CASE("cancelling the coroutine stops the command and keeps its last words")
 TEST_CASE("a command that was cancelled before it began is not started") {
   outpost::test::TemporaryDirectory directory;
   const auto started = directory.path / "started";
-  auto runner = local_runner();
   boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
   boost::asio::cancellation_signal stop;
   const auto cancelled_first = [&]() -> boost::asio::awaitable<Result<Finished>> {
     stop.emit(boost::asio::cancellation_type::terminal);
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     auto command = program("/usr/bin/touch", {started.string()}, Mark{});
     TextOutput nothing;
-    co_return co_await runner.run(std::move(command), nothing);
+    co_return co_await runner->run(std::move(command), nothing);
   };
   Run result;
   result.finished = outpost::test::await(loop, cancelled_first(), 120s, &stop);
@@ -147,8 +149,8 @@ TEST_CASE("an operator can stop a command too: one of two awaited together") {
   // `a || b` cancels with all types at once, not only the terminal one that co_spawn() lets in.
   using namespace boost::asio::experimental::awaitable_operators;
   const Mark mark;
-  auto runner = local_runner();
   boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
   boost::asio::steady_timer ready{loop, std::chrono::hours{1}};
   Run result;
   const auto either = [&]() -> boost::asio::awaitable<Result<Finished>> {
@@ -158,7 +160,7 @@ TEST_CASE("an operator can stop a command too: one of two awaited together") {
       co_await ready.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     };
     const auto capture = [&](Command what) -> boost::asio::awaitable<void> {
-      result.finished = co_await runner.run(std::move(what), sink);
+      result.finished = co_await runner->run(std::move(what), sink);
     };
     co_await (capture(std::move(command)) || when_ready());
     co_return result.finished;
@@ -175,7 +177,7 @@ TEST_CASE("a stopped process hears of the end too") {
   CHECK(result.output == "ready\nbye\n");
 }
 
-TEST_CASE("a hundred commands run side by side") {
+TEST_CASE("a hundred commands run side by side", "[local]") {
   boost::asio::io_context loop;
   auto runner = local_runner();
   int finished = 0;
@@ -202,7 +204,7 @@ std::size_t open_descriptors() {
 }
 }  // namespace
 
-TEST_CASE("no descriptor and no zombie is left in the agent, however a command ended") {
+TEST_CASE("no descriptor and no zombie is left in the agent, however a command ended", "[local]") {
   const Mark mark;
   const auto before = open_descriptors();
   run(shell("exit 0", mark));
@@ -216,7 +218,7 @@ TEST_CASE("no descriptor and no zombie is left in the agent, however a command e
   CHECK(errno == ECHILD);
 }
 
-TEST_CASE("the guardian is found next to the program, or the answer says where it was looked for") {
+TEST_CASE("the guardian is found next to the program, or the answer says where it was looked for", "[local]") {
   const auto found = find_guardian();
   if (std::filesystem::path{OUTPOST_GUARDIAN}.parent_path() ==
       std::filesystem::read_symlink("/proc/self/exe").parent_path()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/process/local/local_command_runner.hpp"
+#include "agent/process/systemd/systemd_command_runner.hpp"
 
 #include "support/await.hpp"
 #include "support/catch.hpp"
@@ -10,9 +11,11 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -91,11 +94,18 @@ struct Run {
 
 inline LocalCommandRunner local_runner() { return LocalCommandRunner{OUTPOST_GUARDIAN}; }
 
+/// The tests of the contract, which are all but those tagged [local], run against the local adapter, and against the
+/// other one in a machine that systemd runs (tests/system), with OUTPOST_TEST_RUNNER=systemd.
+inline std::unique_ptr<CommandRunner> runner_under_test(boost::asio::io_context& loop) {
+  const char* wanted = std::getenv("OUTPOST_TEST_RUNNER");
+  if (!wanted || wanted != std::string_view{"systemd"}) return std::make_unique<LocalCommandRunner>(OUTPOST_GUARDIAN);
+  return std::make_unique<SystemdCommandRunner>(loop.get_executor(), SystemdCommandRunner::Options{});
+}
+
 /// Runs a command and calls `when_ready` once its output holds "ready".
-inline Run run(Command command, std::function<void(Run&, boost::asio::cancellation_signal&)> when_ready = {},
-               LocalCommandRunner runner = local_runner()) {
+inline Run run(Command command, std::function<void(Run&, boost::asio::cancellation_signal&)> when_ready,
+               CommandRunner& runner, boost::asio::io_context& loop) {
   Run run;
-  boost::asio::io_context loop;
   boost::asio::cancellation_signal stop;
   TextOutput sink{[&](std::string_view text) {
     run.output += text;
@@ -104,6 +114,12 @@ inline Run run(Command command, std::function<void(Run&, boost::asio::cancellati
   }};
   run.finished = outpost::test::await(loop, runner.run(std::move(command), sink), 120s, &stop);
   return run;
+}
+
+inline Run run(Command command, std::function<void(Run&, boost::asio::cancellation_signal&)> when_ready = {}) {
+  boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
+  return run(std::move(command), std::move(when_ready), *runner, loop);
 }
 
 inline void cancel(Run&, boost::asio::cancellation_signal& stop) {

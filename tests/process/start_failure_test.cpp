@@ -31,7 +31,7 @@ TEST_CASE("a missing program names itself") {
   CHECK(failure("/no/such/hook").message == "/no/such/hook: No such file or directory");
 }
 
-TEST_CASE("a script with CRLF line endings is told so, with the repair") {
+TEST_CASE("a script with CRLF line endings is told so, with the repair", "[local]") {
   for (const auto* first : {"#!/bin/sh\r\n", "#!/bin/sh -e\r\n", "#!/usr/bin/env bash\r\n"}) {
     const Script script{std::string{first} + "exit 0\r\n", fs::perms::owner_all};
     CHECK(failure(script.file).message == script.file.string() +
@@ -41,13 +41,13 @@ TEST_CASE("a script with CRLF line endings is told so, with the repair") {
   }
 }
 
-TEST_CASE("a missing interpreter is named") {
+TEST_CASE("a missing interpreter is named", "[local]") {
   const Script script{"#! /no/such/python3 -u\n", fs::perms::owner_all};
   CHECK(failure(script.file).message ==
         script.file.string() + ": its interpreter /no/such/python3 is missing: install it or correct the first line");
 }
 
-TEST_CASE("a file that is not executable says how to repair it") {
+TEST_CASE("a file that is not executable says how to repair it", "[local]") {
   const Script script{"#!/bin/sh\n", fs::perms::owner_read};
   CHECK(failure(script.file).message == script.file.string() +
                                             ": Permission denied: it is not executable; repair with: chmod +x " +
@@ -55,7 +55,7 @@ TEST_CASE("a file that is not executable says how to repair it") {
   CHECK(failure(script.path).message == script.path.string() + ": Permission denied: it is a directory");
 }
 
-TEST_CASE("a file that is no program says what a program is") {
+TEST_CASE("a file that is no program says what a program is", "[local]") {
   const auto why = [](std::string_view content) {
     const Script script{content, fs::perms::owner_all};
     const auto message = failure(script.file).message;
@@ -88,18 +88,20 @@ TEST_CASE("arguments that no program can be given are refused") {
   CHECK(run(command).finished.error().message.find("/bin/sh: Argument list too long") == 0);
 }
 
-TEST_CASE("a guardian that is missing or something else is an error of ours, not of the program") {
+TEST_CASE("a guardian that is missing or something else is an error of ours, not of the program", "[local]") {
   const Mark mark;
   LocalCommandRunner missing{"/no/such/guardian"};
-  const auto none = run(shell("exit 0", mark), {}, std::move(missing));
+  boost::asio::io_context loop;
+  const auto none = run(shell("exit 0", mark), {}, missing, loop);
   REQUIRE(!none.finished);
   CHECK(none.finished.error().message ==
         "/bin/sh: cannot be started: its guardian /no/such/guardian: No such file or directory");
-  const auto other = run(shell("exit 0", mark), {}, LocalCommandRunner{"/bin/ls"});
+  LocalCommandRunner wrong{"/bin/ls"};
+  const auto other = run(shell("exit 0", mark), {}, wrong, loop);
   CHECK(as<Lost>(other));
 }
 
-TEST_CASE("the guardian's program is needed only once") {
+TEST_CASE("the guardian's program is needed only once", "[local]") {
   const outpost::test::TemporaryDirectory directory;
   const auto program = directory.path / "outpost-guardian";
   std::filesystem::copy_file(OUTPOST_GUARDIAN, program);
@@ -118,7 +120,7 @@ TEST_CASE("the guardian's program is needed only once") {
   CHECK(status() == 5);
 }
 
-TEST_CASE("commands run although somebody kills the server of their guardians") {
+TEST_CASE("commands run although somebody kills the server of their guardians", "[local]") {
   boost::asio::io_context loop;
   auto runner = local_runner();
   const Mark mark;

@@ -113,7 +113,7 @@ TEST_CASE("a process outside that holds the output pipe cannot hold up the end")
   CHECK(as<Cancelled>(result));
 }
 
-TEST_CASE("when the guardian is killed the command is lost and nothing of it is left") {
+TEST_CASE("when the guardian is killed the command is lost and nothing of it is left", "[local]") {
   REQUIRE(become_subreaper());
   const Mark mark, other;
   const Canary canary;
@@ -148,23 +148,25 @@ TEST_CASE("when the guardian is killed the command is lost and nothing of it is 
   CHECK(other.processes().empty());
 }
 
-TEST_CASE("a guardian that was stopped from outside is given up") {
+TEST_CASE("a guardian that was stopped from outside is given up", "[local]") {
   REQUIRE(become_subreaper());
   const Mark mark;
   auto command = shell("echo ready; setsid sleep 600 & wait", mark);
   command.grace = 50ms;
+  LocalCommandRunner impatient{OUTPOST_GUARDIAN, 100ms};
+  boost::asio::io_context loop;
   const auto result = run(
       command,
       [&](Run&, boost::asio::cancellation_signal& stop) {
         ::kill(guardian_of(mark), SIGSTOP);
         stop.emit(boost::asio::cancellation_type::terminal);
       },
-      LocalCommandRunner{OUTPOST_GUARDIAN, 100ms});
+      impatient, loop);
   CHECK(as<Lost>(result));
   CHECK(mark.processes().empty());
 }
 
-TEST_CASE("when the agent is killed everything it ran ends") {
+TEST_CASE("when the agent is killed everything it ran ends", "[local]") {
   const Mark mark;
   int ready[2];
   REQUIRE(::pipe(ready) == 0);
@@ -186,7 +188,7 @@ TEST_CASE("when the agent is killed everything it ran ends") {
   ::close(ready[1]);
 }
 
-TEST_CASE("destroying the loop ends the command that was running") {
+TEST_CASE("destroying the loop ends the command that was running", "[local]") {
   const Mark mark;
   {
     auto runner = local_runner();

@@ -27,6 +27,7 @@ const std::map<std::string, Layers> allowed{
     {"delivery", {"base", "job", "log", "journal", "pipeline"}},
     {"http/beast", {"base", "http"}},
     {"process/local", {"base", "process"}},
+    {"process/systemd", {"base", "process"}},
     {"journal/sqlite", {"base", "job", "journal"}},
     {"plugins", {"base", "config", "job", "files", "pipeline", "http", "process", "journal"}},
     {"control", {"base", "job", "journal", "pipeline", "http", "process", "log", "delivery"}},

@@ -1,0 +1,195 @@
+#include "agent/process/systemd/bus.hpp"
+
+#include "agent/base/text.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <set>
+#include <utility>
+
+namespace outpost::process {
+
+namespace asio = boost::asio;
+using asio::posix::stream_descriptor;
+
+struct BusConnection {
+  BusConnection(const asio::any_io_executor& executor, sd_bus* opened)
+      : bus{opened}, socket{executor, ::fcntl(sd_bus_get_fd(opened), F_DUPFD_CLOEXEC, 3)}, work{executor} {}
+  ~BusConnection() { sd_bus_close_unref(bus); }
+  BusConnection(const BusConnection&) = delete;
+  BusConnection& operator=(const BusConnection&) = delete;
+
+  void close() {
+    open = false;
+    socket.close();
+    work.notify();
+    for (Wakeup* watcher : std::set<Wakeup*>{watchers}) watcher->notify();
+  }
+
+  sd_bus* bus;
+  stream_descriptor socket;
+  Wakeup work;  ///< The socket is ready, or there is something to send.
+  bool open = true, reading = false, writing = false;
+  std::set<Wakeup*> watchers;
+};
+
+namespace {
+
+using Connection = std::shared_ptr<BusConnection>;
+
+Error bus_error(const std::string& what, int code) {
+  return {code == -ECONNREFUSED || code == -ENOENT ? Fault::unavailable : Fault::retry_later,
+          what + ": " + std::strerror(code < 0 ? -code : code)};
+}
+
+/// systemd counts in microseconds of CLOCK_MONOTONIC, which on Linux is the steady clock.
+std::chrono::steady_clock::duration until(std::uint64_t usec) {
+  using std::chrono::microseconds;
+  if (usec >= static_cast<std::uint64_t>(microseconds::max().count())) return std::chrono::hours{24 * 365};
+  const std::chrono::steady_clock::time_point when{microseconds{usec}};
+  return std::max(when - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero());
+}
+
+void wait_for_socket(const Connection& connection, stream_descriptor::wait_type type, bool& waiting) {
+  if (std::exchange(waiting, true)) return;
+  connection->socket.async_wait(type, [connection, &waiting](const boost::system::error_code& error) {
+    waiting = false;
+    if (!error) connection->work.notify();
+  });
+}
+
+/// Moves messages until the connection is closed. Callbacks only take down what came, so that no coroutine runs within
+/// sd_bus_process().
+asio::awaitable<void> pump(Connection connection) {
+  while (connection->open) {
+    int processed = 0;
+    while (connection->open && (processed = sd_bus_process(connection->bus, nullptr)) > 0) {
+    }
+    const int events = processed < 0 || !connection->open ? -1 : sd_bus_get_events(connection->bus);
+    if (events < 0) co_return connection->close();
+    if (events & POLLIN) wait_for_socket(connection, stream_descriptor::wait_read, connection->reading);
+    if (events & POLLOUT) wait_for_socket(connection, stream_descriptor::wait_write, connection->writing);
+    std::uint64_t deadline = UINT64_MAX;
+    sd_bus_get_timeout(connection->bus, &deadline);
+    const auto patience = until(deadline);
+    co_await connection->work.wait(patience);
+  }
+}
+
+struct Pending {
+  explicit Pending(const asio::any_io_executor& executor) : answered{executor} {}
+  ~Pending() { sd_bus_slot_unref(slot); }
+  Wakeup answered;
+  Message answer;
+  sd_bus_slot* slot = nullptr;
+};
+
+int take_answer(sd_bus_message* message, void* data, sd_bus_error*) {
+  auto& pending = *static_cast<Pending*>(data);
+  pending.answer.reset(sd_bus_message_ref(message));
+  pending.answered.notify();
+  return 0;
+}
+
+int notify_watcher(sd_bus_message*, void* data, sd_bus_error*) {
+  static_cast<Wakeup*>(data)->notify();
+  return 0;
+}
+
+Fault fault_of(const sd_bus_error& error) {
+  for (const char* refusal : {SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                              SD_BUS_ERROR_AUTH_FAILED})
+    if (std::strcmp(error.name, refusal) == 0) return Fault::refused;
+  for (const char* silence : {SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT, SD_BUS_ERROR_DISCONNECTED})
+    if (std::strcmp(error.name, silence) == 0) return Fault::retry_later;
+  return Fault::unavailable;
+}
+
+}  // namespace
+
+Bus::~Bus() {
+  if (connection_) connection_->close();
+}
+
+Result<Connection> Bus::connection() {
+  if (connection_ && connection_->open) return connection_;
+  sd_bus* bus = nullptr;
+  if (const int opened = sd_bus_open_system_with_description(&bus, "outpostd"); opened < 0)
+    return bus_error("cannot connect to the system bus", opened);
+  connection_ = std::make_shared<BusConnection>(executor_, bus);
+  // systemd tells nobody of changes who has not asked for it.
+  sd_bus_call_method_async(bus, nullptr, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                           "org.freedesktop.systemd1.Manager", "Subscribe", nullptr, nullptr, nullptr);
+  asio::co_spawn(executor_, pump(connection_), asio::detached);
+  return connection_;
+}
+
+Result<Message> Bus::method(const char* destination, const std::string& path, const char* interface,
+                            const char* member) {
+  const auto connected = connection();
+  if (!connected) return connected.error();
+  sd_bus_message* message = nullptr;
+  const int made = sd_bus_message_new_method_call((*connected)->bus, &message, destination, path.c_str(), interface, member);
+  if (made < 0) return bus_error(member, made);
+  return Message{message};
+}
+
+asio::awaitable<Result<Message>> Bus::call(Message request) {
+  const std::string member = sd_bus_message_get_member(request.get());
+  const auto connected = connection();
+  if (!connected) co_return connected.error();
+  const Connection connection = *connected;
+  Pending pending{executor_};
+  const int sent = sd_bus_call_async(connection->bus, &pending.slot, request.get(), take_answer, &pending, 0);
+  if (sent < 0) {
+    connection->close();
+    co_return bus_error(member, sent);
+  }
+  connection->watchers.insert(&pending.answered);
+  connection->work.notify();
+  while (!pending.answer && connection->open) co_await pending.answered.wait();
+  connection->watchers.erase(&pending.answered);
+  if (!pending.answer) co_return Error{Fault::retry_later, member + ": the connection to the system bus broke"};
+  if (const auto* error = sd_bus_message_get_error(pending.answer.get()))
+    co_return Error{fault_of(*error), member + ": " + printable(error->message ? error->message : error->name)};
+  co_return std::move(pending.answer);
+}
+
+Bus::Watch& Bus::Watch::operator=(Watch&& other) noexcept {
+  std::swap(slot_, other.slot_);
+  std::swap(changed_, other.changed_);
+  std::swap(connection_, other.connection_);
+  return *this;
+}
+
+Bus::Watch::~Watch() {
+  if (connection_) connection_->watchers.erase(changed_);
+  sd_bus_slot_unref(slot_);
+}
+
+bool Bus::Watch::is_broken() const { return !connection_ || !connection_->open; }
+
+Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, Wakeup& changed) {
+  const auto connected = connection();
+  if (!connected) return connected.error();
+  Watch watch;
+  const int matched = sd_bus_match_signal_async((*connected)->bus, &watch.slot_, sender, path.c_str(),
+                                                "org.freedesktop.DBus.Properties", "PropertiesChanged", notify_watcher,
+                                                nullptr, &changed);
+  if (matched < 0) return bus_error("cannot watch " + path, matched);
+  watch.changed_ = &changed;
+  watch.connection_ = *connected;
+  watch.connection_->watchers.insert(&changed);
+  watch.connection_->work.notify();
+  return watch;
+}
+
+}  // namespace outpost::process

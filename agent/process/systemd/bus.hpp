@@ -1,0 +1,61 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/base/wakeup.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <systemd/sd-bus.h>
+
+#include <memory>
+#include <string>
+
+namespace outpost::process {
+
+struct MessageDeleter {
+  void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
+};
+using Message = std::unique_ptr<sd_bus_message, MessageDeleter>;
+
+/// The system bus within an Asio loop. A connection that breaks (a restart of the bus) is made anew by the next call.
+class Bus {
+ public:
+  explicit Bus(boost::asio::any_io_executor executor) : executor_{std::move(executor)} {}
+  ~Bus();
+  Bus(const Bus&) = delete;
+  Bus& operator=(const Bus&) = delete;
+
+  /// A call to be filled with arguments. unavailable: there is no system bus.
+  Result<Message> method(const char* destination, const std::string& path, const char* interface, const char* member);
+  /// The answer. Not cancellable, but it never takes longer than half a minute. `refused`: the caller may not do that;
+  /// `retry_later`: the connection broke or the answer did not come; `unavailable`: any other error of the callee.
+  boost::asio::awaitable<Result<Message>> call(Message request);
+
+  /// For as long as it lives, `changed` is notified whenever properties of an object change, and when the connection
+  /// breaks, because then a change may have gone by unseen: look, then wait.
+  class Watch {
+   public:
+    Watch() = default;
+    Watch(Watch&& other) noexcept : slot_{std::exchange(other.slot_, nullptr)}, changed_{other.changed_}, connection_{std::move(other.connection_)} {}
+    Watch& operator=(Watch&& other) noexcept;
+    ~Watch();
+    /// The connection has broken since: make a new one.
+    [[nodiscard]] bool is_broken() const;
+
+   private:
+    friend class Bus;
+    sd_bus_slot* slot_ = nullptr;
+    Wakeup* changed_ = nullptr;
+    std::shared_ptr<struct BusConnection> connection_;
+  };
+  Result<Watch> watch(const char* sender, const std::string& path, Wakeup& changed);
+
+ private:
+  Result<std::shared_ptr<BusConnection>> connection();
+
+  boost::asio::any_io_executor executor_;
+  std::shared_ptr<BusConnection> connection_;
+};
+
+}  // namespace outpost::process

@@ -1,0 +1,166 @@
+// outpost-step: what a step's unit runs, as the user of the step's slot. It becomes the hook, sees to it that nothing is
+// left when that has ended, and writes down what it took while its control group exists. See step_report.hpp.
+
+#include "agent/process/exec_request.hpp"
+#include "agent/process/systemd/own_cgroup.hpp"
+#include "agent/process/systemd/step_report.hpp"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace outpost::process;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// A process in the background that ends because the command did (the `tee` of `exec > >(tee log)`) may say its last
+/// words; only then is it a leftover.
+constexpr milliseconds settling_time{200};
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+OwnCgroup own_cgroup() { return {read_file("/proc/self/cgroup"), "/sys/fs/cgroup"}; }
+
+void append_to_report(const fs::path& slot, const std::string& line) {
+  const int file = ::open((slot / report_file).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) return std::perror("outpost-step: cannot open the report");
+  [[maybe_unused]] const auto written = ::write(file, line.data(), line.size());
+  ::close(file);
+}
+
+// ---- ExecStart -------------------------------------------------------------------------------------------------------
+
+int not_started(const fs::path& slot, const char* phase, int code) {
+  std::fprintf(stderr, "outpost-step: %s: %s\n", phase, std::strerror(code));
+  append_to_report(slot, std::string{"not-started "} + phase + " " + std::to_string(code) + "\n");
+  return 127;
+}
+
+void reset_signals() {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+int become_command(const fs::path& slot) {
+  append_to_report(slot, "invocation " + variable("INVOCATION_ID") + "\n");
+  const auto request = ExecRequest::parse(read_file(slot / step_file));
+  if (!request) return not_started(slot, "request", errno == 0 ? EBADMSG : errno);
+  const int output = ::open((slot / output_file).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (output < 0) return not_started(slot, "output", errno);
+  reset_signals();
+  ::umask(0007);
+  if (::chdir(request->directory()) != 0) return not_started(slot, "directory", errno);
+  const int journal = ::fcntl(2, F_DUPFD_CLOEXEC, 3);  // For the case that the exec fails.
+  if (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) return not_started(slot, "output", errno);
+  constexpr unsigned close_range_cloexec = 4;
+  ::syscall(SYS_close_range, 3U, ~0U, close_range_cloexec);
+  ::execve(request->program(), request->arguments(), request->environment());
+  const int code = errno;
+  ::dup2(journal, 2);
+  return not_started(slot, "exec", code);
+}
+
+// ---- ExecStop --------------------------------------------------------------------------------------------------------
+
+/// Until when those whom the command has left behind may go on.
+Clock::time_point end_of_patience(const fs::path& slot) {
+  std::ifstream file{slot / stopping_file};
+  std::int64_t grace_end = 0;
+  if (file >> grace_end) return Clock::time_point{milliseconds{grace_end}};  // On Linux that is CLOCK_MONOTONIC.
+  return Clock::now() + settling_time;
+}
+
+int settle(const fs::path& slot) {
+  if (!variable("MAINPID").empty()) {  // It runs: systemd was told to stop it, and will.
+    append_to_report(slot, "stopped\n");
+    return 0;
+  }
+  const auto cgroup = own_cgroup();
+  const bool asked_to_end = fs::exists(slot / stopping_file);
+  const auto patience = end_of_patience(slot);
+  while (Clock::now() < patience) {
+    if (cgroup.processes().size() <= 1) return 0;
+    ::poll(nullptr, 0, 5);
+  }
+  auto left = cgroup.processes();
+  left.erase(::getpid());
+  if (left.empty()) return 0;
+  if (!asked_to_end) append_to_report(slot, "leftovers " + std::to_string(left.size()) + "\n");
+  // Whom this does not end, a fork bomb for one, systemd does.
+  for (const pid_t pid : left) ::kill(pid, SIGKILL);
+  return 0;
+}
+
+// ---- ExecStopPost ----------------------------------------------------------------------------------------------------
+
+bool found_closed_directory = false;
+
+/// What the command made for itself alone, the agent (which is in the group of the slot) shall read too.
+int open_up(const char* path, const struct stat* status, int kind, FTW*) {
+  if (status->st_uid != ::getuid()) return 0;
+  const mode_t mode = status->st_mode & 07777;
+  if (kind == FTW_F && (mode & S_IRGRP) == 0) ::chmod(path, mode | S_IRGRP);
+  found_closed_directory = found_closed_directory || kind == FTW_DNR;
+  if ((kind == FTW_D || kind == FTW_DNR) && (mode & S_IRWXG) != S_IRWXG) ::chmod(path, mode | S_IRWXU | S_IRWXG);
+  return 0;
+}
+
+void open_outcome(const ExecRequest& request) {
+  for (const char* directory : request.outcome()) {
+    for (int depth = 0; depth < 32; ++depth) {  // One pass opens what the next can enter.
+      found_closed_directory = false;
+      ::nftw(directory, open_up, 32, FTW_PHYS);
+      if (!found_closed_directory) break;
+    }
+  }
+}
+
+int report(const fs::path& slot) {
+  StepReport report = parse_report(read_file(slot / report_file));
+  report.figures = own_cgroup().figures();
+  report.result = variable("SERVICE_RESULT");
+  report.exit_kind = variable("EXIT_CODE");
+  report.exit_status = variable("EXIT_STATUS");
+  report.complete = true;
+  const auto request = ExecRequest::parse(read_file(slot / step_file));
+  if (request) open_outcome(*request);
+  std::ofstream file{slot / report_file, std::ios::trunc};
+  file << to_text(report) << std::flush;
+  return file ? 0 : 74;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const std::string mode = count == 3 ? arguments[1] : "";
+  if (mode == "run") return become_command(arguments[2]);
+  if (mode == "settle") return settle(arguments[2]);
+  if (mode == "report") return report(arguments[2]);
+  std::fputs("outpost-step is started by the units outpost-step@.service; it is of no use by itself\n", stderr);
+  return 64;
+}

@@ -1,0 +1,172 @@
+#include "agent/process/systemd/service_manager.hpp"
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+
+namespace outpost::process {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr const char* systemd = "org.freedesktop.systemd1";
+constexpr const char* manager_path = "/org/freedesktop/systemd1";
+constexpr const char* manager_interface = "org.freedesktop.systemd1.Manager";
+constexpr std::array<const char*, 4> limit_names{"MemoryMax", "MemorySwapMax", "TasksMax", "CPUQuotaPerSecUSec"};
+
+std::string path_of(const std::string& unit) {
+  char* encoded = nullptr;
+  if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit.c_str(), &encoded) < 0) return manager_path;
+  std::string path = encoded;
+  std::free(encoded);
+  return path;
+}
+
+std::string hex(const void* bytes, std::size_t size) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (std::size_t index = 0; index < size; ++index) {
+    const auto byte = static_cast<const unsigned char*>(bytes)[index];
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+Error cannot_read(const std::string& unit) { return {Fault::malformed, unit + ": systemd's answer cannot be read"}; }
+
+}  // namespace
+
+asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string unit, const char* interface) {
+  auto request = bus_.method(systemd, path_of(unit), "org.freedesktop.DBus.Properties", "GetAll");
+  if (!request) co_return request.error();
+  sd_bus_message_append(request->get(), "s", interface);
+  auto asking = bus_.call(std::move(*request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(unit);
+  sd_bus_message* message = answer->get();
+  Properties found;
+  if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0) co_return cannot_read(unit);
+  while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+    const char *name = nullptr, *type = nullptr;
+    if (sd_bus_message_read(message, "s", &name) < 0 || sd_bus_message_peek_type(message, nullptr, &type) < 0)
+      co_return cannot_read(unit);
+    const std::string_view kind = type;
+    const char* text = nullptr;
+    std::uint64_t number = 0;
+    std::uint32_t small = 0;
+    std::int32_t with_sign = 0;
+    int read = 0;
+    if (kind == "s" && (read = sd_bus_message_read(message, "v", "s", &text)) > 0) found.texts[name] = text;
+    else if (kind == "t" && (read = sd_bus_message_read(message, "v", "t", &number)) > 0) found.numbers[name] = number;
+    else if (kind == "i" && (read = sd_bus_message_read(message, "v", "i", &with_sign)) > 0)
+      found.numbers[name] = static_cast<std::uint64_t>(with_sign);
+    else if (kind == "(uo)" && (read = sd_bus_message_read(message, "v", "(uo)", &small, &text)) > 0)
+      found.numbers[name] = small;
+    else if (kind == "ay") {
+      const void* bytes = nullptr;
+      std::size_t size = 0;
+      sd_bus_message_enter_container(message, 'v', "ay");
+      if ((read = sd_bus_message_read_array(message, 'y', &bytes, &size)) >= 0) found.texts[name] = hex(bytes, size);
+      sd_bus_message_exit_container(message);
+    } else {
+      read = sd_bus_message_skip(message, "v");
+    }
+    if (read < 0 || sd_bus_message_exit_container(message) < 0) co_return cannot_read(unit);
+  }
+  co_return found;
+}
+
+asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string unit) {
+  auto reading = properties(std::move(unit), "org.freedesktop.systemd1.Unit");
+  auto found = co_await std::move(reading);
+  if (!found) co_return found.error();
+  State state;
+  state.active = found->texts["ActiveState"];
+  state.sub = found->texts["SubState"];
+  state.load = found->texts["LoadState"];
+  state.invocation = found->texts["InvocationID"];
+  state.has_job = found->numbers["Job"] != 0;
+  co_return state;
+}
+
+asio::awaitable<std::string> ServiceManager::describe_end(std::string unit) {
+  auto reading = properties(std::move(unit), "org.freedesktop.systemd1.Service");
+  auto found = co_await std::move(reading);
+  if (!found) co_return found.error().message;
+  const auto code = found->numbers["ExecMainCode"], status = found->numbers["ExecMainStatus"];
+  if (code == CLD_EXITED && status != 0) co_return "status " + std::to_string(status);
+  if (code == CLD_KILLED || code == CLD_DUMPED) co_return "signal " + std::to_string(status);
+  co_return found->texts["Result"];
+}
+
+Result<Message> ServiceManager::manager_call(const char* member) {
+  return bus_.method(systemd, manager_path, manager_interface, member);
+}
+
+asio::awaitable<Result<void>> ServiceManager::manage(const char* member, std::string unit, const char* mode) {
+  auto request = manager_call(member);
+  if (!request) co_return request.error();
+  sd_bus_message_append(request->get(), "s", unit.c_str());
+  if (mode) sd_bus_message_append(request->get(), "s", mode);
+  auto asking = bus_.call(std::move(*request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(unit);
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> ServiceManager::start(std::string unit) { return manage("StartUnit", std::move(unit), "fail"); }
+asio::awaitable<Result<void>> ServiceManager::stop(std::string unit) { return manage("StopUnit", std::move(unit), "replace"); }
+asio::awaitable<Result<void>> ServiceManager::reset_failed(std::string unit) {
+  return manage("ResetFailedUnit", std::move(unit), nullptr);
+}
+
+asio::awaitable<Result<void>> ServiceManager::kill(std::string unit, int signal) {
+  auto request = manager_call("KillUnit");
+  if (!request) co_return request.error();
+  sd_bus_message_append(request->get(), "ssi", unit.c_str(), "all", static_cast<std::int32_t>(signal));
+  auto asking = bus_.call(std::move(*request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(unit);
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<ServiceManager::LimitValues>> ServiceManager::limits(std::string unit) {
+  auto reading = properties(std::move(unit), "org.freedesktop.systemd1.Service");
+  auto found = co_await std::move(reading);
+  if (!found) co_return found.error();
+  LimitValues values;
+  for (const char* name : limit_names)
+    if (const auto value = found->numbers.find(name); value != found->numbers.end()) values.insert(*value);
+  co_return values;
+}
+
+asio::awaitable<Result<void>> ServiceManager::set_limits(std::string unit, LimitValues values) {
+  auto request = manager_call("SetUnitProperties");
+  if (!request) co_return request.error();
+  sd_bus_message* message = request->get();
+  sd_bus_message_append(message, "sb", unit.c_str(), 1);
+  sd_bus_message_open_container(message, 'a', "(sv)");
+  for (const auto& [name, value] : values) sd_bus_message_append(message, "(sv)", name.c_str(), "t", value);
+  sd_bus_message_close_container(message);
+  auto asking = bus_.call(std::move(*request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(unit);
+  co_return Result<void>{};
+}
+
+Result<Bus::Watch> ServiceManager::watch(const std::string& unit, Wakeup& changed) {
+  return bus_.watch(systemd, path_of(unit), changed);
+}
+
+ServiceManager::LimitValues with_limits(ServiceManager::LimitValues base, const Limits& limits) {
+  if (limits.memory) {
+    base["MemoryMax"] = *limits.memory;
+    base["MemorySwapMax"] = 0;  // A limit that swap makes soft would only be slow.
+  }
+  if (limits.tasks) base["TasksMax"] = *limits.tasks;
+  if (limits.cpu_percent) base["CPUQuotaPerSecUSec"] = std::uint64_t{*limits.cpu_percent} * 10'000;
+  return base;
+}
+
+}  // namespace outpost::process

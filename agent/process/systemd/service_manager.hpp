@@ -1,0 +1,62 @@
+#pragma once
+
+#include "agent/process/command.hpp"
+#include "agent/process/systemd/bus.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <map>
+#include <string>
+
+namespace outpost::process {
+
+/// systemd, as its D-Bus interface shows it (org.freedesktop.systemd1(5)); faults as Bus::call() has them.
+class ServiceManager {
+ public:
+  explicit ServiceManager(boost::asio::any_io_executor executor) : bus_{std::move(executor)} {}
+
+  struct State {
+    std::string active;      ///< "inactive", "activating", "active", "deactivating", "failed"
+    std::string sub;         ///< "running", "stop-sigterm", "dead"...
+    std::string load;        ///< "loaded", "not-found"...
+    std::string invocation;  ///< Hex; empty before the first start.
+    bool has_job = false;    ///< It is about to start or to stop.
+
+    /// Nothing runs, and nothing is about to.
+    [[nodiscard]] bool is_down() const { return !has_job && (active == "inactive" || active == "failed"); }
+  };
+  boost::asio::awaitable<Result<State>> state(std::string unit);
+
+  /// Why a service ended, in systemd's words: "status 217", "signal 9", "resources".
+  boost::asio::awaitable<std::string> describe_end(std::string unit);
+
+  boost::asio::awaitable<Result<void>> start(std::string unit);
+  boost::asio::awaitable<Result<void>> stop(std::string unit);
+  boost::asio::awaitable<Result<void>> reset_failed(std::string unit);
+  /// To every process of the unit.
+  boost::asio::awaitable<Result<void>> kill(std::string unit, int signal);
+
+  /// Limits as systemd counts them, by the names of its properties.
+  using LimitValues = std::map<std::string, std::uint64_t>;
+  boost::asio::awaitable<Result<LimitValues>> limits(std::string unit);
+  /// Until they are set again, or the machine is restarted.
+  boost::asio::awaitable<Result<void>> set_limits(std::string unit, LimitValues values);
+
+  Result<Bus::Watch> watch(const std::string& unit, Wakeup& changed);
+
+ private:
+  struct Properties {
+    std::map<std::string, std::string> texts;
+    std::map<std::string, std::uint64_t> numbers;
+  };
+  boost::asio::awaitable<Result<Properties>> properties(std::string unit, const char* interface);
+  Result<Message> manager_call(const char* member);
+  boost::asio::awaitable<Result<void>> manage(const char* member, std::string unit, const char* mode);
+
+  Bus bus_;
+};
+
+/// What a step's limits come to on top of those that its unit has by itself.
+[[nodiscard]] ServiceManager::LimitValues with_limits(ServiceManager::LimitValues base, const Limits& limits);
+
+}  // namespace outpost::process

@@ -1,0 +1,89 @@
+#include "agent/process/systemd/slot_directory.hpp"
+
+#include "agent/process/exec_request.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+namespace outpost::process {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+}  // namespace
+
+/// Mode after group: only this order leaves no moment in which others than the slot's user may do something.
+Result<void> SlotDirectory::give(const fs::path& path, mode_t mode) const {
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), group_) != 0)
+    return errno_error("cannot give to the slot's group " + std::to_string(group_), path.native(), errno);
+  if (::chmod(path.c_str(), mode) != 0) return errno_error("cannot change the mode of", path.native(), errno);
+  return {};
+}
+
+Result<void> SlotDirectory::write(const char* name, const std::string& content, mode_t mode) const {
+  const auto path = path_ / name;
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return errno_error("cannot create", path.native(), errno);
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const auto size = ::write(file, content.data() + done, content.size() - done);
+    if (size < 0) break;
+    done += static_cast<std::size_t>(size);
+  }
+  const int code = errno;
+  ::close(file);
+  if (done < content.size()) return errno_error("cannot write", path.native(), code);
+  return give(path, mode);
+}
+
+Result<void> SlotDirectory::prepare(const Command& command) const {
+  const auto request = ExecRequest::write(command);
+  if (!request)
+    return Error{Fault::unavailable, command.program.string() + ": cannot be started: an argument or variable contains a NUL byte"};
+  std::error_code error;
+  fs::create_directories(path_, error);
+  if (error) return errno_error("cannot create", path_.native(), error.value());
+  if (auto given = give(path_, 0750); !given) return given;
+  for (const char* name : {step_file, output_file, stopping_file, report_file}) fs::remove(path_ / name, error);
+  const auto output = path_ / output_file;
+  if (::mkfifo(output.c_str(), 0600) != 0) return errno_error("cannot create", output.native(), errno);
+  if (auto given = give(output, 0620); !given) return given;
+  if (auto written = write(report_file, "", 0660); !written) return written;
+  return write(step_file, *request, 0640);
+}
+
+std::string SlotDirectory::name() const {
+  const auto request = ExecRequest::parse(read_file(path_ / step_file));
+  return request ? request->name() : "";
+}
+
+int SlotDirectory::open_output(int flags) const {
+  return ::open((path_ / output_file).c_str(), flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+}
+
+void SlotDirectory::note_stopping(std::chrono::steady_clock::time_point grace_end) const {
+  const auto when = std::chrono::duration_cast<std::chrono::milliseconds>(grace_end.time_since_epoch());
+  std::error_code ignored;  // Without it leftovers are killed earlier.
+  fs::remove(path_ / stopping_file, ignored);
+  static_cast<void>(write(stopping_file, std::to_string(when.count()) + "\n", 0640));
+}
+
+StepReport SlotDirectory::report() const { return parse_report(read_file(path_ / report_file)); }
+
+void SlotDirectory::forget() const {
+  std::error_code ignored;
+  for (const char* name : {step_file, output_file, stopping_file}) fs::remove(path_ / name, ignored);
+}
+
+}  // namespace outpost::process

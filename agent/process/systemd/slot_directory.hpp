@@ -1,0 +1,44 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/process/command.hpp"
+#include "agent/process/systemd/step_report.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace outpost::process {
+
+/// The directory of one slot, through which the agent and the unit of the slot's step talk: see step_report.hpp. It
+/// lies in memory (/run), so what is found in it belongs to this boot.
+class SlotDirectory {
+ public:
+  /// `group`: the group of the slot's user, which must be one of this program's own.
+  SlotDirectory(std::filesystem::path path, gid_t group) : path_{std::move(path)}, group_{group} {}
+
+  /// Makes everything ready for a command, and removes what an earlier one left.
+  [[nodiscard]] Result<void> prepare(const Command& command) const;
+  /// The name of the command that prepare() was last called for; empty when there is none.
+  [[nodiscard]] std::string name() const;
+  /// A descriptor of the FIFO, for reading or for writing, that does not block; -1 with errno.
+  [[nodiscard]] int open_output(int flags) const;
+  /// Tells outpost-step how long those that the command leaves behind may take.
+  void note_stopping(std::chrono::steady_clock::time_point grace_end) const;
+  [[nodiscard]] StepReport report() const;
+  /// Removes the description of the command: it may hold secrets.
+  void forget() const;
+
+ private:
+  [[nodiscard]] Result<void> write(const char* name, const std::string& content, mode_t mode) const;
+  [[nodiscard]] Result<void> give(const std::filesystem::path& path, mode_t mode) const;
+
+  std::filesystem::path path_;
+  gid_t group_;
+};
+
+}  // namespace outpost::process

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "agent/process/command.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// What the agent and outpost-step, which runs in the unit of a step, tell each other: files in the directory of the
+/// step's slot. Both are built and installed together. The directory belongs to the agent; the user of the slot may
+/// write only what is marked *.
+///
+///   step      an ExecRequest: what to run
+///   output    * a FIFO; it becomes stdout and stderr of the command
+///   stopping  since when everybody is asked to end: the end of the grace, in ms of CLOCK_MONOTONIC
+///   report    * a StepReport
+namespace outpost::process {
+
+inline constexpr const char* step_file = "step";
+inline constexpr const char* output_file = "output";
+inline constexpr const char* stopping_file = "stopping";
+inline constexpr const char* report_file = "report";
+
+/// What was seen from within the unit. The hook could write it too, but not after its own end, when the last part is
+/// written; and it can only slander itself.
+struct StepReport {
+  struct StartFailure {
+    std::string phase;  ///< "request", "output", "directory" or "exec".
+    int code = 0;       ///< errno
+  };
+  std::string invocation;  ///< Of the unit: systemd's name for this one run of it.
+  std::optional<StartFailure> start_failure;
+  unsigned leftovers = 0;  ///< Processes that had to be killed after the command had ended by itself.
+  bool stopped = false;    ///< The unit was told to stop while the command ran.
+
+  // From here on written when everything has ended.
+  bool complete = false;
+  std::string result;     ///< systemd.exec(5): $SERVICE_RESULT, for example "exit-code" or "oom-kill".
+  std::string exit_kind;  ///< $EXIT_CODE: "exited", "killed" or "dumped".
+  std::string exit_status;  ///< $EXIT_STATUS: a number, or the name of a signal without "SIG".
+  Figures figures;
+};
+
+/// Lines of "name value...". Later lines count, unknown ones are skipped.
+[[nodiscard]] StepReport parse_report(std::string_view text);
+[[nodiscard]] std::string to_text(const StepReport& report);
+
+/// What the agent had asked the unit for before it ended.
+struct Stops {
+  bool cancelled = false, timed_out = false;
+  bool withstood = false;  ///< What the command had left behind had to be killed from here.
+};
+
+/// How the command of a complete report ended.
+[[nodiscard]] Ending ending_of(const StepReport& report, const Stops& stops);
+
+}  // namespace outpost::process

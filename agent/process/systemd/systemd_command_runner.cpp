@@ -1,0 +1,361 @@
+#include "agent/process/systemd/systemd_command_runner.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/process/drain.hpp"
+#include "agent/process/start_failure.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <systemd/sd-daemon.h>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+namespace outpost::process {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using namespace asio::experimental::awaitable_operators;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// So much output waits for an agent that is away, or busy, before the command does: all that an ordinary user may ask
+/// for.
+constexpr int pipe_size = 1024 * 1024;
+
+/// Longer than anybody waits, short enough to be added to a time.
+constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
+
+/// How long outpost-step may take to end what a command has left behind: much longer than it waits.
+constexpr milliseconds settling_limit = std::chrono::seconds{2};
+
+/// How often to look when systemd cannot be asked.
+constexpr milliseconds look_again = std::chrono::seconds{1};
+
+bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
+
+std::string stored_name(unsigned slot) { return "slot-" + std::to_string(slot); }
+
+/// sd_pid_notify_with_fds(3). Without FDPOLL=0 systemd would drop the pipe when the command has closed it, with what is
+/// in it.
+void store(unsigned slot, int descriptor) {
+  const auto text = "FDSTORE=1\nFDPOLL=0\nFDNAME=" + stored_name(slot);
+  ::sd_pid_notify_with_fds(0, 0, text.c_str(), &descriptor, 1);
+}
+
+void unstore(unsigned slot) { ::sd_notify(0, ("FDSTOREREMOVE=1\nFDNAME=" + stored_name(slot)).c_str()); }
+
+Error explain_refusal(Error error) {
+  if (error.fault == Fault::refused) error.message += ": is the polkit rule of outpost installed, and is polkit running?";
+  error.fault = Fault::unavailable;
+  return error;
+}
+
+Error explain_start(const Command& command, const StepReport::StartFailure& failure, const std::string& unit) {
+  if (failure.phase == "exec") return explain_start_failure(command.program, failure.code);
+  if (failure.phase == "directory")
+    return errno_error("cannot enter", printable(command.directory.string()), failure.code)
+        .in(printable(command.program.string()));
+  return errno_error("outpost-step cannot open its", printable(failure.phase), failure.code).in(unit);
+}
+
+}  // namespace
+
+struct SystemdCommandRunner::Step {
+  Step(Command what, std::string unit_name, SlotDirectory slot, const asio::any_io_executor& executor)
+      : command{std::move(what)}, unit{std::move(unit_name)}, directory{std::move(slot)}, output{executor}, changed{executor} {}
+  ~Step() {
+    if (write_end >= 0) ::close(write_end);
+  }
+
+  Result<void> open_output(int stored) {
+    const int read_end = stored >= 0 ? stored : directory.open_output(O_RDONLY);
+    if (read_end < 0) return errno_error("cannot open the output of", unit, errno);
+    output.assign(read_end);
+    ::fcntl(read_end, F_SETPIPE_SZ, pipe_size);
+    write_end = directory.open_output(O_WRONLY);
+    if (write_end < 0) return errno_error("cannot open the output of", unit, errno);
+    return {};
+  }
+
+  Command command;
+  std::string unit;
+  SlotDirectory directory;
+  asio::posix::stream_descriptor output;
+  int write_end = -1;  ///< So that the output has no end before the unit has.
+  Wakeup changed;
+  bool ended = false, cancelled = false;
+};
+
+SystemdCommandRunner::SystemdCommandRunner(asio::any_io_executor executor, Options options)
+    : executor_{executor}, options_{std::move(options)}, systemd_{std::move(executor)} {
+  char** names = nullptr;
+  const int count = ::sd_listen_fds_with_names(1, &names);
+  for (int index = 0; index < count; ++index) {
+    const int descriptor = SD_LISTEN_FDS_START + index;
+    if (std::string_view{names[index]}.starts_with("slot-") && stored_.emplace(names[index], descriptor).second) continue;
+    ::close(descriptor);
+  }
+  for (int index = 0; names && names[index]; ++index) std::free(names[index]);
+  std::free(names);
+}
+
+SystemdCommandRunner::~SystemdCommandRunner() {
+  for (const auto& [name, descriptor] : stored_) ::close(descriptor);
+}
+
+Result<std::optional<gid_t>> SystemdCommandRunner::group_of(unsigned slot) const {
+  const auto name = "outpost-job-" + std::to_string(slot);
+  group entry{}, *found = nullptr;
+  std::vector<char> buffer(std::size_t{16} * 1024);
+  ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (!found) return Error{Fault::unavailable, "there is no group " + name + ", whose user runs the steps of slot " + std::to_string(slot) + ": run systemd-sysusers"};
+  return std::optional<gid_t>{found->gr_gid};
+}
+
+Result<std::unique_ptr<SystemdCommandRunner::Step>> SystemdCommandRunner::make_step(Command command) const {
+  auto unit = unit_of(command.profile, command.slot);
+  if (!unit) return unit.error();
+  const auto group = group_of(command.slot);
+  if (!group) return group.error();
+  SlotDirectory directory{options_.slots / std::to_string(command.slot), group->value()};
+  return std::make_unique<Step>(std::move(command), std::move(*unit), std::move(directory), executor_);
+}
+
+asio::awaitable<Result<Finished>> SystemdCommandRunner::run(Command command, Output& output) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (is_cancelled(co_await asio::this_coro::cancellation_state)) co_return Finished{.ending = Cancelled{}};
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  if (has_crlf_shebang(command.program)) co_return crlf_error(command.program);
+  auto made = make_step(std::move(command));
+  if (!made) co_return made.error();
+  const auto step = std::move(*made);
+  auto starting = start(*step);
+  auto started = co_await std::move(starting);
+  if (!started) {
+    auto cleaning = clean_up(*step);
+    co_await std::move(cleaning);
+    co_return explain_refusal(started.error());
+  }
+  // A cancellation that came while it was being started reaches nobody below.
+  step->cancelled = is_cancelled(co_await asio::this_coro::cancellation_state);
+  auto attending = attend(*step, output);
+  co_return co_await std::move(attending);
+}
+
+asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, Output& output) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  auto made = make_step(std::move(command));
+  if (!made) co_return made.error();
+  const auto step = std::move(*made);
+  if (step->directory.name() != step->command.name)
+    co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
+  const auto stored = stored_.extract(stored_name(step->command.slot));
+  if (auto opened = step->open_output(stored ? stored.mapped() : -1); !opened) co_return opened.error();
+  auto attending = attend(*step, output);
+  co_return co_await std::move(attending);
+}
+
+// ---- start -----------------------------------------------------------------------------------------------------------
+
+asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
+  auto clearing = clear(step);
+  if (auto cleared = co_await std::move(clearing); !cleared) co_return cleared;
+  if (auto ready = step.directory.prepare(step.command); !ready) co_return ready;
+  if (auto opened = step.open_output(-1); !opened) co_return opened;
+  store(step.command.slot, step.output.native_handle());
+  auto limiting = limit(step, step.command.limits);
+  if (auto limited = co_await std::move(limiting); !limited) co_return limited;
+  auto starting = systemd_.start(step.unit);
+  co_return co_await std::move(starting);
+}
+
+/// Nobody else runs steps of this slot, so what runs there was left by an agent that could not take it up again.
+asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
+  if (stored_.contains(stored_name(step.command.slot))) {
+    ::close(stored_.extract(stored_name(step.command.slot)).mapped());
+    unstore(step.command.slot);
+  }
+  auto asking = systemd_.state(step.unit);
+  auto state = co_await std::move(asking);
+  if (!state) co_return state.error();
+  if (state->load != "loaded") co_return Error{Fault::unavailable, step.unit + ": its template is not installed (" + state->load + ")"};
+  if (!state->is_down()) {
+    auto stopping = systemd_.stop(step.unit);
+    if (auto stopped = co_await std::move(stopping); !stopped) co_return stopped;
+    auto killing = systemd_.kill(step.unit, SIGKILL);
+    co_await std::move(killing);
+    Wakeup changed{executor_};
+    const auto watch = systemd_.watch(step.unit, changed);
+    const auto give_up = Clock::now() + options_.patience;
+    while (!co_await is_down(step)) {
+      if (Clock::now() >= give_up) co_return Error{Fault::retry_later, step.unit + ": what an earlier step left there does not end"};
+      co_await changed.wait(look_again);
+    }
+  }
+  auto resetting = systemd_.reset_failed(step.unit);
+  co_await std::move(resetting);  // Fails for a unit that has never run.
+  co_return Result<void>{};
+}
+
+/// Limits that are set for a unit stay until they are set again, whatever an agent has come to since. What a unit has by
+/// itself the instance 0 tells, for which nobody sets anything.
+asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limits limits) {
+  auto reading_own = systemd_.limits(*unit_of(step.command.profile, 0));
+  auto own = co_await std::move(reading_own);
+  if (!own) co_return own.error();
+  auto reading_present = systemd_.limits(step.unit);
+  auto present = co_await std::move(reading_present);
+  if (!present) co_return present.error();
+  auto wanted = with_limits(std::move(*own), limits);
+  std::erase_if(wanted, [&](const auto& value) {
+    const auto found = present->find(value.first);
+    return found != present->end() && found->second == value.second;
+  });
+  if (wanted.empty()) co_return Result<void>{};
+  auto setting = systemd_.set_limits(step.unit, std::move(wanted));
+  co_return co_await std::move(setting);
+}
+
+// ---- until its end ---------------------------------------------------------------------------------------------------
+
+asio::awaitable<Result<Finished>> SystemdCommandRunner::attend(Step& step, Output& output) {
+  auto supervising = supervise(step);
+  auto draining = drain(step.output, output, step.ended);
+  co_return co_await (std::move(supervising) && std::move(draining));
+}
+
+asio::awaitable<Result<Finished>> SystemdCommandRunner::supervise(Step& step) {
+  auto waiting = await_end(step);
+  const auto stops = co_await std::move(waiting);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto reading = finished(step, stops);
+  auto result = co_await std::move(reading);
+  step.ended = true;
+  step.output.cancel();
+  auto cleaning = clean_up(step);
+  co_await std::move(cleaning);
+  co_return result;
+}
+
+/// Waits for the end of the unit; passes on a deadline or a cancellation.
+asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  Stops stops;
+  enum { running, settling, terminating, killing } phase = running;
+  auto limit = Clock::now() + std::min(step.command.deadline, for_ever);
+  Bus::Watch watch;
+  for (;;) {
+    if (watch.is_broken())
+      if (auto again = systemd_.watch(step.unit, step.changed)) watch = std::move(*again);
+    auto looking = systemd_.state(step.unit);
+    const auto state = co_await std::move(looking);
+    if (state && state->is_down()) co_return stops;
+    if (!stops.cancelled && (step.cancelled || is_cancelled(co_await asio::this_coro::cancellation_state))) {
+      stops = {.cancelled = true};
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    }
+    const bool is_over = Clock::now() >= limit;
+    if (!state) {
+      co_await step.changed.wait(look_again);
+      continue;
+    }
+    const bool ends = state->active == "deactivating";
+    if (phase == killing && is_over) co_return stops;
+    if (phase == running && !ends && (stops.cancelled || is_over)) {
+      stops.timed_out = !stops.cancelled;
+      phase = terminating;
+      limit = Clock::now() + std::min(step.command.grace, for_ever);
+      step.directory.note_stopping(limit);
+      auto asking = signal(step, SIGTERM);
+      co_await std::move(asking);
+      auto waking = signal(step, SIGCONT);  // A stopped process would not hear of it.
+      co_await std::move(waking);
+    } else if (phase == running && ends) {
+      phase = settling;
+      limit = Clock::now() + settling_limit;
+    } else if ((phase == terminating && is_over) || (phase == settling && withstands(step, *state, is_over))) {
+      stops.withstood = phase == settling;
+      phase = killing;
+      limit = Clock::now() + options_.patience;
+      auto ending = signal(step, SIGKILL);
+      co_await std::move(ending);
+    }
+    const bool must_look = watch.is_broken() || Clock::now() >= limit;
+    co_await step.changed.wait(must_look ? look_again : limit - Clock::now());
+  }
+}
+
+/// Whether what the command has left behind does not end when outpost-step kills it, or keeps it from even being started.
+/// When somebody else has stopped the unit, that one decides how long it may take.
+bool SystemdCommandRunner::withstands(const Step& step, const ServiceManager::State& state, bool is_over) {
+  return (state.sub == "stop-sigterm" || (state.sub == "stop" && is_over)) && !step.directory.report().stopped;
+}
+
+/// Whether the unit has ended with all its processes. Not when systemd cannot be asked.
+asio::awaitable<bool> SystemdCommandRunner::is_down(const Step& step) {
+  auto asking = systemd_.state(step.unit);
+  const auto state = co_await std::move(asking);
+  co_return state && state->is_down();
+}
+
+asio::awaitable<void> SystemdCommandRunner::signal(const Step& step, int signal) {
+  auto sending = systemd_.kill(step.unit, signal);
+  co_await std::move(sending);  // An error says that there is nobody.
+}
+
+asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(const Step& step, Stops stops) {
+  auto looking = is_down(step);
+  if (!co_await std::move(looking)) co_return Finished{.ending = Lost{"its processes do not end: see systemctl status " + step.unit}};
+  const auto report = step.directory.report();
+  if (report.start_failure) co_return explain_start(step.command, *report.start_failure, step.unit);
+  Finished finished{.ending = ending_of(report, stops), .leftovers = report.leftovers, .figures = report.figures};
+  if (stops.withstood) finished.leftovers = std::max(finished.leftovers, 1U);
+  if (report.complete) co_return finished;
+  auto asking = systemd_.describe_end(step.unit);
+  const auto end = co_await std::move(asking);
+  if (report.invocation.empty())  // outpost-step has not run.
+    co_return Error{Fault::unavailable, step.unit + " could not be started (" + end + "): see journalctl -u " + step.unit};
+  if (!stops.cancelled && !stops.timed_out) finished.ending = Lost{step.unit + " ended (" + end + ") without a report"};
+  co_return finished;
+}
+
+/// Nothing of a command is left to the next one of its slot.
+asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
+  unstore(step.command.slot);
+  auto limiting = limit(step, {});
+  co_await std::move(limiting);
+  auto resetting = systemd_.reset_failed(step.unit);
+  co_await std::move(resetting);
+  step.directory.forget();
+}
+
+// ---- what is installed -----------------------------------------------------------------------------------------------
+
+Result<std::string> unit_of(const std::string& profile, unsigned slot) {
+  const bool is_word = std::all_of(profile.begin(), profile.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+  if (!is_word) return Error{Fault::malformed, "\"" + printable(profile, 80) + "\" is not the name of a profile: a-z and 0-9 only"};
+  return "outpost-step" + (profile.empty() ? "" : "-" + profile) + "@" + std::to_string(slot) + ".service";
+}
+
+std::string why_not_systemd() {
+  if (::sd_booted() <= 0) return "systemd does not run this machine";
+  if (!::getenv("INVOCATION_ID") || !::getenv("NOTIFY_SOCKET")) return "outpostd was not started by systemd";
+  for (const char* folder : {"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"})
+    if (::access((fs::path{folder} / "outpost-step@.service").c_str(), F_OK) == 0) return "";
+  return "the unit outpost-step@.service is not installed";
+}
+
+}  // namespace outpost::process

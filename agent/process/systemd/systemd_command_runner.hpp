@@ -1,0 +1,69 @@
+#pragma once
+
+#include "agent/process/command_runner.hpp"
+#include "agent/process/systemd/service_manager.hpp"
+#include "agent/process/systemd/slot_directory.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace outpost::process {
+
+/// Runs each command as the unit outpost-step@<slot>.service, or outpost-step-<profile>@<slot>.service: as the slot's
+/// user, in the unit's sandbox and limits. The units are templates that root has installed, and a polkit rule lets this
+/// program's user start, stop, limit and signal their instances, and nothing else.
+///
+/// * The command outlives this program: its output waits in a FIFO whose read end systemd keeps too. adopt() finds it.
+/// * Deadline and grace are kept here. Cancelled and TimedOut mean that everything got SIGTERM, and SIGKILL after the
+///   grace. When the command has ended by itself, what it left in the background has 0.2 s, then it is killed and
+///   counted. No process is left when run() returns: systemd has seen the control group empty.
+/// * Limits count for this command alone; what is not limited is as the unit says.
+/// * Lost: processes that no signal ends, or a unit that ended without a word.
+class SystemdCommandRunner final : public CommandRunner {
+ public:
+  struct Options {
+    std::filesystem::path slots = "/run/outpost/slots";  ///< As the units have it.
+    /// How long after SIGKILL processes may stay before they count as lost.
+    std::chrono::milliseconds patience = std::chrono::seconds{90};
+  };
+  SystemdCommandRunner(boost::asio::any_io_executor executor, Options options);
+  ~SystemdCommandRunner() override;
+
+  boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) override;
+  boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
+  [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned slot) const override;
+  [[nodiscard]] std::string_view name() const override { return "systemd"; }
+
+ private:
+  struct Step;
+  boost::asio::awaitable<Result<void>> start(Step& step);
+  boost::asio::awaitable<Result<void>> clear(const Step& step);
+  boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
+  boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
+  boost::asio::awaitable<Result<Finished>> supervise(Step& step);
+  boost::asio::awaitable<Stops> await_end(Step& step);
+  [[nodiscard]] static bool withstands(const Step& step, const ServiceManager::State& state, bool is_over);
+  boost::asio::awaitable<bool> is_down(const Step& step);
+  boost::asio::awaitable<void> signal(const Step& step, int signal);
+  boost::asio::awaitable<Result<Finished>> finished(const Step& step, Stops stops);
+  boost::asio::awaitable<void> clean_up(const Step& step);
+  Result<std::unique_ptr<Step>> make_step(Command command) const;
+
+  boost::asio::any_io_executor executor_;
+  Options options_;
+  ServiceManager systemd_;
+  std::map<std::string, int> stored_;  ///< Descriptors that systemd kept for an earlier process of this program.
+};
+
+/// Why steps cannot be run as units here, for people; empty when they can: systemd runs this machine, and has started
+/// this program, and the units are installed.
+[[nodiscard]] std::string why_not_systemd();
+
+/// "outpost-step@3.service", "outpost-step-offline@3.service". malformed: no profile has such a name.
+[[nodiscard]] Result<std::string> unit_of(const std::string& profile, unsigned slot);
+
+}  // namespace outpost::process

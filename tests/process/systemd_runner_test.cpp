@@ -1,0 +1,253 @@
+// What only the adapter on systemd promises. For a machine that systemd runs, with the units installed, as root or as
+// user outpost: tests/process/in-systemd.
+#include "runner_fixture.hpp"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include <cstring>
+
+using namespace outpost;
+using namespace outpost::process;
+using namespace outpost::process::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What a command of systemctl prints.
+std::string told(const std::string& command) {
+  std::string text;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  char part[512];
+  while (pipe && std::fgets(part, sizeof part, pipe)) text += part;
+  if (pipe) ::pclose(pipe);
+  return text;
+}
+
+std::string property(const char* name, const char* unit = "outpost-step@1.service") {
+  auto text = told(std::string{"systemctl show --value -p "} + name + " " + unit);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+/// Takes so many MiB, and touches them.
+std::string eater(int mebibytes) {
+  return "exec python3 -c 'b=bytearray(" + std::to_string(mebibytes) + "<<20); print(\"had\", len(b)>>20)'";
+}
+
+Command with_path(std::string script) {
+  auto command = shell(std::move(script), Mark{});
+  command.environment = {"PATH=/usr/bin:/bin"};
+  return command;
+}
+
+}  // namespace
+
+TEST_CASE("a command runs as the user of its slot, who is in nobody else's group") {
+  auto command = with_path("id -un; id -Gn");
+  command.slot = 2;
+  CHECK(run(command).output == "outpost-job-2\noutpost-job-2\n");
+}
+
+TEST_CASE("a command sees the system read-only, and no other user's processes") {
+  const auto result = run(with_path("touch /usr/local/x 2>&1; touch /etc/x 2>&1; ls -d /proc/[0-9]* | wc -l; cat /proc/1/cmdline 2>&1"));
+  CHECK(result.output.find("/usr/local/x': Read-only file system") != std::string::npos);
+  CHECK(result.output.find("/etc/x': Read-only file system") != std::string::npos);
+  CHECK(result.output.find("/proc/1/cmdline: No such file") != std::string::npos);
+}
+
+TEST_CASE("a command has the network, and in the profile offline it has not") {
+  CHECK(run(with_path("readlink /proc/self/ns/net")).output == fs::read_symlink("/proc/self/ns/net").string() + "\n");
+  auto command = with_path("readlink /proc/self/ns/net; ls /sys/class/net");
+  command.profile = "offline";
+  const auto result = run(command);
+  REQUIRE(as<Exited>(result));
+  CHECK(result.output.find(fs::read_symlink("/proc/self/ns/net").string()) == std::string::npos);
+}
+
+TEST_CASE("a command cannot reach the directory of another slot, and can write nothing of its own but output and report") {
+  run(with_path("exit 0"));
+  auto command = with_path("cat /run/outpost/slots/1/* 2>&1; cd /run/outpost/slots/2; ls; for f in *; do test -w $f && echo writes $f; done; touch new 2>&1");
+  command.slot = 2;
+  const auto result = run(command);
+  CHECK(result.output.find("writes output\n") != std::string::npos);
+  CHECK(result.output.find("writes report\n") != std::string::npos);
+  CHECK(result.output.find("writes step\n") == std::string::npos);
+  CHECK(result.output.find("Permission denied") != std::string::npos);
+  CHECK(result.output.find("invocation") == std::string::npos);
+}
+
+TEST_CASE("neither arguments nor environment of a command are in its unit") {
+  auto command = with_path("echo ready; exec sleep 600");
+  command.environment.push_back("TOKEN=very-secret-value");
+  std::string shown;
+  run(command, [&](Run& so_far, boost::asio::cancellation_signal& stop) {
+    shown = told("systemctl show outpost-step@1.service; systemctl status -n 100 outpost-step@1.service");
+    cancel(so_far, stop);
+  });
+  CHECK(shown.find("outpost-step") != std::string::npos);
+  CHECK(shown.find("very-secret-value") == std::string::npos);
+}
+
+TEST_CASE("what a command took is measured while its control group is there") {
+  const auto result = run(with_path("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.01 & wait; " + eater(100)));
+  REQUIRE(as<Exited>(result));
+  const auto& figures = result.finished->figures;
+  REQUIRE(figures.cpu_us);
+  CHECK(*figures.cpu_us > 10'000);
+  REQUIRE(figures.memory_peak);
+  CHECK(*figures.memory_peak > 100ULL << 20);
+  CHECK(*figures.memory_peak < 1ULL << 30);
+  CHECK(figures.oom_kills.value_or(0) == 0);
+}
+
+TEST_CASE("a command above its limit of memory has run out of it, and the peak is told") {
+  auto command = with_path(eater(400));
+  command.limits.memory = 64ULL << 20;
+  const auto result = run(command);
+  REQUIRE(as<OutOfMemory>(result));
+  REQUIRE(result.finished->figures.memory_peak);
+  CHECK(*result.finished->figures.memory_peak <= 64ULL << 20);
+  CHECK(*result.finished->figures.memory_peak > 32ULL << 20);
+}
+
+TEST_CASE("limits of one command are none of the next one's") {
+  const auto before = property("TasksMax");
+  auto command = with_path("echo ready; exec sleep 600");
+  command.limits = {.memory = 512ULL << 20, .tasks = 77, .cpu_percent = 50};
+  std::string tasks, memory, quota;
+  run(command, [&](Run& so_far, boost::asio::cancellation_signal& stop) {
+    tasks = property("TasksMax");
+    memory = property("MemoryMax");
+    quota = property("CPUQuotaPerSecUSec");
+    cancel(so_far, stop);
+  });
+  CHECK(tasks == "77");
+  CHECK(memory == std::to_string(512ULL << 20));
+  CHECK(quota == "500ms");
+  CHECK(property("TasksMax") == before);
+  CHECK(property("MemoryMax") == "infinity");
+  CHECK(property("CPUQuotaPerSecUSec") == "infinity");
+  const auto next = run(with_path(eater(700)));
+  REQUIRE(as<Exited>(next));
+  CHECK(next.output == "had 700\n");
+}
+
+TEST_CASE("a unit that somebody else stops was stopped from outside, whatever the command made of it") {
+  const auto stop_it = [](Run&, boost::asio::cancellation_signal&) { told("systemctl stop --no-block outpost-step@1.service"); };
+  CHECK(as<StoppedOutside>(run(with_path("echo ready; exec sleep 600"), stop_it)));
+  CHECK(as<StoppedOutside>(run(with_path("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"), stop_it)));
+}
+
+TEST_CASE("a command that somebody else kills was killed") {
+  const auto result = run(with_path("echo ready; exec sleep 600"), [](Run&, boost::asio::cancellation_signal&) {
+    told("systemctl kill -s KILL outpost-step@1.service");
+  });
+  REQUIRE(as<Killed>(result));
+  CHECK(as<Killed>(result)->signal == SIGKILL);
+}
+
+TEST_CASE("no unit has failed because a hook has") {
+  run(with_path("exit 3"));
+  run(with_path("kill -SEGV $$"));
+  CHECK(property("ActiveState") == "inactive");
+  CHECK(told("systemctl --failed --no-legend").find("outpost-step") == std::string::npos);
+}
+
+TEST_CASE("files that a command closed to others are opened for the agent, in the directories that it is to read") {
+  const fs::path outcome = "/var/lib/outpost/jobs/outcome-test", other = "/var/lib/outpost/jobs/other-test";
+  struct group* slot = ::getgrnam("outpost-job-1");
+  REQUIRE(slot);
+  for (const auto& directory : {outcome, other}) {
+    fs::remove_all(directory);
+    REQUIRE(fs::create_directory(directory));
+    REQUIRE(::chown(directory.c_str(), static_cast<uid_t>(-1), slot->gr_gid) == 0);
+    fs::permissions(directory, fs::perms::owner_all | fs::perms::group_all);
+  }
+  auto command = with_path("for d in " + outcome.string() + " " + other.string() + "; do mkdir -p $d/a/b; echo x >$d/a/b/f; chmod 0600 $d/a/b/f; chmod 0700 $d/a/b; chmod 0 $d/a; done");
+  command.outcome = {outcome};
+  REQUIRE(as<Exited>(run(command)));
+  const auto mode = [](const fs::path& path) {
+    struct stat status{};
+    return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 0777 : 0;
+  };
+  CHECK((mode(outcome / "a") & 0070) == 0070);
+  CHECK((mode(outcome / "a/b") & 0070) == 0070);
+  CHECK((mode(outcome / "a/b/f") & 0040) == 0040);
+  CHECK(mode(other / "a") == 0);
+  auto clean = with_path("chmod -R u+rwX,g+rwX " + other.string());
+  run(clean);
+  fs::remove_all(outcome);
+  fs::remove_all(other);
+}
+
+TEST_CASE("a command outlives the agent, and the next agent gets the rest of its output and its end") {
+  for (const bool ends_meanwhile : {false, true}) {
+    int first[2];
+    REQUIRE(::pipe(first) == 0);
+    // As long as one reader is there nothing is lost; for an agent, systemd is that one.
+    auto command = with_path("echo ready; i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; [ -e /proc/self ] && [ $i = 1000 ] && sleep " +
+                             std::string{ends_meanwhile ? "0" : "1"} + "; done; exit 9");
+    command.name = "job-1/test.acme";
+    const pid_t agent = ::fork();
+    if (agent == 0) {
+      run(command, [&](Run&, boost::asio::cancellation_signal&) {
+        [[maybe_unused]] const auto written = ::write(first[1], "x", 1);
+        ::pause();
+      });
+      ::_exit(0);
+    }
+    char byte = 0;
+    REQUIRE(::read(first[0], &byte, 1) == 1);
+    const int kept = ::open("/run/outpost/slots/1/output", O_RDONLY | O_NONBLOCK);
+    REQUIRE(kept >= 0);
+    ::kill(agent, SIGKILL);
+    ::waitpid(agent, nullptr, 0);
+    if (ends_meanwhile) CHECK(eventually([] { return property("ActiveState") == "inactive"; }));
+
+    boost::asio::io_context loop;
+    const auto runner = runner_under_test(loop);
+    std::string rest;
+    TextOutput sink{[&](std::string_view text) { rest += text; }};
+    auto other = command;
+    other.name = "job-1/another";
+    CHECK(outpost::test::await(loop, runner->adopt(other, sink)).error().fault == Fault::unavailable);
+    const auto adopted = outpost::test::await(loop, runner->adopt(command, sink));
+    REQUIRE(adopted);
+    REQUIRE(std::holds_alternative<Exited>(adopted->ending));
+    CHECK(std::get<Exited>(adopted->ending).status == 9);
+    CHECK(rest.ends_with("line 1999\nline 2000\n"));
+    // From the first byte that the dead agent had not taken.
+    int line = 0;
+    const auto begin = rest.find("line ");
+    REQUIRE(std::sscanf(rest.c_str() + begin, "line %d", &line) == 1);
+    std::string expected;
+    for (int number = line; number <= 2000; ++number) expected += "line " + std::to_string(number) + "\n";
+    CHECK(rest.substr(begin) == expected);
+    CHECK(outpost::test::await(loop, runner->adopt(command, sink)).error().fault == Fault::unavailable);
+    ::close(kept);
+    ::close(first[0]);
+    ::close(first[1]);
+  }
+}
+
+TEST_CASE("what an agent that cannot take it up again has left in a slot ends before the next command") {
+  int first[2];
+  REQUIRE(::pipe(first) == 0);
+  const Mark mark;
+  const pid_t agent = ::fork();
+  if (agent == 0) {
+    run(child({"daemons", "stay"}, mark), [&](Run&, boost::asio::cancellation_signal&) {
+      [[maybe_unused]] const auto written = ::write(first[1], "x", 1);
+      ::pause();
+    });
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(first[0], &byte, 1) == 1);
+  ::kill(agent, SIGKILL);
+  ::waitpid(agent, nullptr, 0);
+  CHECK(run(with_path("ps -e -o user= | grep -c outpost-job-1 || true; echo next")).output.ends_with("next\n"));
+  if (::getuid() == 0) CHECK(mark.processes().empty());
+}

@@ -1,0 +1,29 @@
+#include "agent/process/systemd/systemd_command_runner.hpp"
+
+#include "support/catch.hpp"
+
+using namespace outpost;
+using namespace outpost::process;
+
+TEST_CASE("a slot and a profile name a unit") {
+  CHECK(unit_of("", 3).value() == "outpost-step@3.service");
+  CHECK(unit_of("offline", 64).value() == "outpost-step-offline@64.service");
+}
+
+TEST_CASE("a profile cannot name another unit") {
+  for (const char* name : {"x@1.service", "../x", "Offline", "a b", "a-b", "\n"}) {
+    const auto unit = unit_of(name, 1);
+    REQUIRE(unit.has_error());
+    CHECK(unit.error().fault == Fault::malformed);
+  }
+}
+
+TEST_CASE("limits of a step stand above those of its unit, and leave the others as they are") {
+  const ServiceManager::LimitValues unit{{"MemoryMax", UINT64_MAX}, {"TasksMax", 4096}, {"CPUQuotaPerSecUSec", UINT64_MAX}};
+  CHECK(with_limits(unit, {}) == unit);
+  const auto limited = with_limits(unit, {.memory = 1ULL << 30, .cpu_percent = 250});
+  CHECK(limited.at("MemoryMax") == 1ULL << 30);
+  CHECK(limited.at("MemorySwapMax") == 0);
+  CHECK(limited.at("TasksMax") == 4096);
+  CHECK(limited.at("CPUQuotaPerSecUSec") == 2'500'000);
+}
