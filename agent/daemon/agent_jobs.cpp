@@ -43,6 +43,7 @@ std::unique_ptr<pipeline::JobRunner> Agent::make_runner(job::Story story) {
   pipeline::Source& source = from ? *from->source : removed_source_;
   const pipeline::JobPorts job_ports{ports_.journal, source, ports_.steps, ports_.collector, ports_.workers, ports_.clock};
   pipeline::JobOptions options = job_options_;
+  options.slot = queue_.slot_of(story.job.id);
   if (from) options.credentials_pause = from->settings.credentials_retry;
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);

@@ -27,6 +27,7 @@ std::optional<job::Story> Queue::next(const std::function<bool(const job::Story&
     const bool free = std::none_of(wanted.begin(), wanted.end(),
                                    [&](const auto& name) { return holders_.contains(name) || spoken_for.contains(name); });
     if (free) {
+      story.slot = 0;  // Of a claim that was postponed.
       hold(story);
       return remove(std::string{story.job.id});
     }
@@ -36,8 +37,15 @@ std::optional<job::Story> Queue::next(const std::function<bool(const job::Story&
 }
 
 void Queue::hold(const job::Story& story) {
-  running_.push_back(story.job.id);
+  unsigned slot = story.slot;
+  if (slot == 0 || is_taken(slot))
+    for (slot = 1; is_taken(slot);) ++slot;
+  running_.emplace(story.job.id, slot);
   reserve(story);
+}
+
+bool Queue::is_taken(unsigned slot) const {
+  return std::any_of(running_.begin(), running_.end(), [slot](const auto& running) { return running.second == slot; });
 }
 
 void Queue::reserve(const job::Story& story) {
@@ -45,7 +53,7 @@ void Queue::reserve(const job::Story& story) {
 }
 
 void Queue::release(const std::string& job_id) {
-  std::erase(running_, job_id);
+  running_.erase(job_id);
   std::erase_if(holders_, [&](const auto& holder) { return holder.second == job_id; });
 }
 

@@ -25,8 +25,12 @@ class Queue {
   /// windows of a job are open; a job that may not be claimed keeps nobody else from its resources.
   std::optional<job::Story> next(const std::function<bool(const job::Story&)>& may_claim);
 
-  /// Marks what a job holds that runs already (it was resumed after a restart), whether or not there is a slot left.
+  /// Marks what a job holds that runs already (it was resumed after a restart), whether or not there is a slot left. It
+  /// keeps the slot that it had: its files and processes are of that slot's user.
   void hold(const job::Story& story);
+  /// The number of the slot that a running job holds: from 1, and above slots() only for jobs from before a restart with
+  /// fewer slots.
+  [[nodiscard]] unsigned slot_of(const std::string& job_id) const { return running_.at(job_id); }
   /// Keeps others from the resources of a job that does not run but may have left something there; it needs no slot.
   void reserve(const job::Story& story);
   void release(const std::string& job_id);
@@ -38,9 +42,11 @@ class Queue {
   [[nodiscard]] const std::map<std::string, std::string>& holders() const { return holders_; }
 
  private:
+  [[nodiscard]] bool is_taken(unsigned slot) const;
+
   unsigned slots_;
   std::vector<job::Story> waiting_;
-  std::vector<std::string> running_;
+  std::map<std::string, unsigned> running_;  ///< Job to its slot.
   std::map<std::string, std::string> holders_;
 };
 

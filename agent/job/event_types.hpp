@@ -57,7 +57,8 @@ inline constexpr std::string_view log_segment = "log.segment";
 /// Bytes of the step's logs that are given up to make room, written before they go: blobs are ranges of files. {reason}
 inline constexpr std::string_view log_freed = "log.freed";
 /// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes, workspace_bytes at its end,
-/// workspace_peak_bytes as far as it was seen, workspace_complete: false when there was more than was looked at}
+/// workspace_peak_bytes as far as it was seen, workspace_complete: false when there was more than was looked at,
+/// figures{}: what was measured of cpu_us, memory_peak, read_bytes, written_bytes, tasks_peak, oom_kills}
 inline constexpr std::string_view step_ended = "step.ended";
 /// A JUnit file, blobs[0]: {stage, plugin, hook, name, well_formed, total, success, failures, errors, skips, time_ms,
 /// failed: [first 20 names]}. `name` is unique in the job and the same in every run of the definition.

@@ -9,6 +9,22 @@ namespace {
 
 boost::json::array array_of(const std::vector<std::string>& texts) { return boost::json::array(texts.begin(), texts.end()); }
 
+boost::json::object to_json(const Limits& limits) {
+  boost::json::object json;
+  if (limits.memory) json["memory"] = *limits.memory;
+  if (limits.tasks) json["tasks"] = *limits.tasks;
+  if (limits.cpu_percent) json["cpu_percent"] = *limits.cpu_percent;
+  return json;
+}
+
+Limits limits_from_json(const boost::json::object& json) {
+  Limits limits;
+  if (json.contains("memory")) limits.memory = static_cast<std::uint64_t>(number_at(json, "memory"));
+  if (json.contains("tasks")) limits.tasks = static_cast<std::uint64_t>(number_at(json, "tasks"));
+  if (json.contains("cpu_percent")) limits.cpu_percent = static_cast<unsigned>(number_at(json, "cpu_percent"));
+  return limits;
+}
+
 }  // namespace
 
 boost::json::object to_json(const Definition& definition) {
@@ -25,6 +41,8 @@ boost::json::object to_json(const Definition& definition) {
           {"reporters", array_of(definition.reporters)},
           {"timeout_ms", definition.timeout.count()},
           {"grace_ms", definition.grace.count()},
+          {"profile", definition.profile},
+          {"limits", to_json(definition.limits)},
           {"options", definition.options}};
 }
 
@@ -43,6 +61,9 @@ Definition definition_from_json(const boost::json::object& json) {
   definition.reporters = texts_at(json, "reporters");
   definition.timeout = std::chrono::milliseconds{number_at(json, "timeout_ms", definition.timeout.count())};
   definition.grace = std::chrono::milliseconds{number_at(json, "grace_ms", definition.grace.count())};
+  definition.profile = text_at(json, "profile");
+  if (const auto* limits = json.if_contains("limits"); limits && limits->is_object())
+    definition.limits = limits_from_json(limits->get_object());
   if (const auto* options = json.if_contains("options"); options && options->is_object())
     definition.options = options->get_object();
   return definition;

@@ -5,10 +5,19 @@
 #include <boost/json/object.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace outpost::job {
+
+/// What each step of a job may take, where the machine can enforce it.
+struct Limits {
+  std::optional<std::uint64_t> memory;  ///< Bytes.
+  std::optional<std::uint64_t> tasks;   ///< Processes and threads at once.
+  std::optional<unsigned> cpu_percent;  ///< Of one processor: 200 is two of them.
+};
 
 /// What a configuration wants to happen when components appear. Copied into the journal when a job is queued, so that
 /// a later change of the configuration does not change a job that waits or runs.
@@ -26,6 +35,8 @@ struct Definition {
   std::vector<std::string> reporters;  ///< Reporter instances; the source's own when empty.
   std::chrono::milliseconds timeout = std::chrono::hours{24};  ///< For all forward stages together.
   std::chrono::milliseconds grace = std::chrono::seconds{30};  ///< From SIGTERM to SIGKILL.
+  std::string profile;  ///< Of the sandbox of its steps, where there are several; empty: the default.
+  Limits limits;
   boost::json::object options;  ///< Keys that only the source understands (priority_tags, max_age, download...).
 };
 

@@ -20,6 +20,7 @@ void apply_queue(Story& story, const Event& event) {
     story.queued_at = event.occurred_at;
   } else if (event.type == event::claim_requested) {
     story.claim_id = text_at(event.data, "claim_id");
+    story.slot = static_cast<unsigned>(number_at(event.data, "slot"));
     story.claiming = true;
   } else if (event.type == event::claim_postponed) {
     story.claiming = false;

@@ -54,6 +54,7 @@ struct Story {
   Timestamp queued_at{}, claimed_at{}, ended_at{};
   std::string claim_id;   ///< Set once the claim was asked for.
   bool claiming = false;  ///< It was asked for, and neither granted nor postponed.
+  unsigned slot = 0;      ///< The slot that it got with the claim; 0 before.
   Claim claim;            ///< external_ref is set once it was granted.
   std::string remote_url;
   boost::json::object document;  ///< The job as its source described it at the claim.

@@ -22,6 +22,8 @@ struct StepEnding {
     signalled,    ///< `code` is the signal; nobody of us sent it.
     timed_out,    ///< Its time was up and we stopped it.
     cancelled,    ///< We stopped it because the job was cancelled or the agent had to stop.
+    out_of_memory,  ///< It wanted more memory than its limit, or than there was; `detail` says how much it had.
+    stopped,      ///< Somebody else had it stopped.
     lost,         ///< Nobody knows: the agent or its guardian died with it.
     not_started,  ///< It could not be started; `detail` says why.
   };
@@ -42,7 +44,7 @@ enum class StepClass { ok, fail, usage, skip, unavailable, plugin_bug, retry_lat
 /// A verdict with its cause.
 struct Judgement {
   Verdict verdict = Verdict::success;
-  std::string reason;   ///< A slug that does not change: "step-failed", "tests-failed", "timeout", "agent-restarted"...
+  std::string reason;   ///< A slug that does not change: "step-failed", "tests-failed", "timeout", "oom", "agent-restarted"...
   std::string message;  ///< One sentence for a person.
   std::optional<Stage> stage;  ///< Where it was decided.
   std::string plugin;

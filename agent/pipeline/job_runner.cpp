@@ -90,7 +90,7 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
   bool may_exist = !request.claim_id.empty();  // A postponed claim too: its last request may have been on its way.
   if (!cancel_wanted_ && !record_.story().claiming) {
     if (request.claim_id.empty()) request.claim_id = new_id(ports_.clock.now());
-    record_.note(event::claim_requested, {{"claim_id", request.claim_id}});
+    record_.note(event::claim_requested, {{"claim_id", request.claim_id}, {"slot", options_.slot}});
     co_await record_.commit();
     options_.checkpoint("claim.requested");
   }
@@ -176,7 +176,10 @@ asio::awaitable<void> JobRunner::postpone() {
 // ---- the way of a job ----------------------------------------------------------------------------------------------
 
 asio::awaitable<void> JobRunner::settle_interrupted_steps() {
-  auto making = [directory = directory_] { return directory.create(); };
+  auto making = [directory = directory_, slot = options_.slot, &steps = ports_.steps]() -> Result<void> {
+    if (auto made = directory.create(); !made) return made;
+    return steps.prepare(directory, slot);
+  };
   if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement)
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = made.error().message};
   // Any step may have run that we know nothing of.
@@ -194,6 +197,11 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
     attempt.number = interrupted.attempt;
     attempt.started = ports_.clock.since_boot();
     attempt.interrupted = true;
+    if (interrupted.plugin != own_plugin) {
+      auto ending = ports_.steps.end_left(record_.story().job, interrupted.id, options_.slot);
+      if (const auto untaken = co_await std::move(ending); untaken > 0)
+        warn(interrupted.stage, interrupted.id + " outlived the agent and was ended; " + std::to_string(untaken) + " bytes of its output are lost");
+    }
     const log::Remains remains{interrupted.cut_bytes, interrupted.segments, !options_.boot_id.empty() && !interrupted.boot_id.empty() && interrupted.boot_id != options_.boot_id};
     auto recovering = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains]() mutable {
       return log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
@@ -205,7 +213,7 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
                                        {"ending", "lost"}, {"detail", "agent restarted"}}).step_id = interrupted.id;
     } else {
       StepLog log{log_ports(co_await asio::this_coro::executor), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
-      StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}, 0};
+      StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
       co_await finish(attempt, log, std::move(lost));
     }
     // What the agent itself was doing (a download) can be done again; a hook is never silently run twice.
@@ -245,7 +253,12 @@ asio::awaitable<void> JobRunner::closing_stages() {
   for (const Stage stage : {Stage::collect, Stage::release, Stage::cleanup}) co_await run_stage(stage);
   const JobDirectory directory = directory_;
   auto removal = [directory] { return directory.remove_workspace(); };
-  if (const auto removed = co_await ports_.workers.run(removal); !removed) warn(Stage::cleanup, removed.error().message);
+  auto removed = co_await ports_.workers.run(removal);
+  if (!removed) {
+    co_await ports_.steps.open_up(directory, options_.slot);
+    removed = co_await ports_.workers.run(removal);
+  }
+  if (!removed) warn(Stage::cleanup, removed.error().message);
   co_await pack_segments();
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - started_);
   record_.note(event::job_ended, {{"verdict", to_string(record_.story().judgement->verdict)}, {"duration_ms", elapsed.count()}});

@@ -38,6 +38,7 @@ struct JobPorts {
 
 struct JobOptions {
   std::filesystem::path jobs_directory;  ///< <state>/jobs
+  unsigned slot = 1;                     ///< Which the job holds.
   std::vector<std::string> secrets;      ///< Never to be seen in a log.
   LogOptions logs;
   std::string boot_id;                   ///< Of this machine, as in events; empty: not known.

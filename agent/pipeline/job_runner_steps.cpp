@@ -25,6 +25,21 @@ using job::StepEnding;
 
 namespace {
 
+/// What was measured.
+json::object to_json(const process::Figures& figures) {
+  json::object object;
+  const auto put = [&object](std::string_view name, const std::optional<std::uint64_t>& value) {
+    if (value) object[name] = *value;
+  };
+  put("cpu_us", figures.cpu_us);
+  put("memory_peak", figures.memory_peak);
+  put("read_bytes", figures.read_bytes);
+  put("written_bytes", figures.written_bytes);
+  put("tasks_peak", figures.tasks_peak);
+  put("oom_kills", figures.oom_kills);
+  return object;
+}
+
 constexpr std::string_view download_hook = "download";
 constexpr int closing_attempts = 3;  ///< Of a hook that takes the agent with it each time.
 
@@ -115,7 +130,7 @@ asio::awaitable<void> JobRunner::download() {
 
 /// Runs the step, with its log being looked after beside it.
 asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog& log) {
-  if (!always_runs(attempt.step.stage) && failed()) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}, 0};
+  if (!always_runs(attempt.step.stage) && failed()) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}};
   StepOutcome outcome;
   co_await (execute_alone(attempt, log, outcome) && log.tend());
   co_return outcome;
@@ -133,7 +148,8 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
                         .directory = directory_,
                         .component_paths = component_paths(),
                         .timeout = attempt.timeout,
-                        .grace = record_.story().job.definition.grace};
+                        .grace = record_.story().job.definition.grace,
+                        .slot = options_.slot};
     auto running = run_for_result(std::move(request), log);
     auto ran = co_await stoppable(std::move(running), stop_);
     if (ran) outcome = std::move(*ran);
@@ -153,10 +169,10 @@ asio::awaitable<StepOutcome> JobRunner::fetch_components(StepLog& log, std::chro
   auto fetching = fetch_within(std::move(request), std::move(report), limit);
   const auto fetched = co_await stoppable(std::move(fetching), stop_);
   if (fetched) co_return StepOutcome{};
-  if (cancel_wanted_) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}, 0};
+  if (cancel_wanted_) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}};
   log.write("download failed: " + printable(fetched.error().message) + "\n");
-  if (fetched.error().fault == Fault::cancelled) co_return StepOutcome{{StepEnding::Kind::timed_out, 0, fetched.error().message}, 0};
-  co_return StepOutcome{{StepEnding::Kind::exited, 77, printable(fetched.error().message)}, 0};
+  if (fetched.error().fault == Fault::cancelled) co_return StepOutcome{{StepEnding::Kind::timed_out, 0, fetched.error().message}};
+  co_return StepOutcome{{StepEnding::Kind::exited, 77, printable(fetched.error().message)}};
 }
 
 /// `cancelled` when the time was up.
@@ -194,7 +210,8 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
                               {"class", exited ? to_string(job::classify_exit(outcome.ending.code)) : "none"},
                               {"duration_ms", duration.count()},
                               {"leftovers", outcome.leftovers},
-                              {"output_bytes", log.bytes()}});
+                              {"output_bytes", log.bytes()},
+                              {"figures", to_json(outcome.figures)}});
   ended.step_id = attempt.id;
   ended.attempt = attempt.number;
   if (attempt.workspace) {

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -35,11 +36,13 @@ struct StepRequest {
   std::map<std::string, std::filesystem::path> component_paths;  ///< By component id; where fetch() put it.
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds grace{};
+  unsigned slot = 1;  ///< Which the job holds.
 };
 
 struct StepOutcome {
   job::StepEnding ending;
   unsigned leftovers = 0;  ///< Background processes that it left and that were killed.
+  process::Figures figures;
 };
 
 /// Finds and runs the steps of a job.
@@ -50,6 +53,16 @@ class StepRunner {
   /// The steps of a stage in the order in which they run: by plugin as the definition lists them, for release, collect
   /// and cleanup in the reverse order. unavailable: a plugin that is not installed.
   virtual Result<std::vector<Step>> steps(const job::Definition& definition, job::Stage stage) = 0;
+
+  /// Makes the directories of a job usable for its steps, which may run as somebody else. Call it again after a restart.
+  virtual Result<void> prepare(const JobDirectory& directory, unsigned slot) = 0;
+
+  /// Lets this program remove what the steps of a job have closed to it, as far as they have.
+  virtual boost::asio::awaitable<void> open_up(JobDirectory directory, unsigned slot) = 0;
+
+  /// Ends a step that an earlier process of the agent had started and that has outlived it, if it has: SIGTERM, the
+  /// definition's grace, SIGKILL. Returns how many bytes of its output nobody had taken; they are gone.
+  virtual boost::asio::awaitable<std::uint64_t> end_left(const job::Job& job, std::string step_id, unsigned slot) = 0;
 
   /// Runs one step. Cancelling the coroutine stops it, with an ending `cancelled`. A step that cannot be started is an
   /// ending too (`not_started`), so this never fails. `output` outlives it.

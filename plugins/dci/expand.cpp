@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace outpost::dci {
 namespace {
@@ -48,6 +49,8 @@ class Expansion {
       stage_ended();
     else if (event_.type == event::log_cut)
       log_cut();
+    else if (event_.type == event::step_ended)
+      step_ended();
     else if (event_.type == event::result_found)
       result_found();
     else if (event_.type == event::artifact_found)
@@ -148,6 +151,25 @@ class Expansion {
     const std::string name = std::string{to_string(step.stage)} + '/' + step.plugin + '/' + step.hook +
                              (run > 1 ? "#" + std::to_string(run) : "") + ".log";
     return stored_name(name, 255 - piece_suffix);
+  }
+
+  /// What the step took, where it was measured: "step_install_acme_storage_memory_peak_mib".
+  void step_ended() {
+    const auto* found = event_.data.if_contains("figures");
+    if (!found || !found->is_object()) return;
+    std::string name = "step_" + event_.step_id + "_";
+    for (char& c : name)
+      if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+    constexpr double microseconds = 1e-6, mebibytes = 1.0 / (1 << 20);
+    const auto put = [&](std::string_view figure, std::string_view as, double unit) {
+      if (found->get_object().contains(figure))
+        add_value(name + std::string{as}, static_cast<double>(job::number_at(found->get_object(), figure)) * unit);
+    };
+    put("cpu_us", "cpu_seconds", microseconds);
+    put("memory_peak", "memory_peak_mib", mebibytes);
+    put("read_bytes", "read_mib", mebibytes);
+    put("written_bytes", "written_mib", mebibytes);
+    put("tasks_peak", "tasks_peak", 1);
   }
 
   void result_found() {

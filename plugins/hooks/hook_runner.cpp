@@ -1,6 +1,7 @@
 #include "plugins/hooks/hook_runner.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/step_directories.hpp"
@@ -19,13 +20,42 @@ namespace fs = std::filesystem;
 namespace asio = boost::asio;
 using job::StepEnding;
 
-StepEnding ending_of(const process::Ending& ending) {
+StepEnding ending_of(const process::Ending& ending, const process::Figures& figures) {
   if (const auto* exited = std::get_if<process::Exited>(&ending)) return {StepEnding::Kind::exited, exited->status, {}};
   if (const auto* killed = std::get_if<process::Killed>(&ending)) return {StepEnding::Kind::signalled, killed->signal, {}};
   if (std::holds_alternative<process::TimedOut>(ending)) return {StepEnding::Kind::timed_out, 0, {}};
   if (std::holds_alternative<process::Cancelled>(ending)) return {StepEnding::Kind::cancelled, 0, {}};
+  if (std::holds_alternative<process::StoppedOutside>(ending)) return {StepEnding::Kind::stopped, 0, {}};
+  if (std::holds_alternative<process::OutOfMemory>(ending)) {
+    const auto& peak = figures.memory_peak;
+    return {StepEnding::Kind::out_of_memory, 0, peak ? "it had " + format_size(*peak) : ""};
+  }
   return {StepEnding::Kind::lost, 0, std::get<process::Lost>(ending).why};
 }
+
+/// Hands a file or directory to the group of a slot. Directories that are to be written pass the group on to what is
+/// made in them, and so do those that this program fills.
+Result<void> give(const fs::path& path, std::optional<gid_t> group, mode_t mode) {
+  if (!group) return {};
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0)
+    return errno_error("cannot give to the group " + std::to_string(*group) + " of the slot", path.native(), errno);
+  if (::chmod(path.c_str(), mode) != 0) return errno_error("cannot change the mode of", path.native(), errno);
+  return {};
+}
+
+constexpr mode_t to_read = 02750, to_write = 02770;
+
+Result<void> give_step_directories(const pipeline::StepRequest& request, std::optional<gid_t> group) {
+  const auto& directory = request.directory;
+  const auto& id = request.step_id;
+  for (const auto& path : {directory.workspace(), directory.state(request.step.plugin), directory.shared(),
+                           directory.step(id), directory.artifacts(id), directory.results(id), directory.temporary(id),
+                           directory.home(id)})
+    if (auto given = give(path, group, to_write); !given) return given;
+  return {};
+}
+
+std::string name_of(const job::Job& job, const std::string& step_id) { return job.id + "/" + step_id; }
 
 Result<void> write_secret(const fs::path& path, const std::string& value) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
@@ -69,30 +99,81 @@ Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Definition& def
   return all;
 }
 
+Result<void> HookRunner::prepare(const pipeline::JobDirectory& directory, unsigned slot) {
+  const auto group = commands_.group_of(slot);
+  if (!group) return group.error();
+  if (!*group) return {};
+  for (const auto& path : {directory.root, directory.components(), directory.root / "state", directory.root / "steps"})
+    if (auto given = give(path, *group, to_read); !given) return given;
+  for (const auto& path : {directory.workspace(), directory.shared()})
+    if (auto given = give(path, *group, to_write); !given) return given;
+  std::error_code error;  // Only the agent's.
+  fs::permissions(directory.logs(), fs::perms::owner_all, error);
+  if (error) return errno_error("cannot change the mode of", directory.logs().native(), error.value());
+  return {};
+}
+
+/// Whoever has taken its own rights away can give them back to itself, and nobody else.
+asio::awaitable<void> HookRunner::open_up(pipeline::JobDirectory directory, unsigned slot) {
+  const auto group = commands_.group_of(slot);
+  if (!group || !*group) co_return;  // We are that user.
+  process::Command command{.program = "/bin/chmod",
+                           .arguments = {"-R", "-f", "u+rwX,g+rwX", "--", directory.workspace(), directory.shared(),
+                                         directory.root / "state", directory.root / "steps"},
+                           .deadline = std::chrono::minutes{10},
+                           .name = directory.root.filename().string() + "/open-up",
+                           .slot = slot};
+  process::TextOutput nobody;
+  auto running = commands_.run(std::move(command), nobody);
+  co_await std::move(running);  // What it could not open cannot be removed, and that is told.
+}
+
+asio::awaitable<std::uint64_t> HookRunner::end_left(const job::Job& job, std::string step_id, unsigned slot) {
+  process::Command command{.deadline = {},
+                           .grace = job.definition.grace,
+                           .name = name_of(job, step_id),
+                           .slot = slot,
+                           .profile = job.definition.profile};
+  std::uint64_t bytes = 0;
+  process::TextOutput count{[&bytes](std::string_view output) { bytes += output.size(); }};
+  auto ending = commands_.adopt(std::move(command), count);
+  co_await std::move(ending);  // An error says that it has not outlived the agent.
+  co_return bytes;
+}
+
 asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest request, process::Output& output) {
   const auto not_started = [](const Error& error) {
-    return pipeline::StepOutcome{{StepEnding::Kind::not_started, 0, printable(error.message)}, 0};
+    return pipeline::StepOutcome{{StepEnding::Kind::not_started, 0, printable(error.message)}};
   };
+  const auto group = commands_.group_of(request.slot);
+  if (!group) co_return not_started(group.error());
   if (auto made = make_step_directories(request); !made) co_return not_started(made.error());
-  auto secrets = place_secrets(request);
+  if (auto given = give_step_directories(request, *group); !given) co_return not_started(given.error());
+  auto secrets = place_secrets(request, *group);
   if (!secrets) co_return not_started(secrets.error());
   const Placed placed{*secrets};
 
   EnvironmentInputs inputs{.request = request, .secrets = *secrets, .inherited = inherited_environment(), .now = clock_.now()};
   for (const auto& name : request.story.job.definition.resources)
     if (const auto found = options_.resources.find(name); found != options_.resources.end()) inputs.resources[name] = found->second;
+  const auto& limits = request.story.job.definition.limits;
   process::Command command{.program = request.step.program,
                            .arguments = {},
                            .environment = hook_environment(inputs),
                            .directory = request.directory.workspace(),
                            .deadline = request.timeout,
-                           .grace = request.grace};
+                           .grace = request.grace,
+                           .name = name_of(request.story.job, request.step_id),
+                           .slot = request.slot,
+                           .profile = request.story.job.definition.profile,
+                           .limits = {limits.memory, limits.tasks, limits.cpu_percent},
+                           .outcome = {request.directory.results(request.step_id), request.directory.artifacts(request.step_id)}};
   auto finished = co_await commands_.run(std::move(command), output);
   if (!finished) co_return not_started(finished.error());
-  co_return pipeline::StepOutcome{ending_of(finished->ending), finished->leftovers};
+  co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};
 }
 
-Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request) const {
+Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request, std::optional<gid_t> group) const {
   if (options_.secrets.empty()) return fs::path{};
   const fs::path directory = options_.secrets_directory / (request.story.job.id + "." + request.step_id);
   std::error_code error;
@@ -100,8 +181,11 @@ Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request)
   fs::create_directories(options_.secrets_directory, error);
   if (error || ::mkdir(directory.c_str(), 0700) != 0)
     return errno_error("cannot create", directory.native(), error ? error.value() : errno);
+  fs::permissions(options_.secrets_directory, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec, error);
+  auto written = give(directory, group, 0750);
   for (const auto& [name, value] : options_.secrets) {
-    auto written = write_secret(directory / name, value);
+    if (written) written = write_secret(directory / name, value);
+    if (written) written = give(directory / name, group, 0440);
     if (written) continue;
     fs::remove_all(directory, error);
     return written.error();

@@ -27,10 +27,13 @@ class HookRunner final : public pipeline::StepRunner {
   HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options);
 
   Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override;
+  Result<void> prepare(const pipeline::JobDirectory& directory, unsigned slot) override;
+  boost::asio::awaitable<void> open_up(pipeline::JobDirectory directory, unsigned slot) override;
+  boost::asio::awaitable<std::uint64_t> end_left(const job::Job& job, std::string step_id, unsigned slot) override;
   boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::Output& output) override;
 
  private:
-  [[nodiscard]] Result<std::filesystem::path> place_secrets(const pipeline::StepRequest& request) const;
+  [[nodiscard]] Result<std::filesystem::path> place_secrets(const pipeline::StepRequest& request, std::optional<gid_t> group) const;
 
   process::CommandRunner& commands_;
   const Clock& clock_;

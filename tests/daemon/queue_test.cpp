@@ -80,3 +80,49 @@ TEST_CASE("a job resumed after a restart holds what it had, even beyond the slot
   queue.release("b");
   CHECK(next_id(queue) == "c");
 }
+
+TEST_CASE("each running job has a slot of its own, the lowest that is free") {
+  Queue queue{3};
+  for (const char* id : {"a", "b", "c", "d"}) queue.add(waiting(id));
+  for (const char* id : {"a", "b", "c"}) CHECK(next_id(queue) == id);
+  CHECK(queue.slot_of("a") == 1);
+  CHECK(queue.slot_of("b") == 2);
+  CHECK(queue.slot_of("c") == 3);
+  queue.release("b");
+  CHECK(next_id(queue) == "d");
+  CHECK(queue.slot_of("d") == 2);
+}
+
+TEST_CASE("a job that ran before a restart keeps its slot, and nobody else gets it") {
+  Queue queue{2};
+  auto resumed = waiting("resumed");
+  resumed.slot = 2;
+  queue.hold(resumed);
+  CHECK(queue.slot_of("resumed") == 2);
+  queue.add(waiting("new"));
+  CHECK(next_id(queue) == "new");
+  CHECK(queue.slot_of("new") == 1);
+}
+
+TEST_CASE("jobs from before a restart with fewer slots have some all the same") {
+  Queue queue{1};
+  auto high = waiting("high");
+  high.slot = 5;
+  queue.hold(high);
+  queue.hold(waiting("without"));
+  CHECK(queue.slot_of("high") == 5);
+  CHECK(queue.slot_of("without") == 1);
+  auto again = waiting("again");
+  again.slot = 5;
+  queue.hold(again);
+  CHECK(queue.slot_of("again") == 2);
+}
+
+TEST_CASE("a job that is claimed anew gets any slot") {
+  Queue queue{2};
+  auto postponed = waiting("postponed");
+  postponed.slot = 2;
+  queue.add(postponed);
+  CHECK(next_id(queue) == "postponed");
+  CHECK(queue.slot_of("postponed") == 1);
+}

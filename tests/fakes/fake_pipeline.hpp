@@ -121,6 +121,24 @@ class FakeSteps final : public pipeline::StepRunner {
     return list;
   }
 
+  std::vector<unsigned> prepared;  ///< The slots of the jobs whose directories were made ready.
+  unsigned opened_up = 0;
+  process::Figures figures;  ///< Of every step.
+  std::vector<std::string> ended_left;  ///< Steps that might have outlived an agent.
+  std::uint64_t untaken = 0;            ///< Of their output.
+  boost::asio::awaitable<std::uint64_t> end_left(const job::Job&, std::string step_id, unsigned) override {
+    ended_left.push_back(std::move(step_id));
+    co_return untaken;
+  }
+  Result<void> prepare(const pipeline::JobDirectory&, unsigned slot) override {
+    prepared.push_back(slot);
+    return {};
+  }
+  boost::asio::awaitable<void> open_up(pipeline::JobDirectory, unsigned) override {
+    ++opened_up;
+    co_return;
+  }
+
   boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::Output& output) override {
     const std::string id = std::string{to_string(request.step.stage)} + "." + request.step.plugin;
     ran.push_back(id);
@@ -132,13 +150,13 @@ class FakeSteps final : public pipeline::StepRunner {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
       if (on_hang) boost::asio::post(co_await boost::asio::this_coro::executor, on_hang);
       co_await never.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-      co_return pipeline::StepOutcome{{job::StepEnding::Kind::cancelled, 0, {}}, 0};
+      co_return pipeline::StepOutcome{{job::StepEnding::Kind::cancelled, 0, {}}};
     }
     auto& planned = endings[id];
-    if (planned.empty()) co_return pipeline::StepOutcome{};
+    if (planned.empty()) co_return pipeline::StepOutcome{{}, 0, figures};
     const job::StepEnding ending = planned.front();
     planned.pop_front();
-    co_return pipeline::StepOutcome{ending, 0};
+    co_return pipeline::StepOutcome{ending, 0, figures};
   }
 };
 

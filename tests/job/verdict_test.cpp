@@ -46,6 +46,8 @@ TEST_CASE("the table of verdicts: what an ending means in a stage") {
       {Stage::install, {Kind::timed_out, 0, {}}, Verdict::failure, "timeout"},
       {Stage::acquire, {Kind::timed_out, 0, {}}, Verdict::error, "timeout"},
       {Stage::test, {Kind::cancelled, 0, {}}, Verdict::killed, "cancelled"},
+      {Stage::test, {Kind::out_of_memory, 0, {}}, Verdict::error, "oom"},
+      {Stage::test, {Kind::stopped, 0, {}}, Verdict::error, "stopped-from-outside"},
       {Stage::test, {Kind::lost, 0, {}}, Verdict::error, "step-lost"},
       {Stage::install, {Kind::not_started, 0, {}}, Verdict::error, "hook-not-runnable"},
   };
@@ -63,6 +65,7 @@ TEST_CASE("the table of verdicts: what an ending means in a stage") {
 TEST_CASE("a message says what happened in words") {
   CHECK(describe(exited(3)) == "exited with status 3");
   CHECK(describe({Kind::signalled, SIGKILL, {}}) == "was killed by SIGKILL");
+  CHECK(describe({Kind::out_of_memory, 0, "it had 64MiB"}) == "ran out of memory (it had 64MiB)");
   CHECK(describe({Kind::not_started, 0, "No such file"}) == "could not be started (No such file)");
 }
 

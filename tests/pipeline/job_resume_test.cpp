@@ -46,15 +46,18 @@ TEST_CASE("after every event of a job, a new agent brings it to one end") {
     if (before.ended) continue;  // Nobody would be started for it.
     CAPTURE(count, events[count - 1].type, events[count - 1].step_id);
     bool hook_was_running = false;
+    std::vector<std::string> may_be_left;
     std::set<std::string> had_run;
     for (const auto& step : before.steps) {
       // Only what takes the lab down is begun again when it died with the agent.
       if (step.ended || (step.stage != job::Stage::release && step.stage != job::Stage::cleanup)) had_run.insert(step.id);
+      if (!step.ended && step.plugin != "outpost") may_be_left.push_back(step.id);
       if (!step.ended && step.plugin != "outpost" && !always_runs(step.stage)) hook_was_running = true;
     }
     const auto story = world.run();
 
     CHECK(story.ended);
+    CHECK(world.steps.ended_left == may_be_left);
     CHECK(story.describe() == (hook_was_running ? "error" : "success"));
     if (hook_was_running) CHECK(story.judgement->reason == "agent-restarted");
     CHECK(world.source.jobs.size() == 1);

@@ -357,3 +357,25 @@ TEST_CASE("an agent that stops leaves an uncertain claim to its next start, whoe
   CHECK(story.describe() == (cancelled_before ? "killed" : "success"));
   CHECK(world.source.jobs.size() == 1);
 }
+
+TEST_CASE("a job's slot is written down with its claim, and its steps are made ready for it") {
+  RunnerWorld world;
+  auto options = world.options();
+  options.slot = 7;
+  pipeline::JobRunner runner{{world.journal, world.source, world.steps, world.collector, world.workers, world.clock}, std::move(options), world.told()};
+  await(world.loop, RunnerWorld::finish(runner));
+  CHECK(world.told().slot == 7);
+  CHECK(world.steps.prepared == std::vector<unsigned>{7});
+}
+
+TEST_CASE("what a step took is part of its end, as far as it was measured") {
+  RunnerWorld world;
+  world.steps.figures = {.cpu_us = 1500, .memory_peak = 4096};
+  world.run();
+  const auto ends = *world.journal.read({.job_id = "job-1", .types = {std::string{job::event::step_ended}}});
+  REQUIRE_FALSE(ends.empty());
+  const auto& figures = ends.back().data.at("figures").as_object();
+  CHECK(job::number_at(figures, "cpu_us") == 1500);
+  CHECK(job::number_at(figures, "memory_peak") == 4096);
+  CHECK_FALSE(figures.contains("oom_kills"));
+}

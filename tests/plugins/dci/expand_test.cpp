@@ -211,6 +211,22 @@ TEST_CASE("durations, tags and the configured key-values become items") {
   CHECK(keys(tagged) == Keys{"tag/cluster:four"});
 }
 
+TEST_CASE("what a step took becomes key-values, as far as it was measured") {
+  StoryBuilder job;
+  job.claimed();
+  job.started("install");
+  job.step("install.acme-storage.10-a", "install", "install.d/10-a");
+  const auto end = job.tell(event::step_ended, {{"stage", "install"}, {"figures", {{"cpu_us", 2'500'000}, {"memory_peak", 3 << 20}, {"tasks_peak", 7}}}},
+                            "install.acme-storage.10-a");
+  CHECK(keys(end) == Keys{"kv/step_install_acme_storage_10_a_cpu_seconds", "kv/step_install_acme_storage_10_a_memory_peak_mib",
+                          "kv/step_install_acme_storage_10_a_tasks_peak"});
+  CHECK(end.at(0).body.at("value") == 2.5);
+  CHECK(end.at(1).body.at("value") == 3.0);
+  CHECK(end.at(2).body.at("value") == 7.0);
+  CHECK(job.tell(event::step_ended, {{"stage", "install"}, {"figures", boost::json::object{}}}, "install.acme-storage.10-a").empty());
+  CHECK(job.tell(event::step_ended, {{"stage", "install"}}, "install.acme-storage.10-a").empty());
+}
+
 TEST_CASE("warnings are part of the verdict's comment, and notes when they come after it") {
   StoryBuilder job;
   job.claimed();
