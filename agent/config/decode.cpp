@@ -25,6 +25,7 @@ class Decoder {
     resources();
     jobs();
     file_.read("slots", settings_.slots, as_integer, 1, 64);
+    runner();
     spool();
     downloads();
     alarms();
@@ -108,6 +109,16 @@ class Decoder {
       job.name = name.value_or("");
       settings_.jobs.push_back(std::move(job));
     }
+  }
+
+  void runner() {
+    const Node* node = file_.take("runner");
+    const auto text = node != nullptr ? as_text(reading_, *node, file_.label_of("runner")) : std::nullopt;
+    if (!text) return;
+    if (*text == "auto") settings_.runner = Runner::automatic;
+    else if (*text == "systemd") settings_.runner = Runner::systemd;
+    else if (*text == "local") settings_.runner = Runner::local;
+    else file_.problem("runner", quote(*text) + " is not one of auto, systemd and local" + suggestion(*text, {"auto", "systemd", "local"}));
   }
 
   void spool() {

@@ -4,6 +4,7 @@
 #include "agent/config/decode_source.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace outpost::config {
 
@@ -112,6 +113,38 @@ std::map<std::string, double> key_values_of(Reading& reading, Fields& fields) {
   return values;
 }
 
+/// It becomes part of a unit's name.
+std::string profile_of(Reading& reading, Fields& fields) {
+  const Node* node = fields.take("profile");
+  const auto text = node != nullptr ? as_text(reading, *node, fields.label_of("profile")) : std::nullopt;
+  if (!text) return {};
+  const bool is_word = std::all_of(text->begin(), text->end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+  if (!is_word) fields.problem("profile", quote(*text) + " is not the name of a profile: a-z and 0-9 only (example: offline)");
+  return is_word && *text != "default" ? *text : "";
+}
+
+std::optional<unsigned> percentage_of(Reading& reading, Fields& fields, const char* key) {
+  const Node* node = fields.take(key);
+  const auto text = node != nullptr ? as_text(reading, *node, fields.label_of(key)) : std::nullopt;
+  if (!text) return std::nullopt;
+  unsigned percent = 0;
+  const char* const end = text->data() + text->size();
+  const auto parsed = std::from_chars(text->data(), end, percent);
+  if (parsed.ec == std::errc{} && std::string_view{parsed.ptr, end} == "%" && percent >= 1 && percent <= 1'000'000) return percent;
+  fields.problem(key, quote(*text) + " is not a share of a processor (example: 200%, two processors)");
+  return std::nullopt;
+}
+
+Limits limits_of(Reading& reading, Fields& fields) {
+  Limits limits;
+  Fields child = fields.child("limits");
+  child.read("memory", limits.memory, as_size, std::uint64_t{1} << 20);
+  child.read("tasks", limits.tasks, as_integer, 1, 4'000'000);
+  limits.cpu_percent = percentage_of(reading, child, "cpu");
+  child.finish();
+  return limits;
+}
+
 void check_complete(Fields& fields, const SourceType* type) {
   const auto absent = [&](const char* key) {
     const Node* node = fields.node().find(key);
@@ -140,6 +173,8 @@ Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::
   fields.read("topic", job.topic, as_text);
   fields.read("timeout", job.timeout, as_duration, 1s, 30 * 24h);
   fields.read("grace", job.grace, as_duration, 0s, 1h);
+  job.profile = profile_of(reading, fields);
+  job.limits = limits_of(reading, fields);
   fields.read("configuration", job.configuration, as_prose);
   fields.read("comment", job.comment, as_prose);
   fields.read("url", job.url, as_private_url);

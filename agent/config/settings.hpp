@@ -51,6 +51,15 @@ struct Source {
 /// What to do with components that were there before the first start.
 enum class Backlog { newest, none, all };
 
+/// How steps are run: as units of systemd with users, limits and sandboxes of their own, or as children of the agent.
+enum class Runner { automatic, systemd, local };
+
+struct Limits {
+  std::optional<std::uint64_t> memory;  ///< Bytes.
+  std::optional<std::uint64_t> tasks;   ///< Processes and threads at once.
+  std::optional<unsigned> cpu_percent;  ///< Of one processor.
+};
+
 struct Job {
   std::string name;
   bool enabled = true;
@@ -65,6 +74,8 @@ struct Job {
   std::vector<std::string> plugins;              ///< Folders in Settings::plugins_path, in this order.
   milliseconds timeout{std::chrono::hours{24}};  ///< From the claim to the verdict.
   milliseconds grace{std::chrono::seconds{30}};  ///< Between SIGTERM and SIGKILL of a step.
+  std::string profile;                           ///< Of the sandbox of its steps; empty: the default.
+  Limits limits;                                 ///< Of each of its steps.
   std::vector<std::string> reporters;            ///< Names of sources; when the key is absent: the job's own source.
   std::string configuration, comment, url;       ///< Told to the server with the job.
   std::vector<std::string> tags;
@@ -132,6 +143,7 @@ struct Settings {
   std::map<std::string, Resource> resources;
   std::map<std::string, SecretSource> secrets;
   unsigned slots = 1;  ///< 1 to 64.
+  Runner runner = Runner::local;
   Spool spool;
   Downloads downloads;
   Alarms alarms;

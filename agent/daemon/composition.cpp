@@ -9,6 +9,7 @@
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/http/beast/beast_server.hpp"
 #include "agent/process/local/local_command_runner.hpp"
+#include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/hooks/hook_runner.hpp"
 #include "plugins/junit/junit_collector.hpp"
 
@@ -94,7 +95,8 @@ Result<void> Composition::make_journal() {
 Result<void> Composition::make_runner() {
   auto guardian = process::find_guardian();
   if (!guardian) return guardian.error();
-  commands_ = std::make_unique<process::LocalCommandRunner>(*guardian);
+  children_ = std::make_unique<process::LocalCommandRunner>(*guardian);
+  if (auto chosen = choose_runner(); !chosen) return chosen;
 
   hooks::HookOptions options;
   options.plugin_directories = settings_.plugins_path;
@@ -107,10 +109,10 @@ Result<void> Composition::make_runner() {
     secrets_.emplace_back(secret->reveal());
     options.secrets.emplace(name, std::string{secret->reveal()});
   }
-  steps_ = std::make_unique<hooks::HookRunner>(*commands_, clock_, std::move(options));
+  steps_ = std::make_unique<hooks::HookRunner>(step_runner(), clock_, std::move(options));
   collector_ = std::make_unique<junit::JunitCollector>(workers_);
 
-  Alarms::Ways ways{settings_.alarms.webhook, settings_.alarms.command, nullptr, commands_.get()};
+  Alarms::Ways ways{settings_.alarms.webhook, settings_.alarms.command, nullptr, children_.get()};
   if (!ways.webhook.empty()) {
     auto client = http::make_beast_client({.user_agent = "outpost/" OUTPOST_VERSION});
     if (!client) return std::move(client.error()).in("alarms.webhook");
@@ -122,6 +124,31 @@ Result<void> Composition::make_runner() {
   alarms_->clear("journal-damaged");
   if (!journal_->quarantined().empty())
     alarms_->raise("journal-damaged", "data-loss", journal_->quarantined() + " (shown until the next start)");
+  return {};
+}
+
+/// systemd when it can, unless the configuration says otherwise.
+Result<void> Composition::choose_runner() {
+  std::string why_not = process::why_not_systemd();
+  const fs::path slots = process::SystemdCommandRunner::Options{}.slots;
+  if (why_not.empty() && settings_.runtime_directory != slots.parent_path())
+    why_not = "runtime_directory is " + settings_.runtime_directory.string() + ", and the units of steps know only " + slots.parent_path().string();
+  if (settings_.runner == config::Runner::systemd && !why_not.empty())
+    return Error{Fault::unavailable, "runner: systemd cannot run the steps: " + why_not};
+  if (settings_.runner == config::Runner::local) why_not = "the configuration says so";
+  if (!why_not.empty()) {
+    logger_.notice("steps are run by the agent itself, as its own user, and end with it: " + why_not);
+    return {};
+  }
+  if (auto made = make_private_directory(slots, 0711); !made) return made;
+  // The slots' users have to get to what is theirs below; none of these can be listed by them.
+  for (const auto& directory : {settings_.state_directory, settings_.state_directory / "jobs", settings_.runtime_directory}) {
+    std::error_code error;
+    fs::permissions(directory, fs::perms::others_exec, fs::perm_options::add, error);
+    if (error) return errno_error("cannot let the slots' users through", directory.native(), error.value());
+  }
+  units_ = std::make_unique<process::SystemdCommandRunner>(executor_, process::SystemdCommandRunner::Options{});
+  logger_.notice("steps are run by systemd, each as a unit of its job's slot");
   return {};
 }
 
@@ -227,7 +254,7 @@ Result<void> Composition::make_agent() {
   options.boot_id = identity_of_this_host().boot_id;
   options.secrets = secrets_;
   AgentOptions agent_options;
-  agent_options.runner_name = commands_->name();
+  agent_options.runner_name = step_runner().name();
   agent_options.journal_size = [&journal = *journal_] { return journal.size(); };
   AgentPorts ports{*journal_, *journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));

@@ -51,6 +51,8 @@ class Composition {
   Result<void> make_directories();
   Result<void> make_journal();
   Result<void> make_runner();
+  Result<void> choose_runner();
+  [[nodiscard]] process::CommandRunner& step_runner() const { return units_ ? *units_ : *children_; }
   Result<void> make_integrations();
   Result<void> make_agent();
   Result<std::unique_ptr<Integration>> make_integration(const config::Source& source);
@@ -67,7 +69,8 @@ class Composition {
   SystemClock clock_;
   Workers workers_;
   std::unique_ptr<journal::SqliteJournal> journal_;
-  std::unique_ptr<process::CommandRunner> commands_;
+  std::unique_ptr<process::CommandRunner> children_;  ///< The commands of the agent itself.
+  std::unique_ptr<process::CommandRunner> units_;     ///< Those of steps, when systemd runs them.
   std::unique_ptr<http::Client> alarm_client_;
   std::unique_ptr<Alarms> alarms_;
   std::unique_ptr<pipeline::StepRunner> steps_;

@@ -22,6 +22,8 @@ job::Definition definition_of(const config::Job& settings) {
   definition.reporters = settings.reporters;
   definition.timeout = settings.timeout;
   definition.grace = settings.grace;
+  definition.profile = settings.profile;
+  definition.limits = {settings.limits.memory, settings.limits.tasks, settings.limits.cpu_percent};
   json::object key_values;
   for (const auto& [key, value] : settings.key_values) key_values[key] = value;
   if (!key_values.empty()) definition.options["key_values"] = std::move(key_values);

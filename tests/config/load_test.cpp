@@ -135,6 +135,26 @@ TEST_CASE("columns count characters, not bytes") {
         "outpost.yml:1:43: resources.c2: unknown key \"host\" (did you mean \"hosts\"?)\n");
 }
 
+TEST_CASE("a profile, limits and who runs the steps are read, and mistakes in them are told") {
+  const auto with = [](const std::string& keys, const std::string& more = {}) {
+    return "sources: {dci: {type: dci, credentials: /x}}\njobs: [{name: one, source: dci, topic: t, components: [ocp], "
+           "plugins: [acme], " + keys + "}]\n" + more;
+  };
+  const Configuration good{{{"outpost.yml", with("profile: offline, limits: {memory: 2GiB, tasks: 100, cpu: 150%}", "runner: auto\n")}}};
+  REQUIRE(problems_of(good) == "");
+  const auto settings = good.load()->settings;
+  CHECK(settings.runner == Runner::automatic);
+  CHECK(settings.jobs.front().profile == "offline");
+  CHECK(settings.jobs.front().limits.memory == 2ULL << 30);
+  CHECK(settings.jobs.front().limits.tasks == 100U);
+  CHECK(settings.jobs.front().limits.cpu_percent == 150U);
+  const auto told = [&](const std::string& text, const char* problem) { return problems_of(text).find(problem) != std::string::npos; };
+  CHECK(told(with("profile: ../x"), "\"../x\" is not the name of a profile: a-z and 0-9 only (example: offline)"));
+  CHECK(told(with("limits: {cpu: 2}"), "\"2\" is not a share of a processor (example: 200%, two processors)"));
+  CHECK(told(with("limits: {memory: 1KiB}"), "limits.memory"));
+  CHECK(told(with("timeout: 1h", "runner: sytemd\n"), "\"sytemd\" is not one of auto, systemd and local"));
+}
+
 TEST_CASE("anchors, aliases and merge keys save repetition, and keys that start with x- are a place for them") {
   const Configuration configuration{{{"outpost.yml", R"(
 x-defaults: &defaults {source: dci, topic: OCP-4.16, components: [ocp], plugins: [acme], timeout: 2h}

@@ -65,6 +65,7 @@ TEST_CASE("the values that the complete sample calls defaults are the defaults")
   CHECK(written.jobs[0].timeout == job.timeout);
   CHECK(written.jobs[0].grace == job.grace);
   CHECK(written.jobs[0].reporters == written.jobs[1].reporters);
+  CHECK(written.runner == defaults.runner);
   CHECK(written.spool.limit == defaults.spool.limit);
   CHECK(written.spool.artifacts == defaults.spool.artifacts);
   CHECK(written.spool.bandwidth == defaults.spool.bandwidth);
