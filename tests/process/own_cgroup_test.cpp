@@ -50,11 +50,11 @@ TEST_CASE("figures of control groups of version 1 are read, each from its contro
   const Mounted mounted;
   mounted.file("memory/steps/1/memory.max_usage_in_bytes", "1048576\n");
   mounted.file("memory/steps/1/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
-  mounted.file("cpu,cpuacct/steps/2/cpuacct.usage", "7000000\n");
+  mounted.file("cpu,cpuacct/steps/1/cpuacct.usage", "7000000\n");
   mounted.file("blkio/steps/1/blkio.throttle.io_service_bytes_recursive",
                "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 0\n8:0 Async 0\n8:0 Total 12288\nTotal 12288\n");
   mounted.file("systemd/steps/1/cgroup.procs", "7\n");
-  const OwnCgroup own{"9:memory:/steps/1\n5:cpu,cpuacct:/steps/2\n4:pids:/steps/1\n3:blkio:/steps/1\n1:name=systemd:/steps/1\n0::/steps/1\n",
+  const OwnCgroup own{"9:memory:/steps/1\n5:cpu,cpuacct:/steps/1\n4:pids:/steps/1\n3:blkio:/steps/1\n1:name=systemd:/steps/1\n0::/steps/1\n",
                       mounted.path};
   const auto figures = own.figures();
   CHECK(figures.memory_peak == 1048576U);
@@ -64,6 +64,17 @@ TEST_CASE("figures of control groups of version 1 are read, each from its contro
   CHECK(figures.written_bytes == 8192U);
   CHECK_FALSE(figures.tasks_peak);
   CHECK(own.processes() == std::unordered_set<pid_t>{7});
+}
+
+TEST_CASE("what version 1 counts for others too is left out, and version 2 beside it has the processor time") {
+  const Mounted mounted;
+  mounted.file("cpuacct/cpuacct.usage", "900000000\n");
+  mounted.file("blkio/blkio.throttle.io_service_bytes_recursive", "8:0 Read 4096\n8:0 Write 8192\n");
+  mounted.file("unified/steps/1/cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
+  const OwnCgroup own{"7:blkio:/\n2:cpuacct:/\n1:name=systemd:/steps/1\n0::/steps/1\n", mounted.path};
+  const auto figures = own.figures();
+  CHECK(figures.cpu_us == 1234U);
+  CHECK_FALSE(figures.read_bytes);
 }
 
 TEST_CASE("what is not counted is left out") {

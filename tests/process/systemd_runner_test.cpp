@@ -100,6 +100,9 @@ TEST_CASE("what a command took is measured while its control group is there") {
   CHECK(*figures.memory_peak > 100ULL << 20);
   CHECK(*figures.memory_peak < 1ULL << 30);
   CHECK(figures.oom_kills.value_or(0) == 0);
+  const auto next = run(with_path("exit 0"));
+  REQUIRE(as<Exited>(next));
+  CHECK(next.finished->figures.cpu_us.value_or(0) < *figures.cpu_us);
 }
 
 TEST_CASE("a command above its limit of memory has run out of it, and the peak is told") {

@@ -79,34 +79,41 @@ OwnCgroup::OwnCgroup(std::string memberships, fs::path mounted)
 bool OwnCgroup::is_unified() const { return fs::exists(mounted_ / "cgroup.controllers"); }
 
 /// /proc/self/cgroup, cgroups(7): "number:controllers:path" for each hierarchy; the one of version 2 is "0::path".
-fs::path OwnCgroup::directory_of(std::string_view controller) const {
+fs::path OwnCgroup::path_in(std::string_view controller) const {
   std::istringstream lines{memberships_};
   for (std::string line; std::getline(lines, line);) {
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (is_unified() ? !controllers.empty() : !names(controllers, controller)) continue;
+    if (controller.empty() ? !controllers.empty() : !names(controllers, controller)) continue;
     fs::path path = line.substr(second + 1);
     if (path.filename() == ".control") path = path.parent_path();  // Where systemd puts helpers of a delegated unit.
     const std::string folder = controllers.starts_with("name=") ? controllers.substr(5) : controllers;
-    return (is_unified() ? mounted_ : mounted_ / folder) / path.relative_path();
+    const fs::path mount = !controller.empty() ? mounted_ / folder : is_unified() ? mounted_ : mounted_ / "unified";
+    return mount / path.relative_path();
   }
   return {};
 }
 
+/// Nothing where the controller has no group for us alone: what it counts is others' too.
+fs::path OwnCgroup::directory_of(std::string_view controller) const {
+  const auto path = path_in(controller), own = path_in("name=systemd");
+  return path.filename() == own.filename() ? path : fs::path{};
+}
+
 Figures OwnCgroup::figures() const {
   Figures figures;
+  const auto unified = path_in("");
+  figures.cpu_us = number_after(unified / "cpu.stat", "usage_usec");  // Version 2 counts this without a controller too.
   if (is_unified()) {
-    const auto group = directory_of("");
-    figures.cpu_us = number_after(group / "cpu.stat", "usage_usec");
-    figures.memory_peak = number_of(group / "memory.peak");
-    figures.oom_kills = number_after(group / "memory.events", "oom_kill");
-    figures.tasks_peak = number_of(group / "pids.peak");
-    read_io_stat(group / "io.stat", figures);
+    figures.memory_peak = number_of(unified / "memory.peak");
+    figures.oom_kills = number_after(unified / "memory.events", "oom_kill");
+    figures.tasks_peak = number_of(unified / "pids.peak");
+    read_io_stat(unified / "io.stat", figures);
     return figures;
   }
   const auto memory = directory_of("memory");
-  figures.cpu_us = divided(number_of(directory_of("cpuacct") / "cpuacct.usage"), 1000);
+  if (!figures.cpu_us) figures.cpu_us = divided(number_of(directory_of("cpuacct") / "cpuacct.usage"), 1000);
   figures.memory_peak = number_of(memory / "memory.max_usage_in_bytes");
   figures.oom_kills = number_after(memory / "memory.oom_control", "oom_kill");
   figures.tasks_peak = number_of(directory_of("pids") / "pids.peak");
@@ -116,7 +123,7 @@ Figures OwnCgroup::figures() const {
 
 std::unordered_set<pid_t> OwnCgroup::processes() const {
   std::unordered_set<pid_t> found;
-  const auto group = directory_of(is_unified() ? "" : "name=systemd");
+  const auto group = path_in(is_unified() ? "" : "name=systemd");
   std::error_code error;
   const auto read = [&found](const fs::path& directory) {
     std::ifstream file{directory / "cgroup.procs"};

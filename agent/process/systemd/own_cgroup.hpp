@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 
 namespace outpost::process {
@@ -22,6 +23,7 @@ class OwnCgroup {
   [[nodiscard]] std::unordered_set<pid_t> processes() const;
 
  private:
+  [[nodiscard]] std::filesystem::path path_in(std::string_view controller) const;
   [[nodiscard]] std::filesystem::path directory_of(std::string_view controller) const;
   [[nodiscard]] bool is_unified() const;
 
