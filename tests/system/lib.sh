@@ -79,6 +79,13 @@ start_control_server() {
   new_lab system
 }
 
+# content_of JOB NAME: of an artifact, as the server has it.
+content_of() {
+  local id
+  id=$(admin "$url/api/v1/jobs/$1/files?limit=200&offset=0" | jq -er --arg name "$2" '.files[] | select(.name == $name) | .id') &&
+    admin "$url/api/v1/files/$id/content"
+}
+
 # configure PLUGIN...: the service's configuration, with a job for new_lab's topic.
 configure() {
   dcirc >/etc/outpost/dcirc.sh
