@@ -1,0 +1,88 @@
+"""The machines that a plugin looks at: the hosts of the job's resources over ssh, or the jumphost itself."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+
+from checks import CONFIGURATION, INFRASTRUCTURE, USAGE, give_up, need_command, run, variable
+
+# Part of the configuration of every plugin that looks at machines.
+DEFAULTS = {"machines": "auto", "ssh_user": "root", "ssh_key": "lab-key"}
+
+
+class Jumphost:
+    name = "jumphost"
+
+    def run(self, command, given=None):
+        """Runs a command to its end. Status 127: it is not there."""
+        path = shutil.which(command[0])
+        if path is None:
+            return run(["/bin/sh", "-c", f"echo {shlex.quote(command[0])}: not found >&2; exit 127"])
+        return run([path, *command[1:]], given)
+
+    def send(self, path, there):
+        """Copies a file of the jumphost to the machine. Raises OSError."""
+        shutil.copyfile(path, there)
+
+    def fetch(self, there, path):
+        """Copies a file of the machine to the jumphost. Raises OSError."""
+        shutil.copyfile(there, path)
+
+
+class Host:
+    def __init__(self, name, settings):
+        self.name = name
+        self.ssh = [
+            need_command("ssh", "openssh-clients (Debian: openssh-client)"),
+            "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=30",
+            "-o", "StrictHostKeyChecking=accept-new",
+            "-o", f"UserKnownHostsFile={os.path.join(variable('OUTPOST_STATE'), 'known_hosts')}",
+        ]
+        key = os.path.join(os.environ.get("OUTPOST_SECRETS", ""), settings.ssh_key)
+        if os.environ.get("OUTPOST_SECRETS") and os.path.isfile(key):
+            self.ssh += ["-i", key, "-o", "IdentitiesOnly=yes"]
+        self.ssh += ["-l", settings.ssh_user, "--", name]
+
+    def run(self, command, given=None):
+        ended = run([*self.ssh, shlex.join(command)], given)
+        if ended.status == 255:  # ssh's own: the lab is at fault, or its keys.
+            give_up(INFRASTRUCTURE, f"{self.name} cannot be reached over ssh: {ended.errors.strip() or 'no reason given'}")
+        return ended
+
+    def copy(self, command, there, **streams):
+        ended = subprocess.run([*self.ssh, shlex.join(command)], check=False, stderr=subprocess.PIPE, **streams)
+        if ended.returncode != 0:
+            raise OSError(f"{self.name}:{there}: {ended.stderr.decode('utf-8', 'replace').strip()}")
+
+    def send(self, path, there):
+        with open(path, "rb") as file:
+            self.copy(["dd", f"of={there}", "bs=64k", "status=none"], there, stdin=file, stdout=subprocess.DEVNULL)
+
+    def fetch(self, there, path):
+        with open(path, "wb") as file:
+            self.copy(["cat", there], there, stdin=subprocess.DEVNULL, stdout=file)
+
+
+def hosts_of_job():
+    """The hosts of all resources that the job holds, each once, in order."""
+    try:
+        resources = json.loads(os.environ.get("OUTPOST_RESOURCES") or "{}")
+        names = [host for resource in resources.values() for host in resource.get("hosts", [])]
+    except (ValueError, AttributeError) as error:
+        give_up(USAGE, f"OUTPOST_RESOURCES is not what the agent writes: {error}")
+    return list(dict.fromkeys(names))
+
+
+def machines(settings):
+    """Those that the configuration asks for: `hosts`, `jumphost`, or `auto`: hosts where the job holds any."""
+    if settings.machines not in ("auto", "hosts", "jumphost"):
+        give_up(USAGE, f"configuration: machines is {settings.machines!r}, it can be auto, hosts or jumphost")
+    hosts = hosts_of_job()
+    if settings.machines == "hosts" and not hosts:
+        give_up(CONFIGURATION, "the job holds no resource with hosts: name one in the job's resources (outpost.yml), "
+                               "or set machines to jumphost")
+    if settings.machines == "jumphost" or not hosts:
+        return [Jumphost()]
+    return [Host(name, settings) for name in hosts]
