@@ -15,6 +15,9 @@ DEFAULTS = {"machines": "auto", "ssh_user": "root", "ssh_key": "lab-key"}
 class Jumphost:
     name = "jumphost"
 
+    def answers(self):
+        return True
+
     def run(self, command, given=None):
         """Runs a command to its end. Status 127: it is not there."""
         path = shutil.which(command[0])
@@ -44,6 +47,10 @@ class Host:
         if os.environ.get("OUTPOST_SECRETS") and os.path.isfile(key):
             self.ssh += ["-i", key, "-o", "IdentitiesOnly=yes"]
         self.ssh += ["-l", settings.ssh_user, "--", name]
+
+    def answers(self):
+        """Whether it can be reached at all."""
+        return run([*self.ssh, "true"]).status == 0
 
     def run(self, command, given=None):
         ended = run([*self.ssh, shlex.join(command)], given)
