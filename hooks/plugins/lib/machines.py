@@ -1,5 +1,6 @@
 """The machines that a plugin looks at: the hosts of the job's resources over ssh, or the jumphost itself."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -18,8 +19,8 @@ class Jumphost:
     def answers(self):
         return True
 
-    def run(self, command, given=None):
-        """Runs a command to its end. Status 127: it is not there."""
+    def run(self, command, given=None, may_be_lost=False):
+        """Runs a command to its end. Status 127: it is not there; 255, if that may be: the machine is out of reach."""
         path = shutil.which(command[0])
         if path is None:
             return run(["/bin/sh", "-c", f"echo {shlex.quote(command[0])}: not found >&2; exit 127"])
@@ -52,9 +53,9 @@ class Host:
         """Whether it can be reached at all."""
         return run([*self.ssh, "true"]).status == 0
 
-    def run(self, command, given=None):
+    def run(self, command, given=None, may_be_lost=False):
         ended = run([*self.ssh, shlex.join(command)], given)
-        if ended.status == 255:  # ssh's own: the lab is at fault, or its keys.
+        if ended.status == 255 and not may_be_lost:  # ssh's own: the lab is at fault, or its keys.
             give_up(INFRASTRUCTURE, f"{self.name} cannot be reached over ssh: {ended.errors.strip() or 'no reason given'}")
         return ended
 
@@ -70,6 +71,19 @@ class Host:
     def fetch(self, there, path):
         with open(path, "wb") as file:
             self.copy(["cat", there], there, stdin=subprocess.DEVNULL, stdout=file)
+
+
+@contextlib.contextmanager
+def folder_on(machine):
+    """A directory of our own on a machine, for as long as the `with`."""
+    made = machine.run(["mktemp", "-d", "/var/tmp/outpost.XXXXXX"])
+    if made.status != 0:
+        give_up(INFRASTRUCTURE, f"{machine.name}: no directory can be made in /var/tmp: {made.both}")
+    path = made.output.strip()
+    try:
+        yield path
+    finally:
+        machine.run(["rm", "-rf", "--", path], may_be_lost=True)
 
 
 def hosts_of_job():

@@ -26,23 +26,10 @@ SEVERITIES = {"high": 3, "medium": 2}  # All else, "unknown" included, is low.
 
 
 class Evaluation:
-    """One machine's: a directory there that holds the content, and then the results."""
+    """One machine's, in a directory there that holds the content, and then the results."""
 
-    def __init__(self, machine, options):
-        self.machine, self.options = machine, options
-        self.folder = self.must(["mktemp", "-d", "/var/tmp/outpost-openscap.XXXXXX"], INFRASTRUCTURE).strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.machine.run(["rm", "-rf", "--", self.folder])
-
-    def must(self, command, status):
-        ended = self.machine.run(command)
-        if ended.status != 0:
-            give_up(status, f"{self.machine.name}: {' '.join(command[:2])} failed: {ended.both}")
-        return ended.output
+    def __init__(self, machine, folder, options):
+        self.machine, self.folder, self.options = machine, folder, options
 
     def send(self, path):
         """Copies a file there, and returns its name there."""
@@ -62,7 +49,8 @@ class Evaluation:
             except (OSError, xml.ParseError) as error:
                 give_up(CONFIGURATION, f"content: {path} cannot be used: {error}")
             return self.send(path)
-        release = dict(line.split("=", 1) for line in self.must(["cat", "/etc/os-release"], CONFIGURATION).splitlines() if "=" in line)
+        lines = self.machine.run(["cat", "/etc/os-release"]).output.splitlines()
+        release = dict(line.split("=", 1) for line in lines if "=" in line)
         system, version = (release.get(name, "").strip("\"'") for name in ("ID", "VERSION_ID"))
         names = {"centos": "cs", "fedora": "fedora"}.get(system, system) + ("" if system == "fedora" else version.split(".")[0])
         guide = f"{GUIDE}/ssg-{names}-ds.xml"
@@ -135,7 +123,8 @@ def main():
     profile = re.sub(r"^xccdf_.*_profile_", "", options.profile)
     with Report("openscap", options.waivers) as report:
         for machine in places:
-            with Evaluation(machine, options) as evaluation:
+            with machines.folder_on(machine) as folder:
+                evaluation = Evaluation(machine, folder, options)
                 results = evaluation.artifacts(*evaluation.evaluate())
             rules = xccdf.rules_in(results)
             if not rules:
