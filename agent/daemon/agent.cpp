@@ -156,13 +156,12 @@ asio::awaitable<void> Agent::retention_loop() {
 
 asio::awaitable<void> Agent::disk_loop() {
   while (!stopping_) {
-    const bool could_claim = disk_.may_claim();
     co_await disk_.look();
     const std::uint64_t tenth = disk_.total() / 10;
     co_await spool_.enforce({std::min(settings_.spool.limit, tenth), std::min(settings_.spool.artifacts, tenth)});
     if (disk_.missing() > 0) co_await retention_.make_room(disk_.missing());
     if (!disk_.may_claim() && disk_.missing() > 0) co_await log_room_.make(disk_.missing());
-    if (!could_claim && disk_.may_claim()) schedule_wakeup_.notify();
+    if (claims_held_ && disk_.may_claim()) schedule_wakeup_.notify();
     if (!stopping_) co_await disk_wakeup_.wait(settings_.disk.check);
   }
 }

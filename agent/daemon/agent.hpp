@@ -228,6 +228,7 @@ class Agent final : public control::AgentControl {
   Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_;
   std::shared_ptr<void> journal_watch_;
   bool journal_broken_ = false;  ///< The last write failed.
+  bool claims_held_ = false;     ///< The disk was too full, or broken, when jobs were last to be started.
   std::set<std::string> troubled_logs_;  ///< Those that cannot be written.
   Timestamp started_at_{};
   bool stopping_ = false;

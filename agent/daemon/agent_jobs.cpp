@@ -23,7 +23,8 @@ constexpr std::chrono::milliseconds look_again = 60s;    ///< A full disk gets f
 asio::awaitable<void> Agent::schedule_loop() {
   while (!stopping_) {
     end_closed_claims();
-    if (disk_.may_claim()) start_jobs();
+    claims_held_ = !disk_.may_claim();
+    if (!claims_held_) start_jobs();
     co_await schedule_wakeup_.wait(until_next_look());
   }
 }
