@@ -72,6 +72,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Set
     bulletin_.post({job_id, step_id, "workspace", {{"bytes", sizes.last.bytes}}, ports_.clock.now()});
   };
   job_options_.degraded = [this](const Error& error) { journal_failed(error); };
+  job_options_.logs.has_room = [this] { return disk_.has_room_for_logs(); };
   job_options_.logs.make_room = [this] { return make_room_for_log(); };
   job_options_.logs.trouble = [this](const std::string& log, const std::optional<Error>& why) { log_failed(log, why); };
   journal_watch_ = ports_.journal.subscribe([this](const job::Event&) {

@@ -16,6 +16,7 @@
 #include <boost/json/array.hpp>
 
 #include <sys/stat.h>
+#include <cerrno>
 #include <system_error>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
   if (error) return errno_error("cannot create", directory.native(), error.value());
   // What an admin (or systemd) has made keeps its mode.
   if (!existed && ::chmod(directory.c_str(), mode) != 0) return errno_error("cannot change the mode of", directory.native(), errno);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0 && errno == EROFS)
+    return Error{Fault::unavailable, directory.string() + " is on a file system that is read-only: look at the disk, mount it for writing (mount -o remount,rw)"};
   if (::access(directory.c_str(), W_OK | X_OK) != 0)
     return Error{Fault::unavailable, directory.string() + " cannot be written by uid " + std::to_string(::getuid()) + ": change its owner, or the directory in outpost.yml"};
   return {};

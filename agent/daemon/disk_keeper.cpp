@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -21,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t nothing_left = 1 << 20;  ///< Less than this is a full disk.
+constexpr std::uint64_t for_the_journal = 8 << 20;  ///< Logs leave at least this.
 
 fs::path reserve_of(const fs::path& directory) { return directory / "reserve"; }
 
@@ -113,6 +115,15 @@ bool DiskKeeper::may_claim() {
   measure();
   tell_space();
   return failure_.empty() && missing() == 0;
+}
+
+bool DiskKeeper::has_room_for_logs() {
+  const auto space = space_of(directory_);
+  if (!space) return true;  // The write itself says what is wrong.
+  const std::uint64_t kept = std::min(for_the_journal + (reserve_there_ ? 0 : settings_.reserve), space->total / 8);
+  // Once held they want a little more, so that it is not every line that comes between two marks.
+  logs_held_ = space->free < kept + (logs_held_ ? kept / 2 : 0);
+  return !logs_held_;
 }
 
 void DiskKeeper::measure() {

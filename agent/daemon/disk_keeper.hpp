@@ -32,6 +32,10 @@ class DiskKeeper {
   [[nodiscard]] std::uint64_t missing() const { return free_ < settings_.keep_free ? settings_.keep_free - free_ : 0; }
   [[nodiscard]] std::uint64_t total() const { return total_; }
 
+  /// Whether logs may take more, as of now: the last of the disk is for the journal, for results and verdicts, and so is
+  /// the room of the reserve after it was given up.
+  [[nodiscard]] bool has_room_for_logs();
+
   /// Something could not be written: gives up the reserve if the disk is full.
   void write_failed();
 
@@ -57,6 +61,7 @@ class DiskKeeper {
   config::Disk settings_;
   std::uint64_t free_ = 0, total_ = 0;
   bool reserve_there_ = false;
+  bool logs_held_ = false;  ///< has_room_for_logs() said no.
   std::string failure_;
 };
 

@@ -64,7 +64,8 @@ Capture::Taken Capture::take(int pipe, std::size_t limit) {
   return {.bytes = got.bytes, .end = got.bytes == 0};
 }
 
-Capture::Taken Capture::drop(int pipe, std::size_t limit) {
+Capture::Taken Capture::drop(int pipe, std::size_t limit, int why) {
+  if (why != 0) trouble_ = why;
   buffer_.resize(chunk_size);
   Taken dropped;
   while (dropped.bytes < limit) {
@@ -182,7 +183,10 @@ std::optional<Piece> Capture::prepare(bool last) {
   const bool caught_up = catch_up();
   if (last && !ended_) {
     ended_ = true;
-    if (gap_ && !(caught_up && write_gap_line()) && gap_) gaps_.push_back(*std::exchange(gap_, {}));
+    if (gap_ && !(caught_up && write_gap_line()) && gap_) {
+      gap_->marked = false;
+      gaps_.push_back(*std::exchange(gap_, {}));
+    }
     append_to_log(redactor_.flush());
   }
   if (log_size_ <= cut_) return {};

@@ -25,6 +25,7 @@ struct Gap {
   std::uint64_t offset = 0;  ///< Of that line in the redacted log.
   std::uint64_t bytes = 0;   ///< 0: nobody knows how many.
   std::string reason;
+  bool marked = true;  ///< The line is in the log.
 };
 
 /// A piece of the redacted log that is on disk, for an event to name: the blob's range starts where the previous piece
@@ -91,8 +92,9 @@ class Capture {
   };
   /// Takes what is in the pipe, or a FIFO, up to `limit` bytes; nothing when it is empty.
   Taken take(int pipe, std::size_t limit = one_turn);
-  /// Reads up to `limit` bytes from the pipe and throws them away, as a gap with the reason of the last refusal.
-  Taken drop(int pipe, std::size_t limit = one_turn);
+  /// Reads up to `limit` bytes from the pipe and throws them away, as a gap with the reason `why` (errno); 0: that of the
+  /// last refusal.
+  Taken drop(int pipe, std::size_t limit = one_turn, int why = 0);
   /// Lines of the agent's own. What the disk refuses is dropped.
   void write(std::string_view bytes);
 

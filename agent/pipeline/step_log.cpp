@@ -50,7 +50,7 @@ StepLog::StepLog(Ports ports, Names names, log::Capture capture)
 asio::awaitable<process::Taken> StepLog::take(int pipe, std::size_t limit) {
   for (;;) {
     const bool had_segment = capture_.segment_due().has_value();
-    const auto taken = capture_.take(pipe, limit);
+    const auto taken = has_room() ? capture_.take(pipe, limit) : log::Capture::Taken{.refused = ENOSPC};
     if (taken.refused == 0) {
       tell(0);
       if (!capture_.closed().empty() || (!had_segment && capture_.segment_due())) wakeup_.notify();
@@ -60,7 +60,7 @@ asio::awaitable<process::Taken> StepLog::take(int pipe, std::size_t limit) {
       const bool room = co_await made_room();
       if (room) continue;
       tell(taken.refused);
-      const auto dropped = capture_.drop(pipe, limit);
+      const auto dropped = capture_.drop(pipe, limit, taken.refused);
       co_return process::Taken{dropped.bytes, dropped.end};
     }
     tell(taken.refused);
@@ -136,7 +136,9 @@ StepLog::Moment StepLog::segment_due() const {
 /// File, sync, event, and only then the plain file goes.
 asio::awaitable<void> StepLog::pack() {
   const auto& closed = capture_.closed();
-  const std::vector<log::Segment> batch{closed.begin(), closed.begin() + static_cast<std::ptrdiff_t>(std::min(closed.size(), pack_at_once))};
+  // They need room for a moment before they save some.
+  const std::size_t most = has_room() ? pack_at_once : 1;
+  const std::vector<log::Segment> batch{closed.begin(), closed.begin() + static_cast<std::ptrdiff_t>(std::min(closed.size(), most))};
   auto packing = [batch] { return pack_all(batch); };
   const auto blobs = co_await ports_.workers.run(std::move(packing));
   if (!blobs) {  // The plain files are as good; they only take more room.
@@ -167,7 +169,10 @@ asio::awaitable<void> StepLog::cut_last() {
 /// Notes the piece that is there, if any, and the gaps in it.
 asio::awaitable<bool> StepLog::cut(bool last) {
   auto piece = co_await capture_.cut(ports_.workers, last);
-  for (const auto& gap : capture_.take_gaps()) note(job::event::log_gap, {{"offset", gap.offset}, {"bytes", gap.bytes}, {"reason", gap.reason}});
+  for (const auto& gap : capture_.take_gaps()) {
+    note(job::event::log_gap, {{"offset", gap.offset}, {"bytes", gap.bytes}, {"reason", gap.reason}});
+    if (!gap.marked) warn(std::to_string(gap.bytes) + " bytes of output are missing at the end of the log: " + printable(gap.reason));
+  }
   if (!piece) {
     // The bytes stay in the file; the next cut takes them along.
     if (last) warn("the end of the log could not be synced: " + printable(piece.error().message));

@@ -24,7 +24,9 @@ namespace outpost::pipeline {
 struct LogOptions {
   log::CaptureOptions capture;
   log::CutPlan::Limits cuts;  ///< How often a running step's log is shown.
-  /// The disk is full, and output is about to be dropped: frees what it can, and says whether that was anything.
+  /// Whether there is room for more output; the last of a disk is for other things.
+  std::function<bool()> has_room;
+  /// There is none, or the disk is full, and output is about to be dropped: frees what it can, and says whether that was anything.
   std::function<boost::asio::awaitable<bool>()> make_room;
   /// Why output cannot be written just now; nothing: it can again, or there is no more. `log` is the log's path. Told
   /// when it changes.
@@ -78,6 +80,7 @@ class StepLog final : public process::Output {
 
   boost::asio::awaitable<bool> cut(bool last);
   boost::asio::awaitable<void> pack();
+  [[nodiscard]] bool has_room() const { return !ports_.options.has_room || ports_.options.has_room(); }
   boost::asio::awaitable<bool> made_room();
   [[nodiscard]] Moment next_cut() const;
   [[nodiscard]] Moment segment_due() const;

@@ -88,6 +88,21 @@ TEST_CASE("the reserve has real blocks, is given up on a full disk, and comes ba
   CHECK_FALSE(world.alarmed("disk"));
 }
 
+TEST_CASE("logs leave the last of the disk, and the room of a reserve that was given up, to the journal") {
+  World world{{.keep_free = 0, .reserve = 1 * MiB}};  // Logs leave at most an eighth: 2 MiB.
+  if (!world.disk.usable) return;
+  world.look();
+  CHECK(world.keeper.has_room_for_logs());
+  world.fill(2 * MiB + MiB / 2);
+  CHECK(world.keeper.has_room_for_logs());
+  write_file(world.path("more"), std::string(MiB, 'x'));
+  CHECK_FALSE(world.keeper.has_room_for_logs());
+  std::filesystem::remove(world.path("more"));
+  CHECK_FALSE(world.keeper.has_room_for_logs());  // Not for a few lines.
+  std::filesystem::remove(world.path("ballast"));
+  CHECK(world.keeper.has_room_for_logs());
+}
+
 TEST_CASE("a reserve that is no longer wanted, or of another size, is corrected") {
   World world{{.keep_free = 0, .reserve = 4 * MiB}};
   if (!world.disk.usable) return;

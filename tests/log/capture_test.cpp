@@ -186,7 +186,9 @@ TEST_CASE("a gap at the end gets its line with the last piece, or is told withou
   REQUIRE(piece);
   CHECK(piece->last);
   CHECK(job.log() == "1234\n[gap: 4 bytes, File too large]\n");
-  CHECK(capture.take_gaps().size() == 1);
+  const auto told = capture.take_gaps();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].marked);
 
   const JobDirectory full_job;
   auto refused = open(full_job);
@@ -198,6 +200,7 @@ TEST_CASE("a gap at the end gets its line with the last piece, or is told withou
     const auto gaps = refused.take_gaps();
     REQUIRE(gaps.size() == 1);
     CHECK(gaps[0].bytes == 4);
+    CHECK_FALSE(gaps[0].marked);
   }
 }
 

@@ -178,6 +178,37 @@ TEST_CASE("what no room could be made for is dropped, counted and told") {
   CHECK(world.log().find("[gap: " + std::to_string(bytes) + " bytes, File too large]\n") != std::string::npos);
 }
 
+TEST_CASE("output that the last of a disk is not for is dropped, counted and marked") {
+  World world;
+  const auto text = lines(20000);
+  world.options.has_room = [&] { return !fs::exists(world.place().log()); };
+  std::vector<std::string> told;
+  world.options.trouble = [&](const std::string&, const std::optional<Error>& why) {
+    told.push_back(why ? why->message : "well");
+  };
+  world.run(text);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].find("No space left on device; output is dropped") != std::string::npos);
+  const auto gaps = world.events(event::log_gap);
+  REQUIRE(gaps.size() == 1);
+  const auto bytes = static_cast<std::size_t>(job::number_at(gaps[0].data, "bytes"));
+  const std::string kept = redacted(text.substr(0, text.size() - bytes)),
+                    mark = "[gap: " + std::to_string(bytes) + " bytes, No space left on device]\n";
+  CHECK((world.log() == kept + mark || world.log() == kept + "\n" + mark));
+  CHECK(world.events(event::job_warning).empty());
+}
+
+TEST_CASE("a gap that the disk takes no mark for is a warning") {
+  World world;
+  const auto text = lines(3000);
+  const Full full{10'000};
+  world.run(text);
+  const auto warnings = world.events(event::job_warning);
+  REQUIRE(warnings.size() == 1);
+  CHECK(job::text_at(warnings[0].data, "message").find(" bytes of output are missing at the end of the log: File too large") !=
+        std::string::npos);
+}
+
 TEST_CASE("while the disk fails the output waits in the pipe, and nothing of it is lost") {
   World world;
   world.options.disk_pause = std::chrono::milliseconds{1};
