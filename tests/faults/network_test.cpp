@@ -66,6 +66,40 @@ std::size_t polls(SampleLab& lab) {
 
 }  // namespace
 
+TEST_CASE(
+    "F13: a server that vanishes in the middle of an upload is noticed; the file is sent again whole, and there once",
+    "[F13]") {
+  FaultLab lab{{.server = {"--max-content-length-mb", "256"}}};
+  const auto patience = std::chrono::seconds{scaled(3, 60)};
+  const std::string seconds = std::to_string(patience.count()) + "s";
+  lab.configure("", "spool: {retry_first: 100ms, retry_longest: 1s, link_back: 500ms}\n",
+                "idle_timeout: " + seconds + ", slow_window: " + seconds);
+  const std::size_t size = scaled(24u << 20, 200u << 20);
+  const std::string artifact = payload(size, 4);
+  const auto file = (lab.directory.path / "artifact").string();
+  write_file(file, artifact);
+  lab.hook("test", "#!/bin/sh\ncp " + file + " \"$OUTPOST_ARTIFACTS/kept.bin\"\n");
+  lab.feed("1.0", {});
+  std::string how;
+  std::uint64_t rate = 0;
+  SECTION("without a word") { how = "vanished"; }
+  SECTION("so slow that it would take days") { how = "drips", rate = 100; }
+  lab.network.behave({.bytes_per_second = 20u << 20});
+  lab.start_agent();
+  lab.until("the upload to be under way", [&] { return lab.network.bytes_to_server() > size / 4; });
+  lab.network.strand(rate);
+  const auto before = lab.network.bytes_to_server();
+  const Stopwatch time;
+  lab.until("the file to be sent again", [&] { return lab.network.bytes_to_server() > before + size / 8; });
+  figure("F13", how + ": noticed, and sent again after", time.text(),
+         "at most 60 s; here after " + seconds + " and what the size adds (figure)");
+  lab.finished_job();
+  const auto content = content_of(lab, lab.the_job());
+  CHECK(content.states == good_way);
+  check_nothing_lost("F13", lab, content, {});
+  CHECK((content.files.at("kept.bin") == artifact));
+}
+
 TEST_CASE("F15: answers that are cut, doubled or reset in the middle lead neither to a crash nor to anything twice",
           "[F15]") {
   FaultLab lab;

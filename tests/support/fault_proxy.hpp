@@ -71,10 +71,12 @@ class FaultProxy {
     acceptor_ = std::thread{[this] { accept(); }};
   }
 
-  /// The connections that are open now freeze for good: their peer is gone without a word. New ones work.
-  void strand() {
+  /// The connections that are open now freeze for good: their peer is gone without a word. Or they pass on no more than
+  /// so many bytes in a second. New ones work.
+  void strand(std::uint64_t bytes_per_second = 0) {
     const std::lock_guard lock{mutex_};
     stranded_ = connections_;
+    stranded_rate_ = bytes_per_second;
   }
 
   void behave(Behaviour behaviour) {
@@ -159,9 +161,11 @@ class FaultProxy {
       Behaviour now;
       {
         std::unique_lock lock{mutex_};
-        changed_.wait(lock, [&] { return ending_ || (!behaviour_.frozen && number > stranded_); });
+        const auto passes = [&] { return !behaviour_.frozen && (number > stranded_ || stranded_rate_ > 0); };
+        changed_.wait(lock, [&] { return ending_ || passes(); });
         if (ending_) return;
         now = behaviour_;
+        if (number <= stranded_) now.bytes_per_second = stranded_rate_;
       }
       for (auto& side : sides)
         if (!pass(side, now)) {
@@ -208,6 +212,7 @@ class FaultProxy {
   Behaviour behaviour_;
   bool ending_ = false;
   int stranded_ = 0;
+  std::uint64_t stranded_rate_ = 0;
   std::set<RawConnection*> open_;
   std::list<std::thread> threads_;
   std::thread acceptor_;

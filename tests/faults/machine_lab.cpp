@@ -1,0 +1,97 @@
+#include "faults/machine_lab.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <utility>
+
+namespace outpost::test {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::uint16_t port_of(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+}
+
+}  // namespace
+
+MachineLab::MachineLab(std::uint64_t size)
+    : network{port_of(lab.url), SecondKernel::test_address},
+      // The machine calls when its agent has been started, and is told what to do.
+      control_{[this](RawConnection& machine, int number) {
+                 latest_ = number;  // A machine that was cut does not hang up.
+                 ++started_;
+                 while (latest_ == number && !machine.is_readable(20)) {
+                   const std::lock_guard lock{mutex_};
+                   if (asked_.empty()) continue;
+                   machine.write(std::exchange(asked_, {}) + "\n");
+                   if (machine.read_until("\n") != "done\n") return;
+                   ++done_;
+                 }
+               },
+               SecondKernel::test_address} {
+  lab.configure("", "", "url: \"" + network.url() + "\"");
+  const fs::path disk = lab.directory.path / "disk";
+  write_file(disk, "");
+  fs::resize_file(disk, size);
+  if (Process{{"/sbin/mkfs.ext4", "-q", "-F", disk.string()}, lab.directory.path / "mkfs.log"}.wait() != 0)
+    throw std::runtime_error{read_file(lab.directory.path / "mkfs.log")};
+}
+
+std::unique_ptr<SecondKernel> MachineLab::boot() {
+  started_ = 0;
+  const std::string configuration = " --config " + path("agent/outpost.yml");
+  return std::make_unique<SecondKernel>(
+      out(),
+      "mount /dev/ubda /mnt/disk || { echo 'the disk is broken' > /mnt/out/broken; exit; }\n"
+      "export OUTPOST_CFG_STATE_DIRECTORY=/mnt/disk/state OUTPOST_CFG_RUNTIME_DIRECTORY=/run/outpost\n"
+      "OUTPOST_SYNC_WITNESS=/mnt/out/synced LD_PRELOAD=" OUTPOST_SYNC_WITNESS " " OUTPOST_DAEMON +
+          configuration + " >> /mnt/out/log 2>&1 &\nexec 3<>/dev/tcp/" + SecondKernel::test_address + "/" +
+          std::to_string(control_.port()) +
+          "\nwhile read -r -u 3 word; do\n  case $word in\n"
+          "    status) " OUTPOST_COMMAND " status --json" +
+          configuration +
+          " > /mnt/out/status.json ;;\n"
+          "    read-only) echo u > /proc/sysrq-trigger; while : 2> /dev/null > /mnt/disk/probe; do sleep 0.1; done ;;\n"
+          "    writable) mount -o remount,rw /mnt/disk ;;\n"
+          "    stop) kill -TERM $!; wait $!; cp /mnt/disk/state/journal.db* /mnt/out/ ;;\n"
+          "  esac\n  echo done >&3\ndone\n",
+      lab.directory.path / "disk");
+}
+
+void MachineLab::ask(const std::string& word) {
+  const int before = done_;
+  {
+    const std::lock_guard lock{mutex_};
+    asked_ = word;
+  }
+  until("the machine to do: " + word, [&] { return done_ > before; });
+}
+
+boost::json::value MachineLab::status() {
+  ask("status");
+  boost::system::error_code error;
+  auto status = boost::json::parse(read_file(out() / "status.json"), error);
+  return error ? boost::json::value{} : status;
+}
+
+void MachineLab::until(const std::string& what, const std::function<bool()>& is_so) {
+  try {
+    lab.until(what, is_so);
+  } catch (const std::runtime_error&) {
+    throw std::runtime_error{"gave up waiting for " + what + "\n--- console\n" + read_file(out() / "console") +
+                             "\n--- outpostd.log\n" + agent_log()};
+  }
+}
+
+bool MachineLab::is_at_rest() {
+  if (!has_started()) return false;
+  const auto now = status();
+  if (now.is_null()) return false;
+  const auto& jobs = now.at("jobs");
+  return jobs.at("running").as_array().empty() && jobs.at("waiting").as_array().empty() &&
+         now.at("reporters").at(0).at("waiting").as_int64() == 0;
+}
+
+}  // namespace outpost::test
