@@ -149,12 +149,17 @@ with checks.Report("stopped") as report:
 
     def test_a_key_among_the_secrets_is_used(self):
         self.command("ssh", 'echo "$*"')
-        self.write("secrets/lab-key", "key")
+        self.write("secrets/ssh_key", "key")
+        self.write("secrets/another", "key")
         os.environ["OUTPOST_SECRETS"] = self.path("secrets")
         (host,), _ = self.machines('{"a": {"hosts": ["10.0.0.1"]}}', ssh_user="tester")
         output = host.run(["true"]).output
-        self.assertIn(f"-i {self.path('secrets', 'lab-key')}", output)
+        self.assertIn(f"-i {self.path('secrets', 'ssh_key')}", output)
         self.assertIn("-l tester -- 10.0.0.1 true", output)
+        (host,), _ = self.machines('{"a": {"hosts": ["10.0.0.1"]}}', ssh_key={"$secret": "another"})
+        self.assertIn(f"-i {self.path('secrets', 'another')}", host.run(["true"]).output)
+        (host,), _ = self.machines('{"a": {"hosts": ["10.0.0.1"]}}', ssh_key={"$secret": "nosuch"})
+        self.assertNotIn(" -i ", host.run(["true"]).output)
 
     def test_a_host_that_does_not_answer_is_the_labs_fault(self):
         self.command("ssh", "echo 'No route to host' >&2; exit 255")

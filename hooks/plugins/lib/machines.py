@@ -10,7 +10,7 @@ import subprocess
 from checks import CONFIGURATION, INFRASTRUCTURE, USAGE, give_up, need_command, run, variable
 
 # Part of the configuration of every plugin that looks at machines.
-DEFAULTS = {"machines": "auto", "ssh_user": "root", "ssh_key": "lab-key"}
+DEFAULTS = {"machines": "auto", "ssh_user": "root", "ssh_key": {}}
 
 
 class Jumphost:
@@ -44,8 +44,9 @@ class Host:
             "-o", "StrictHostKeyChecking=accept-new",
             "-o", f"UserKnownHostsFile={os.path.join(variable('OUTPOST_STATE'), 'known_hosts')}",
         ]
-        key = os.path.join(os.environ.get("OUTPOST_SECRETS", ""), settings.ssh_key)
-        if os.environ.get("OUTPOST_SECRETS") and os.path.isfile(key):
+        # Configured, it is a reference to a file; otherwise a secret of that name will do.
+        key = os.path.join(os.environ.get("OUTPOST_SECRETS") or "/nonexistent", settings.ssh_key.get("$secret", "ssh_key"))
+        if os.path.isfile(key):
             self.ssh += ["-i", key, "-o", "IdentitiesOnly=yes"]
         self.ssh += ["-l", settings.ssh_user, "--", name]
 
