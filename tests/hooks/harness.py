@@ -48,6 +48,7 @@ class Run:
 
 class PluginTest(unittest.TestCase):
     plugin = None  # The name of the plugin under test.
+    plugins = PLUGINS  # Where it lies.
     maxDiff = None
 
     def setUp(self):
@@ -87,7 +88,7 @@ class PluginTest(unittest.TestCase):
             path = self.path("bin") + ":" + self.commands_without(without)
         environment = {
             "OUTPOST": "1", "OUTPOST_API": "1", "OUTPOST_POINT": point, "OUTPOST_REASON": "normal",
-            "OUTPOST_PLUGIN": self.plugin, "OUTPOST_PLUGIN_DIR": os.path.join(PLUGINS, self.plugin),
+            "OUTPOST_PLUGIN": self.plugin, "OUTPOST_PLUGIN_DIR": os.path.join(self.plugins, self.plugin),
             "OUTPOST_JOB_ID": "test", "OUTPOST_JOB_NAME": "test", "OUTPOST_RESOURCES": "{}",
             "OUTPOST_WORKSPACE": self.path("workspace"), "OUTPOST_SHARED": self.path("shared"),
             "OUTPOST_RESULTS": self.path("results"), "OUTPOST_ARTIFACTS": self.path("artifacts"),
@@ -101,7 +102,7 @@ class PluginTest(unittest.TestCase):
         shutil.rmtree(self.path("results"))
         os.makedirs(self.path("results"))
         ended = subprocess.run(
-            [os.path.join(PLUGINS, self.plugin, "hooks", point)], cwd=self.path("workspace"), env=environment, check=False,
+            [os.path.join(self.plugins, self.plugin, "hooks", point)], cwd=self.path("workspace"), env=environment, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, umask=0o007,
         )
         output = ended.stdout.decode("utf-8", "replace")
