@@ -1,5 +1,6 @@
 """Runs the hooks of a plugin as the agent would, with directories, configuration and commands of a test's own."""
 
+import glob
 import json
 import os
 import shutil
@@ -19,10 +20,10 @@ DIRECTORIES = ("workspace", "shared", "results", "artifacts", "state", "tmp", "s
 class Run:
     """A hook that has ended: its status, what it printed, and the cases of its JUnit file."""
 
-    def __init__(self, status, output, results):
+    def __init__(self, status, output, results, pattern="*"):
         self.status, self.output, self.cases = status, output, {}
-        for name in sorted(os.listdir(results)):
-            suite = xml.parse(os.path.join(results, name)).getroot()
+        for name in sorted(glob.glob(os.path.join(glob.escape(results), pattern))):
+            suite = xml.parse(name).getroot()
             counted = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
             for case in suite.iter("testcase"):
                 child = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
