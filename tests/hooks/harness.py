@@ -103,12 +103,16 @@ class PluginTest(unittest.TestCase):
         shutil.rmtree(self.path("results"))
         os.makedirs(self.path("results"))
         ended = subprocess.run(
-            [os.path.join(self.plugins, self.plugin, "hooks", point)], cwd=self.path("workspace"), env=environment, check=False,
+            self.command_of(point), cwd=self.path("workspace"), env=environment, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, umask=0o007,
         )
         output = ended.stdout.decode("utf-8", "replace")
         self.assertNotIn("Traceback", output)
         return Run(ended.returncode, output, self.path("results"))
+
+    def command_of(self, point):
+        """What the agent would start for a hook."""
+        return [os.path.join(self.plugins, self.plugin, "hooks", point)]
 
     def commands_without(self, missing):
         """A directory with links to all of this machine's commands but some."""
