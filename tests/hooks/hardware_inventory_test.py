@@ -7,8 +7,15 @@ import os
 import harness
 
 GROUP = "hardware-inventory.jumphost"
-TITLES = ("the system is", "the firmware is", "the processors are", "the memory is", "the PCI devices are", "the disks are",
-          "the network interfaces are")
+TITLES = (
+    "the system is",
+    "the firmware is",
+    "the processors are",
+    "the memory is",
+    "the PCI devices are",
+    "the disks are",
+    "the network interfaces are",
+)
 NIC, BRIDGE = "0000:3b:00.0", "0000:00:00.0"
 
 DMIDECODE = """# dmidecode 3.4
@@ -63,11 +70,39 @@ Class:\tEthernet controller [0200]
 Vendor:\tIntel Corporation [8086]
 Device:\tEthernet 10G [1572]
 """
-LSHW = json.dumps([{"id": "lab", "class": "system", "children": [{"id": "core", "class": "bus", "children": [
-    {"id": "memory", "class": "memory", "children": [
-        {"id": "bank:0", "class": "memory", "slot": "A1", "size": 32 * 2**30, "vendor": "Dram Co", "product": "D32", "serial": "1111"},
-        {"id": "bank:1", "class": "memory", "slot": "A2", "description": "[empty]"}]},
-    {"id": "disk", "class": "disk", "serial": "DISK-1", "version": "FW7", "product": "Fast SSD"}]}]}])
+LSHW = json.dumps(
+    [
+        {
+            "id": "lab",
+            "class": "system",
+            "children": [
+                {
+                    "id": "core",
+                    "class": "bus",
+                    "children": [
+                        {
+                            "id": "memory",
+                            "class": "memory",
+                            "children": [
+                                {
+                                    "id": "bank:0",
+                                    "class": "memory",
+                                    "slot": "A1",
+                                    "size": 32 * 2**30,
+                                    "vendor": "Dram Co",
+                                    "product": "D32",
+                                    "serial": "1111",
+                                },
+                                {"id": "bank:1", "class": "memory", "slot": "A2", "description": "[empty]"},
+                            ],
+                        },
+                        {"id": "disk", "class": "disk", "serial": "DISK-1", "version": "FW7", "product": "Fast SSD"},
+                    ],
+                }
+            ],
+        }
+    ]
+)
 
 
 class HardwareInventory(harness.PluginTest):
@@ -76,7 +111,10 @@ class HardwareInventory(harness.PluginTest):
     def setUp(self):
         super().setUp()
         # The hook reads below /: below the test's directory instead.
-        self.command("sh", f"""script=$(printf '%s' "$2" | sed "1s,^cd /,cd '{self.path('machine')}',")\nexec /bin/sh -c "$script" """)
+        self.command(
+            "sh",
+            f"""script=$(printf '%s' "$2" | sed "1s,^cd /,cd '{self.path('machine')}',")\nexec /bin/sh -c "$script" """,
+        )
         for tool in ("dmidecode", "lspci", "lshw"):
             self.without(tool)
         self.machine()
@@ -92,13 +130,26 @@ class HardwareInventory(harness.PluginTest):
         return self.write(f"machine/{path}", f"{value}\n")
 
     def machine(self):
-        dmi = {"sys_vendor": "Acme", "product_name": "Rack 1000", "product_serial": "SN-1", "board_vendor": "Acme",
-               "board_name": "Board", "board_serial": "To be filled by O.E.M.", "bios_vendor": "Acme Firmware",
-               "bios_version": "2.1.0", "bios_date": "06/01/2026"}
+        dmi = {
+            "sys_vendor": "Acme",
+            "product_name": "Rack 1000",
+            "product_serial": "SN-1",
+            "board_vendor": "Acme",
+            "board_name": "Board",
+            "board_serial": "To be filled by O.E.M.",
+            "bios_vendor": "Acme Firmware",
+            "bios_version": "2.1.0",
+            "bios_date": "06/01/2026",
+        }
         for name, value in dmi.items():
             self.put(f"sys/class/dmi/id/{name}", value)
-        self.put("proc/cpuinfo", "\n\n".join(
-            f"processor\t: {number}\nmodel name\t: Acme CPU @ 2.00GHz\nphysical id\t: {number // 2}" for number in range(4)))
+        self.put(
+            "proc/cpuinfo",
+            "\n\n".join(
+                f"processor\t: {number}\nmodel name\t: Acme CPU @ 2.00GHz\nphysical id\t: {number // 2}"
+                for number in range(4)
+            ),
+        )
         for number in range(4):
             self.put(f"sys/devices/system/cpu/cpu{number}/topology/core_id", number % 2)
         self.put("proc/meminfo", "MemTotal:       65000000 kB\nMemFree: 1 kB")
@@ -106,8 +157,14 @@ class HardwareInventory(harness.PluginTest):
         for number in range(32):
             self.put(f"sys/devices/system/memory/memory{number}/online", 1)
         for address, (kind, device) in {BRIDGE: ("0x060000", "0x2020"), NIC: ("0x020000", "0x1572")}.items():
-            for name, value in {"class": kind, "vendor": "0x8086", "device": device, "revision": "0x04",
-                                "subsystem_vendor": "0x1028", "subsystem_device": "0x0001"}.items():
+            for name, value in {
+                "class": kind,
+                "vendor": "0x8086",
+                "device": device,
+                "revision": "0x04",
+                "subsystem_vendor": "0x1028",
+                "subsystem_device": "0x0001",
+            }.items():
                 self.put(f"sys/bus/pci/devices/{address}/{name}", value)
         self.disk("sda", "DISK-1")
         self.put("sys/block/loop0/size", 8)
@@ -141,17 +198,29 @@ class HardwareInventory(harness.PluginTest):
         ended = self.take()
         self.assertEqual(ended.of_kind("skipped"), {f"{GROUP}: {title} as in the last job" for title in TITLES})
         self.assertIn("without lshw", ended.output)
-        self.assertEqual(self.inventory(), {
-            "format": 1, "machine": "jumphost", "sources": ["sysfs"],
-            "system": {"system": {"vendor": "Acme", "product": "Rack 1000", "serial": "SN-1", "board": "Acme Board"}},
-            "firmware": {"firmware": {"vendor": "Acme Firmware", "version": "2.1.0", "date": "06/01/2026"}},
-            "processors": {f"processor {number}": {"model": "Acme CPU @ 2.00GHz", "cores": 2, "threads": 2} for number in (0, 1)},
-            "memory": {"total": {"size_mib": 65536}},
-            "pci": {address: {"pci_class": kind, "device": device, "revision": "04", "subsystem": "1028:0001"}
-                    for address, kind, device in ((BRIDGE, "0600", "8086:2020"), (NIC, "0200", "8086:1572"))},
-            "disks": {"DISK-1": {"model": "ATA Fast SSD", "size_bytes": 2**40, "kind": "solid"}},
-            "network": {NIC: {"mac": "aa:bb:cc:00:00:01"}},
-        })
+        self.assertEqual(
+            self.inventory(),
+            {
+                "format": 1,
+                "machine": "jumphost",
+                "sources": ["sysfs"],
+                "system": {
+                    "system": {"vendor": "Acme", "product": "Rack 1000", "serial": "SN-1", "board": "Acme Board"}
+                },
+                "firmware": {"firmware": {"vendor": "Acme Firmware", "version": "2.1.0", "date": "06/01/2026"}},
+                "processors": {
+                    f"processor {number}": {"model": "Acme CPU @ 2.00GHz", "cores": 2, "threads": 2}
+                    for number in (0, 1)
+                },
+                "memory": {"total": {"size_mib": 65536}},
+                "pci": {
+                    address: {"pci_class": kind, "device": device, "revision": "04", "subsystem": "1028:0001"}
+                    for address, kind, device in ((BRIDGE, "0600", "8086:2020"), (NIC, "0200", "8086:1572"))
+                },
+                "disks": {"DISK-1": {"model": "ATA Fast SSD", "size_bytes": 2**40, "kind": "solid"}},
+                "network": {NIC: {"mac": "aa:bb:cc:00:00:01"}},
+            },
+        )
 
     def test_what_the_tools_know_is_added(self):
         self.tool("dmidecode", DMIDECODE)
@@ -161,8 +230,14 @@ class HardwareInventory(harness.PluginTest):
         found = self.inventory()
         self.assertEqual(found["sources"], ["sysfs", "dmidecode", "lspci", "lshw"])
         module = {"size_mib": 32768, "kind": "DDR5", "speed": "4800 MT/s", "vendor": "Dram Co", "part": "D32"}
-        self.assertEqual(found["memory"], {"total": {"size_mib": 65536}, "Bank 0 A1": {**module, "serial": "1111"},
-                                           "Bank 0 A2": {**module, "serial": "2222"}})
+        self.assertEqual(
+            found["memory"],
+            {
+                "total": {"size_mib": 65536},
+                "Bank 0 A1": {**module, "serial": "1111"},
+                "Bank 0 A2": {**module, "serial": "2222"},
+            },
+        )
         self.assertEqual(found["pci"][NIC]["name"], "Intel Corporation Ethernet 10G")
         self.assertEqual(found["disks"]["DISK-1"]["firmware"], "FW7")
         self.assertEqual(self.read("artifacts", "lshw-jumphost.txt"), LSHW)
@@ -170,8 +245,9 @@ class HardwareInventory(harness.PluginTest):
     def test_lshw_stands_in_for_dmidecode(self):
         self.tool("lshw", LSHW)
         self.take()
-        self.assertEqual(self.inventory()["memory"]["A1"],
-                         {"size_mib": 32768, "vendor": "Dram Co", "part": "D32", "serial": "1111"})
+        self.assertEqual(
+            self.inventory()["memory"]["A1"], {"size_mib": 32768, "vendor": "Dram Co", "part": "D32", "serial": "1111"}
+        )
 
     def test_the_same_machine_passes(self):
         self.take()
@@ -206,9 +282,13 @@ class HardwareInventory(harness.PluginTest):
         def lose_processor():
             self.put("proc/cpuinfo", "processor : 0\nmodel name : Acme CPU @ 2.00GHz\nphysical id : 0")
 
-        losses = {lose_disk: ("the disks are", "DISK-1 (ATA Fast SSD) is gone"), lose_card: ("the PCI devices are", f"{NIC} is gone"),
-                  lose_interface: ("the network interfaces are", "is gone"), lose_memory: ("the memory is", "size_mib was 65536, is 63488"),
-                  lose_processor: ("the processors are", "processor 1 (Acme CPU @ 2.00GHz) is gone")}
+        losses = {
+            lose_disk: ("the disks are", "DISK-1 (ATA Fast SSD) is gone"),
+            lose_card: ("the PCI devices are", f"{NIC} is gone"),
+            lose_interface: ("the network interfaces are", "is gone"),
+            lose_memory: ("the memory is", "size_mib was 65536, is 63488"),
+            lose_processor: ("the processors are", "processor 1 (Acme CPU @ 2.00GHz) is gone"),
+        }
         for lose, (title, text) in losses.items():
             with self.subTest(lose.__name__):
                 harness.shutil.rmtree(self.path("machine"))
@@ -274,7 +354,9 @@ class HardwareInventory(harness.PluginTest):
         resources = '{"rack": {"hosts": ["10.0.0.1", "fe80::1"]}}'
         ended = self.take(OUTPOST_RESOURCES=resources)
         self.assertEqual(len(ended.cases), 2 * len(TITLES))
-        self.assertEqual(sorted(os.listdir(self.path("history", "outpost", "hardware-inventory"))), ["10.0.0.1.json", "fe80__1.json"])
+        self.assertEqual(
+            sorted(os.listdir(self.path("history", "outpost", "hardware-inventory"))), ["10.0.0.1.json", "fe80__1.json"]
+        )
 
     def test_a_wrong_setting_is_a_usage_error(self):
         self.assertIn("known are lost, new, changed", self.take({"fail_on": ["gone"]}, status=64).output)

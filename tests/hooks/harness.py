@@ -30,7 +30,11 @@ class Run:
                 kind = "passed" if child is None else child.tag
                 key = f"{case.get('classname')}: {case.get('name')}"
                 assert key not in self.cases, f"two cases are called {key}"
-                self.cases[key] = (kind, "" if child is None else child.get("message"), "" if child is None else child.text or "")
+                self.cases[key] = (
+                    kind,
+                    "" if child is None else child.get("message"),
+                    "" if child is None else child.text or "",
+                )
                 counted["tests"] += 1
                 if child is not None:
                     counted[{"failure": "failures", "error": "errors", "skipped": "skipped"}[kind]] += 1
@@ -88,14 +92,28 @@ class PluginTest(unittest.TestCase):
         if without:
             path = self.path("bin") + ":" + self.commands_without(without)
         environment = {
-            "OUTPOST": "1", "OUTPOST_API": "1", "OUTPOST_POINT": point, "OUTPOST_REASON": "normal",
-            "OUTPOST_PLUGIN": self.plugin, "OUTPOST_PLUGIN_DIR": os.path.join(self.plugins, self.plugin),
-            "OUTPOST_JOB_ID": "test", "OUTPOST_JOB_NAME": "test", "OUTPOST_RESOURCES": "{}",
-            "OUTPOST_WORKSPACE": self.path("workspace"), "OUTPOST_SHARED": self.path("shared"),
-            "OUTPOST_RESULTS": self.path("results"), "OUTPOST_ARTIFACTS": self.path("artifacts"),
-            "OUTPOST_STATE": self.path("state"), "OUTPOST_TMP": self.path("tmp"), "OUTPOST_SECRETS": self.path("secrets"),
+            "OUTPOST": "1",
+            "OUTPOST_API": "1",
+            "OUTPOST_POINT": point,
+            "OUTPOST_REASON": "normal",
+            "OUTPOST_PLUGIN": self.plugin,
+            "OUTPOST_PLUGIN_DIR": os.path.join(self.plugins, self.plugin),
+            "OUTPOST_JOB_ID": "test",
+            "OUTPOST_JOB_NAME": "test",
+            "OUTPOST_RESOURCES": "{}",
+            "OUTPOST_WORKSPACE": self.path("workspace"),
+            "OUTPOST_SHARED": self.path("shared"),
+            "OUTPOST_RESULTS": self.path("results"),
+            "OUTPOST_ARTIFACTS": self.path("artifacts"),
+            "OUTPOST_STATE": self.path("state"),
+            "OUTPOST_TMP": self.path("tmp"),
+            "OUTPOST_SECRETS": self.path("secrets"),
             "XDG_STATE_HOME": self.path("history"),
-            "HOME": self.path("tmp"), "PATH": path, "CI": "true", "LANG": "C.UTF-8", "TZ": "UTC",
+            "HOME": self.path("tmp"),
+            "PATH": path,
+            "CI": "true",
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
         }
         if config is not None:
             environment["OUTPOST_CONFIG"] = self.write("config.json", json.dumps(config))
@@ -103,8 +121,14 @@ class PluginTest(unittest.TestCase):
         shutil.rmtree(self.path("results"))
         os.makedirs(self.path("results"))
         ended = subprocess.run(
-            self.command_of(point), cwd=self.path("workspace"), env=environment, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, umask=0o007,
+            self.command_of(point),
+            cwd=self.path("workspace"),
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            umask=0o007,
         )
         output = ended.stdout.decode("utf-8", "replace")
         self.assertNotIn("Traceback", output)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The plugins as they are installed: each complete, with what the manifest promises. Arguments: cmake, build directory."""
+"""The plugins as they are installed: each complete, with what its manifest says. Arguments: cmake, build directory."""
 
 import os
 import re
@@ -14,12 +14,17 @@ CMAKE, BUILD = sys.argv[1:3]
 class Installed(harness.PluginTest):
     def setUp(self):
         super().setUp()
-        subprocess.run([CMAKE, "--install", BUILD, "--component", "plugins", "--prefix", self.path("usr")],
-                       check=True, capture_output=True)
+        subprocess.run(
+            [CMAKE, "--install", BUILD, "--component", "plugins", "--prefix", self.path("usr")],
+            check=True,
+            capture_output=True,
+        )
         self.plugins = self.path("usr", "share", "outpost", "plugins")
 
     def test_all_of_them_are_there_and_nothing_else(self):
-        ours = {name for name in os.listdir(harness.PLUGINS) if os.path.islink(os.path.join(harness.PLUGINS, name, "lib"))}
+        ours = {
+            name for name in os.listdir(harness.PLUGINS) if os.path.islink(os.path.join(harness.PLUGINS, name, "lib"))
+        }
         self.assertEqual(set(os.listdir(self.plugins)), ours)
 
     def test_each_is_complete_and_none_needs_another(self):
@@ -30,7 +35,9 @@ class Installed(harness.PluginTest):
                 for directory, folders, files in os.walk(folder):
                     self.assertNotIn("__pycache__", folders)
                     for path in (os.path.join(directory, name) for name in folders + files):
-                        self.assertTrue(os.path.realpath(path).startswith(folder + "/"), f"{path} leads out of the plugin")
+                        self.assertTrue(
+                            os.path.realpath(path).startswith(folder + "/"), f"{path} leads out of the plugin"
+                        )
                         self.assertTrue(os.path.exists(path), f"{path} leads nowhere")
 
     def test_each_has_the_hooks_that_its_manifest_names(self):
@@ -47,8 +54,14 @@ class Installed(harness.PluginTest):
         for plugin in os.listdir(self.plugins):
             for hook in os.listdir(os.path.join(self.plugins, plugin, "hooks")):
                 with self.subTest(f"{plugin}/{hook}"):
-                    ended = subprocess.run([os.path.join(self.plugins, plugin, "hooks", hook)], capture_output=True, text=True,
-                                           env={"PATH": os.environ["PATH"]}, cwd=self.top, check=False)
+                    ended = subprocess.run(
+                        [os.path.join(self.plugins, plugin, "hooks", hook)],
+                        capture_output=True,
+                        text=True,
+                        env={"PATH": os.environ["PATH"]},
+                        cwd=self.top,
+                        check=False,
+                    )
                     self.assertIn(ended.returncode, (64, 78), ended.stderr)
                     self.assertIn("ERROR: ", ended.stderr)
 

@@ -12,7 +12,7 @@ import harness
 
 GROUP = "kernel-health.jumphost"
 
-# The first process of the second kernel; this machine's files are its root, read-only, and the test's directory is /mnt/out.
+# The first process of the second kernel. Its root is this machine's, read-only; the test's directory is /mnt/out.
 INIT = """#!/bin/bash
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs run /run; mount -t tmpfs memory /mnt; mkdir /mnt/out
@@ -42,37 +42,62 @@ class RealTrouble(harness.PluginTest):
     def boot(self, script):
         """Boots the second kernel, which runs a script and then panics; returns what was on its console."""
         plugin = os.path.join(harness.PLUGINS, self.plugin)
-        init = self.write("init", INIT.format(top=shlex.quote(self.top), plugin=shlex.quote(plugin), script=script), 0o755)
+        init = self.write(
+            "init", INIT.format(top=shlex.quote(self.top), plugin=shlex.quote(plugin), script=script), 0o755
+        )
         with tempfile.TemporaryDirectory(prefix="uml.") as short:  # Its sockets lie there.
             os.symlink(init, os.path.join(short, "init"))
             ended = subprocess.run(
-                ["linux.uml", "mem=160M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={short}/init", "con=null", "con0=fd:0,fd:1",
-                 f"uml_dir={short}/", f"umid={os.path.basename(short)}"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=300)
+                [
+                    "linux.uml",
+                    "mem=160M",
+                    "rootfstype=hostfs",
+                    "rootflags=/",
+                    "ro",
+                    f"init={short}/init",
+                    "con=null",
+                    "con0=fd:0,fd:1",
+                    f"uml_dir={short}/",
+                    f"umid={os.path.basename(short)}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=300,
+            )
         return ended.stdout.decode("utf-8", "replace")
 
     def ended(self, name):
         return harness.Run(int(self.read(f"{name}.status")), self.read(f"{name}.log"), self.path(name), "*.xml")
 
     def test_a_kernel_that_kills_for_memory_and_then_panics(self):
-        console = self.boot("""hook pre-run before
+        console = self.boot(
+            """hook pre-run before
 hook certify quiet
 python3 -c 'hog = [bytearray(1 << 20) for _ in range(4000)]'
-hook test hungry""")
+hook test hungry"""
+        )
         self.assertEqual(self.ended("before").status, 0, console)
         quiet = self.ended("quiet")
         self.assertEqual((quiet.status, quiet.of_kind("passed")), (0, set(quiet.cases)), quiet.output)
         hungry = self.ended("hungry")
-        self.assertEqual((hungry.status, hungry.failed), (0, {f"{GROUP}: nothing was killed for memory"}), hungry.output)
+        self.assertEqual(
+            (hungry.status, hungry.failed), (0, {f"{GROUP}: nothing was killed for memory"}), hungry.output
+        )
         self.assertIn("Killed process", hungry.cases[f"{GROUP}: nothing was killed for memory"][2])
 
         # The machine comes up again. What it said last is in a journal, made of what was on its console.
         first = self.read("boot").strip()
         said = re.sub(r"^.*?(?=Linux version)", "", console, flags=re.DOTALL).splitlines()
-        entries = [json.dumps({"MESSAGE": line, "SYSLOG_FACILITY": "0", "_SOURCE_MONOTONIC_TIMESTAMP": str(10**9 + number)})
-                   for number, line in enumerate(said)]
+        entries = [
+            json.dumps({"MESSAGE": line, "SYSLOG_FACILITY": "0", "_SOURCE_MONOTONIC_TIMESTAMP": str(10**9 + number)})
+            for number, line in enumerate(said)
+        ]
         self.write("journal", "\n".join(entries) + "\n")
-        self.command("journalctl", f'case "$*" in *--boot={first.replace("-", "")}*) exec cat /mnt/out/journal ;; esac; exit 1')
+        self.command(
+            "journalctl", f'case "$*" in *--boot={first.replace("-", "")}*) exec cat /mnt/out/journal ;; esac; exit 1'
+        )
         console = self.boot("PATH=/mnt/out/bin:$PATH\nhook collect again")
         self.assertNotEqual(self.read("boot").strip(), first)
         again = self.ended("again")

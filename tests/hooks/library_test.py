@@ -24,8 +24,11 @@ class Library(harness.PluginTest):
         super().setUp()
         before = dict(os.environ)
         self.addCleanup(lambda: (os.environ.clear(), os.environ.update(before)))
-        os.environ.update(OUTPOST_RESULTS=self.path("results"), OUTPOST_STATE=self.path("state"),
-                          PATH=f"{self.path('bin')}:{os.environ['PATH']}")
+        os.environ.update(
+            OUTPOST_RESULTS=self.path("results"),
+            OUTPOST_STATE=self.path("state"),
+            PATH=f"{self.path('bin')}:{os.environ['PATH']}",
+        )
         os.environ.pop("OUTPOST_CONFIG", None)
 
     def quietly(self, action, *arguments):
@@ -49,8 +52,13 @@ class Library(harness.PluginTest):
         self.assertFalse(hasattr(options, "other"))
 
     def test_a_configuration_that_does_not_fit_is_a_usage_error(self):
-        for text, what in {"{": "cannot be read", "[]": "not a mapping", '{"limit": "3"}': "limit must be a number",
-                           '{"limit": true}': "limit must be a number", '{"names": "a"}': "names must be a list"}.items():
+        for text, what in {
+            "{": "cannot be read",
+            "[]": "not a mapping",
+            '{"limit": "3"}': "limit must be a number",
+            '{"limit": true}': "limit must be a number",
+            '{"names": "a"}': "names must be a list",
+        }.items():
             with self.subTest(text):
                 self.configure(text)
                 status, printed = self.quietly(checks.settings, {"limit": 5, "names": ["a"]})
@@ -73,6 +81,7 @@ class Library(harness.PluginTest):
             with checks.Report("odd", waivers) as report:
                 returned = [report.check("odd", action.__name__, action) for action in (broken, failing, skipped, str)]
                 return returned, report.failed
+
         return self.quietly(make)
 
     def test_a_report_is_xml_whatever_a_check_says(self):
@@ -104,6 +113,7 @@ class Library(harness.PluginTest):
         def make():
             with checks.Report("long") as report:
                 report.check("long", "case", failing)
+
         self.quietly(make)
         text = xml.parse(self.path("results", "long.xml")).getroot().find("testcase/failure").text
         self.assertEqual(len(text), len("text\n") + checks.MOST_EVIDENCE + len("\n[...]"))
@@ -117,8 +127,9 @@ with checks.Report("stopped") as report:
     os.kill(os.getpid(), signal.SIGTERM)
     report.check("stopped", "second", lambda: None)
 """
-        ended = subprocess.run([sys.executable, "-c", script, os.path.join(harness.PLUGINS, "lib")],
-                               capture_output=True, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", script, os.path.join(harness.PLUGINS, "lib")], capture_output=True, check=False
+        )
         self.assertEqual(ended.returncode, 143)
         self.assertEqual(xml.parse(self.path("results", "stopped.xml")).getroot().get("tests"), "1")
 

@@ -29,22 +29,31 @@ class RhCert(harness.PluginTest):
         return self.read("client", "calls").splitlines()
 
     def certify(self, config=None, status=0, **changed):
-        values = {"results": self.path("client", "save"), "lock": self.path("client", "lock"), "logs": self.path("logs", "rhcert"),
-                  "poll": 1, **(config or {})}
+        values = {
+            "results": self.path("client", "save"),
+            "lock": self.path("client", "lock"),
+            "logs": self.path("logs", "rhcert"),
+            "poll": 1,
+            **(config or {}),
+        }
         ended = self.hook("certify", values, **changed)
         self.assertEqual(ended.status, status, ended.output)
         return ended
 
     def test_a_machine_that_passes(self):
         ended = self.certify()
-        self.assertEqual(ended.of_kind("passed"), {f"{GROUP}: {name}" for name in ("self_check", "sosreport", "memory")})
+        self.assertEqual(
+            ended.of_kind("passed"), {f"{GROUP}: {name}" for name in ("self_check", "sosreport", "memory")}
+        )
         self.assertEqual(self.calls(), ["clean all", "plan", "run --tag non-interactive", "save"])
         self.assertIn("Running sosreport", ended.output)
 
     def test_the_results_and_the_logs_become_artifacts(self):
         self.certify()
         artifacts = sorted(os.listdir(self.path("artifacts")))
-        self.assertEqual(artifacts, ["jumphost-rhcert-results-lab.example-20261126000000.xml", "rhcert-logs-jumphost.tar.gz"])
+        self.assertEqual(
+            artifacts, ["jumphost-rhcert-results-lab.example-20261126000000.xml", "rhcert-logs-jumphost.tar.gz"]
+        )
         self.assertIn("<certification", self.read("artifacts", artifacts[0]))
         with tarfile.open(self.path("artifacts", artifacts[1])) as archive:
             self.assertIn("rhcert/runs/1/output.log", archive.getnames())
@@ -52,9 +61,18 @@ class RhCert(harness.PluginTest):
     def test_each_outcome_is_what_it_means(self):
         self.can_plan("core PASS\nmemory FAIL\nnetwork REVIEW\nusb SKIP\nkdump ABORT\nfan WARN\nsound NONE\n")
         ended = self.certify()
-        self.assertEqual({name: case[0] for name, case in ended.cases.items()}, {
-            f"{GROUP}: core": "passed", f"{GROUP}: memory": "failure", f"{GROUP}: network": "skipped", f"{GROUP}: usb": "skipped",
-            f"{GROUP}: kdump": "error", f"{GROUP}: fan": "passed", f"{GROUP}: sound": "error"})
+        self.assertEqual(
+            {name: case[0] for name, case in ended.cases.items()},
+            {
+                f"{GROUP}: core": "passed",
+                f"{GROUP}: memory": "failure",
+                f"{GROUP}: network": "skipped",
+                f"{GROUP}: usb": "skipped",
+                f"{GROUP}: kdump": "error",
+                f"{GROUP}: fan": "passed",
+                f"{GROUP}: sound": "error",
+            },
+        )
         _, message, text = ended.cases[f"{GROUP}: memory"]
         self.assertTrue(message.startswith("FAIL: Error: memory found too little; "), message)
         self.assertIn("probe memory: status 3: probe: nothing there", text)
@@ -76,7 +94,9 @@ class RhCert(harness.PluginTest):
     def test_the_same_test_of_several_devices_has_names_of_its_own(self):
         self.can_plan("storage PASS sda\nstorage FAIL sdb\nlan PASS\nlan PASS\n")
         ended = self.certify()
-        self.assertEqual(set(ended.cases), {f"{GROUP}: {name}" for name in ("storage on sda", "storage on sdb", "lan", "lan #2")})
+        self.assertEqual(
+            set(ended.cases), {f"{GROUP}: {name}" for name in ("storage on sda", "storage on sdb", "lan", "lan #2")}
+        )
         self.assertEqual(ended.failed, {f"{GROUP}: storage on sdb"})
 
     def test_compressed_results_are_read(self):
@@ -90,7 +110,10 @@ class RhCert(harness.PluginTest):
         self.assertIn("clean all", self.calls()[4])
 
     def test_a_test_plan_is_provisioned(self):
-        self.command("rhcert-provision", f'cp "{self.path("client", "tests")}" "{self.path("client", "plan")}"; echo "provision $1" >>"{self.path("client", "calls")}"')
+        self.command(
+            "rhcert-provision",
+            f'cp "{self.path("client", "tests")}" "{self.path("client", "plan")}"; echo "provision $1" >>"{self.path("client", "calls")}"',
+        )
         ended = self.certify({"test_plan": self.write("plan.xml", "<plan/>"), "clean": False})
         self.assertEqual(len(ended.of_kind("passed")), 3)
         self.assertRegex(self.calls()[0], r"^provision /var/tmp/outpost\.\w+/plan\.xml$")
@@ -99,11 +122,14 @@ class RhCert(harness.PluginTest):
     def test_tests_that_go_on_after_a_restart_are_waited_for(self):
         self.write("client/restarts", "")
         # The third look finds them done.
-        self.command("test", f"""if [ "$*" = "! -e {self.path('client', 'lock')}" ]; then
+        self.command(
+            "test",
+            f"""if [ "$*" = "! -e {self.path('client', 'lock')}" ]; then
   echo look >>"{self.path('client', 'looks')}"
   [ "$(grep -c . "{self.path('client', 'looks')}")" -lt 3 ] || rm -f "{self.path('client', 'lock')}"
 fi
-exec /usr/bin/test "$@" """)
+exec /usr/bin/test "$@" """,
+        )
         ended = self.certify()
         self.assertIn("still runs tests", ended.output)
         self.assertEqual(len(self.read("client", "looks").splitlines()), 3)
@@ -111,13 +137,16 @@ exec /usr/bin/test "$@" """)
 
     def test_a_host_that_restarts_is_waited_for(self):
         # The connection is lost while the tests run, and there again at the second look after that.
-        self.command("ssh", f"""while [ "$1" != -- ]; do shift; done
+        self.command(
+            "ssh",
+            f"""while [ "$1" != -- ]; do shift; done
 shift 2
 case "$*" in
   *"rhcert-cli run"*) /bin/sh -c "$*"; echo lost >"{self.path('client', 'lost')}"; exit 255 ;;
 esac
 if [ -e "{self.path('client', 'lost')}" ]; then rm "{self.path('client', 'lost')}"; echo 'Connection refused' >&2; exit 255; fi
-exec /bin/sh -c "$*" """)
+exec /bin/sh -c "$*" """,
+        )
         ended = self.certify(OUTPOST_RESOURCES='{"rack": {"hosts": ["10.0.0.1"]}}')
         self.assertIn("does not answer, it restarts", ended.output)
         self.assertEqual(len(ended.of_kind("passed")), 3)
@@ -132,9 +161,12 @@ exec /bin/sh -c "$*" """)
         self.assertIn("install redhat-certification", self.certify(status=78).output)
 
     def test_results_that_are_cut_off_are_no_results(self):
-        self.command("rhcert-cli", f"""case $1 in
+        self.command(
+            "rhcert-cli",
+            f"""case $1 in
   save) mkdir -p "{self.path('client', 'save')}"; echo '<rhcert><test name="x">' >"{self.path('client', 'save')}/rhcert-results-lab-1.xml" ;;
-esac""")
+esac""",
+        )
         self.assertIn("is not what rhcert saves", self.certify(status=78).output)
 
 

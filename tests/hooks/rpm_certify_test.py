@@ -10,7 +10,8 @@ import tempfile
 import harness
 
 CLASS = "rpm-certify.widget"
-SPEC = string.Template("""
+SPEC = string.Template(
+    """
 Name: $name
 Version: 1.0
 Release: 1
@@ -43,7 +44,8 @@ $configuration /etc/$name.conf
 %changelog
 * Thu Nov 26 2026 A Packager <packager@acme.example> - $changelog
 - A version.
-""")
+"""
+)
 CONFINED = """[Service]
 ExecStart=/usr/bin/true
 DynamicUser=yes
@@ -63,8 +65,16 @@ RestrictNamespaces=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service"""
 OPEN = "[Service]\nExecStart=/usr/bin/true"
-GOOD = {"name": "widget", "licence": "Apache-2.0", "tags": "", "content": "data", "unit": CONFINED, "changelog": "1.0-1",
-        "configuration": "%config(noreplace)", "scriptlets": "%post\ntest -d /usr/share/widget || :"}
+GOOD = {
+    "name": "widget",
+    "licence": "Apache-2.0",
+    "tags": "",
+    "content": "data",
+    "unit": CONFINED,
+    "changelog": "1.0-1",
+    "configuration": "%config(noreplace)",
+    "scriptlets": "%post\ntest -d /usr/share/widget || :",
+}
 
 
 class WithPackages(harness.PluginTest):
@@ -84,8 +94,12 @@ class WithPackages(harness.PluginTest):
         spec = self.write("package.spec", SPEC.substitute(values))
         # Elsewhere, because rpmbuild cannot work below a directory with a space in its name.
         with tempfile.TemporaryDirectory(prefix="rpmbuild.") as work:
-            built = subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {work}", "--define", f"_dbpath {work}/db", spec],
-                                   capture_output=True, text=True, check=False)
+            built = subprocess.run(
+                ["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {work}", "--define", f"_dbpath {work}/db", spec],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             self.assertEqual(built.returncode, 0, built.stderr)
             name = f"{values['name']}-1.0-1.noarch.rpm"
             os.makedirs(self.path(folder), exist_ok=True)
@@ -94,8 +108,24 @@ class WithPackages(harness.PluginTest):
     def install(self, *packages):
         os.makedirs(self.root, exist_ok=True)
         as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--"]
-        subprocess.run([*as_root, "rpm", "--root", self.root, "--dbpath", "/var/lib/rpm", "-i", "--nodeps", "--noscripts",
-                        "--nosignature", "--replacefiles", *packages], check=True, capture_output=True)
+        subprocess.run(
+            [
+                *as_root,
+                "rpm",
+                "--root",
+                self.root,
+                "--dbpath",
+                "/var/lib/rpm",
+                "-i",
+                "--nodeps",
+                "--noscripts",
+                "--nosignature",
+                "--replacefiles",
+                *packages,
+            ],
+            check=True,
+            capture_output=True,
+        )
         for target in ("sysinit", "basic", "shutdown", "umount"):  # The base system that a unit refers to.
             self.write(f"workspace/root/usr/lib/systemd/system/{target}.target", "[Unit]\nDefaultDependencies=no\n")
         self.write("workspace/root/usr/bin/true", "#!/bin/sh\n", 0o755)
@@ -150,16 +180,25 @@ class RpmCertify(WithPackages):
         self.install(self.build(licence="Proprietary", changelog="0.9-1", configuration=""))
         os.unlink(os.path.join(self.root, "usr/share/licenses/widget/LICENSE"))
         ended = self.certify()
-        self.assertEqual(ended.failed, {f"{CLASS}: {name}" for name in (
-            "has a licence", "has a changelog entry for its version", "marks its configuration files",
-            "is installed as it was packaged (rpm -V)")})
+        self.assertEqual(
+            ended.failed,
+            {
+                f"{CLASS}: {name}"
+                for name in (
+                    "has a licence",
+                    "has a changelog entry for its version",
+                    "marks its configuration files",
+                    "is installed as it was packaged (rpm -V)",
+                )
+            },
+        )
         self.assertIn("%config(noreplace)", ended.message(f"{CLASS}: marks its configuration files"))
 
     def test_a_scriptlet_that_does_not_parse(self):
         # rpmbuild would refuse it for /bin/sh, so it is one of bash's.
         self.install(self.build(scriptlets="%post -p /bin/bash\nif true; then echo unfinished"))
         message = self.only_failure(self.certify(), "has scriptlets that parse")
-        self.assertIn("%postin has a syntax error", message)
+        self.assertIn("%post has a syntax error", message)
 
     def test_a_scriptlet_whose_interpreter_is_missing(self):
         self.install(self.build(scriptlets="%preun -p /usr/bin/perl\nprint 1;"))
@@ -185,17 +224,23 @@ class RpmCertify(WithPackages):
                 shutil.rmtree(self.root, ignore_errors=True)
                 self.install(self.build(scriptlets=f"%post\n# {line}\n{line}"))
                 self.assertIn(what, self.only_failure(self.certify(), "has scriptlets that leave the system alone"))
-                allowed = self.certify({"scriptlets_allowed": [r"^(curl|rm|chmod|setenforce|iptables|systemctl|echo|grubby|reboot)"]})
+                allowed = self.certify(
+                    {"scriptlets_allowed": [r"^(curl|rm|chmod|setenforce|iptables|systemctl|echo|grubby|reboot)"]}
+                )
                 self.assertEqual(allowed.failed, set())
 
     def test_harmless_scriptlets_are_left_alone(self):
-        self.install(self.build(scriptlets="""%post
+        self.install(
+            self.build(
+                scriptlets="""%post
 rm -rf /usr/share/widget/cache
 rm -f /etc/widget.conf.old
 chmod 0755 /usr/share/widget
 systemctl daemon-reload || :
 systemctl --no-reload preset widget.service || :
-systemctl try-restart widget.service || :"""))
+systemctl try-restart widget.service || :"""
+            )
+        )
         self.assertEqual(self.certify().failed, set())
 
     def test_a_service_that_is_open_is_found_and_a_limit_of_its_own_lets_it_pass(self):
@@ -214,21 +259,27 @@ systemctl try-restart widget.service || :"""))
 
     def test_a_file_of_another_installed_package_is_a_conflict(self):
         self.install(self.build(), self.build(folder="other", name="gadget", content="other"))
-        self.assertIn("/usr/share/widget/data is also in gadget",
-                      self.only_failure(self.certify(), "does not conflict with the files of other packages"))
+        self.assertIn(
+            "/usr/share/widget/data is also in gadget",
+            self.only_failure(self.certify(), "does not conflict with the files of other packages"),
+        )
 
     def test_the_same_bytes_can_be_shared_and_a_declared_conflict_is_none(self):
         self.install(self.build(), self.build(folder="other", name="gadget"))
         self.assertEqual(self.certify().failed, set())
         shutil.rmtree(self.root)
-        self.install(self.build(tags="Conflicts: gadget < 1"), self.build(folder="other", name="gadget", content="other"))
+        self.install(
+            self.build(tags="Conflicts: gadget < 1"), self.build(folder="other", name="gadget", content="other")
+        )
         self.assertEqual(self.certify().failed, set())
 
     def test_a_baseline_of_each_kind(self):
         self.install(self.build())
         self.build(folder="baseline", name="gadget", content="other")
-        kinds = {"a directory of packages": self.path("baseline"),
-                 "a list": self.write("platform.files", "# the platform\n/usr/share/widget/data gadget\n")}
+        kinds = {
+            "a directory of packages": self.path("baseline"),
+            "a list": self.write("platform.files", "# the platform\n/usr/share/widget/data gadget\n"),
+        }
         if shutil.which("createrepo_c"):
             self.build(folder="repository", name="gadget", content="other")
             subprocess.run(["createrepo_c", "--quiet", self.path("repository")], check=True, capture_output=True)
@@ -237,7 +288,9 @@ systemctl try-restart widget.service || :"""))
             print("SKIPPED: a repository as baseline: createrepo_c is missing: install the package createrepo-c")
         for kind, path in kinds.items():
             with self.subTest(kind):
-                message = self.only_failure(self.certify({"baseline": [path]}), "does not conflict with the files of other packages")
+                message = self.only_failure(
+                    self.certify({"baseline": [path]}), "does not conflict with the files of other packages"
+                )
                 self.assertIn("is also in gadget", message)
                 self.assertIn("Conflicts:", message)
 
@@ -268,15 +321,38 @@ class Signatures(WithPackages):
         self.addCleanup(subprocess.run, ["gpgconf", "--homedir", self.home, "--kill", "all"], check=False)
 
     def key(self, name):
-        settings = (f"%no-protection\nKey-Type: RSA\nKey-Length: 2048\nKey-Usage: sign\nName-Real: {name}\n"
-                    "Expire-Date: 0\n%commit\n")
-        subprocess.run(["gpg", "--homedir", self.home, "--batch", "--gen-key"], input=settings, text=True, check=True, capture_output=True)
-        exported = subprocess.run(["gpg", "--homedir", self.home, "--armor", "--export", name], check=True, capture_output=True)
+        settings = (
+            f"%no-protection\nKey-Type: RSA\nKey-Length: 2048\nKey-Usage: sign\nName-Real: {name}\n"
+            "Expire-Date: 0\n%commit\n"
+        )
+        subprocess.run(
+            ["gpg", "--homedir", self.home, "--batch", "--gen-key"],
+            input=settings,
+            text=True,
+            check=True,
+            capture_output=True,
+        )
+        exported = subprocess.run(
+            ["gpg", "--homedir", self.home, "--armor", "--export", name], check=True, capture_output=True
+        )
         return self.write(f"{name}.asc", exported.stdout.decode())
 
     def sign(self, package, name):
-        subprocess.run(["rpmsign", "--define", f"_gpg_name {name}", "--define", f"_gpg_path {self.home}", "--define", "__gpg /usr/bin/gpg",
-                        "--addsign", package], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "rpmsign",
+                "--define",
+                f"_gpg_name {name}",
+                "--define",
+                f"_gpg_path {self.home}",
+                "--define",
+                "__gpg /usr/bin/gpg",
+                "--addsign",
+                package,
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     def test_only_packages_that_are_signed_with_a_known_key_pass(self):
         lab, other = self.key("lab"), self.key("other")
@@ -290,8 +366,11 @@ class Signatures(WithPackages):
 
     def test_a_file_that_is_no_key_blames_the_setup(self):
         self.install(self.build())
-        ended = self.hook("certify", {"signature_keys": [self.write("no.asc", "no key")]},
-                          OUTPOST_COMPONENT_WIDGET_PATH=self.path("component"))
+        ended = self.hook(
+            "certify",
+            {"signature_keys": [self.write("no.asc", "no key")]},
+            OUTPOST_COMPONENT_WIDGET_PATH=self.path("component"),
+        )
         self.assertEqual(ended.status, 78)
         self.assertIn("cannot be used", ended.output)
 

@@ -4,8 +4,13 @@ import re
 
 # The sections of an inventory, and what a case calls them.
 SECTIONS = {
-    "system": "the system is", "firmware": "the firmware is", "processors": "the processors are", "memory": "the memory is",
-    "pci": "the PCI devices are", "disks": "the disks are", "network": "the network interfaces are",
+    "system": "the system is",
+    "firmware": "the firmware is",
+    "processors": "the processors are",
+    "memory": "the memory is",
+    "pci": "the PCI devices are",
+    "disks": "the disks are",
+    "network": "the network interfaces are",
 }
 NOUNS = {"memory": "memory", "pci": "PCI device", "disks": "disk", "network": "network interface"}
 CLASSES = ("lost", "new", "changed")
@@ -36,7 +41,9 @@ def changes(section, key, before, after):
         old, new = before[field], after[field]
         if old != new:
             less = isinstance(old, int) and isinstance(new, int) and new < old
-            yield Difference("lost" if less else "changed", f"{label(section, key, after)}: {field} was {old}, is {new}")
+            yield Difference(
+                "lost" if less else "changed", f"{label(section, key, after)}: {field} was {old}, is {new}"
+            )
 
 
 def differences(section, before, after, ignore):
@@ -50,7 +57,9 @@ def differences(section, before, after, ignore):
         if (modules and key == "total") or (blind and key != "total"):
             continue
         if key not in after:
-            found.append(Difference("lost", f"{label(section, key, before[key])} is gone: it was {described(before[key])}"))
+            found.append(
+                Difference("lost", f"{label(section, key, before[key])} is gone: it was {described(before[key])}")
+            )
         elif key not in before:
             found.append(Difference("new", f"{label(section, key, after[key])} is new: {described(after[key])}"))
         else:

@@ -34,8 +34,11 @@ def compare(section, last, found, fail_on, reference):
     bad = [difference for difference in found if difference.kind in fail_on]
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise Failed(f"{bad[0]}{more}: look whether it is seated, powered and healthy. If it is meant to be so, remove "
-                     f"{reference} on the jumphost, and the next job starts afresh", "\n".join(map(str, found)))
+        raise Failed(
+            f"{bad[0]}{more}: look whether it is seated, powered and healthy. If it is meant to be so, remove "
+            f"{reference} on the jumphost, and the next job starts afresh",
+            "\n".join(map(str, found)),
+        )
     return "; ".join(map(str, found))
 
 
@@ -51,7 +54,9 @@ def look(report, machine, options, history):
     for section, title in SECTIONS.items():
         found = differences(section, (last or {}).get(section, {}), now[section], options.ignore) if last else []
         everything += found
-        good &= report.check(group, f"{title} as in the last job", compare, section, last, found, options.fail_on, reference)
+        good &= report.check(
+            group, f"{title} as in the last job", compare, section, last, found, options.fail_on, reference
+        )
     if last is not None:
         write(f"hardware-{name}.diff", "".join(f"{difference}\n" for difference in everything) or "no difference\n")
     if good:

@@ -43,7 +43,9 @@ class Memory:
 def look(machine):
     """What is to be known about a machine's kernel besides its log."""
     taint = machine.run(["cat", "/proc/sys/kernel/tainted"]).output.strip()
-    dumps = machine.run(["find", "/sys/fs/pstore", "/var/lib/systemd/pstore", "/var/crash", "-mindepth", "1", "-maxdepth", "1"]).output
+    dumps = machine.run(
+        ["find", "/sys/fs/pstore", "/var/lib/systemd/pstore", "/var/crash", "-mindepth", "1", "-maxdepth", "1"]
+    ).output
     return {"taint": int(taint) if taint.isdigit() else 0, "dumps": sorted(dumps.splitlines())}
 
 
@@ -59,19 +61,27 @@ def no_taint(before, now, kinds):
     bits = {bit: name for bit, name in TAINTS.items() if bit != 9 or "warning" in kinds}
     found = [name for bit, name in bits.items() if new >> bit & 1]
     if found:
-        raise Failed(f"the kernel is newly tainted by: {', '.join(found)}; look for it in the kernel's log among the artifacts")
+        raise Failed(
+            f"the kernel is newly tainted by: {', '.join(found)}; look for it in the kernel's log among the artifacts"
+        )
 
 
 def no_dump(before, now):
     new = [path for path in now["dumps"] if path not in before["dumps"]]
     if new:
-        raise Failed(f"a kernel left {new[0]}" + (f" (and {len(new) - 1} more)" if len(new) > 1 else "") +
-                     ": read it with crash(8), or as text if it is one of pstore", "\n".join(new))
+        raise Failed(
+            f"a kernel left {new[0]}"
+            + (f" (and {len(new) - 1} more)" if len(new) > 1 else "")
+            + ": read it with crash(8), or as text if it is one of pstore",
+            "\n".join(new),
+        )
 
 
 def complete(log):
     if log.lost:
-        raise Skipped("messages are missing, the kernel's buffer was too small: boot with log_buf_len=8M, or keep the journal")
+        raise Skipped(
+            "messages are missing, the kernel's buffer was too small: boot with log_buf_len=8M, or keep the journal"
+        )
 
 
 def check(report, machine, before, kinds, ignore):
@@ -102,7 +112,11 @@ def main():
     point, memory = variable("OUTPOST_POINT"), Memory()
     unknown = set(options.also) - {kind.name for kind in KINDS}
     if unknown:
-        give_up(USAGE, f"configuration: also names {', '.join(sorted(unknown))}, known are {', '.join(kind.name for kind in KINDS)}")
+        give_up(
+            USAGE,
+            f"configuration: also names {', '.join(sorted(unknown))}, "
+            f"known are {', '.join(kind.name for kind in KINDS)}",
+        )
     if point == "pre-run":
         for machine in machines.machines(options):
             if machine.answers():

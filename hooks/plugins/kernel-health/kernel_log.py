@@ -55,7 +55,9 @@ def parse_journal(text):
 
 def journal(machine, boot):
     """The entries of a boot from the journal, and why there are none."""
-    ended = machine.run(["journalctl", "--dmesg", f"--boot={boot.replace('-', '')}", "--output=json", "--no-pager", "--quiet"])
+    ended = machine.run(
+        ["journalctl", "--dmesg", f"--boot={boot.replace('-', '')}", "--output=json", "--no-pager", "--quiet"]
+    )
     return parse_journal(ended.output), ended.errors.strip() or "the journal holds nothing of this boot"
 
 
@@ -64,7 +66,7 @@ def key_of(entry):
 
 
 def after(entries, mark):
-    """What comes after a mark. Processors that speak at once may be out of order, so its last second is compared whole."""
+    """What comes after a mark. Processors may speak out of order, so the last second before it is compared whole."""
     seen = collections.Counter(mark["last"])
     new = []
     for entry in entries:
@@ -84,8 +86,11 @@ def read_log(machine, mark):
     if shown.status != 0:
         entries, why = journal(machine, boot)
         if not entries:
-            give_up(CONFIGURATION, f"the log of {machine.name}'s kernel cannot be read: {shown.errors.strip()}; {why}. Let the "
-                                   "hook's user read it: root, the group systemd-journal, or sysctl kernel.dmesg_restrict=0")
+            give_up(
+                CONFIGURATION,
+                f"the log of {machine.name}'s kernel cannot be read: {shown.errors.strip()}; {why}. Let the "
+                "hook's user read it: root, the group systemd-journal, or sysctl kernel.dmesg_restrict=0",
+            )
     if mark is None:
         return Log(boot, entries, entries, False, False)
     if mark["boot"] != boot:

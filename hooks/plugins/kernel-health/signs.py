@@ -16,28 +16,69 @@ TRACE = "report it, with the trace below, to who owns the first function of it t
 # In the order in which they are tried: a line is of the first kind that fits.
 KINDS = [
     Kind("panic", "no kernel panicked", r"Kernel panic - not syncing", f"look for a dump in /var/crash, and {TRACE}"),
-    Kind("lockup", "no CPU was locked up", r"BUG: soft lockup|[Ww]atchdog detected hard LOCKUP|hard LOCKUP on cpu",
-         f"code held a CPU and never gave it back; {TRACE}"),
-    Kind("stall", "no CPU stalled RCU", r"\brcu\w*:? .*\b(self-)?detect(ed)? (expedited )?stalls?\b|INFO: rcu\w* (self-)?detected",
-         f"code kept a CPU, or the machine was starved of CPU time; {TRACE}"),
-    Kind("oops", "no kernel oopsed", r"^Oops\b|^Internal error: |BUG: unable to handle|Unable to handle kernel|kernel BUG at |"
-         r"^(general protection fault|stack segment|invalid opcode|divide error|double fault|int3)\b.*\[#\d+\]|"
-         r"^BUG: kernel NULL pointer", TRACE[0].upper() + TRACE[1:]),
-    Kind("bug", "no kernel found a bug in itself", r"^BUG: |^BUG \S+ \(|KASAN: |UBSAN: |possible recursive locking|"
-         r"possible circular locking|Bad page state|list_(add|del) corruption|refcount_t: ", TRACE[0].upper() + TRACE[1:]),
-    Kind("hung-task", "no task hung", r"INFO: task .+ blocked for more than \d+ seconds",
-         f"the task waited for I/O or a lock: look whether storage or network below it failed; otherwise {TRACE}"),
-    Kind("machine-check", "no machine check was raised", r"\[Hardware Error\]|Machine check( events logged|: )|EDAC \S+: \d+ UE |"
-         r"Uncorrected hardware memory error|Memory failure: 0x|Uncorrected \((Non-Fatal|Fatal)\)",
-         "hardware failed: find the part with rasdaemon (ras-mc-ctl --errors) or in the controller's event log, and replace it"),
-    Kind("corrected-error", "no hardware error was corrected", r"EDAC \S+: \d+ CE |PCIe Bus Error: severity=Corrected",
-         "hardware begins to fail: watch the part that is named, replace it when it goes on"),
-    Kind("out-of-memory", "nothing was killed for memory", r"Out of memory: Killed process|Memory cgroup out of memory|oom-kill:",
-         "give the machine or the service more memory, or find what eats it"),
-    Kind("io-error", "no I/O failed", r"(I/O|critical \w+|blk_update_request: \S+) error, dev |Buffer I/O error|"
-         r"(EXT4|BTRFS|XFS|F2FS)\S* ?\S* ?(error|: Corruption|: metadata I/O error)|nvme \S+: .*(timeout|controller is down)",
-         "look at the device that is named, its cables and its controller"),
-    Kind("warning", "no kernel warned", r"^WARNING: (CPU: \d+ PID: \d+|[\w/.-]+:\d+) at ", TRACE[0].upper() + TRACE[1:]),
+    Kind(
+        "lockup",
+        "no CPU was locked up",
+        r"BUG: soft lockup|[Ww]atchdog detected hard LOCKUP|hard LOCKUP on cpu",
+        f"code held a CPU and never gave it back; {TRACE}",
+    ),
+    Kind(
+        "stall",
+        "no CPU stalled RCU",
+        r"\brcu\w*:? .*\b(self-)?detect(ed)? (expedited )?stalls?\b|INFO: rcu\w* (self-)?detected",
+        f"code kept a CPU, or the machine was starved of CPU time; {TRACE}",
+    ),
+    Kind(
+        "oops",
+        "no kernel oopsed",
+        r"^Oops\b|^Internal error: |BUG: unable to handle|Unable to handle kernel|kernel BUG at |"
+        r"^(general protection fault|stack segment|invalid opcode|divide error|double fault|int3)\b.*\[#\d+\]|"
+        r"^BUG: kernel NULL pointer",
+        TRACE[0].upper() + TRACE[1:],
+    ),
+    Kind(
+        "bug",
+        "no kernel found a bug in itself",
+        r"^BUG: |^BUG \S+ \(|KASAN: |UBSAN: |possible recursive locking|"
+        r"possible circular locking|Bad page state|list_(add|del) corruption|refcount_t: ",
+        TRACE[0].upper() + TRACE[1:],
+    ),
+    Kind(
+        "hung-task",
+        "no task hung",
+        r"INFO: task .+ blocked for more than \d+ seconds",
+        f"the task waited for I/O or a lock: look whether storage or network below it failed; otherwise {TRACE}",
+    ),
+    Kind(
+        "machine-check",
+        "no machine check was raised",
+        r"\[Hardware Error\]|Machine check( events logged|: )|EDAC \S+: \d+ UE |"
+        r"Uncorrected hardware memory error|Memory failure: 0x|Uncorrected \((Non-Fatal|Fatal)\)",
+        "hardware failed: find the part with rasdaemon (ras-mc-ctl --errors) or in the controller's log, and replace it",
+    ),
+    Kind(
+        "corrected-error",
+        "no hardware error was corrected",
+        r"EDAC \S+: \d+ CE |PCIe Bus Error: severity=Corrected",
+        "hardware begins to fail: watch the part that is named, replace it when it goes on",
+    ),
+    Kind(
+        "out-of-memory",
+        "nothing was killed for memory",
+        r"Out of memory: Killed process|Memory cgroup out of memory|oom-kill:",
+        "give the machine or the service more memory, or find what eats it",
+    ),
+    Kind(
+        "io-error",
+        "no I/O failed",
+        r"(I/O|critical \w+|blk_update_request: \S+) error, dev |Buffer I/O error|"
+        r"(EXT4|BTRFS|XFS|F2FS)\S* ?\S* ?(error|: Corruption|: metadata I/O error)|"
+        r"nvme \S+: .*(timeout|controller is down)",
+        "look at the device that is named, its cables and its controller",
+    ),
+    Kind(
+        "warning", "no kernel warned", r"^WARNING: (CPU: \d+ PID: \d+|[\w/.-]+:\d+) at ", TRACE[0].upper() + TRACE[1:]
+    ),
 ]
 ALWAYS = {"panic", "lockup", "stall", "oops", "bug", "hung-task", "machine-check"}
 CORRECTED = re.compile(r"severity: corrected|Corrected error, no action required", re.IGNORECASE)

@@ -70,6 +70,7 @@ def file_name(text):
 
 # ---- settings --------------------------------------------------------------------------------------------------------
 
+
 def settings(defaults):
     """The plugin's configuration over its defaults, as attributes. Their types are those of the defaults."""
     values, path = dict(defaults), os.environ.get("OUTPOST_CONFIG")
@@ -84,12 +85,15 @@ def settings(defaults):
         values.update({name: value for name, value in given.items() if name in defaults})
     for name, default in defaults.items():
         if not isinstance(values[name], type(default)) or isinstance(values[name], bool) != isinstance(default, bool):
-            kind = {str: "text", int: "a number", bool: "true or false", list: "a list", dict: "a mapping"}[type(default)]
+            kind = {str: "text", int: "a number", bool: "true or false", list: "a list", dict: "a mapping"}[
+                type(default)
+            ]
             give_up(USAGE, f"configuration of {os.environ.get('OUTPOST_PLUGIN', 'the plugin')}: {name} must be {kind}")
     return type("Settings", (), values)
 
 
 # ---- commands --------------------------------------------------------------------------------------------------------
+
 
 class Ended:
     """A command that has ended: its status, and what it printed."""
@@ -106,7 +110,10 @@ def run(command, given=None, environment=None):
     """Runs a command to its end; `given` is what it reads."""
     try:
         ended = subprocess.run(
-            command, input=None if given is None else given.encode(), check=False, capture_output=True,
+            command,
+            input=None if given is None else given.encode(),
+            check=False,
+            capture_output=True,
             stdin=subprocess.DEVNULL if given is None else None,
             env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
         )
@@ -124,6 +131,7 @@ def need_command(name, package):
 
 
 # ---- the report ------------------------------------------------------------------------------------------------------
+
 
 class Report:
     """JUnit, `SUITE.xml` among the results. Written at the end of the `with`, however that comes.
@@ -183,8 +191,9 @@ class Report:
 
     def add(self, group, name, kind, text, evidence="", seconds=0.0):
         """A case whose outcome is known: `kind` is None, or failure, error, skipped."""
-        case = xml.SubElement(self.suite, "testcase", classname=printable(group), name=printable(name),
-                              time=f"{seconds:.3f}")
+        case = xml.SubElement(
+            self.suite, "testcase", classname=printable(group), name=printable(name), time=f"{seconds:.3f}"
+        )
         self.counts["tests"] += 1
         text = printable(text)
         if kind is None:

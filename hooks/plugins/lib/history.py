@@ -1,8 +1,8 @@
 """What a plugin keeps from one job to the next: a file for each machine.
 
 The contract keeps nothing across jobs, so this lies outside a job's directories: in the directory that is configured as
-`history`, otherwise in the state directory of the user that runs the hooks, `~/.local/state/outpost/PLUGIN`. That user is
-outpost (/var/lib/outpost), or with hooks in units of their own one for each slot (/var/lib/outpost-jobs/SLOT).
+`history`, otherwise in the state directory of the user that runs the hooks, `~/.local/state/outpost/PLUGIN`. That user
+is outpost (/var/lib/outpost), or with hooks in units of their own one for each slot (/var/lib/outpost-jobs/SLOT).
 """
 
 import json
@@ -22,8 +22,11 @@ class History:
             self.refuse(error)
 
     def refuse(self, error):
-        give_up(CONFIGURATION, f"{error.filename or self.directory}: {error.strerror}: configure history, a directory that the "
-                               "hook's user may write, or make this one writable")
+        give_up(
+            CONFIGURATION,
+            f"{error.filename or self.directory}: {error.strerror}: configure history, a directory that the "
+            "hook's user may write, or make this one writable",
+        )
 
     def path_of(self, machine):
         return os.path.join(self.directory, file_name(machine) + ".json")

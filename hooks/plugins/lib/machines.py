@@ -40,12 +40,21 @@ class Host:
         self.name = name
         self.ssh = [
             need_command("ssh", "openssh-clients (Debian: openssh-client)"),
-            "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=30",
-            "-o", "StrictHostKeyChecking=accept-new",
-            "-o", f"UserKnownHostsFile={os.path.join(variable('OUTPOST_STATE'), 'known_hosts')}",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=30",
+            "-o",
+            "ServerAliveInterval=30",
+            "-o",
+            "StrictHostKeyChecking=accept-new",
+            "-o",
+            f"UserKnownHostsFile={os.path.join(variable('OUTPOST_STATE'), 'known_hosts')}",
         ]
         # Configured, it is a reference to a file; otherwise a secret of that name will do.
-        key = os.path.join(os.environ.get("OUTPOST_SECRETS") or "/nonexistent", settings.ssh_key.get("$secret", "ssh_key"))
+        key = os.path.join(
+            os.environ.get("OUTPOST_SECRETS") or "/nonexistent", settings.ssh_key.get("$secret", "ssh_key")
+        )
         if os.path.isfile(key):
             self.ssh += ["-i", key, "-o", "IdentitiesOnly=yes"]
         self.ssh += ["-l", settings.ssh_user, "--", name]
@@ -57,7 +66,9 @@ class Host:
     def run(self, command, given=None, may_be_lost=False):
         ended = run([*self.ssh, shlex.join(command)], given)
         if ended.status == 255 and not may_be_lost:  # ssh's own: the lab is at fault, or its keys.
-            give_up(INFRASTRUCTURE, f"{self.name} cannot be reached over ssh: {ended.errors.strip() or 'no reason given'}")
+            give_up(
+                INFRASTRUCTURE, f"{self.name} cannot be reached over ssh: {ended.errors.strip() or 'no reason given'}"
+            )
         return ended
 
     def copy(self, command, there, **streams):
@@ -103,8 +114,11 @@ def machines(settings):
         give_up(USAGE, f"configuration: machines is {settings.machines!r}, it can be auto, hosts or jumphost")
     hosts = hosts_of_job()
     if settings.machines == "hosts" and not hosts:
-        give_up(CONFIGURATION, "the job holds no resource with hosts: name one in the job's resources (outpost.yml), "
-                               "or set machines to jumphost")
+        give_up(
+            CONFIGURATION,
+            "the job holds no resource with hosts: name one in the job's resources (outpost.yml), "
+            "or set machines to jumphost",
+        )
     if settings.machines == "jumphost" or not hosts:
         return [Jumphost()]
     return [Host(name, settings) for name in hosts]

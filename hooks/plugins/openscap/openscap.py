@@ -15,11 +15,30 @@ sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
 import xccdf
-from checks import (CONFIGURATION, INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, give_up, say,
-                    settings)
+from checks import (
+    CONFIGURATION,
+    INFRASTRUCTURE,
+    USAGE,
+    Failed,
+    Report,
+    Skipped,
+    directory,
+    file_name,
+    give_up,
+    say,
+    settings,
+)
 
-DEFAULTS = {**machines.DEFAULTS, "profile": "", "content": "", "tailoring": "", "root": "", "fail_severity": "low",
-            "skip_rules": [], "waivers": []}
+DEFAULTS = {
+    **machines.DEFAULTS,
+    "profile": "",
+    "content": "",
+    "tailoring": "",
+    "root": "",
+    "fail_severity": "low",
+    "skip_rules": [],
+    "waivers": [],
+}
 PACKAGE = "openscap-scanner"
 GUIDE = "/usr/share/xml/scap/ssg/content"
 SEVERITIES = {"high": 3, "medium": 2}  # All else, "unknown" included, is low.
@@ -52,22 +71,40 @@ class Evaluation:
         lines = self.machine.run(["cat", "/etc/os-release"]).output.splitlines()
         release = dict(line.split("=", 1) for line in lines if "=" in line)
         system, version = (release.get(name, "").strip("\"'") for name in ("ID", "VERSION_ID"))
-        names = {"centos": "cs", "fedora": "fedora"}.get(system, system) + ("" if system == "fedora" else version.split(".")[0])
+        names = {"centos": "cs", "fedora": "fedora"}.get(system, system) + (
+            "" if system == "fedora" else version.split(".")[0]
+        )
         guide = f"{GUIDE}/ssg-{names}-ds.xml"
         if self.machine.run(["test", "-r", guide]).status != 0:
-            give_up(CONFIGURATION, f"{self.machine.name} has no {guide}: install scap-security-guide there (Debian: ssg-debian), or "
-                                   "configure content")
+            give_up(
+                CONFIGURATION,
+                f"{self.machine.name} has no {guide}: install scap-security-guide there (Debian: ssg-debian), or "
+                "configure content",
+            )
         return guide
 
     def evaluate(self):
         """Runs oscap; the names of its results there."""
         version = self.machine.run(["oscap", "--version"])
         if version.status != 0:
-            give_up(CONFIGURATION, f"oscap does not run on {self.machine.name} ({version.both.splitlines()[0]}): install the "
-                                   f"package {PACKAGE} there")
+            give_up(
+                CONFIGURATION,
+                f"oscap does not run on {self.machine.name} ({version.both.splitlines()[0]}): install the "
+                f"package {PACKAGE} there",
+            )
         content = self.content()
         results, report = f"{self.folder}/results.xml", f"{self.folder}/report.html"
-        command = ["oscap", "xccdf", "eval", "--profile", self.options.profile, "--results", results, "--report", report]
+        command = [
+            "oscap",
+            "xccdf",
+            "eval",
+            "--profile",
+            self.options.profile,
+            "--results",
+            results,
+            "--report",
+            report,
+        ]
         if self.options.tailoring:
             command += ["--tailoring-file", self.send(os.path.expandvars(self.options.tailoring))]
         for rule in self.options.skip_rules:
@@ -88,7 +125,9 @@ class Evaluation:
         kept = {}
         for there in (results, report):
             stem, suffix = os.path.splitext(os.path.basename(there))
-            kept[there] = os.path.join(directory("OUTPOST_ARTIFACTS"), f"openscap-{stem}-{file_name(self.machine.name)}{suffix}")
+            kept[there] = os.path.join(
+                directory("OUTPOST_ARTIFACTS"), f"openscap-{stem}-{file_name(self.machine.name)}{suffix}"
+            )
             try:
                 self.machine.fetch(there, kept[there])
             except OSError as error:
@@ -100,12 +139,15 @@ def check(rule, least):
     """One rule, as a check."""
     evidence = "\n".join(filter(None, (rule.description, *rule.messages)))
     if rule.result == "fail":
-        what = f"{rule.title} ({rule.severity}): {rule.fix or 'correct what the rule below describes; the HTML report shows what was found'}"
+        fix = rule.fix or "correct what the rule below describes; the HTML report shows what was found"
+        what = f"{rule.title} ({rule.severity}): {fix}"
         if SEVERITIES.get(rule.severity, 1) < least:
             raise Skipped(f"below fail_severity: {what}")
         raise Failed(what, evidence)
     if rule.result in ("error", "unknown"):
-        raise RuntimeError(f"oscap could not decide ({'; '.join(rule.messages) or 'no reason given'}); skip_rules leaves it out")
+        raise RuntimeError(
+            f"oscap could not decide ({'; '.join(rule.messages) or 'no reason given'}); skip_rules leaves it out"
+        )
     if rule.result not in ("pass", "fixed"):
         raise Skipped(f"{rule.result}: {'; '.join(rule.messages) or rule.title}")
     return rule.title
@@ -130,7 +172,13 @@ def main():
             if not rules:
                 give_up(USAGE, f"the profile {options.profile} selects no rule")
             for rule in rules:
-                report.check(f"openscap.{profile}.{machine.name}", rule.name, check, rule, SEVERITIES.get(options.fail_severity, 1))
+                report.check(
+                    f"openscap.{profile}.{machine.name}",
+                    rule.name,
+                    check,
+                    rule,
+                    SEVERITIES.get(options.fail_severity, 1),
+                )
     return 0
 
 

@@ -39,7 +39,11 @@ def short(identifier):
 def files_beside(path):
     """The files that an XCCDF file refers to, in its directory; a data stream holds everything itself."""
     names = {element.get("href") for _, element in xml.iterparse(path) if local(element.tag) == "check-content-ref"}
-    beside = (os.path.join(os.path.dirname(path), name) for name in sorted(filter(None, names)) if "/" not in name and "#" not in name)
+    beside = (
+        os.path.join(os.path.dirname(path), name)
+        for name in sorted(filter(None, names))
+        if "/" not in name and "#" not in name
+    )
     return [file for file in beside if os.path.isfile(file)]
 
 
@@ -48,13 +52,21 @@ def rules_in(path):
     described, ended = {}, []
     for _, element in xml.iterparse(path):
         if local(element.tag) == "Rule":
-            described[element.get("id")] = (text_of(first(element, "title")), text_of(first(element, "description")),
-                                            text_of(first(element, "fixtext")))
+            described[element.get("id")] = (
+                text_of(first(element, "title")),
+                text_of(first(element, "description")),
+                text_of(first(element, "fixtext")),
+            )
         elif local(element.tag) == "rule-result":
             result = text_of(first(element, "result"))
             if result != "notselected":
                 messages = [text_of(message) for message in children(element, "message")]
-                ended.append((element.get("idref"), Rule(short(element.get("idref")), result, element.get("severity") or "unknown", messages)))
+                ended.append(
+                    (
+                        element.get("idref"),
+                        Rule(short(element.get("idref")), result, element.get("severity") or "unknown", messages),
+                    )
+                )
             element.clear()
     seen = collections.Counter()
     for identifier, rule in ended:

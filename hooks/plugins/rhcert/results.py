@@ -1,7 +1,7 @@
 """The result files of Red Hat's certification client, rhcert-results-HOST-DATE.xml, as they are known from outside.
 
-There is no published schema. What is relied on: `test` elements with a name, with a `run` for each time that the test was
-run; a run's `summary` says PASS, FAIL, WARN, REVIEW, SKIP, ABORT or INCOMPLETE in its attribute data-value, or as its
+There is no published schema. What is relied on: `test` elements with a name, with a `run` for each time that the test
+was run; a run's `summary` says PASS, FAIL, WARN, REVIEW, SKIP, ABORT or INCOMPLETE in its attribute data-value, or as its
 text; `output` is what the test printed, `command` elements say what it called and how that ended.
 """
 
@@ -56,7 +56,11 @@ def evidence_of(run):
 def first_reason(run, why):
     """The line that says best why a run failed."""
     lines = (line.strip() for element in run.iter("output") for line in text_of(element).splitlines())
-    return why or next((line for line in lines if re.match(r"(error|fail(ed|ure)?)\b", line, re.IGNORECASE)), "") or next(failed_commands(run), "")
+    return (
+        why
+        or next((line for line in lines if re.match(r"(error|fail(ed|ure)?)\b", line, re.IGNORECASE)), "")
+        or next(failed_commands(run), "")
+    )
 
 
 def name_of(element):
@@ -83,5 +87,7 @@ def tests_in(path):
             tests.append(Test(name, "", "", ""))
             continue
         outcome, why = outcome_of(runs[-1])  # What was run again counts as it ended last.
-        tests.append(Test(name, outcome, first_reason(runs[-1], why) if outcome != "PASS" else "", evidence_of(runs[-1])))
+        tests.append(
+            Test(name, outcome, first_reason(runs[-1], why) if outcome != "PASS" else "", evidence_of(runs[-1]))
+        )
     return tests

@@ -14,11 +14,35 @@ sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
 import results
-from checks import CONFIGURATION, INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings
+from checks import (
+    CONFIGURATION,
+    INFRASTRUCTURE,
+    USAGE,
+    Failed,
+    Report,
+    Skipped,
+    directory,
+    file_name,
+    give_up,
+    say,
+    settings,
+)
 
-DEFAULTS = {**machines.DEFAULTS, "test_plan": "", "tests": [], "tags": ["non-interactive"], "device": "", "server": "", "clean": True,
-            "review": "skip", "poll": 30, "results": "/var/rhcert/save", "lock": "/var/lock/subsys/rhcert", "logs": "/var/log/rhcert",
-            "waivers": []}
+DEFAULTS = {
+    **machines.DEFAULTS,
+    "test_plan": "",
+    "tests": [],
+    "tags": ["non-interactive"],
+    "device": "",
+    "server": "",
+    "clean": True,
+    "review": "skip",
+    "poll": 30,
+    "results": "/var/rhcert/save",
+    "lock": "/var/lock/subsys/rhcert",
+    "logs": "/var/log/rhcert",
+    "waivers": [],
+}
 
 
 class Client:
@@ -27,8 +51,11 @@ class Client:
     def __init__(self, machine, options):
         self.machine, self.options = machine, options
         if machine.run(["sh", "-c", "command -v rhcert-cli"]).status != 0:
-            give_up(CONFIGURATION, f"{machine.name} has no rhcert-cli: install redhat-certification and the suites of the "
-                                   "certification there (redhat-certification-hardware, ...)")
+            give_up(
+                CONFIGURATION,
+                f"{machine.name} has no rhcert-cli: install redhat-certification and the suites of the "
+                "certification there (redhat-certification-hardware, ...)",
+            )
 
     def call(self, *arguments, may_be_lost=False):
         """The client asks before it does things; the answer is yes."""
@@ -42,7 +69,10 @@ class Client:
     def must(self, *arguments):
         ended = self.call(*arguments)
         if ended.status != 0:
-            give_up(CONFIGURATION, f"{self.machine.name}: {' '.join(arguments[:2])} ended with status {ended.status}: {ended.both[-500:]}")
+            give_up(
+                CONFIGURATION,
+                f"{self.machine.name}: {' '.join(arguments[:2])} ended with status {ended.status}: {ended.both[-500:]}",
+            )
 
     def plan(self):
         if self.options.clean:
@@ -61,7 +91,11 @@ class Client:
 
     def run(self):
         chosen = [("--test", name) for name in self.options.tests] or [("--tag", name) for name in self.options.tags]
-        chosen += [(f"--{name}", value) for name, value in (("device", self.options.device), ("server", self.options.server)) if value]
+        chosen += [
+            (f"--{name}", value)
+            for name, value in (("device", self.options.device), ("server", self.options.server))
+            if value
+        ]
         # A test may restart the machine; then the client's service goes on by itself.
         ended = self.call("rhcert-cli", "run", *(word for pair in chosen for word in pair), may_be_lost=True)
         if "No such test" in ended.both:
@@ -82,7 +116,9 @@ class Client:
             time.sleep(self.options.poll)
 
     def saved(self):
-        listed = self.machine.run(["sh", "-c", f"ls -t {shlex.quote(self.options.results)}/rhcert-results-*.xml* 2>/dev/null"])
+        listed = self.machine.run(
+            ["sh", "-c", f"ls -t {shlex.quote(self.options.results)}/rhcert-results-*.xml* 2>/dev/null"]
+        )
         return listed.output.splitlines()
 
     def save(self):
@@ -91,7 +127,10 @@ class Client:
         self.must("rhcert-cli", "save")
         new = [path for path in self.saved() if path not in before] or self.saved()[:1]
         if not new:
-            give_up(CONFIGURATION, f"{self.machine.name}: rhcert-cli save left nothing in {self.options.results}: configure results")
+            give_up(
+                CONFIGURATION,
+                f"{self.machine.name}: rhcert-cli save left nothing in {self.options.results}: configure results",
+            )
         return self.keep(new[0], f"{file_name(self.machine.name)}-{os.path.basename(new[0])}")
 
     def keep(self, there, name):
@@ -107,7 +146,9 @@ class Client:
         if not logs or self.machine.run(["test", "-d", logs], may_be_lost=True).status != 0:
             return
         with machines.folder_on(self.machine) as folder:
-            packed = self.machine.run(["tar", "-C", os.path.dirname(logs), "-czf", f"{folder}/logs.tar.gz", os.path.basename(logs)])
+            packed = self.machine.run(
+                ["tar", "-C", os.path.dirname(logs), "-czf", f"{folder}/logs.tar.gz", os.path.basename(logs)]
+            )
             if packed.status < 2:  # 1: a file grew meanwhile.
                 self.keep(f"{folder}/logs.tar.gz", f"rhcert-logs-{file_name(self.machine.name)}.tar.gz")
             else:
@@ -117,8 +158,11 @@ class Client:
 def check(test, review):
     """One test of the results, as a check."""
     if test.outcome in ("FAIL", "REVIEW") and not (test.outcome == "REVIEW" and review != "fail"):
-        raise Failed(f"{test.outcome}: {test.why or 'the client gives no reason'}; the output of the test is below, its log among the "
-                     "artifacts", test.evidence)
+        raise Failed(
+            f"{test.outcome}: {test.why or 'the client gives no reason'}; its output is below, its log among the "
+            "artifacts",
+            test.evidence,
+        )
     if test.outcome == "REVIEW" and review == "skip":
         raise Skipped(f"Red Hat has to review it when the results are submitted: {test.why or 'no reason given'}")
     if test.outcome == "SKIP":
@@ -145,7 +189,10 @@ def main():
             finally:
                 client.keep_logs()
             if not tests:
-                give_up(CONFIGURATION, f"{machine.name}: the client has planned no test: install the suites of the certification there")
+                give_up(
+                    CONFIGURATION,
+                    f"{machine.name}: the client has planned no test: install the suites of the certification there",
+                )
             for test in tests:
                 report.check(f"rhcert.{machine.name}", test.name, check, test, options.review)
     return 0

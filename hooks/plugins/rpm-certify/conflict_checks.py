@@ -42,7 +42,9 @@ def of_packages(path):
     packages = sorted(glob.glob(os.path.join(glob.escape(path), "**", "*.rpm"), recursive=True))
     form = FILE_FORMAT.replace("[", r"[%{=NAME}\t", 1)
     for start in range(0, len(packages), 100):
-        for line in run(["rpm", "-qp", "--nosignature", "--qf", form, *packages[start:start + 100]]).output.splitlines():
+        for line in run(
+            ["rpm", "-qp", "--nosignature", "--qf", form, *packages[start : start + 100]]
+        ).output.splitlines():
             name, _, row = line.partition("\t")
             for file in files_in(row):
                 if not file.is_directory and not file.is_ghost:
@@ -66,7 +68,9 @@ def of_baseline(entry):
         return of_repository(path)
     if os.path.isdir(path):
         return of_packages(path)
-    give_up(CONFIGURATION, f"baseline: {path} is neither a repository, nor a directory with packages, nor a list of files")
+    give_up(
+        CONFIGURATION, f"baseline: {path} is neither a repository, nor a directory with packages, nor a list of files"
+    )
 
 
 class Baseline:
@@ -83,7 +87,14 @@ class Baseline:
                 for name, digest, path in of_baseline(entry):
                     self.add(name, digest, path)
                     named += 1
-            except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, xml.ParseError, subprocess.CalledProcessError) as error:
+            except (
+                OSError,
+                EOFError,
+                UnicodeDecodeError,
+                lzma.LZMAError,
+                xml.ParseError,
+                subprocess.CalledProcessError,
+            ) as error:
                 give_up(CONFIGURATION, f"baseline: {entry} cannot be read: {error}")
             if named == 0:
                 give_up(CONFIGURATION, f"baseline: {entry} names no file")
@@ -98,10 +109,14 @@ def no_conflicts(package, baseline):
         if file.is_directory or file.is_ghost:
             continue
         for name, digest in sorted(baseline.owners.get(file.path, ())):
-            # The same package in another version, or one that it says it displaces, gives way; the same bytes can be shared.
+            # The same package in another version, or one that it displaces, gives way; the same bytes can be shared.
             if name != package.name and name not in package.displaced and not (digest and digest == file.digest):
                 found.append(f"{file.path} is also in {name}")
     if found:
-        raise Failed(f"{found[0]}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else "") +
-                     ": move it to a path of its own, or declare Conflicts: or Obsoletes:", "\n".join(found))
+        raise Failed(
+            f"{found[0]}"
+            + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
+            + ": move it to a path of its own, or declare Conflicts: or Obsoletes:",
+            "\n".join(found),
+        )
     return f"compared with {len(baseline.owners)} files"

@@ -63,13 +63,17 @@ def stack_protected(elf):
         if not elf.has(" __stack_chk_fail"):
             raise Failed("it does not use __stack_chk_fail: compile it with -fstack-protector-strong")
     elif not re.search("-fstack-protector-(strong|all)", run(["readelf", "-p", ".GCC.command.line", elf.path]).output):
-        raise Failed("no sign of -fstack-protector-strong in .GCC.command.line: compile it with that and -frecord-gcc-switches")
+        raise Failed(
+            "no sign of -fstack-protector-strong in .GCC.command.line: compile it with that and -frecord-gcc-switches"
+        )
 
 
 def searches_no_odd_path(elf):
     path = re.search(r"^.*\((?:RPATH|RUNPATH)\).*$", elf.text, re.MULTILINE)
     if path:
-        raise Failed(f"it looks for libraries in a path of its own: link it without -rpath ({' '.join(path.group(0).split())})")
+        raise Failed(
+            f"it looks for libraries in a path of its own: link it without -rpath ({' '.join(path.group(0).split())})"
+        )
 
 
 CASES = [

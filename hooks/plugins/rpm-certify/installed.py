@@ -6,10 +6,11 @@ import stat
 from checks import CONFIGURATION, INFRASTRUCTURE, give_up, run
 
 MARK = "@@outpost-scriptlet "  # Begins the line above each scriptlet in what rpm prints.
+NAMES = {"PREIN": "pre", "POSTIN": "post", "TRIGGER": "triggerin"}  # As a spec calls them, where rpm has another name.
 SCRIPTLETS = ("PRETRANS", "PREIN", "POSTIN", "PREUN", "POSTUN", "POSTTRANS", "VERIFYSCRIPT")
 FILE_FORMAT = r"[%{FILEFLAGS:fflags}\t%{FILEMODES:octal}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"
 
-# rpm and systemd-analyze insist on being root. For an ordinary user that is a user namespace: enough for files of its own.
+# rpm and systemd-analyze insist on being root. For an ordinary user that is a user namespace: enough for its own files.
 AS_ROOT = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--"]
 
 
@@ -35,13 +36,13 @@ def files_in(text):
 
 
 def scriptlets_in(text):
-    """(name, interpreter, text) of each scriptlet in what rpm printed."""
+    """(name in a spec, interpreter, text) of each scriptlet in what rpm printed."""
     found = []
     for part in ("\n" + text).split("\n" + MARK)[1:]:
         head, _, body = part.partition("\n")
         name, _, interpreter = head.partition(" ")
         if body.strip() not in ("", "(none)"):
-            found.append((name, interpreter, body))
+            found.append((NAMES.get(name, name.lower()), interpreter, body))
     return found
 
 
@@ -61,16 +62,23 @@ class Package:
 
     def scriptlets(self):
         form = "".join(f"{MARK}{tag} %{{{tag}PROG}}\\n%{{{tag}}}\\n" for tag in SCRIPTLETS)
-        return scriptlets_in(self.query(form) + self.query(f"[{MARK}TRIGGER %{{TRIGGERSCRIPTPROG}}\\n%{{TRIGGERSCRIPTS}}\\n]"))
+        return scriptlets_in(
+            self.query(form) + self.query(f"[{MARK}TRIGGER %{{TRIGGERSCRIPTPROG}}\\n%{{TRIGGERSCRIPTS}}\\n]")
+        )
 
 
 class InstallRoot:
     def __init__(self, path):
         self.path = path
         if run([*AS_ROOT, "true"]).status != 0:
-            give_up(INFRASTRUCTURE, "an ordinary user needs user namespaces for this (see unshare(1) and the sysctl "
-                                    "user.max_user_namespaces); without them run the agent's jobs as root")
-        self.database = next((place for place in ("/usr/lib/sysimage/rpm", "/var/lib/rpm") if self.has_database(place)), None)
+            give_up(
+                INFRASTRUCTURE,
+                "an ordinary user needs user namespaces for this (see unshare(1) and the sysctl "
+                "user.max_user_namespaces); without them run the agent's jobs as root",
+            )
+        self.database = next(
+            (place for place in ("/usr/lib/sysimage/rpm", "/var/lib/rpm") if self.has_database(place)), None
+        )
         if self.database is None:
             give_up(CONFIGURATION, f"{path} holds no database of rpm: nothing was installed there, or not with rpm")
 
@@ -100,4 +108,5 @@ class InstallRoot:
     def belongs_to_root(self, status):
         """Whether a file's owner is root, or is root once an ordinary user's namespace makes it so."""
         return (status.st_uid == 0 and status.st_gid == 0) or (
-            bool(AS_ROOT) and status.st_uid == os.geteuid() and status.st_gid in (0, os.getegid(), *os.getgroups()))
+            bool(AS_ROOT) and status.st_uid == os.geteuid() and status.st_gid in (0, os.getegid(), *os.getgroups())
+        )

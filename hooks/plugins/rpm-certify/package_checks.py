@@ -11,14 +11,32 @@ from checks import CONFIGURATION, Failed, Skipped, directory, give_up, run
 
 # What a scriptlet must not do: it runs as root, on every machine, with nobody looking.
 FORBIDDEN = [
-    (r"\b(curl|wget)\b|\b(pip3?|npm|gem|go) install\b", "downloads something: package it, or require the package that has it"),
-    (r"\brm\s+(-\w+\s+)*-\w*[rf]\w*\s+(-\S+\s+)*/(usr|etc|var|home|opt|root|boot)?/?\*?(\s|;|$)", "removes a whole tree of the system"),
-    (r"\bchmod\s+(-\w+\s+)*(0?[0-7][0-7][2367]|[ao]*\+[rx]*w)", "makes something writable for everybody: package the mode"),
+    (
+        r"\b(curl|wget)\b|\b(pip3?|npm|gem|go) install\b",
+        "downloads something: package it, or require the package that has it",
+    ),
+    (
+        r"\brm\s+(-\w+\s+)*-\w*[rf]\w*\s+(-\S+\s+)*/(usr|etc|var|home|opt|root|boot)?/?\*?(\s|;|$)",
+        "removes a whole tree of the system",
+    ),
+    (
+        r"\bchmod\s+(-\w+\s+)*(0?[0-7][0-7][2367]|[ao]*\+[rx]*w)",
+        "makes something writable for everybody: package the mode",
+    ),
     (r"\bsetenforce\b|\bSELINUX=", "switches SELinux's enforcement: ship a policy module"),
     (r"\b(iptables|nft)\s+(-F|--flush|flush)\b", "drops the machine's packet filters"),
-    (r"\bsystemctl\s+(.*\s)?(stop|disable|mask)\s+(\S+\s+)*(firewalld|auditd|sshd|nftables)\b", "switches off a service of the system"),
-    (r"\bsystemctl\s+(--\S+\s+)*(enable|start|unmask)\b", "enables or starts services itself: use %systemd_post, and leave it to presets"),
-    (r">>?\s*/etc/(passwd|shadow|group|sudoers|fstab|sysctl\.conf|crontab|profile|bashrc)\b", "edits a file of the system: ship a file of its own (sysusers.d, sudoers.d, sysctl.d)"),
+    (
+        r"\bsystemctl\s+(.*\s)?(stop|disable|mask)\s+(\S+\s+)*(firewalld|auditd|sshd|nftables)\b",
+        "switches off a service of the system",
+    ),
+    (
+        r"\bsystemctl\s+(--\S+\s+)*(enable|start|unmask)\b",
+        "enables or starts services itself: use %systemd_post, and leave it to presets",
+    ),
+    (
+        r">>?\s*/etc/(passwd|shadow|group|sudoers|fstab|sysctl\.conf|crontab|profile|bashrc)\b",
+        "edits a file of the system: ship a file of its own (sysusers.d, sudoers.d, sysctl.d)",
+    ),
     (r"\bgrubby\b|\bgrub2-mkconfig\b|\bdracut\s+(.*\s)?(-f|--force)\b", "changes how the machine boots"),
     (r"\b(reboot|shutdown|poweroff|systemctl\s+(reboot|poweroff))\b", "restarts the machine"),
 ]
@@ -26,11 +44,14 @@ FORBIDDEN = [
 
 # ---- where it comes from ---------------------------------------------------------------------------------------------
 
+
 def package_file(package):
     """The package as a file among the job's components."""
     for name, path in sorted(os.environ.items()):
         if re.fullmatch(r"OUTPOST_COMPONENT_.+_PATH", name):
-            for found in sorted(glob.iglob(os.path.join(glob.escape(path), "**", f"{glob.escape(package.name)}-*.rpm"), recursive=True)):
+            for found in sorted(
+                glob.iglob(os.path.join(glob.escape(path), "**", f"{glob.escape(package.name)}-*.rpm"), recursive=True)
+            ):
                 if run(["rpm", "-qp", "--nosignature", "--qf", "%{NEVRA}", found]).output == package.full_name:
                     return found
     raise Skipped(f"no component of this job holds the file of {package.full_name}")
@@ -50,9 +71,14 @@ def signed(package, options):
     if not verdicts:
         raise Failed("it is not signed: sign it with one of signature_keys (rpmsign --addsign)", checked.both)
     if "BAD" in verdicts:
-        raise Failed("its signature does not fit it: the file was changed after it was signed, or damaged", checked.both)
+        raise Failed(
+            "its signature does not fit it: the file was changed after it was signed, or damaged", checked.both
+        )
     if "OK" not in verdicts:
-        raise Failed("it is signed with a key that is not among signature_keys: sign it with the right one, or add the key", checked.both)
+        raise Failed(
+            "it is signed with a key that is not among signature_keys: sign it with the right one, or add the key",
+            checked.both,
+        )
 
 
 def intact(package, options):
@@ -67,18 +93,24 @@ def verifies(package, options):
     if "Unsatisfied dependencies" in verified.both:
         raise Failed("what it requires is not installed: install that too, or correct Requires:", verified.both)
     if verified.status != 0:
-        raise Failed(f"rpm -V {package.name} finds differences: let nothing but the package change its files, or mark what "
-                     "changes as %config or %ghost", verified.both)
+        raise Failed(
+            f"rpm -V {package.name} finds differences: let nothing but the package change its files, or mark what "
+            "changes as %config or %ghost",
+            verified.both,
+        )
 
 
 # ---- how it is packaged ----------------------------------------------------------------------------------------------
+
 
 def has_licence(package, options):
     if package.licence in ("", "(none)"):
         raise Failed("it names no licence: add License: to the spec")
     files = [file for file in package.files if "l" in file.flags]
     if not files:
-        raise Failed(f"it ships no file marked %license, and says that its licence is {package.licence}: add %license to %files")
+        raise Failed(
+            f"it ships no file marked %license, and says that its licence is {package.licence}: add %license to %files"
+        )
     for file in files:
         path = package.root.inside(file.path)
         if not os.path.isfile(path) or os.path.getsize(path) == 0:
@@ -92,22 +124,34 @@ def has_changelog(package, options):
 
 
 def marks_configuration(package, options):
-    bad = [file.path for file in package.files if file.path.startswith("/etc/") and stat.S_ISREG(file.mode)
-           and "c" not in file.flags and not file.is_ghost]
+    bad = [
+        file.path
+        for file in package.files
+        if file.path.startswith("/etc/") and stat.S_ISREG(file.mode) and "c" not in file.flags and not file.is_ghost
+    ]
     if bad:
-        raise Failed(f"an upgrade would overwrite what a site changes in {len(bad)} files: mark them %config(noreplace)", "\n".join(bad))
+        raise Failed(
+            f"an upgrade would overwrite what a site changes in {len(bad)} files: mark them %config(noreplace)",
+            "\n".join(bad),
+        )
 
 
 def documents_programs(package, options):
-    programs = [file.path for file in package.files if re.fullmatch(r"(/usr)?/s?bin/[^/]+", file.path) and not file.is_directory]
+    programs = [
+        file.path for file in package.files if re.fullmatch(r"(/usr)?/s?bin/[^/]+", file.path) and not file.is_directory
+    ]
     pages = package.root.inside("/usr/share/man")
-    missing = [path for path in programs
-               if not glob.glob(os.path.join(glob.escape(pages), "man*", glob.escape(os.path.basename(path)) + ".*"))]
+    missing = [
+        path
+        for path in programs
+        if not glob.glob(os.path.join(glob.escape(pages), "man*", glob.escape(os.path.basename(path)) + ".*"))
+    ]
     if missing:
         raise Failed(f"{len(missing)} programs have no man page: write one for each", "\n".join(missing))
 
 
 # ---- its files, as they really are -----------------------------------------------------------------------------------
+
 
 def real_files(package):
     """(file, lstat) of what is there; what is missing is rpm -V's case."""
@@ -119,33 +163,56 @@ def real_files(package):
 
 
 def listing(found):
-    return "\n".join(f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o} {file.path}" for file, status in found)
+    return "\n".join(
+        f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o} {file.path}" for file, status in found
+    )
 
 
 def belongs_to_root(package, options):
     # Directories for a service's data are its own; programs, libraries and settings never are.
-    bad = [(file, status) for file, status in real_files(package) if not package.root.belongs_to_root(status)
-           and not (stat.S_ISDIR(status.st_mode) and re.match(r"/(var|run|srv)/", file.path))]
+    bad = [
+        (file, status)
+        for file, status in real_files(package)
+        if not package.root.belongs_to_root(status)
+        and not (stat.S_ISDIR(status.st_mode) and re.match(r"/(var|run|srv)/", file.path))
+    ]
     if bad:
-        raise Failed(f"{len(bad)} files do not belong to root (owner, mode, name): correct %attr, or put data below /var", listing(bad))
+        raise Failed(
+            f"{len(bad)} files do not belong to root (owner, mode, name): correct %attr, or put data below /var",
+            listing(bad),
+        )
 
 
 def nobody_else_writes(package, options):
-    bad = [(file, status) for file, status in real_files(package)
-           if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode)]
+    bad = [
+        (file, status)
+        for file, status in real_files(package)
+        if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode)
+    ]
     if bad:
-        raise Failed(f"everybody may write {len(bad)} files (owner, mode, name): take the write permission away", listing(bad))
+        raise Failed(
+            f"everybody may write {len(bad)} files (owner, mode, name): take the write permission away", listing(bad)
+        )
 
 
 def nothing_set_id(package, options):
-    bad = [(file, status) for file, status in real_files(package) if stat.S_ISREG(status.st_mode)
-           and status.st_mode & (stat.S_ISUID | stat.S_ISGID) and file.path not in options.setuid_allowed]
+    bad = [
+        (file, status)
+        for file, status in real_files(package)
+        if stat.S_ISREG(status.st_mode)
+        and status.st_mode & (stat.S_ISUID | stat.S_ISGID)
+        and file.path not in options.setuid_allowed
+    ]
     if bad:
-        raise Failed(f"{len(bad)} files are set-user-id or set-group-id (owner, mode, name): use capabilities or a service, or "
-                     "list them in setuid_allowed", listing(bad))
+        raise Failed(
+            f"{len(bad)} files are set-user-id or set-group-id (owner, mode, name): use capabilities or a service, or "
+            "list them in setuid_allowed",
+            listing(bad),
+        )
 
 
 # ---- its scriptlets --------------------------------------------------------------------------------------------------
+
 
 def scriptlets_parse(package, options):
     for name, interpreter, text in package.scriptlets():
@@ -157,11 +224,13 @@ def scriptlets_parse(package, options):
             command = [shutil.which("bash") or "sh", "-n"]
         else:
             if program.startswith("/") and not os.path.lexists(package.root.inside(program)):
-                raise Failed(f"%{name.lower()} is run by {program}, which is not installed: add Requires({name.lower()}): {program}", text)
+                raise Failed(
+                    f"%{name} is run by {program}, which is not installed: add Requires({name}): {program}", text
+                )
             continue
         checked = run(command, given=text) if command else None
         if checked and checked.status != 0:
-            raise Failed(f"%{name.lower()} has a syntax error: {checked.errors.strip().splitlines()[-1]}", text)
+            raise Failed(f"%{name} has a syntax error: {checked.errors.strip().splitlines()[-1]}", text)
 
 
 def scriptlets_behave(package, options):
@@ -170,9 +239,11 @@ def scriptlets_behave(package, options):
         for line in text.splitlines():
             if line.lstrip().startswith("#") or any(re.search(allowed, line) for allowed in options.scriptlets_allowed):
                 continue
-            found += [f"%{name.lower()} {why}\n    {line.strip()}" for pattern, why in FORBIDDEN if re.search(pattern, line)]
+            found += [f"%{name} {why}\n    {line.strip()}" for pattern, why in FORBIDDEN if re.search(pattern, line)]
     if found:
-        raise Failed(found[0].splitlines()[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""), "\n".join(found))
+        raise Failed(
+            found[0].splitlines()[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""), "\n".join(found)
+        )
 
 
 CASES = [

@@ -18,10 +18,23 @@ from checks import CONFIGURATION, Report, directory, give_up, need_command, say,
 from installed import InstallRoot
 
 DEFAULTS = {
-    "root": "", "packages": [], "signature_keys": [], "setuid_allowed": [], "scriptlets_allowed": [],
-    "security_threshold": 50, "security_thresholds": {}, "baseline": [], "waivers": [],
+    "root": "",
+    "packages": [],
+    "signature_keys": [],
+    "setuid_allowed": [],
+    "scriptlets_allowed": [],
+    "security_threshold": 50,
+    "security_thresholds": {},
+    "baseline": [],
+    "waivers": [],
 }
-COMMANDS = {"rpm": "rpm", "rpmkeys": "rpm", "readelf": "binutils", "systemd-analyze": "systemd", "unshare": "util-linux"}
+COMMANDS = {
+    "rpm": "rpm",
+    "rpmkeys": "rpm",
+    "readelf": "binutils",
+    "systemd-analyze": "systemd",
+    "unshare": "util-linux",
+}
 
 
 def shared(name):
@@ -37,12 +50,18 @@ def certify(report, root, name, options, baseline):
     group = f"rpm-certify.{name}"
     package = root.package(name)
     if package is None:
-        report.add(group, "is installed", "failure",
-                   f"{name} is not installed in {root.path}: look into the log of the install hook, or correct `packages`")
+        report.add(
+            group,
+            "is installed",
+            "failure",
+            f"{name} is not installed in {root.path}: look into the log of the install hook, or correct `packages`",
+        )
         return
     for title, check in package_checks.CASES:
         report.check(group, title, check, package, options)
-    report.check(group, "does not conflict with the files of other packages", conflict_checks.no_conflicts, package, baseline)
+    report.check(
+        group, "does not conflict with the files of other packages", conflict_checks.no_conflicts, package, baseline
+    )
     for file in package.files:
         elf_checks.certify(report, group, root, file)
         unit_checks.certify(report, group, root, file, options)
@@ -57,8 +76,11 @@ def main():
     path = options.root or next(iter(shared("install-root")), "")
     names = options.packages or shared("product-packages")
     if not path or not os.path.isdir(path) or not names:
-        give_up(CONFIGURATION, "nothing to certify: no install hook left $OUTPOST_SHARED/install-root (a directory) and "
-                               "product-packages (names); add a plugin that does, or configure root and packages")
+        give_up(
+            CONFIGURATION,
+            "nothing to certify: no install hook left $OUTPOST_SHARED/install-root (a directory) and "
+            "product-packages (names); add a plugin that does, or configure root and packages",
+        )
     root = InstallRoot(os.path.realpath(path))
     say(f"certifying {len(names)} packages in {root.path}")
     baseline = conflict_checks.Baseline(root, options.baseline)

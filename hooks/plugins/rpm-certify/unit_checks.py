@@ -44,10 +44,15 @@ def confined(root, file, unit, options):
     if level is None:
         raise RuntimeError(f"systemd-analyze security did not say how exposed it is: {shown.both[:500]}")
     if shown.status != 0:
-        worst = sorted((line for line in shown.output.splitlines() if re.match(r"[✗-] ", line)),
-                       key=lambda line: -float((re.search(r"[0-9.]+\s*$", line) or [0])[0]))[:20]
-        raise Failed(f"its exposure level is {level.group(1)}, allowed are at most {allowed / 10:.1f}: confine it further, the "
-                     "settings that weigh most are below (systemd.exec(5))", "\n".join(worst))
+        worst = sorted(
+            (line for line in shown.output.splitlines() if re.match(r"[✗-] ", line)),
+            key=lambda line: -float((re.search(r"[0-9.]+\s*$", line) or [0])[0]),
+        )[:20]
+        raise Failed(
+            f"its exposure level is {level.group(1)}, allowed are at most {allowed / 10:.1f}: confine it further, the "
+            "settings that weigh most are below (systemd.exec(5))",
+            "\n".join(worst),
+        )
     return f"exposure level {level.group(1)}"
 
 
