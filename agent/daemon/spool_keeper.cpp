@@ -65,7 +65,7 @@ asio::awaitable<Result<void>> SpoolKeeper::count(const std::string& reporter, Cl
       const std::string type = made_of->empty() || made_of->front().seq != delivery.seq ? "" : made_of->front().type;
       Class& group = type == event::artifact_found ? artifacts : logs;
       group.bytes += delivery.item.blob->size;
-      if ((type == event::artifact_found || type == event::log_cut) && delivery.state == journal::DeliveryState::pending)
+      if ((type == event::artifact_found || type == event::log_cut || type == event::task_ended) && delivery.state == journal::DeliveryState::pending)
         group.candidates.push_back({reporter, delivery.item.key, delivery.item.job_id, delivery.item.blob->path, delivery.seq, delivery.item.blob->size});
     }
     if (deliveries->size() < page) co_return Result<void>{};

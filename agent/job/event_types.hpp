@@ -56,6 +56,13 @@ inline constexpr std::string_view log_gap = "log.gap";  ///< {stage, offset, byt
 inline constexpr std::string_view log_segment = "log.segment";
 /// Bytes of the step's logs that are given up to make room, written before they go: blobs are ranges of files. {reason}
 inline constexpr std::string_view log_freed = "log.freed";
+/// A part of a step that the step tells of, such as a task of a playbook: {stage, plugin, hook, task: its number in the
+/// step, name}. Only of those that run for a while; the end of each comes in any case.
+inline constexpr std::string_view task_started = "task.started";
+/// Its output is blobs[0], a range of <step>.tasks: {stage, plugin, hook, task, name, result: ok | changed | skipped |
+/// ignored | unreachable | failed | interrupted, hosts: {result: how many}, duration_ms, where: "file:line", warnings:
+/// how many, stream: bytes of the step's report up to here}
+inline constexpr std::string_view task_ended = "task.ended";
 /// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes, workspace_bytes at its end,
 /// workspace_peak_bytes as far as it was seen, workspace_complete: false when there was more than was looked at,
 /// figures{}: what was measured of cpu_us, memory_peak, read_bytes, written_bytes, tasks_peak, oom_kills}

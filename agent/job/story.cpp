@@ -71,6 +71,19 @@ void apply_freed(StepRecord& step, const Event& event) {
       if (blob.path == segment.blob.path) segment.freed = true;
 }
 
+void apply_task(StepRecord& step, const Event& event) {
+  const auto number = static_cast<unsigned>(number_at(event.data, "task"));
+  step.tasks_started = std::max(step.tasks_started, number + 1);
+  if (event.type != event::task_ended) return;
+  step.tasks = number + 1;
+  step.task_stream = static_cast<std::uint64_t>(number_at(event.data, "stream"));
+  if (!event.blobs.empty()) {
+    const auto& blob = event.blobs.front();
+    step.task_output = (blob.range ? blob.range->offset : 0) + blob.size;
+  }
+  ++step.tasks_alike[task_likeness(event)];
+}
+
 void apply_step(Story& story, const Event& event) {
   if (event.type == event::step_started) {
     StepRecord record;
@@ -91,6 +104,8 @@ void apply_step(Story& story, const Event& event) {
     step->cut_bytes = (blob.range ? blob.range->offset : 0) + blob.size;
     ++step->cuts;
     step->last_cut = step->last_cut || flag_at(event.data, "last");
+  } else if (event.type == event::task_started || event.type == event::task_ended) {
+    apply_task(*step, event);
   } else if (event.type == event::log_segment && !event.blobs.empty()) {
     apply_segment(*step, event);
   } else if (event.type == event::log_freed) {
@@ -155,6 +170,11 @@ std::string Story::describe() const {
   if (!stages.empty()) return "running: " + std::string{to_string(stages.back().stage)};
   if (!claim.external_ref.empty()) return "claimed";
   return claiming ? "claiming" : "waiting";
+}
+
+std::string task_likeness(const Event& task_ended) {
+  const auto size = task_ended.blobs.empty() ? 0 : task_ended.blobs.front().size;
+  return text_at(task_ended.data, "result") + " " + std::to_string(size) + " " + text_at(task_ended.data, "name");
 }
 
 Story replay(const std::vector<Event>& events) {

@@ -4,6 +4,7 @@
 #include "agent/job/job.hpp"
 #include "agent/job/verdict.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,11 @@ struct StepRecord {
   unsigned cuts = 0;
   std::int64_t workspace_peak = 0;  ///< Bytes; 0 when nobody looked.
   bool last_cut = false;
+  unsigned tasks = 0;              ///< Of those that it told of so many have ended...
+  unsigned tasks_started = 0;      ///< ...and so many have begun.
+  std::uint64_t task_stream = 0;   ///< Bytes of its report that events tell of.
+  std::uint64_t task_output = 0;   ///< Bytes of the output of its tasks that events name.
+  std::map<std::string, unsigned> tasks_alike;  ///< How many ended, by task_likeness().
   std::vector<LogSegment> segments;  ///< By their beginning.
   int attempt = 1;
   Timestamp started_at{}, ended_at{};
@@ -81,6 +87,9 @@ struct Story {
   /// "waiting", "claiming", "running: install", "success"...
   [[nodiscard]] std::string describe() const;
 };
+
+/// Equal for tasks that a server could take for each other: of the same name and result, with as much output.
+[[nodiscard]] std::string task_likeness(const Event& task_ended);
 
 [[nodiscard]] Story replay(const std::vector<Event>& events);
 

@@ -23,6 +23,8 @@ struct JobDirectory {
   [[nodiscard]] std::filesystem::path results(const std::string& id) const { return step(id) / "results"; }
   [[nodiscard]] std::filesystem::path artifacts(const std::string& id) const { return step(id) / "artifacts"; }
   [[nodiscard]] std::filesystem::path temporary(const std::string& id) const { return step(id) / "tmp"; }
+  /// Where a step that consists of tasks reports them, if it does.
+  [[nodiscard]] std::filesystem::path tasks(const std::string& id) const { return temporary(id) / "tasks.jsonl"; }
   [[nodiscard]] std::filesystem::path home(const std::string& id) const { return temporary(id) / "home"; }
 
   /// Makes the directories of the job (0750) that are not there yet, and syncs them: events will name files below them.

@@ -212,7 +212,9 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
       record_.note(event::step_ended, {{"stage", to_string(interrupted.stage)}, {"plugin", interrupted.plugin}, {"hook", interrupted.hook},
                                        {"ending", "lost"}, {"detail", "agent restarted"}}).step_id = interrupted.id;
     } else {
-      StepLog log{log_ports(co_await asio::this_coro::executor), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
+      const asio::any_io_executor loop = co_await asio::this_coro::executor;
+      StepLog log{log_ports(loop), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
+      if (interrupted.plugin != own_plugin) attempt.tasks = task_log(attempt, loop, &interrupted);
       StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
       co_await finish(attempt, log, std::move(lost));
     }

@@ -10,6 +10,7 @@
 #include "agent/pipeline/source.hpp"
 #include "agent/pipeline/step_log.hpp"
 #include "agent/pipeline/step_runner.hpp"
+#include "agent/pipeline/task_log.hpp"
 #include "agent/pipeline/workspace_watch.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -18,6 +19,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -93,6 +95,7 @@ class JobRunner {
     std::chrono::nanoseconds started{};  ///< Since boot.
     bool interrupted = false;            ///< It was running when an earlier agent died.
     std::optional<WorkspaceSizes> workspace;  ///< Of a hook, once it has ended.
+    std::shared_ptr<TaskLog> tasks;           ///< Of a hook.
   };
 
   // The way of a job (job_runner.cpp)
@@ -130,6 +133,7 @@ class JobRunner {
   boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
   boost::asio::awaitable<void> pack_segments();
   [[nodiscard]] StepLog::Ports log_ports(boost::asio::any_io_executor executor);
+  [[nodiscard]] std::shared_ptr<TaskLog> task_log(const Attempt& attempt, boost::asio::any_io_executor executor, const job::StepRecord* known);
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;
   [[nodiscard]] log::Redactor redactor() const;
   [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;

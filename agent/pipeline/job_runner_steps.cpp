@@ -105,6 +105,7 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
   if (step.plugin != own_plugin) {
     auto seen = [this, id = attempt.id](const WorkspaceSizes& sizes) { options_.workspace_seen(record_.story().job.id, id, sizes); };
     const auto loop = co_await asio::this_coro::executor;
+    attempt.tasks = task_log(attempt, loop, nullptr);
     watch.emplace(loop, ports_.workers, directory_.workspace(), options_.workspace_interval, std::move(seen));
   }
   StepOutcome outcome = co_await execute(attempt, log);
@@ -132,7 +133,8 @@ asio::awaitable<void> JobRunner::download() {
 asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog& log) {
   if (!always_runs(attempt.step.stage) && failed()) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}};
   StepOutcome outcome;
-  co_await (execute_alone(attempt, log, outcome) && log.tend());
+  if (attempt.tasks) co_await (execute_alone(attempt, log, outcome) && log.tend() && attempt.tasks->tend());
+  else co_await (execute_alone(attempt, log, outcome) && log.tend());
   co_return outcome;
 }
 
@@ -156,6 +158,7 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
     else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
   }
   log.stop();
+  if (attempt.tasks) attempt.tasks->stop();
 }
 
 asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::Output& output) {
@@ -187,6 +190,7 @@ asio::awaitable<Result<void>> JobRunner::fetch_within(FetchRequest request, Repo
 /// Notes everything that a step left, in one transaction with its end: either all of it is known, or the step is lost.
 asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome) {
   co_await log.cut_last();
+  if (attempt.tasks) co_await attempt.tasks->finish();
   note_cancel();
   Result<Collected> collected = Collected{};
   if (attempt.step.plugin != own_plugin) {
@@ -318,6 +322,11 @@ asio::awaitable<void> JobRunner::pack_segments() {
 
 StepLog::Ports JobRunner::log_ports(asio::any_io_executor executor) {
   return {record_, ports_.workers, ports_.clock, options_.logs, std::move(executor)};
+}
+
+std::shared_ptr<TaskLog> JobRunner::task_log(const Attempt& attempt, asio::any_io_executor executor, const job::StepRecord* known) {
+  StepLog::Names names{attempt.step.stage, attempt.id, attempt.step.plugin, attempt.step.hook};
+  return std::make_shared<TaskLog>(log_ports(std::move(executor)), std::move(names), directory_.tasks(attempt.id), log_place(attempt.id), redactor(), known);
 }
 
 log::Place JobRunner::log_place(const std::string& step_id) const { return {directory_.root, "logs", step_id}; }

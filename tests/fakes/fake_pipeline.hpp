@@ -14,6 +14,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -107,6 +109,7 @@ class FakeSteps final : public pipeline::StepRunner {
   std::string throws;  ///< This one throws: a bug.
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
+  std::map<std::string, std::string> tasks;  ///< By "stage.plugin": its report of tasks.
   std::optional<Error> missing;
   std::string missing_plugin;  ///< Not installed: whoever asks for it gets an error.
 
@@ -145,6 +148,10 @@ class FakeSteps final : public pipeline::StepRunner {
     reasons.push_back(request.reason);
     const std::string text = "output of " + id + "\n";
     co_await print(output, text);
+    if (const auto report = tasks.find(id); report != tasks.end()) {
+      std::filesystem::create_directories(request.directory.temporary(request.step_id));
+      std::ofstream{request.directory.tasks(request.step_id)} << report->second;
+    }
     if (id == throws) throw std::runtime_error{"a bug of the step runner"};
     if (id == hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};

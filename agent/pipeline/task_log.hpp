@@ -1,0 +1,52 @@
+#pragma once
+
+#include "agent/base/wakeup.hpp"
+#include "agent/job/story.hpp"
+#include "agent/log/task_reader.hpp"
+#include "agent/pipeline/step_log.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace outpost::pipeline {
+
+/// The tasks of a step that reports such (a playbook does), on their way from its file to the journal: task.ended with
+/// the task's output, and task.started for one that runs when somebody looks. A step that reports none costs a look at
+/// a file that is not there.
+class TaskLog {
+ public:
+  static constexpr std::chrono::milliseconds interval{500};  ///< Between two looks.
+
+  /// `stream` is the file that the step may write. `known` is the step as the journal has it, nullptr: it begins.
+  TaskLog(StepLog::Ports ports, StepLog::Names names, std::filesystem::path stream, log::Place place,
+          log::Redactor redactor, const job::StepRecord* known);
+
+  /// Notes tasks while the step runs, until stop() is called.
+  boost::asio::awaitable<void> tend();
+  void stop();
+
+  /// Notes what is left. The caller commits it together with the end of the step.
+  boost::asio::awaitable<void> finish();
+
+ private:
+  [[nodiscard]] bool is_there() const;
+  boost::asio::awaitable<bool> read(bool last);
+  void note_end(const log::Task& task);
+  job::Event& note(std::string_view type, boost::json::object data);
+  void warn(const std::string& message);
+
+  StepLog::Ports ports_;
+  StepLog::Names names_;
+  std::filesystem::path stream_;
+  std::shared_ptr<log::TaskReader> reader_;  ///< A worker may still be at it when this is gone.
+  unsigned ended_ = 0;
+  unsigned started_ = 0;  ///< Of how many tasks the journal has the start or the end.
+  Wakeup wakeup_;
+  bool stopped_ = false;
+};
+
+}  // namespace outpost::pipeline
