@@ -51,6 +51,8 @@ class Expansion {
       log_cut();
     else if (event_.type == event::step_ended)
       step_ended();
+    else if (event_.type == event::task_ended)
+      task_ended();
     else if (event_.type == event::result_found)
       result_found();
     else if (event_.type == event::artifact_found)
@@ -133,12 +135,50 @@ class Expansion {
     Item& item = add(kind::log, event_.step_id + '/' + std::to_string(step->cuts),
                      {{"log", log_name(*step)}, {"offset", offset}});
     item.blob = blob;
-    // The state of its stage, or the one before when that one was never due.
-    const auto all = posted(before_);
-    const auto after = std::upper_bound(all.begin(), all.end(), state_of(*stage));
-    item.needs = {state_key(*std::prev(after))};
+    item.needs = {state_key_of(*stage)};
     // The server lists files in the order in which they came.
     if (step->cuts > 0) item.follows = {key(kind::log, event_.step_id + '/' + std::to_string(step->cuts - 1))};
+  }
+
+  /// The state of a stage, or the one before when that one was never due.
+  [[nodiscard]] std::string state_key_of(job::Stage stage) const {
+    const auto all = posted(before_);
+    return state_key(*std::prev(std::upper_bound(all.begin(), all.end(), state_of(stage))));
+  }
+
+  void task_ended() {
+    const auto stage = job::parse_stage(text("stage"));
+    const auto step = std::find_if(before_.steps.begin(), before_.steps.end(),
+                                   [&](const auto& one) { return one.id == event_.step_id; });
+    if (event_.blobs.empty() || !stage || step == before_.steps.end()) return;
+    Item& item = add(kind::task, event_.step_id + '/' + std::to_string(step->tasks),
+                     {{"name", stored_name(task_prefix() + text("name"))}, {"mime", task_mime}, {"alike", alike(*stage)}});
+    // As today's agents do it: a task that printed nothing has a space.
+    if (event_.blobs.front().size > 0) item.blob = event_.blobs.front();
+    else item.body["content"] = " ";
+    item.needs = {state_key_of(*stage)};
+    // The server lists files in the order in which they came.
+    if (step->tasks > 0) item.follows = {key(kind::task, event_.step_id + '/' + std::to_string(step->tasks - 1))};
+  }
+
+  /// What the server's user interface shows a task by.
+  [[nodiscard]] std::string task_prefix() const {
+    const std::string result = text("result");
+    if (result == "failed" || result == "interrupted") return "failed/";
+    if (result == "unreachable") return "unreachable/";
+    if (result == "ignored") return "skipped/";
+    if (job::number_at(event_.data, "warnings") > 0) return "warn/";
+    return result == "skipped" ? "skipped/" : "";
+  }
+
+  /// How many tasks before this one make a file of the same name and size with the same state.
+  [[nodiscard]] unsigned alike(job::Stage stage) const {
+    const std::string likeness = job::task_likeness(event_);
+    unsigned count = 0;
+    for (const auto& step : before_.steps)
+      if (const auto same = step.tasks_alike.find(likeness); same != step.tasks_alike.end() && state_of(step.stage) == state_of(stage))
+        count += same->second;
+    return count;
   }
 
   /// "install/acme/install.log"; the second run of the same hook is "install/acme/install#2.log".
@@ -222,8 +262,10 @@ class Expansion {
     Item& item = add_state("verdict", to_string(verdict), verdict_comment(verdict));
     item.needs = {state_key(all.back())};
     // Whoever gets the server's mail about the verdict finds everything there.
-    for (const auto& step : before_.steps)
+    for (const auto& step : before_.steps) {
       if (step.cuts > 0) item.follows.push_back(key(kind::log, step.id + '/' + std::to_string(step.cuts - 1)));
+      if (step.tasks > 0) item.follows.push_back(key(kind::task, step.id + '/' + std::to_string(step.tasks - 1)));
+    }
     for (const auto& name : before_.result_names) item.follows.push_back(key(kind::result, name));
   }
 

@@ -14,6 +14,7 @@ namespace kind {
 inline constexpr std::string_view state = "state";  ///< {status, comment}
 inline constexpr std::string_view log =
     "log";  ///< {log, offset}: a piece; its state's id comes from the item it needs.
+inline constexpr std::string_view task = "task";  ///< {name, mime, alike: so many like it came before}; state as log
 inline constexpr std::string_view result = "result";      ///< {name, mime}
 inline constexpr std::string_view artifact = "artifact";  ///< {name, mime}
 inline constexpr std::string_view note = "note";          ///< {name, content}: a small text of our own.

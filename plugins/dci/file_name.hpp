@@ -28,5 +28,7 @@ inline constexpr std::size_t piece_suffix = 13;
 [[nodiscard]] std::string safe_mime(std::string_view mime);
 
 inline constexpr std::string_view junit_mime = "application/junit";
+/// The server's user interface lists files of this type as the tasks of the job.
+inline constexpr std::string_view task_mime = "application/x-ansible-output";
 
 }  // namespace outpost::dci

@@ -65,7 +65,7 @@ awaitable<Outcome> DciReporter::send(const journal::Item& item, const pipeline::
   if (item.kind == kind::state) co_return co_await send_state(item);
   if (item.kind == kind::value) co_return co_await send_value(item);
   if (item.kind == kind::tag) co_return co_await send_tag(item);
-  if (item.kind == kind::log || item.kind == kind::result || item.kind == kind::artifact || item.kind == kind::note)
+  if (item.kind == kind::log || item.kind == kind::task || item.kind == kind::result || item.kind == kind::artifact || item.kind == kind::note)
     co_return co_await uploads_.send(item, refs);
   co_return Parked{"this version does not know items of the kind \"" + printable(item.kind, 60) + "\""};
 }

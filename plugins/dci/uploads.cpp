@@ -69,8 +69,9 @@ Result<Uploads::File> Uploads::file_of(const journal::Item& item, const pipeline
   if (!is_id(file.job)) return Error{Fault::bug, "\"" + printable(file.job, 60) + "\" is not a job's id at the server"};
   file.name = text("name");
   file.mime = text("mime").empty() ? "text/plain" : text("mime");
-  if (item.kind == kind::log) {
+  if (item.kind == kind::log)
     file.name = piece_name(text("log"), static_cast<std::uint64_t>(job::number_at(item.body, "offset")));
+  if (item.kind == kind::log || item.kind == kind::task) {
     // Without the state's id it is still a file of the job.
     for (const auto& need : item.needs)
       if (const auto ref = refs.find(need); ref != refs.end() && is_id(ref->second)) file.state = ref->second;
@@ -236,7 +237,7 @@ awaitable<Result<Uploads::Pieces>> Uploads::pieces_there(File file, std::string 
   co_return pieces;
 }
 
-awaitable<Result<std::optional<std::string>>> Uploads::find_file(File file) {
+awaitable<Result<std::optional<std::string>>> Uploads::find_file(File file, std::int64_t alike) {
   Call call{.path = "/api/v1/jobs/" + file.job + "/files", .key = "files"};
   call.query.emplace_back("sort", "created_at");
   // Only a narrowing: names compare without case there. A name that `where` cannot carry is looked for among all.
@@ -244,17 +245,20 @@ awaitable<Result<std::optional<std::string>>> Uploads::find_file(File file) {
     call.query.emplace_back("where", "name:" + file.name);
   std::optional<std::string> found;
   const auto size = static_cast<std::int64_t>(http::size_of(file.body));
+  std::int64_t left = alike;
   std::function<bool(const boost::json::object&)> row = [&](const boost::json::object& one) {
     const std::string state = job::text_at(one, "state");
     if (job::text_at(one, "name") != file.name || job::number_at(one, "size", -1) != size ||
         job::text_at(one, "mime") != file.mime || job::text_at(one, "jobstate_id") != file.state ||
         (!state.empty() && state != "active"))
       return true;
+    if (left-- > 0) return true;
     found = job::text_at(one, "id");
     return false;
   };
   Reply reply = co_await api_.list(call, row);
   if (reply.judged.meaning == Meaning::refused && call.query.size() > 1) {
+    left = alike;
     call.query.pop_back();  // A name that `where` does not like after all.
     reply = co_await api_.list(std::move(call), std::move(row));
   }
@@ -268,7 +272,7 @@ awaitable<Result<std::optional<std::string>>> Uploads::find(const journal::Item&
   if (!made) co_return std::optional<std::string>{};  // send() says what is wrong with it.
   File file = std::move(*made);
   File copy = file;
-  auto found = co_await find_file(std::move(copy));
+  auto found = co_await find_file(std::move(copy), job::number_at(item.body, "alike"));
   if (!found || *found || item.kind != kind::log) co_return found;
   co_return co_await find_split(item, std::move(file));
 }

@@ -29,7 +29,8 @@ class Uploads {
   /// large is parked, with both sizes in the reason.
   boost::asio::awaitable<pipeline::Outcome> send(const journal::Item& item, const pipeline::Refs& refs);
 
-  /// The file of an earlier, uncertain send(), by name, size, type and state; of a split log the last piece, when all
+  /// The file of an earlier, uncertain send(), by name, size, type and state; of tasks that are alike in all of them the
+  /// one in its place, since they are sent one after the other; of a split log the last piece, when all
   /// of them are there.
   boost::asio::awaitable<Result<std::optional<std::string>>> find(const journal::Item& item,
                                                                   const pipeline::Refs& refs);
@@ -52,7 +53,7 @@ class Uploads {
   boost::asio::awaitable<Reply> post(File file);
   boost::asio::awaitable<pipeline::Outcome> settle(File file, Reply reply);
   boost::asio::awaitable<pipeline::Outcome> send_split(const journal::Item& item, File file);
-  boost::asio::awaitable<Result<std::optional<std::string>>> find_file(File file);
+  boost::asio::awaitable<Result<std::optional<std::string>>> find_file(File file, std::int64_t alike = 0);
   boost::asio::awaitable<Result<Pieces>> pieces_there(File file, std::string log);
   boost::asio::awaitable<Result<std::optional<std::string>>> find_split(const journal::Item& item, File file);
   [[nodiscard]] pipeline::Parked too_large(const File& file) const;

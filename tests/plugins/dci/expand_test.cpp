@@ -150,6 +150,61 @@ TEST_CASE("pieces of a step's output belong to the state of their stage and come
   CHECK(job.cut("s4", "release", 0, 1).at(0).needs == Keys{"job-1/state/post-run"});
 }
 
+TEST_CASE("tasks go to the state of their stage by the names that the server's pages expect, one after the other") {
+  StoryBuilder job;
+  job.claimed();
+  job.started("acquire");
+  job.started("install");
+  job.step("s1", "install", "install");
+  unsigned number = 0;
+  const auto task = [&](const std::string& result, std::uint64_t size, boost::json::object more = {}, const std::string& name = "TASK [deploy]") {
+    job::Blob blob;
+    blob.path = "logs/s1.tasks";
+    blob.size = size;
+    more.insert({{"stage", "install"}, {"name", name}, {"result", result}, {"task", number++}});
+    const auto items = job.tell(job::event::task_ended, std::move(more), "s1", {blob});
+    REQUIRE(items.size() == 1);
+    return items[0];
+  };
+  const auto first = task("ok", 10);
+  CHECK(keys({first}) == Keys{"task/s1/0"});
+  CHECK(body(first, "name") == "TASK [deploy]");
+  CHECK(body(first, "mime") == "application/x-ansible-output");
+  CHECK(first.needs == Keys{"job-1/state/running"});
+  CHECK(first.blob->size == 10);
+  const auto second = task("ok", 10);
+  CHECK(second.follows == Keys{"job-1/task/s1/0"});
+  CHECK(job::number_at(first.body, "alike") == 0);
+  CHECK(job::number_at(second.body, "alike") == 1);
+  CHECK(job::number_at(task("ok", 11).body, "alike") == 0);
+
+  CHECK(body(task("failed", 1), "name") == "failed/TASK [deploy]");
+  CHECK(body(task("interrupted", 1), "name") == "failed/TASK [deploy]");
+  CHECK(body(task("unreachable", 1), "name") == "unreachable/TASK [deploy]");
+  CHECK(body(task("ignored", 1, {{"warnings", 1}}), "name") == "skipped/TASK [deploy]");
+  CHECK(body(task("skipped", 1), "name") == "skipped/TASK [deploy]");
+  CHECK(body(task("changed", 1, {{"warnings", 2}}), "name") == "warn/TASK [deploy]");
+  CHECK(body(task("failed", 1, {}, "TASK [" + std::string(400, 'x') + "]"), "name").size() == 255);
+  const auto silent = task("ok", 0);
+  CHECK_FALSE(silent.blob);
+  CHECK(body(silent, "content") == " ");
+
+  // Another step in the same state makes files that are alike too; one in another state does not.
+  job.started("test");
+  job.step("s2", "test", "test");
+  job::Blob blob;
+  blob.size = 10;
+  const boost::json::object same{{"stage", "test"}, {"name", "TASK [deploy]"}, {"result", "ok"}, {"task", 0}};
+  CHECK(job::number_at(job.tell(job::event::task_ended, same, "s2", {blob}).at(0).body, "alike") == 2);
+  job.verdict("success");
+  job.started("collect");
+  job.step("s3", "collect", "collect");
+  boost::json::object later = same;
+  later["stage"] = "collect";
+  CHECK(job::number_at(job.tell(job::event::task_ended, later, "s3", {blob}).at(0).body, "alike") == 0);
+  CHECK(job.ended("collect", "empty").at(0).follows == Keys{"job-1/task/s1/10", "job-1/task/s2/0", "job-1/task/s3/0"});
+}
+
 TEST_CASE("results are JUnit files of the job with the name of the event, and the verdict waits for them") {
   StoryBuilder job;
   job.claimed();

@@ -6,6 +6,8 @@
 #include "support/await.hpp"
 #include "support/catch.hpp"
 
+#include <set>
+
 namespace outpost::dci {
 namespace {
 
@@ -220,6 +222,26 @@ TEST_CASE("a piece of a log goes to the state of its stage, named with its offse
   CHECK(f.server.contents.at(FakeServer::text(file, "id")) == "new output\n");
   CHECK(f.find(item, {{"job-1/state/running", running}}) == FakeServer::text(file, "id"));
   CHECK_FALSE(f.find(item, {{"job-1/state/running", FakeServer::id()}}));
+}
+
+TEST_CASE("of tasks that are alike each is found in its own place") {
+  Fixture f;
+  const std::string running = FakeServer::id();
+  const Refs refs{{"job-1/state/running", running}};
+  std::vector<std::string> ids;
+  for (unsigned number = 0; number < 3; ++number) {
+    auto item = f.file(kind::task, "TASK [debug]", "ok: [localhost]\n", "application/x-ansible-output");
+    item.needs = {"job-1/state/running"};
+    item.body["alike"] = number;
+    CHECK_FALSE(f.find(item, refs));
+    lose_one(f.server, is_post, reset);
+    as<RetryAfter>(f.send(item, refs));
+    ids.push_back(FakeServer::text(f.server.files.back(), "id"));
+    CHECK(f.find(item, refs) == ids.back());
+    CHECK_FALSE(f.find(item, {{"job-1/state/running", FakeServer::id()}}));
+  }
+  CHECK(std::set<std::string>{ids.begin(), ids.end()}.size() == 3);
+  CHECK(FakeServer::text(f.server.files.back(), "jobstate_id") == running);
 }
 
 TEST_CASE("the end of a log that said nothing more is no request") {
