@@ -105,6 +105,7 @@ Result<void> Composition::make_runner() {
   options.plugin_directories = settings_.plugins_path;
   options.secrets_directory = settings_.runtime_directory / "secrets";
   options.resources = described(settings_.resources);
+  if (auto found = process::find_helper("outpost-ansible")) options.playbook_runner = *found;
   const auto credentials = config::credentials_directory(config::environment_of(environ));
   for (const auto& [name, source] : settings_.secrets) {
     auto secret = config::read_secret(source, credentials);

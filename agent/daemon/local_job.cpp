@@ -86,7 +86,9 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   if (!guardian) return guardian.error();
   if (auto reaping = process::become_subreaper(); !reaping) return reaping.error();
   process::LocalCommandRunner commands{*guardian};
-  hooks::HookRunner hook_runner{commands, clock, {.plugin_directories = file.plugins_path}};
+  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path};
+  if (auto found = process::find_helper("outpost-ansible")) hook_options.playbook_runner = *found;
+  hooks::HookRunner hook_runner{commands, clock, std::move(hook_options)};
   junit::JunitCollector collector{workers};
   LocalSource source{file, workers};
   auto journal = journal::SqliteJournal::open(options.directory / "journal.db", identity_of_this_host(), clock, loop.get_executor());

@@ -68,6 +68,19 @@ Result<void> write_secret(const fs::path& path, const std::string& value) {
   return {};
 }
 
+struct Started {
+  fs::path program;
+  std::vector<std::string> arguments;
+};
+
+/// A hook is an executable, or YAML for Ansible.
+Result<Started> what_to_start(const pipeline::Step& step, const fs::path& playbook_runner) {
+  if (!is_playbook(step.program)) return Started{step.program, {}};
+  if (playbook_runner.empty())
+    return Error{Fault::unavailable, step.program.string() + " is for Ansible, and the package outpost-ansible is not installed"};
+  return Started{playbook_runner, {step.program.string()}};
+}
+
 /// Takes the secrets away again, however the step ends.
 struct Placed {
   fs::path path;
@@ -145,6 +158,8 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   const auto not_started = [](const Error& error) {
     return pipeline::StepOutcome{{StepEnding::Kind::not_started, 0, printable(error.message)}};
   };
+  const auto started = what_to_start(request.step, options_.playbook_runner);
+  if (!started) co_return not_started(started.error());
   const auto group = commands_.group_of(request.slot);
   if (!group) co_return not_started(group.error());
   if (auto made = make_step_directories(request); !made) co_return not_started(made.error());
@@ -157,8 +172,8 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   for (const auto& name : request.story.job.definition.resources)
     if (const auto found = options_.resources.find(name); found != options_.resources.end()) inputs.resources[name] = found->second;
   const auto& limits = request.story.job.definition.limits;
-  process::Command command{.program = request.step.program,
-                           .arguments = {},
+  process::Command command{.program = started->program,
+                           .arguments = started->arguments,
                            .environment = hook_environment(inputs),
                            .directory = request.directory.workspace(),
                            .deadline = request.timeout,

@@ -19,6 +19,8 @@ struct HookOptions {
   std::filesystem::path secrets_directory;
   std::map<std::string, std::string> secrets;             ///< Name to value.
   std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
+  /// Is given the path of a hook that is a playbook or a file of tasks. Empty: it is not installed.
+  std::filesystem::path playbook_runner;
 };
 
 /// Runs the executables of plugin folders as steps: the hook contract, version 1.

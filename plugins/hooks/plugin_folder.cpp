@@ -4,7 +4,9 @@
 #include "agent/config/plugin_name.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <system_error>
+#include <unistd.h>
 
 namespace outpost::hooks {
 namespace {
@@ -17,7 +19,29 @@ bool is_leftover(const std::string& name) {
          name.ends_with(".rpmorig") || name.ends_with(".sample") || name == "README.md";
 }
 
+bool is_yaml(const fs::path& path) { return path.extension() == ".yml" || path.extension() == ".yaml"; }
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() != fs::file_type::not_found;
+}
+
+/// The hook of a point that has only one: its executable, or its playbook.
+Result<std::optional<fs::path>> single_hook(const fs::path& hooks, const std::string& point) {
+  std::optional<fs::path> found;
+  std::error_code error;
+  for (const char* suffix : {"", ".yml", ".yaml"}) {
+    const fs::path candidate = hooks / (point + suffix);
+    if (!is_there(candidate) || fs::is_directory(candidate, error)) continue;
+    if (found) return Error{Fault::malformed, found->string() + " and " + candidate.filename().string() + " are both there: keep one, or number them in " + point + ".d"};
+    found = candidate;
+  }
+  return found;
+}
+
 }  // namespace
+
+bool is_playbook(const fs::path& hook) { return is_yaml(hook) && ::access(hook.c_str(), X_OK) != 0; }
 
 Result<fs::path> find_plugin(const std::vector<fs::path>& directories, const std::string& name) {
   std::vector<std::string> known;
@@ -45,9 +69,9 @@ Result<std::vector<pipeline::Step>> hooks_of(const fs::path& folder, const std::
   const std::string point{to_string(stage)};
   std::vector<pipeline::Step> steps;
   std::error_code error;
-  const fs::path single = folder / "hooks" / point;
-  if (fs::symlink_status(single, error).type() != fs::file_type::not_found && !fs::is_directory(single, error))
-    steps.push_back({stage, plugin, point, single, folder});
+  auto single = single_hook(folder / "hooks", point);
+  if (!single) return single.error();
+  if (*single) steps.push_back({stage, plugin, point, **single, folder});
   std::vector<std::string> names;
   error.clear();
   for (fs::directory_iterator entry{folder / "hooks" / (point + ".d"), error}, end; !error && entry != end; entry.increment(error)) {

@@ -18,4 +18,7 @@ namespace outpost::hooks {
 /// decides: one that is not executable is a step too, which then fails and says so, instead of being passed over.
 [[nodiscard]] Result<std::vector<pipeline::Step>> hooks_of(const std::filesystem::path& folder, const std::string& plugin, job::Stage stage);
 
+/// Whether a hook is YAML for Ansible: named *.yml or *.yaml, and not executable.
+[[nodiscard]] bool is_playbook(const std::filesystem::path& hook);
+
 }  // namespace outpost::hooks

@@ -15,6 +15,7 @@ void redact();
 void backlog_start();
 void small_files();
 void log_ingest();
+void ansible_callback();
 
 // Parts of upload_1g that are processes of their own.
 

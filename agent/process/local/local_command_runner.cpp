@@ -177,15 +177,20 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::adopt(Command command, Out
 }
 
 Result<fs::path> find_guardian() {
+  auto found = find_helper("outpost-guardian");
+  if (!found) found.error().message += ": install outpost completely";
+  return found;
+}
+
+Result<fs::path> find_helper(std::string_view name) {
   std::error_code ignored;
   const auto self = fs::read_symlink("/proc/self/exe", ignored);
   const fs::path installed{OUTPOST_LIBEXEC_DIR};
-  for (const auto& folder : {self.parent_path(), installed}) {
-    auto candidate = folder / "outpost-guardian";
+  for (const auto& folder : {self.parent_path(), installed, installed / "bin"}) {
+    auto candidate = folder / name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
-  return Error{Fault::unavailable, "outpost-guardian is neither in " + self.parent_path().string() + " nor in " +
-                                       installed.string() + ": install outpost completely"};
+  return Error{Fault::unavailable, std::string{name} + " is neither in " + self.parent_path().string() + " nor in " + installed.string()};
 }
 
 Result<void> become_subreaper() {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 namespace outpost::process {
 
@@ -44,8 +45,10 @@ class LocalCommandRunner final : public CommandRunner {
   std::chrono::milliseconds patience_;
 };
 
-/// outpost-guardian next to the running program, else in the libexec directory it is installed in.
+/// A program of ours next to the running one, else in the libexec directory that they are installed in.
 /// unavailable when it is in neither.
+[[nodiscard]] Result<std::filesystem::path> find_helper(std::string_view name);
+/// That of outpost-guardian.
 [[nodiscard]] Result<std::filesystem::path> find_guardian();
 
 /// Makes this process the one that orphans fall back to, for the case that a guardian is killed: call it once, before
