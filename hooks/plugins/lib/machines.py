@@ -35,6 +35,11 @@ class Jumphost:
         shutil.copyfile(there, path)
 
 
+def quoted(path):
+    """A path as ssh wants it in a list of files."""
+    return '"' + path.replace("%", "%%") + '"'
+
+
 class Host:
     def __init__(self, name, settings):
         self.name = name
@@ -49,7 +54,7 @@ class Host:
             "-o",
             "StrictHostKeyChecking=accept-new",
             "-o",
-            f"UserKnownHostsFile={os.path.join(variable('OUTPOST_STATE'), 'known_hosts')}",
+            "UserKnownHostsFile=" + quoted(os.path.join(variable("OUTPOST_STATE"), "known_hosts")),
         ]
         # Configured, it is a reference to a file; otherwise a secret of that name will do.
         key = os.path.join(
@@ -67,7 +72,8 @@ class Host:
         ended = run([*self.ssh, shlex.join(command)], given)
         if ended.status == 255 and not may_be_lost:  # ssh's own: the lab is at fault, or its keys.
             give_up(
-                INFRASTRUCTURE, f"{self.name} cannot be reached over ssh: {ended.errors.strip() or 'no reason given'}"
+                INFRASTRUCTURE,
+                f"{self.name} cannot be reached over ssh: {(ended.errors.strip() or 'no reason given').splitlines()[-1]}",
             )
         return ended
 
