@@ -1,5 +1,6 @@
 """What is checked of a package as a whole: where it comes from, how it is packaged, its files, its scriptlets."""
 
+import functools
 import glob
 import os
 import re
@@ -45,15 +46,25 @@ FORBIDDEN = [
 # ---- where it comes from ---------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=None)
+def package_files():
+    """Every package among the job's components; a compose holds thousands, so it is looked through once."""
+    places = [path for name, path in sorted(os.environ.items()) if re.fullmatch(r"OUTPOST_COMPONENT_.+_PATH", name)]
+    return [
+        os.path.join(folder, name)
+        for place in places
+        for folder, _, names in os.walk(place)
+        for name in sorted(names)
+        if name.endswith(".rpm")
+    ]
+
+
 def package_file(package):
     """The package as a file among the job's components."""
-    for name, path in sorted(os.environ.items()):
-        if re.fullmatch(r"OUTPOST_COMPONENT_.+_PATH", name):
-            for found in sorted(
-                glob.iglob(os.path.join(glob.escape(path), "**", f"{glob.escape(package.name)}-*.rpm"), recursive=True)
-            ):
-                if run(["rpm", "-qp", "--nosignature", "--qf", "%{NEVRA}", found]).output == package.full_name:
-                    return found
+    for path in package_files():
+        if os.path.basename(path).startswith(package.name + "-"):
+            if run(["rpm", "-qp", "--nosignature", "--qf", "%{NEVRA}", path]).output == package.full_name:
+                return path
     raise Skipped(f"no component of this job holds the file of {package.full_name}")
 
 
