@@ -68,6 +68,7 @@ class CallbackModule(CallbackBase):
         self._open = False     # A part (a play, a task, the recap) has begun.
         self._empty = True     # It has printed nothing yet.
         self._by_hook = False  # No banner has named it.
+        self._taken = False    # It is known to be something else than the task that begins next.
         self._banner = False   # A banner is being printed.
         path = os.environ.get("OUTPOST_ANSIBLE_TASKS")
         self.disabled = not path
@@ -131,7 +132,7 @@ class CallbackModule(CallbackBase):
 
     def _begin(self, name, by_hook):
         self._end()
-        self._open, self._empty, self._by_hook = True, True, by_hook
+        self._open, self._empty, self._by_hook, self._taken = True, True, by_hook, False
         self._size = self._left_out = self._warnings = 0
         self._hosts = {}
         self._where = None
@@ -169,14 +170,16 @@ class CallbackModule(CallbackBase):
         with self._lock:
             # The stdout callback was told before: where it prints banners, this task's is there, or comes later.
             name = "%s [%s]" % (kind, task.get_name().strip())
-            if not self._open or self._by_hook or not self._empty or self._where:
+            if not self._open or self._by_hook or not self._empty or self._taken:
                 self._begin(name, by_hook=True)
+            self._taken = True
             self._where = task.get_path()
 
     # ---- Ansible's hooks -------------------------------------------------------------------------------------------
 
     def v2_playbook_on_play_start(self, play):
         self._plays += 1
+        self._taken = True  # What is open is the play's own part.
         self._variables = play.get_variable_manager()
 
     def v2_playbook_on_task_start(self, task, is_conditional):

@@ -70,6 +70,19 @@ TEST_CASE("a playbook runs, and reports each part with its result and its output
   CHECK(contains(lab.output, "TASK [breaks]"));  // The log has all of it too.
 }
 
+TEST_CASE("tasks are told apart whatever Ansible prints for them") {
+  if (!has_ansible()) return;
+  AnsibleLab lab;
+  const auto book = lab.file("site.yml", "---\n- hosts: localhost\n  gather_facts: false\n  tasks:\n    - {name: skipped, debug: {msg: x}, when: false}\n    - {name: shown, debug: {msg: x}}\n");
+  const std::vector<std::string> tasks{"TASK [skipped]=skipped", "TASK [shown]=ok"};
+  lab.environment["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "no";  // Its heading is not printed, others only with their result.
+  CHECK(lab.run(book) == 0);
+  CHECK(parts(lab.report()) == std::vector<std::string>{"PLAY [localhost]=ok", tasks[0], tasks[1], "PLAY RECAP=ok"});
+  lab.environment["ANSIBLE_STDOUT_CALLBACK"] = "minimal";  // No headings at all.
+  CHECK(lab.run(book) == 0);
+  CHECK(parts(lab.report()) == tasks);
+}
+
 TEST_CASE("a component that is named like a template stays a name, wherever it comes from") {
   if (!has_ansible()) return;
   AnsibleLab lab;
