@@ -100,4 +100,13 @@ int show_job_logs(const JobLogsOptions& options);
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
 int check_configuration(const std::filesystem::path& config);
 
+struct SetupOptions {
+  std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.
+  std::filesystem::path output;    ///< Empty: standard output.
+  bool force = false;              ///< Replaces the file.
+};
+
+/// Writes a configuration made from another program's, and says what it could not carry over.
+int set_up(const SetupOptions& options);
+
 }  // namespace outpost::cli

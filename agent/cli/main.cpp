@@ -30,6 +30,7 @@ struct CommandLine {
   SpoolImportOptions spool_import;
   SpoolConfirmOptions spool_confirm;
   JobLogsOptions job_logs;
+  SetupOptions setup;
   int result = exit_ok;
 
   CommandLine() {
@@ -43,6 +44,7 @@ struct CommandLine {
     add_reporter();
     add_alarm();
     add_config();
+    add_setup();
     app.add_subcommand("version", "Print the version")->callback([this] {
       std::cout << "outpost " OUTPOST_VERSION "\n";
       result = exit_ok;
@@ -244,6 +246,17 @@ struct CommandLine {
       spool_confirm.config = config;
       result = cli::confirm_spool(spool_confirm);
     });
+  }
+
+  void add_setup() {
+    auto* command = app.add_subcommand("setup", "Make a configuration from that of one of DCI's agents");
+    command->add_option("--from-dci", setup.from_dci, "Its directory, such as /etc/dci-openshift-agent")->required();
+    command->add_option("-o,--output", setup.output, "Where to write the configuration (default: standard output)");
+    command->add_flag("-f,--force", setup.force, "Replace the file if it exists");
+    command->footer("Examples:\n  outpost setup --from-dci /etc/dci-openshift-agent\n"
+                    "  outpost setup --from-dci /etc/dci-rhel-agent --output /etc/outpost/outpost.yml --force\n\n"
+                    "What it could not carry over is said on standard error. No secret is copied.");
+    command->callback([this] { result = set_up(setup); });
   }
 
   void add_config() {

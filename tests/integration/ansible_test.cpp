@@ -150,6 +150,27 @@ TEST_CASE("each task is at the server once when the agent dies in the middle of 
   CHECK(cut_short <= 1);
 }
 
+TEST_CASE("what is made from the directory of one of DCI's agents passes the check of configurations") {
+  for (const auto& [name, plugin] : std::map<std::string, std::string>{{"dci-openshift-agent", "dci-openshift-hooks"}, {"dci-openshift-app-agent", "dci-openshift-app-hooks"}, {"dci-rhel-agent", "dci-rhel-hooks"}}) {
+    CAPTURE(name);
+    TemporaryDirectory directory;
+    const auto agent = directory.path / name;
+    fs::copy(fs::path{OUTPOST_DCI_DIRECTORIES} / name, agent, fs::copy_options::recursive);
+    write_file(agent / "dcirc.sh", "export DCI_CLIENT_ID=remoteci/6e4a4b1c-1b1f-4f0e-9a7e-0a5f1f1d2c3b\nexport DCI_API_SECRET=x\nexport DCI_CS_URL=https://dci.example.org\n");
+    fs::permissions(agent / "dcirc.sh", fs::perms::owner_read | fs::perms::owner_write);
+    write_file(directory.path / "conf.d/plugins.yml", "plugins_path: [" OUTPOST_SHIPPED_HOOKS "]\nstate_directory: state\nruntime_directory: run\n");
+    const auto file = (directory.path / "outpost.yml").string(), log = (directory.path / "log").string();
+    CHECK(Process({OUTPOST_PROGRAM, "setup", "--from-dci", agent.string(), "--output", file}, log).wait() == 0);
+    INFO(read_file(log) << read_file(file));
+    CHECK(read_file(file).find("plugins: [" + plugin + "]") != std::string::npos);
+    CHECK(Process({OUTPOST_PROGRAM, "config", "check", "--config", file}, directory.path / "checked").wait() == 0);
+    INFO(read_file(directory.path / "checked"));
+    // Nothing is overwritten unasked.
+    CHECK(Process({OUTPOST_PROGRAM, "setup", "--from-dci", agent.string(), "--output", file}, log).wait() == 1);
+    CHECK(Process({OUTPOST_PROGRAM, "setup", "--from-dci", agent.string(), "--output", file, "--force"}, log).wait() == 0);
+  }
+}
+
 TEST_CASE("the hooks directory of an OpenShift agent tells the server the story that its agent told", "[ansible]") {
   if (!has_ansible()) return;
   check_story("dci-openshift-hooks", "dci-openshift-agent",

@@ -1,0 +1,152 @@
+#include "agent/config/dci_setup.hpp"
+
+#include "config/configuration.hpp"
+#include "support/catch.hpp"
+
+using namespace outpost;
+using namespace outpost::config;
+using outpost::test::TemporaryDirectory;
+using outpost::test::write_file;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view dcirc =
+    "DCI_CLIENT_ID='remoteci/6e4a4b1c-1b1f-4f0e-9a7e-0a5f1f1d2c3b'\nDCI_API_SECRET='x'\nDCI_CS_URL='https://api.example.org'\nexport DCI_CLIENT_ID DCI_API_SECRET DCI_CS_URL\n";
+
+struct AgentDirectory {
+  explicit AgentDirectory(const std::string& name) : path{directory.path / name} {
+    write_file(path / "dcirc.sh", dcirc);
+    fs::permissions(path / "dcirc.sh", fs::perms::owner_read | fs::perms::owner_write);
+  }
+
+  void file(const std::string& name, const std::string& content) { write_file(path / name, content); }
+
+  DciSetup set_up() {
+    auto made = setup_from_dci(path);
+    if (!made) FAIL(made.error().message);
+    return std::move(*made);
+  }
+
+  /// Reads what was made as the daemon would.
+  Settings settings(const DciSetup& setup) {
+    write_file(directory.path / "outpost.yml", setup.configuration);
+    const auto types = config::test::test_types();
+    auto loaded = load(directory.path / "outpost.yml", {}, types, config::test::test_zones);
+    if (!loaded) FAIL(loaded.error().text() << "\n" << setup.configuration);
+    return std::move(loaded->settings);
+  }
+
+  TemporaryDirectory directory;
+  fs::path path;
+};
+
+bool notes(const DciSetup& setup, std::string_view part) {
+  for (const auto& note : setup.notes)
+    if (note.find(part) != std::string::npos) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("the settings of an OpenShift agent become a job") {
+  AgentDirectory agent{"dci-openshift-agent"};
+  agent.file("settings.yml",
+             "---\ndci_topic: OCP-4.16\ndci_name: \"my \\\"lab\\\"\"\ndci_comment: nightly\ndci_tags: [debug, lab4]\ndci_components_by_query: ['type:ocp,version:4.16.3']\n"
+             "dci_disconnected: true\ninstall_type: ipi\n");
+  const auto setup = agent.set_up();
+  const auto settings = agent.settings(setup);
+  REQUIRE(settings.jobs.size() == 1);
+  const auto& job = settings.jobs[0];
+  CHECK(job.name == "my--lab-");
+  CHECK(job.topic == "OCP-4.16");
+  CHECK(job.comment == "nightly");
+  CHECK(job.tags == std::vector<std::string>{"debug", "lab4"});
+  CHECK(job.plugins == std::vector<std::string>{"dci-openshift-hooks"});
+  CHECK(notes(setup, "dci_disconnected is not carried over"));
+  CHECK(setup.configuration.find("DCI_API_SECRET") == std::string::npos);
+  CHECK(setup.configuration.find((agent.path / "dcirc.sh").string()) != std::string::npos);
+  CHECK(notes(setup, "add `directories: ["));
+}
+
+TEST_CASE("topics of a RHEL agent become jobs that hold their systems") {
+  AgentDirectory agent{"dci-rhel-agent"};
+  agent.file("settings.yml",
+             "---\nlocal_repo: /opt/dci\ntopics:\n  - topic: RHEL-9.4\n    archs: [x86_64]\n    systems: [{fqdn: sut1.example.org}, {fqdn: sut2.example.org}]\n  - topic: RHEL-8.10\n");
+  const auto setup = agent.set_up();
+  const auto settings = agent.settings(setup);
+  REQUIRE(settings.jobs.size() == 2);
+  CHECK(settings.jobs[0].topic == "RHEL-9.4");
+  REQUIRE(settings.jobs[0].resources.size() == 1);
+  CHECK(settings.resources.at(settings.jobs[0].resources[0]).hosts == std::vector<std::string>{"sut1.example.org", "sut2.example.org"});
+  CHECK(settings.jobs[1].plugins == std::vector<std::string>{"dci-rhel-hooks"});
+  CHECK(notes(setup, "topics.archs is not carried over"));
+  CHECK(notes(setup, "newest of the type compose"));
+}
+
+TEST_CASE("a file of dci-pipeline becomes jobs, and every key that has no counterpart is named") {
+  AgentDirectory agent{"lab"};
+  agent.file("pipeline.yml", R"(---
+- name: openshift-vanilla
+  stage: ocp
+  topic: OCP-4.16
+  components:
+    - ocp?tags:build:nightly
+    - type: cnf-tests
+      priority_tags: [build:ga, build:candidate]
+      max_age: 7
+  comment: "it's ours"
+  configuration: cluster4
+  ansible_playbook: /usr/share/dci-openshift-agent/dci-openshift-agent.yml
+  ansible_inventory: /etc/lab/inventory
+  dci_credentials: /etc/lab/other-dcirc.sh
+  ansible_extravars:
+    dci_config_dirs: [/etc/lab, /etc/lab-two]
+    dci_tags: [nightly]
+    cluster: four
+  outputs: {kubeconfig: kubeconfig}
+  success_tag: ocp-ok
+  made_up: 1
+- name: workload
+  stage: app
+  prev_stages: [ocp]
+  topic: OCP-4.16
+  components: [ocp]
+  ansible_playbook: /usr/share/dci-openshift-agent/dci-openshift-agent.yml
+)");
+  const auto setup = agent.set_up();
+  const auto settings = agent.settings(setup);
+  REQUIRE(settings.jobs.size() == 2);
+  CHECK(settings.jobs[0].components.size() == 2);
+  CHECK(settings.jobs[0].source == "dci-2");
+  CHECK(settings.jobs[1].source == "dci");
+  CHECK(settings.jobs[0].tags == std::vector<std::string>{"nightly"});
+  CHECK(settings.jobs[0].configuration == "cluster4");
+  for (const std::string part : {"outputs is not carried over", "success_tag is not carried over", "made_up is not carried over",
+                                 "prev_stages is not carried over", "ansible_extravars.cluster is not carried over",
+                                 "add /etc/lab to `directories`", "ansible_inventory is not carried over"}) {
+    CAPTURE(part);
+    CHECK(notes(setup, part));
+  }
+}
+
+TEST_CASE("hooks that use sudo, a missing identity and broken files are told") {
+  AgentDirectory agent{"dci-openshift-app-agent"};
+  agent.file("settings.yml", "---\ndci_topic: OCP-4.16\n");
+  agent.file("hooks/install.yml", "---\n- command: sudo true\n");
+  agent.file("broken.yml", "---\n- a: [\n");
+  fs::remove(agent.path / "dcirc.sh");
+  const auto setup = agent.set_up();
+  CHECK(agent.settings(setup).jobs.at(0).plugins == std::vector<std::string>{"dci-openshift-app-hooks"});
+  CHECK(notes(setup, "no credentials were found"));
+  CHECK(notes(setup, "its hooks use sudo"));
+  CHECK(notes(setup, "broken.yml was not read"));
+}
+
+TEST_CASE("a directory without anything to make a job of is refused") {
+  AgentDirectory agent{"empty"};
+  CHECK(setup_from_dci(agent.path).error().fault == Fault::malformed);
+  CHECK(setup_from_dci(agent.path / "missing").error().fault == Fault::unavailable);
+  agent.file("settings.yml", "---\ndci_topic: [\n");
+  CHECK(setup_from_dci(agent.path).error().message.find("settings.yml:") != std::string::npos);
+}
