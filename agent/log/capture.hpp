@@ -52,7 +52,7 @@ struct CaptureOptions {
   std::chrono::milliseconds segment_age = std::chrono::minutes{1};  ///< ...or is so old.
 };
 
-/// What is known of a step that ended with the agent.
+/// What is known of the output of a step from before a restart of the agent.
 struct Remains {
   std::uint64_t cut_bytes = 0;            ///< So much of the redacted log has been named by events.
   std::vector<job::LogSegment> segments;  ///< Those that events name.
@@ -84,6 +84,11 @@ class Capture {
   /// beyond a torn or missing raw stream stays too. What is missing becomes a gap.
   /// The same call again after an error or a crash goes on where that one stopped.
   static Result<Capture> recover(Place place, Redactor redactor, const Clock& clock, const Remains& remains);
+
+  /// For a step that has outlived the agent: the same, but the stream is not at its end, and goes on in a new segment.
+  /// Output that the dead agent had dropped and not marked yet stays unmarked.
+  static Result<Capture> resume(Place place, Redactor redactor, const Clock& clock, const Remains& remains,
+                                CaptureOptions options = {});
 
   struct Taken {
     std::size_t bytes = 0;
@@ -142,6 +147,7 @@ class Capture {
 
   Capture(Place place, Redactor redactor, const Clock& clock, CaptureOptions options);
 
+  [[nodiscard]] Result<void> reopen(const Remains& remains);
   [[nodiscard]] bool catch_up();
   [[nodiscard]] bool digest();
   [[nodiscard]] bool write_gap_line();

@@ -101,9 +101,17 @@ class Capture::Rebuild {
               .reason = "raw output is missing after a restart"};
       if (auto marked = mark(std::move(gap)); !marked) return marked;
     }
-    for (std::size_t part = island.first_part; part < segments.parts.size(); ++part)
-      if (auto read = feed(segments.parts[part], from); !read) return read;
-    return end();
+    for (std::size_t number = island.first_part; number < segments.parts.size(); ++number) {
+      const auto& part = segments.parts[number];
+      if (auto read = feed(part, from); !read) return read;
+      if (capture_.ended_ || part.file.packed || part.size == 0) continue;
+      capture_.segments_.push_back({.place = capture_.place_,
+                                    .begin = part.file.begin,
+                                    .size = part.size,
+                                    .redacted = parted_ ? capture_.log_size_ : position_,
+                                    .redactor = capture_.redactor_.state()});
+    }
+    return capture_.ended_ ? end() : keep_open();
   }
 
   /// What had not been synced may be missing, and nobody knows how much. Only one line, however often this is tried.
@@ -135,6 +143,7 @@ class Capture::Rebuild {
       }
       if (*size == 0) return {};
       done += *size;
+      capture_.raw_ends_line_ = chunk[*size - 1] == '\n';
       if (auto merged = merge(capture_.redactor_.feed({chunk.data(), *size})); !merged) return merged;
     }
     const Error& error = reader ? skipped.error() : reader.error();
@@ -171,6 +180,13 @@ class Capture::Rebuild {
       if (!rest.starts_with(there)) return {};
     }
     return merge(rest);
+  }
+
+  /// What an agent that was about to close the log had written of what was held back comes again, with what follows.
+  Result<void> keep_open() {
+    if (parted_ || position_ >= capture_.log_size_) return {};
+    parted_ = true;
+    return clear_rest();
   }
 
   /// Takes away what differs, but never what has been cut.
@@ -226,34 +242,49 @@ class Capture::Rebuild {
   bool parted_ = false;
 };
 
-Result<Capture> Capture::recover(Place place, Redactor redactor, const Clock& clock, const Remains& remains) {
-  Capture capture{std::move(place), std::move(redactor), clock, {}};
-  capture.ended_ = true;
-  capture.cut_ = remains.cut_bytes;
+Result<void> Capture::reopen(const Remains& remains) {
+  cut_ = remains.cut_bytes;
   if (remains.machine_restarted)
-    if (auto dropped = drop_zeros_of_segments(capture.place_); !dropped) return dropped.error();
-  auto segments = reconcile(capture.place_, remains.segments);
-  capture.problems_ = std::move(segments.problems);
+    if (auto dropped = drop_zeros_of_segments(place_); !dropped) return dropped.error();
+  auto segments = reconcile(place_, remains.segments);
+  problems_ = std::move(segments.problems);
   const bool any = !segments.parts.empty();
-  capture.log_ = File::open(capture.place_.log(), any ? O_RDWR | O_CREAT : O_RDWR, 0640);
-  if (!capture.log_.is_open() && (any || errno != ENOENT))
-    return errno_error("cannot open the log file", capture.place_.log().string(), errno);
-  if (capture.log_.is_open()) {
+  log_ = File::open(place_.log(), any ? O_RDWR | O_CREAT : O_RDWR, 0640);
+  if (!log_.is_open() && (any || errno != ENOENT))
+    return errno_error("cannot open the log file", place_.log().string(), errno);
+  if (log_.is_open()) {
     if (remains.machine_restarted)
-      if (auto dropped = drop_zeros(capture.log_, capture.place_.log(), remains.cut_bytes); !dropped)
-        return dropped.error();
-    capture.log_size_ = capture.log_.size();
-    capture.times_.resume(capture.log_size_);
-    Rebuild rebuild{capture, std::min(remains.cut_bytes, capture.log_size_)};
+      if (auto dropped = drop_zeros(log_, place_.log(), remains.cut_bytes); !dropped) return dropped.error();
+    log_size_ = log_.size();
+    times_.resume(log_size_);
+    Rebuild rebuild{*this, std::min(remains.cut_bytes, log_size_)};
     if (any)
       if (auto rebuilt = rebuild.run(segments, remains); !rebuilt) return rebuilt.error();
     if (remains.machine_restarted)
       if (auto marked = rebuild.mark_power_loss(); !marked) return marked.error();
+    log_ends_line_ = log_size_ == 0 || log_.read(log_size_ - 1, 1) == "\n";
   }
-  if (capture.log_size_ < remains.cut_bytes)
-    capture.gaps_.push_back({.offset = capture.log_size_,
-                             .bytes = remains.cut_bytes - capture.log_size_,
-                             .reason = "no longer in the file after a restart"});
+  if (log_size_ < remains.cut_bytes)
+    gaps_.push_back({.offset = log_size_,
+                     .bytes = remains.cut_bytes - log_size_,
+                     .reason = "no longer in the file after a restart"});
+  for (const auto& named : remains.segments) digested_ = std::max(digested_, named.begin + named.size);
+  if (any) digested_ = std::max(digested_, segments.parts.back().end());
+  raw_.go_on_from(digested_);
+  return {};
+}
+
+Result<Capture> Capture::recover(Place place, Redactor redactor, const Clock& clock, const Remains& remains) {
+  Capture capture{std::move(place), std::move(redactor), clock, {}};
+  capture.ended_ = true;
+  if (auto reopened = capture.reopen(remains); !reopened) return reopened.error();
+  return capture;
+}
+
+Result<Capture> Capture::resume(Place place, Redactor redactor, const Clock& clock, const Remains& remains,
+                                CaptureOptions options) {
+  Capture capture{std::move(place), std::move(redactor), clock, options};
+  if (auto reopened = capture.reopen(remains); !reopened) return reopened.error();
   return capture;
 }
 

@@ -55,4 +55,11 @@ void RawStream::close() {
   begin_ += std::exchange(length_, 0);
 }
 
+void RawStream::go_on_from(std::uint64_t size) {
+  begin_ = size;
+  // Made for bytes that were not taken any more.
+  const auto path = place_.segment(begin_);
+  if (const auto file = File::open(path, O_RDONLY); file.is_open() && file.size() == 0) ::unlink(path.c_str());
+}
+
 }  // namespace outpost::log

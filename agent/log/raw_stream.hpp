@@ -36,6 +36,8 @@ class RawStream {
   [[nodiscard]] bool full() const { return length_ >= segment_size_; }
   /// The next byte begins a new segment.
   void close();
+  /// For a stream that is taken up again: so many bytes of it are in closed segments.
+  void go_on_from(std::uint64_t size);
 
  private:
   [[nodiscard]] bool ensure_open();

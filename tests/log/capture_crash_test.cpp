@@ -33,10 +33,14 @@ void journal(const fs::path& events, const json::object& event) {
   std::ofstream{events, std::ios::app} << json::serialize(event) << "\n";
 }
 
-/// The agent, from the first byte to the last piece.
-int agent(const Place& place, int pipe, const fs::path& events, Points points) {
-  auto capture = Capture::open(place, redactor(), system_clock(), {.segment_size = 3000});
-  if (!capture) return 1;
+Remains replay(const fs::path& events);
+
+/// The agent, from the first byte to the last piece; or from where one before it has died.
+int agent(const Place& place, int pipe, const fs::path& events, Points points, bool resumes = false) {
+  const CaptureOptions options{.segment_size = 3000};
+  auto capture = resumes ? Capture::resume(place, redactor(), system_clock(), replay(events), options)
+                         : Capture::open(place, redactor(), system_clock(), options);
+  if (!capture || !capture->problems().empty()) return 1;
   const auto cut_piece = [&](bool last) {
     const auto piece = capture->prepare(last);
     points.pass();
@@ -138,6 +142,35 @@ TEST_CASE("killed at any point, the agent has every byte that it took, once, and
   CHECK(deaths > 50);
 }
 
+TEST_CASE("killed again and again, agents that go on with a living step give one log, as if there had been one") {
+  std::string text;
+  for (int number = 0; number < 500; ++number)
+    text += "line " + std::to_string(number) + " hunter22 hunter2 " + to_base64("x:hunter22") + "\n";
+  for (int lifetime = 1; lifetime < 25; lifetime += 1 + lifetime / 8) {
+    CAPTURE(lifetime);
+    const JobDirectory job;
+    const auto events = job.path / "events";
+    StepPipe pipe;
+    pipe.print(text);
+    pipe.close();
+    for (int agents = 0;; ++agents) {
+      REQUIRE(agents < 1000);
+      const pid_t child = ::fork();
+      // The first point comes after something was done, so that each gets further than the one before.
+      if (child == 0)
+        ::_exit(agent(job.place(), pipe.out(), events, {.fatal = lifetime + agents % 7}, agents > 0));
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      if (!WIFEXITED(status)) continue;
+      REQUIRE(WEXITSTATUS(status) == 0);
+      break;
+    }
+    CHECK(job.raw() == text);
+    CHECK(job.log() == redactor().redact(text));
+    CHECK(replay(events).cut_bytes == job.log().size());
+  }
+}
+
 TEST_CASE("a secret over any border is hidden: of reads, of segments, and of a crash") {
   const std::string secret = "one-Secret\nof two/lines";
   for (const auto& form : forms_of(secret)) {
@@ -162,6 +195,11 @@ TEST_CASE("a secret over any border is hidden: of reads, of segments, and of a c
         }
         if (border % 2 == 0) REQUIRE(capture->prepare(true));
         if (border % 2 == 0) CHECK(job.log() == expected);
+      }
+      {
+        auto capture = Capture::resume(job.place(), hides, system_clock(), remains);
+        REQUIRE(capture);
+        REQUIRE(expected.starts_with(job.log()));
       }
       auto capture = Capture::recover(job.place(), hides, system_clock(), remains);
       REQUIRE(capture);
