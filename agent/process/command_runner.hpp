@@ -13,6 +13,13 @@
 
 namespace outpost::process {
 
+/// What there is of a command that an earlier process of this program was about to run.
+enum class Left {
+  gone,       ///< Nothing, and nobody knows how it ended.
+  not_begun,  ///< Nothing of it has run, for certain.
+  there,      ///< It runs, or it has ended: adopt() goes on with it.
+};
+
 /// Runs commands. When run() returns, no process that the command started is left, whatever session or parent it has
 /// given itself, and the output has taken every byte that was written before.
 class CommandRunner {
@@ -23,6 +30,13 @@ class CommandRunner {
   /// Cancelling the awaiting coroutine stops the command (SIGTERM, grace, SIGKILL); the ending is then Cancelled.
   /// unavailable: the program could not be started, the message says why and names it.
   virtual boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) = 0;
+
+  /// Whether commands go on when this program ends.
+  [[nodiscard]] virtual bool outlives() const = 0;
+
+  /// What there is of a command, of which only slot, profile and name count. For this to be right the end of each
+  /// command has to be written down before the next one of its slot is run.
+  virtual boost::asio::awaitable<Left> look_for(Command command) = 0;
 
   /// Goes on with the command of this slot and name that an earlier process of this program had started: the output gets
   /// what that one had not taken, the deadline counts from now. It may have ended meanwhile.

@@ -7,7 +7,7 @@
 namespace outpost::process {
 namespace {
 
-constexpr std::uint32_t request_magic = 0x6f757432;
+constexpr std::uint32_t request_magic = 0x6f757433;
 
 struct Head {
   std::uint32_t magic = request_magic;
@@ -15,7 +15,7 @@ struct Head {
   std::uint32_t arguments = 0, environment = 0, outcome = 0;
 };
 
-constexpr std::size_t fixed_parts = 3;  // name, directory, program
+constexpr std::size_t fixed_parts = 2;  // directory, program
 
 std::uint32_t milliseconds_of(std::chrono::milliseconds duration) {
   const auto most = static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::max());
@@ -36,7 +36,6 @@ std::optional<std::string> ExecRequest::write(const Command& command) {
     has_nul = has_nul || part.find('\0') != std::string::npos;
     text.append(part.c_str(), part.size() + 1);
   };
-  append(command.name);
   append(command.directory.string());
   append(command.program.string());
   for (const auto& argument : command.arguments) append(argument);
@@ -59,9 +58,8 @@ std::optional<ExecRequest> ExecRequest::parse(std::string bytes) {
   for (char* part = request.text_.data(); part < end; part += std::strlen(part) + 1) parts.push_back(part);
   const std::size_t arguments = head.arguments, environment = head.environment, outcome = head.outcome;
   if (parts.size() != fixed_parts + arguments + environment + outcome) return std::nullopt;
-  request.name_ = parts[0];
-  request.directory_ = parts[1];
-  auto next = parts.begin() + 2;
+  request.directory_ = parts[0];
+  auto next = parts.begin() + 1;
   const auto take = [&next](std::size_t count) {
     const auto first = next;
     next += static_cast<std::ptrdiff_t>(count);

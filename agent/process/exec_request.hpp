@@ -21,7 +21,6 @@ class ExecRequest {
   ExecRequest(ExecRequest&&) = default;
 
   [[nodiscard]] unsigned grace_ms() const { return grace_ms_; }
-  [[nodiscard]] const char* name() const { return name_; }
   [[nodiscard]] const char* program() const { return arguments_.front(); }
   [[nodiscard]] const char* directory() const { return directory_; }
   /// For execve(2): the program first, a null pointer at the end.
@@ -34,7 +33,6 @@ class ExecRequest {
 
   std::vector<char> text_;  ///< What the pointers point into: a vector keeps its place when it is moved, a string not.
   unsigned grace_ms_ = 0;
-  const char* name_ = nullptr;
   const char* directory_ = nullptr;
   std::vector<char*> arguments_, environment_;
   std::vector<const char*> outcome_;

@@ -16,6 +16,8 @@ namespace {
 /// A runner that remembers what it was asked to run.
 struct RecordingRunner final : process::CommandRunner {
   std::vector<process::Command> commands;
+  [[nodiscard]] bool outlives() const override { return false; }
+  boost::asio::awaitable<process::Left> look_for(process::Command) override { co_return process::Left::gone; }
   boost::asio::awaitable<Result<process::Finished>> adopt(process::Command, process::Output&) override {
     co_return Error{Fault::unavailable, "nothing runs"};
   }

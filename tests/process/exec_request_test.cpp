@@ -13,7 +13,6 @@ Command command() {
   made.environment = {"A=1", "EMPTY=", "LINES=a\nb"};
   made.directory = "/var/lib/work";
   made.grace = std::chrono::seconds{3};
-  made.name = "job/install.acme";
   made.outcome = {"/var/lib/results", "/var/lib/artifacts"};
   return made;
 }
@@ -32,7 +31,6 @@ TEST_CASE("a command arrives at the program that becomes it as it was sent") {
   const auto request = std::move(*parsed);  // Its pointers move with it.
   CHECK(std::string{request.program()} == "/opt/hook");
   CHECK(std::string{request.directory()} == "/var/lib/work");
-  CHECK(std::string{request.name()} == "job/install.acme");
   CHECK(request.grace_ms() == 3000);
   CHECK(texts(request.arguments()) == std::vector<std::string>{"/opt/hook", "--name", "a b", ""});
   CHECK(texts(request.environment()) == std::vector<std::string>{"A=1", "EMPTY=", "LINES=a\nb"});
@@ -40,14 +38,13 @@ TEST_CASE("a command arrives at the program that becomes it as it was sent") {
   CHECK(std::string{request.outcome()[1]} == "/var/lib/artifacts");
 }
 
-TEST_CASE("a command without arguments, environment or name arrives too") {
+TEST_CASE("a command without arguments or environment arrives too") {
   Command bare;
   bare.program = "/bin/true";
   const auto request = ExecRequest::parse(ExecRequest::write(bare).value());
   REQUIRE(request);
   CHECK(texts(request->arguments()) == std::vector<std::string>{"/bin/true"});
   CHECK(texts(request->environment()).empty());
-  CHECK(std::string{request->name()}.empty());
 }
 
 TEST_CASE("a NUL byte in a command is refused, not cut at") {

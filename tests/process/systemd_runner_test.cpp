@@ -216,6 +216,8 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
     auto other = command;
     other.name = "job-1/another";
     CHECK(outpost::test::await(loop, runner->adopt(other, sink)).error().fault == Fault::unavailable);
+    CHECK(outpost::test::await(loop, runner->look_for(other)) == Left::not_begun);
+    CHECK(outpost::test::await(loop, runner->look_for(command)) == Left::there);
     const auto adopted = outpost::test::await(loop, runner->adopt(command, sink));
     REQUIRE(adopted);
     REQUIRE(std::holds_alternative<Exited>(adopted->ending));
@@ -228,11 +230,55 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
     std::string expected;
     for (int number = line; number <= 2000; ++number) expected += "line " + std::to_string(number) + "\n";
     CHECK(rest.substr(begin) == expected);
-    CHECK(outpost::test::await(loop, runner->adopt(command, sink)).error().fault == Fault::unavailable);
+    // Until the next command of the slot: whoever asked may have died before it was written down.
+    CHECK(outpost::test::await(loop, runner->look_for(command)) == Left::there);
+    const auto again = outpost::test::await(loop, runner->adopt(command, sink));
+    REQUIRE(again);
+    CHECK(std::get<Exited>(again->ending).status == 9);
+    run(with_path("exit 0"));
+    CHECK(outpost::test::await(loop, runner->look_for(command)) == Left::not_begun);
     ::close(kept);
     ::close(first[0]);
     ::close(first[1]);
   }
+}
+
+TEST_CASE("a command that was about to be cancelled when the agent died is cancelled, and its grace goes on") {
+  int first[2];
+  REQUIRE(::pipe(first) == 0);
+  auto command = with_path("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+  command.name = "job-1/test.stubborn";
+  command.grace = 2s;
+  const pid_t agent = ::fork();
+  if (agent == 0) {
+    run(command, [&](Run& so_far, boost::asio::cancellation_signal& stop) {
+      cancel(so_far, stop);
+      [[maybe_unused]] const auto written = ::write(first[1], "x", 1);
+    });
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(first[0], &byte, 1) == 1);
+  REQUIRE(eventually([] { return fs::exists("/run/outpost/slots/1/stopping"); }));
+  ::kill(agent, SIGKILL);
+  ::waitpid(agent, nullptr, 0);
+  boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
+  TextOutput sink;
+  const auto adopted = outpost::test::await(loop, runner->adopt(command, sink));
+  REQUIRE(adopted);
+  CHECK(std::holds_alternative<Cancelled>(adopted->ending));
+}
+
+TEST_CASE("who starts the unit of a step that has run runs nothing") {
+  const fs::path trace = "/var/lib/outpost-jobs/1/trace";
+  auto command = with_path("echo x >>" + trace.string() + "; echo ready; exec sleep 600");
+  const auto result = run(command, [](Run&, boost::asio::cancellation_signal&) { told("systemctl restart outpost-step@1.service"); });
+  CHECK(as<StoppedOutside>(result));
+  told("systemctl start outpost-step@1.service");
+  CHECK(told("cat " + trace.string()) == (::getuid() == 0 ? "x\n" : ""));  // The home is the slot's alone.
+  if (::getuid() == 0) fs::remove(trace);
+  else run(with_path("rm " + trace.string()));
 }
 
 TEST_CASE("what an agent that cannot take it up again has left in a slot ends before the next command") {

@@ -172,6 +172,8 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Outpu
   co_return co_await (supervise(*step, command, patience_, ended) && drain(step->output(), output, ended));
 }
 
+asio::awaitable<Left> LocalCommandRunner::look_for(Command) { co_return Left::gone; }
+
 asio::awaitable<Result<Finished>> LocalCommandRunner::adopt(Command command, Output&) {
   co_return Error{Fault::unavailable, printable(command.name) + " has ended with the program that ran it"};
 }

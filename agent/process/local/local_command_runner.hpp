@@ -36,6 +36,8 @@ class LocalCommandRunner final : public CommandRunner {
   LocalCommandRunner& operator=(LocalCommandRunner&&) = delete;
 
   boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) override;
+  [[nodiscard]] bool outlives() const override { return false; }
+  boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned) const override { return std::optional<gid_t>{}; }
   [[nodiscard]] std::string_view name() const override { return "local"; }

@@ -59,6 +59,11 @@ int not_started(const fs::path& slot, const char* phase, int code) {
   return 127;
 }
 
+int already_run() {
+  std::fputs("outpost-step: this step has been run already; the agent starts the next one\n", stderr);
+  return 127;
+}
+
 void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   sigset_t none;
@@ -67,10 +72,13 @@ void reset_signals() {
 }
 
 int become_command(const fs::path& slot) {
+  // Somebody has started the unit by hand, or restarted it: no step is ever run twice.
+  if (!parse_report(read_file(slot / report_file)).invocation.empty()) return already_run();
   append_to_report(slot, "invocation " + variable("INVOCATION_ID") + "\n");
   const auto request = ExecRequest::parse(read_file(slot / step_file));
   if (!request) return not_started(slot, "request", errno == 0 ? EBADMSG : errno);
-  const int output = ::open((slot / output_file).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  // Also for reading: while the agent is away, for however long, the output has a reader and nobody dies of writing.
+  const int output = ::open((slot / output_file).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (output < 0) return not_started(slot, "output", errno);
   reset_signals();
   ::umask(0007);
@@ -142,6 +150,7 @@ void open_outcome(const ExecRequest& request) {
 
 int report(const fs::path& slot) {
   StepReport report = parse_report(read_file(slot / report_file));
+  if (report.complete) return 0;  // Of the step; this is the end of a start that was refused.
   report.figures = own_cgroup().figures();
   report.result = variable("SERVICE_RESULT");
   report.exit_kind = variable("EXIT_CODE");

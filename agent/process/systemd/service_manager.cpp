@@ -37,48 +37,50 @@ Error cannot_read(const std::string& unit) { return {Fault::malformed, unit + ":
 
 }  // namespace
 
-asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string unit, const char* interface) {
-  auto request = bus_.method(systemd, path_of(unit), "org.freedesktop.DBus.Properties", "GetAll");
+asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface) {
+  auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll");
   if (!request) co_return request.error();
   sd_bus_message_append(request->get(), "s", interface);
   auto asking = bus_.call(std::move(*request));
   auto answer = co_await std::move(asking);
-  if (!answer) co_return std::move(answer.error()).in(unit);
+  if (!answer) co_return std::move(answer.error()).in(name);
   sd_bus_message* message = answer->get();
   Properties found;
-  if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0) co_return cannot_read(unit);
+  if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0) co_return cannot_read(name);
   while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
-    const char *name = nullptr, *type = nullptr;
-    if (sd_bus_message_read(message, "s", &name) < 0 || sd_bus_message_peek_type(message, nullptr, &type) < 0)
-      co_return cannot_read(unit);
+    const char *key = nullptr, *type = nullptr;
+    if (sd_bus_message_read(message, "s", &key) < 0 || sd_bus_message_peek_type(message, nullptr, &type) < 0)
+      co_return cannot_read(name);
     const std::string_view kind = type;
     const char* text = nullptr;
     std::uint64_t number = 0;
     std::uint32_t small = 0;
     std::int32_t with_sign = 0;
     int read = 0;
-    if (kind == "s" && (read = sd_bus_message_read(message, "v", "s", &text)) > 0) found.texts[name] = text;
-    else if (kind == "t" && (read = sd_bus_message_read(message, "v", "t", &number)) > 0) found.numbers[name] = number;
+    if (kind == "s" && (read = sd_bus_message_read(message, "v", "s", &text)) > 0) found.texts[key] = text;
+    else if (kind == "t" && (read = sd_bus_message_read(message, "v", "t", &number)) > 0) found.numbers[key] = number;
     else if (kind == "i" && (read = sd_bus_message_read(message, "v", "i", &with_sign)) > 0)
-      found.numbers[name] = static_cast<std::uint64_t>(with_sign);
-    else if (kind == "(uo)" && (read = sd_bus_message_read(message, "v", "(uo)", &small, &text)) > 0)
-      found.numbers[name] = small;
-    else if (kind == "ay") {
+      found.numbers[key] = static_cast<std::uint64_t>(with_sign);
+    else if (kind == "(uo)" && (read = sd_bus_message_read(message, "v", "(uo)", &small, &text)) > 0) {
+      found.numbers[key] = small;
+      found.texts[key] = text;
+    } else if (kind == "ay") {
       const void* bytes = nullptr;
       std::size_t size = 0;
       sd_bus_message_enter_container(message, 'v', "ay");
-      if ((read = sd_bus_message_read_array(message, 'y', &bytes, &size)) >= 0) found.texts[name] = hex(bytes, size);
+      if ((read = sd_bus_message_read_array(message, 'y', &bytes, &size)) >= 0) found.texts[key] = hex(bytes, size);
       sd_bus_message_exit_container(message);
     } else {
       read = sd_bus_message_skip(message, "v");
     }
-    if (read < 0 || sd_bus_message_exit_container(message) < 0) co_return cannot_read(unit);
+    if (read < 0 || sd_bus_message_exit_container(message) < 0) co_return cannot_read(name);
   }
   co_return found;
 }
 
 asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string unit) {
-  auto reading = properties(std::move(unit), "org.freedesktop.systemd1.Unit");
+  auto path = path_of(unit);
+  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Unit");
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   State state;
@@ -90,8 +92,49 @@ asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string
   co_return state;
 }
 
+asio::awaitable<Result<std::string>> ServiceManager::own_unit() {
+  auto request = manager_call("GetUnitByPID");
+  if (!request) co_return request.error();
+  sd_bus_message_append(request->get(), "u", 0U);  // Whoever asks. Below a sandbox /proc does not always tell.
+  auto asking = bus_.call(std::move(*request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return answer.error();
+  const char* path = nullptr;
+  if (sd_bus_message_read(answer->get(), "o", &path) < 0) co_return cannot_read("GetUnitByPID");
+  std::string unit_path = path, name = "the unit of this process";
+  auto reading = properties(std::move(unit_path), std::move(name), "org.freedesktop.systemd1.Unit");
+  auto found = co_await std::move(reading);
+  if (!found) co_return found.error();
+  co_return found->texts["Id"];
+}
+
+asio::awaitable<Result<std::string>> ServiceManager::job(std::string unit) {
+  auto path = path_of(unit);
+  auto reading = properties(std::move(path), unit, "org.freedesktop.systemd1.Unit");
+  auto found = co_await std::move(reading);
+  if (!found) co_return found.error();
+  if (found->numbers["Job"] == 0) co_return std::string{};
+  std::string job_path = found->texts["Job"];
+  auto reading_job = properties(std::move(job_path), std::move(unit), "org.freedesktop.systemd1.Job");
+  auto job = co_await std::move(reading_job);
+  if (!job) co_return job.error();
+  co_return job->texts["JobType"];
+}
+
+asio::awaitable<Result<std::optional<std::chrono::microseconds>>> ServiceManager::stop_limit(std::string unit) {
+  auto path = path_of(unit);
+  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Service");
+  auto found = co_await std::move(reading);
+  if (!found) co_return found.error();
+  const auto limit = found->numbers.find("TimeoutStopUSec");
+  constexpr auto most = static_cast<std::uint64_t>(std::chrono::microseconds::max().count());
+  if (limit == found->numbers.end() || limit->second > most) co_return std::nullopt;
+  co_return std::chrono::microseconds{limit->second};
+}
+
 asio::awaitable<std::string> ServiceManager::describe_end(std::string unit) {
-  auto reading = properties(std::move(unit), "org.freedesktop.systemd1.Service");
+  auto path = path_of(unit);
+  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Service");
   auto found = co_await std::move(reading);
   if (!found) co_return found.error().message;
   const auto code = found->numbers["ExecMainCode"], status = found->numbers["ExecMainStatus"];
@@ -132,7 +175,8 @@ asio::awaitable<Result<void>> ServiceManager::kill(std::string unit, int signal)
 }
 
 asio::awaitable<Result<ServiceManager::LimitValues>> ServiceManager::limits(std::string unit) {
-  auto reading = properties(std::move(unit), "org.freedesktop.systemd1.Service");
+  auto path = path_of(unit);
+  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Service");
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   LimitValues values;

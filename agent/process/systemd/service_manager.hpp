@@ -5,7 +5,9 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace outpost::process {
@@ -26,6 +28,13 @@ class ServiceManager {
     [[nodiscard]] bool is_down() const { return !has_job && (active == "inactive" || active == "failed"); }
   };
   boost::asio::awaitable<Result<State>> state(std::string unit);
+
+  /// The unit that this process runs in.
+  boost::asio::awaitable<Result<std::string>> own_unit();
+  /// What systemd is about to do with a unit: "stop", "restart"...; empty: nothing.
+  boost::asio::awaitable<Result<std::string>> job(std::string unit);
+  /// How long a service may take to stop; nothing: for ever.
+  boost::asio::awaitable<Result<std::optional<std::chrono::microseconds>>> stop_limit(std::string unit);
 
   /// Why a service ended, in systemd's words: "status 217", "signal 9", "resources".
   boost::asio::awaitable<std::string> describe_end(std::string unit);
@@ -49,7 +58,8 @@ class ServiceManager {
     std::map<std::string, std::string> texts;
     std::map<std::string, std::uint64_t> numbers;
   };
-  boost::asio::awaitable<Result<Properties>> properties(std::string unit, const char* interface);
+  /// Of the object at `path`; `name` is for messages.
+  boost::asio::awaitable<Result<Properties>> properties(std::string path, std::string name, const char* interface);
   Result<Message> manager_call(const char* member);
   boost::asio::awaitable<Result<void>> manage(const char* member, std::string unit, const char* mode);
 

@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* new_command_file = "command.new";
+
 std::string read_file(const fs::path& path) {
   std::ifstream file{path, std::ios::binary};
   return {std::istreambuf_iterator<char>{file}, {}};
@@ -55,35 +57,52 @@ Result<void> SlotDirectory::prepare(const Command& command) const {
   fs::create_directories(path_, error);
   if (error) return errno_error("cannot create", path_.native(), error.value());
   if (auto given = give(path_, 0750); !given) return given;
-  for (const char* name : {step_file, output_file, stopping_file, report_file}) fs::remove(path_ / name, error);
+  // The report goes before the name changes: it is never taken for that of another command.
+  for (const char* name : {report_file, step_file, output_file, stopping_file}) fs::remove(path_ / name, error);
+  fs::remove(path_ / new_command_file, error);
+  if (auto named = write(new_command_file, command.name + "\n", 0640); !named) return named;
+  fs::rename(path_ / new_command_file, path_ / command_file, error);
+  if (error) return errno_error("cannot replace", (path_ / command_file).native(), error.value());
   const auto output = path_ / output_file;
   if (::mkfifo(output.c_str(), 0600) != 0) return errno_error("cannot create", output.native(), errno);
-  if (auto given = give(output, 0620); !given) return given;
+  if (auto given = give(output, 0660); !given) return given;
   if (auto written = write(report_file, "", 0660); !written) return written;
   return write(step_file, *request, 0640);
 }
 
 std::string SlotDirectory::name() const {
-  const auto request = ExecRequest::parse(read_file(path_ / step_file));
-  return request ? request->name() : "";
+  auto name = read_file(path_ / command_file);
+  if (!name.empty() && name.back() == '\n') name.pop_back();
+  return name;
 }
 
 int SlotDirectory::open_output(int flags) const {
   return ::open((path_ / output_file).c_str(), flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 }
 
-void SlotDirectory::note_stopping(std::chrono::steady_clock::time_point grace_end) const {
-  const auto when = std::chrono::duration_cast<std::chrono::milliseconds>(grace_end.time_since_epoch());
+void SlotDirectory::note_stopping(const Stopping& stopping) const {
+  const auto when = std::chrono::duration_cast<std::chrono::milliseconds>(stopping.grace_end.time_since_epoch());
   std::error_code ignored;  // Without it leftovers are killed earlier.
   fs::remove(path_ / stopping_file, ignored);
-  static_cast<void>(write(stopping_file, std::to_string(when.count()) + "\n", 0640));
+  const auto* why = stopping.why.cancelled ? " cancel\n" : " timeout\n";
+  static_cast<void>(write(stopping_file, std::to_string(when.count()) + why, 0640));
+}
+
+std::optional<SlotDirectory::Stopping> SlotDirectory::stopping() const {
+  std::ifstream file{path_ / stopping_file};
+  std::int64_t grace_end = 0;
+  std::string why;
+  if (!(file >> grace_end >> why)) return std::nullopt;
+  const bool cancelled = why == "cancel";
+  return Stopping{{.cancelled = cancelled, .timed_out = !cancelled},
+                  std::chrono::steady_clock::time_point{std::chrono::milliseconds{grace_end}}};
 }
 
 StepReport SlotDirectory::report() const { return parse_report(read_file(path_ / report_file)); }
 
-void SlotDirectory::forget() const {
+void SlotDirectory::close() const {
   std::error_code ignored;
-  for (const char* name : {step_file, output_file, stopping_file}) fs::remove(path_ / name, ignored);
+  for (const char* name : {step_file, output_file}) fs::remove(path_ / name, ignored);
 }
 
 }  // namespace outpost::process

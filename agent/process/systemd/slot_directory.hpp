@@ -23,15 +23,21 @@ class SlotDirectory {
 
   /// Makes everything ready for a command, and removes what an earlier one left.
   [[nodiscard]] Result<void> prepare(const Command& command) const;
-  /// The name of the command that prepare() was last called for; empty when there is none.
+  /// The name of the command that prepare() was last called for; empty when there is none. A report is that command's.
   [[nodiscard]] std::string name() const;
   /// A descriptor of the FIFO, for reading or for writing, that does not block; -1 with errno.
   [[nodiscard]] int open_output(int flags) const;
-  /// Tells outpost-step how long those that the command leaves behind may take.
-  void note_stopping(std::chrono::steady_clock::time_point grace_end) const;
+  /// The command was asked to end.
+  struct Stopping {
+    Stops why;
+    std::chrono::steady_clock::time_point grace_end;
+  };
+  /// Tells outpost-step how long those that the command leaves behind may take, and the next agent that it need not ask.
+  void note_stopping(const Stopping& stopping) const;
+  [[nodiscard]] std::optional<Stopping> stopping() const;
   [[nodiscard]] StepReport report() const;
-  /// Removes the description of the command: it may hold secrets.
-  void forget() const;
+  /// Removes the description of the command, which may hold secrets, and the output; its name and its report stay.
+  void close() const;
 
  private:
   [[nodiscard]] Result<void> write(const char* name, const std::string& content, mode_t mode) const;

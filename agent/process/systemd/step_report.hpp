@@ -10,12 +10,16 @@
 /// step's slot. Both are built and installed together. The directory belongs to the agent; the user of the slot may
 /// write only what is marked *.
 ///
+///   command   the name of the command
 ///   step      an ExecRequest: what to run
 ///   output    * a FIFO; it becomes stdout and stderr of the command
-///   stopping  since when everybody is asked to end: the end of the grace, in ms of CLOCK_MONOTONIC
+///   stopping  everybody is asked to end: the end of the grace, in ms of CLOCK_MONOTONIC, and "cancel" or "timeout"
 ///   report    * a StepReport
+///
+/// A package may be replaced at any moment between these, so what the files hold may be added to, and not changed.
 namespace outpost::process {
 
+inline constexpr const char* command_file = "command";
 inline constexpr const char* step_file = "step";
 inline constexpr const char* output_file = "output";
 inline constexpr const char* stopping_file = "stopping";

@@ -95,6 +95,7 @@ struct SystemdCommandRunner::Step {
   asio::posix::stream_descriptor output;
   int write_end = -1;  ///< So that the output has no end before the unit has.
   Wakeup changed;
+  std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.
   bool ended = false, cancelled = false;
 };
 
@@ -154,6 +155,19 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::run(Command command, Out
   co_return co_await std::move(attending);
 }
 
+asio::awaitable<Left> SystemdCommandRunner::look_for(Command command) {
+  const auto made = make_step(std::move(command));
+  if (!made) co_return Left::gone;
+  const Step& step = **made;
+  const auto name = step.directory.name();
+  if (name.empty()) co_return Left::gone;
+  if (name != step.command.name) co_return Left::not_begun;  // Whatever begins in a slot is named there first.
+  auto looking = systemd_.state(step.unit);
+  const auto state = co_await std::move(looking);
+  const bool may_run = !state || !state->is_down();
+  co_return may_run || !step.directory.report().invocation.empty() ? Left::there : Left::not_begun;
+}
+
 asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, Output& output) {
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
@@ -162,8 +176,15 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
   const auto step = std::move(*made);
   if (step->directory.name() != step->command.name)
     co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
+  step->stopping = step->directory.stopping();
   const auto stored = stored_.extract(stored_name(step->command.slot));
-  if (auto opened = step->open_output(stored ? stored.mapped() : -1); !opened) co_return opened.error();
+  if (auto opened = step->open_output(stored ? stored.mapped() : -1); !opened) {
+    // All of it was taken, and only the news of the end was lost.
+    if (!step->directory.report().complete) co_return opened.error();
+    auto reading = finished(*step, step->stopping ? step->stopping->why : Stops{});
+    co_return co_await std::move(reading);
+  }
+  if (!stored) store(step->command.slot, step->output.native_handle());
   auto attending = attend(*step, output);
   co_return co_await std::move(attending);
 }
@@ -197,13 +218,8 @@ asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
     if (auto stopped = co_await std::move(stopping); !stopped) co_return stopped;
     auto killing = systemd_.kill(step.unit, SIGKILL);
     co_await std::move(killing);
-    Wakeup changed{executor_};
-    const auto watch = systemd_.watch(step.unit, changed);
-    const auto give_up = Clock::now() + options_.patience;
-    while (!co_await is_down(step)) {
-      if (Clock::now() >= give_up) co_return Error{Fault::retry_later, step.unit + ": what an earlier step left there does not end"};
-      co_await changed.wait(look_again);
-    }
+    auto waiting = await_down(step.unit, options_.patience);
+    if (!co_await std::move(waiting)) co_return Error{Fault::retry_later, step.unit + ": what an earlier step left there does not end"};
   }
   auto resetting = systemd_.reset_failed(step.unit);
   co_await std::move(resetting);  // Fails for a unit that has never run.
@@ -232,9 +248,15 @@ asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limi
 // ---- until its end ---------------------------------------------------------------------------------------------------
 
 asio::awaitable<Result<Finished>> SystemdCommandRunner::attend(Step& step, Output& output) {
+  attended_.insert(step.unit);
   auto supervising = supervise(step);
   auto draining = drain(step.output, output, step.ended);
-  co_return co_await (std::move(supervising) && std::move(draining));
+  auto result = co_await (std::move(supervising) && std::move(draining));
+  attended_.erase(step.unit);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto cleaning = clean_up(step);  // Not before all output was taken: it would be lost with this program.
+  co_await std::move(cleaning);
+  co_return result;
 }
 
 asio::awaitable<Result<Finished>> SystemdCommandRunner::supervise(Step& step) {
@@ -245,8 +267,6 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::supervise(Step& step) {
   auto result = co_await std::move(reading);
   step.ended = true;
   step.output.cancel();
-  auto cleaning = clean_up(step);
-  co_await std::move(cleaning);
   co_return result;
 }
 
@@ -256,6 +276,11 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   Stops stops;
   enum { running, settling, terminating, killing } phase = running;
   auto limit = Clock::now() + std::min(step.command.deadline, for_ever);
+  if (step.stopping) {
+    stops = step.stopping->why;
+    phase = terminating;
+    limit = step.stopping->grace_end;
+  }
   Bus::Watch watch;
   for (;;) {
     if (watch.is_broken())
@@ -278,10 +303,10 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       stops.timed_out = !stops.cancelled;
       phase = terminating;
       limit = Clock::now() + std::min(step.command.grace, for_ever);
-      step.directory.note_stopping(limit);
-      auto asking = signal(step, SIGTERM);
+      step.directory.note_stopping({stops, limit});
+      auto asking = signal(step.unit, SIGTERM);
       co_await std::move(asking);
-      auto waking = signal(step, SIGCONT);  // A stopped process would not hear of it.
+      auto waking = signal(step.unit, SIGCONT);  // A stopped process would not hear of it.
       co_await std::move(waking);
     } else if (phase == running && ends) {
       phase = settling;
@@ -290,7 +315,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       stops.withstood = phase == settling;
       phase = killing;
       limit = Clock::now() + options_.patience;
-      auto ending = signal(step, SIGKILL);
+      auto ending = signal(step.unit, SIGKILL);
       co_await std::move(ending);
     }
     const bool must_look = watch.is_broken() || Clock::now() >= limit;
@@ -305,19 +330,42 @@ bool SystemdCommandRunner::withstands(const Step& step, const ServiceManager::St
 }
 
 /// Whether the unit has ended with all its processes. Not when systemd cannot be asked.
-asio::awaitable<bool> SystemdCommandRunner::is_down(const Step& step) {
-  auto asking = systemd_.state(step.unit);
+asio::awaitable<bool> SystemdCommandRunner::is_down(std::string unit) {
+  auto asking = systemd_.state(std::move(unit));
   const auto state = co_await std::move(asking);
   co_return state && state->is_down();
 }
 
-asio::awaitable<void> SystemdCommandRunner::signal(const Step& step, int signal) {
-  auto sending = systemd_.kill(step.unit, signal);
+asio::awaitable<bool> SystemdCommandRunner::await_down(std::string unit, milliseconds patience) {
+  Wakeup changed{executor_};
+  const auto watch = systemd_.watch(unit, changed);
+  for (const auto give_up = Clock::now() + patience;;) {
+    auto looking = is_down(unit);
+    if (co_await std::move(looking)) co_return true;
+    if (Clock::now() >= give_up) co_return false;
+    co_await changed.wait(look_again);
+  }
+}
+
+asio::awaitable<void> SystemdCommandRunner::end_all() {
+  const auto units = attended_;
+  for (const auto& unit : units) {
+    auto ending = signal(unit, SIGKILL);
+    co_await std::move(ending);
+  }
+  for (const auto& unit : units) {
+    auto waiting = await_down(unit, std::chrono::seconds{5});
+    co_await std::move(waiting);
+  }
+}
+
+asio::awaitable<void> SystemdCommandRunner::signal(std::string unit, int signal) {
+  auto sending = systemd_.kill(std::move(unit), signal);
   co_await std::move(sending);  // An error says that there is nobody.
 }
 
 asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(const Step& step, Stops stops) {
-  auto looking = is_down(step);
+  auto looking = is_down(step.unit);
   if (!co_await std::move(looking)) co_return Finished{.ending = Lost{"its processes do not end: see systemctl status " + step.unit}};
   const auto report = step.directory.report();
   if (report.start_failure) co_return explain_start(step.command, *report.start_failure, step.unit);
@@ -339,7 +387,7 @@ asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
   co_await std::move(limiting);
   auto resetting = systemd_.reset_failed(step.unit);
   co_await std::move(resetting);
-  step.directory.forget();
+  step.directory.close();
 }
 
 // ---- what is installed -----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 namespace outpost::process {
@@ -17,7 +18,8 @@ namespace outpost::process {
 /// user, in the unit's sandbox and limits. The units are templates that root has installed, and a polkit rule lets this
 /// program's user start, stop, limit and signal their instances, and nothing else.
 ///
-/// * The command outlives this program: its output waits in a FIFO whose read end systemd keeps too. adopt() finds it.
+/// * The command outlives this program: its output waits in a FIFO whose read end systemd keeps too, and its report in
+///   the slot's directory, until the next command of the slot. adopt() finds it, in the same boot.
 /// * Deadline and grace are kept here. Cancelled and TimedOut mean that everything got SIGTERM, and SIGKILL after the
 ///   grace. When the command has ended by itself, what it left in the background has 0.2 s, then it is killed and
 ///   counted. No process is left when run() returns: systemd has seen the control group empty.
@@ -34,9 +36,15 @@ class SystemdCommandRunner final : public CommandRunner {
   ~SystemdCommandRunner() override;
 
   boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) override;
+  [[nodiscard]] bool outlives() const override { return true; }
+  boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned slot) const override;
   [[nodiscard]] std::string_view name() const override { return "systemd"; }
+
+  /// For a program that has to go and may not leave its commands: SIGKILL to all. Returns when none is left, or has been
+  /// for five seconds.
+  boost::asio::awaitable<void> end_all();
 
  private:
   struct Step;
@@ -47,15 +55,17 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
   boost::asio::awaitable<Stops> await_end(Step& step);
   [[nodiscard]] static bool withstands(const Step& step, const ServiceManager::State& state, bool is_over);
-  boost::asio::awaitable<bool> is_down(const Step& step);
-  boost::asio::awaitable<void> signal(const Step& step, int signal);
+  boost::asio::awaitable<bool> is_down(std::string unit);
+  boost::asio::awaitable<void> signal(std::string unit, int signal);
   boost::asio::awaitable<Result<Finished>> finished(const Step& step, Stops stops);
   boost::asio::awaitable<void> clean_up(const Step& step);
+  boost::asio::awaitable<bool> await_down(std::string unit, std::chrono::milliseconds patience);
   Result<std::unique_ptr<Step>> make_step(Command command) const;
 
   boost::asio::any_io_executor executor_;
   Options options_;
   ServiceManager systemd_;
+  std::set<std::string> attended_;  ///< The units of commands that run() or adopt() has in hand.
   std::map<std::string, int> stored_;  ///< Descriptors that systemd kept for an earlier process of this program.
 };
 

@@ -1,0 +1,34 @@
+#include "agent/process/systemd/own_unit.hpp"
+
+#include <cstdlib>
+
+namespace outpost::process {
+
+namespace asio = boost::asio;
+
+asio::awaitable<std::string> OwnUnit::name() {
+  // A terminal or a test is in somebody else's unit.
+  if (!::getenv("INVOCATION_ID") || !::getenv("NOTIFY_SOCKET")) co_return std::string{};
+  auto asking = systemd_.own_unit();
+  auto name = co_await std::move(asking);
+  co_return name ? std::move(*name) : std::string{};
+}
+
+asio::awaitable<bool> OwnUnit::is_restarting() {
+  auto unit = co_await name();
+  if (unit.empty()) co_return false;
+  auto asking = systemd_.job(std::move(unit));
+  const auto job = co_await std::move(asking);
+  co_return job && *job == "restart";
+}
+
+asio::awaitable<std::optional<std::chrono::milliseconds>> OwnUnit::stop_limit() {
+  auto unit = co_await name();
+  if (unit.empty()) co_return std::nullopt;
+  auto asking = systemd_.stop_limit(std::move(unit));
+  const auto limit = co_await std::move(asking);
+  if (!limit || !*limit) co_return std::nullopt;
+  co_return std::chrono::duration_cast<std::chrono::milliseconds>(**limit);
+}
+
+}  // namespace outpost::process

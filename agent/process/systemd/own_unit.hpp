@@ -1,0 +1,33 @@
+#pragma once
+
+#include "agent/process/systemd/service_manager.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace outpost::process {
+
+/// The unit that this program runs as, where systemd has started it.
+class OwnUnit {
+ public:
+  explicit OwnUnit(boost::asio::any_io_executor executor) : systemd_{std::move(executor)} {}
+
+  /// Whether this program is stopped only to be started again: `systemctl restart`, an upgrade. False when systemd
+  /// cannot be asked: whoever is not started again must leave nothing behind.
+  boost::asio::awaitable<bool> is_restarting();
+
+  /// How long it may take to stop before systemd kills it; nothing: for ever, or nobody knows.
+  boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit();
+
+ private:
+  /// Empty: systemd has not started us, or cannot be asked.
+  boost::asio::awaitable<std::string> name();
+
+  ServiceManager systemd_;
+};
+
+}  // namespace outpost::process
