@@ -48,6 +48,9 @@ inline constexpr std::string_view stage_started = "stage.started";  ///< {stage}
 inline constexpr std::string_view stage_ended = "stage.ended";  ///< {stage, outcome: ok|failed|cancelled|empty, duration_ms}
 /// {stage, plugin, hook, timeout_ms}; the agent's own download is plugin "outpost", hook "download".
 inline constexpr std::string_view step_started = "step.started";
+/// The agent was started anew, and goes on with the step: {stage, plugin, hook, begun: false when it was only about to
+/// begin}
+inline constexpr std::string_view step_adopted = "step.adopted";
 /// A piece of the step's redacted output, blobs[0] its range: {stage, plugin, hook, last: bool}
 inline constexpr std::string_view log_cut = "log.cut";
 inline constexpr std::string_view log_gap = "log.gap";  ///< {stage, offset, bytes, reason}

@@ -94,6 +94,8 @@ void apply_step(Story& story, const Event& event) {
     record.attempt = event.attempt;
     record.started_at = event.occurred_at;
     record.boot_id = event.boot_id;
+    record.started_since_boot = std::chrono::nanoseconds{event.monotonic_ns};
+    record.timeout = std::chrono::milliseconds{number_at(event.data, "timeout_ms")};
     story.steps.push_back(std::move(record));
     return;
   }

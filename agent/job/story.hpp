@@ -4,6 +4,7 @@
 #include "agent/job/job.hpp"
 #include "agent/job/verdict.hpp"
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ struct StepRecord {
   int attempt = 1;
   Timestamp started_at{}, ended_at{};
   std::string boot_id;  ///< Of the machine when it started.
+  std::chrono::nanoseconds started_since_boot{};
+  std::chrono::milliseconds timeout{};  ///< From its start.
 };
 
 /// Where a job stands: the fold of its events. Recovery, reporters, the status page: everybody asks this.

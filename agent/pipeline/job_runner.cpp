@@ -186,47 +186,46 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
   if (record_.story().history_lost && !cancel_wanted_)
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "journal-damaged", .message = std::string{history_lost_reason}};
   const auto steps = record_.story().steps;
-  for (const auto& interrupted : steps) {
-    if (interrupted.ended) {
-      co_await settle_segments(interrupted);
+  for (const auto& step : steps) {
+    if (step.ended) {
+      co_await settle_segments(step);
       continue;
     }
-    Attempt attempt;
-    attempt.step = {interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
-    attempt.id = interrupted.id;
-    attempt.number = interrupted.attempt;
-    attempt.started = ports_.clock.since_boot();
-    attempt.interrupted = true;
-    if (interrupted.plugin != own_plugin) {
-      auto ending = ports_.steps.end_left(record_.story().job, interrupted.id, options_.slot);
-      if (const auto untaken = co_await std::move(ending); untaken > 0)
-        warn(interrupted.stage, interrupted.id + " outlived the agent and was ended; " + std::to_string(untaken) + " bytes of its output are lost");
-    }
-    const log::Remains remains{interrupted.cut_bytes, interrupted.segments, !options_.boot_id.empty() && !interrupted.boot_id.empty() && interrupted.boot_id != options_.boot_id};
-    auto recovering = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains]() mutable {
-      return log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
-    };
-    auto capture = co_await ports_.workers.run(std::move(recovering));
-    if (!capture) {
-      warn(interrupted.stage, capture.error().message);
-      record_.note(event::step_ended, {{"stage", to_string(interrupted.stage)}, {"plugin", interrupted.plugin}, {"hook", interrupted.hook},
-                                       {"ending", "lost"}, {"detail", "agent restarted"}}).step_id = interrupted.id;
-    } else {
-      const asio::any_io_executor loop = co_await asio::this_coro::executor;
-      StepLog log{log_ports(loop), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
-      if (interrupted.plugin != own_plugin) attempt.tasks = task_log(attempt, loop, &interrupted);
-      StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
-      co_await finish(attempt, log, std::move(lost));
-    }
-    // What the agent itself was doing (a download) can be done again; a hook is never silently run twice.
-    if (interrupted.plugin == own_plugin || always_runs(interrupted.stage)) continue;
-    if (!cancel_wanted_ && !record_.story().history_lost)
-      verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "agent-restarted",
-                                .message = "agent restarted while " + interrupted.id + " was running", .stage = interrupted.stage,
-                                .plugin = interrupted.plugin};
-    record_.note(event::stage_ended, {{"stage", to_string(interrupted.stage)}, {"outcome", cancel_wanted_ ? "cancelled" : "failed"}, {"duration_ms", 0}});
+    stopping_allowed_ = !always_runs(step.stage);
+    const bool taken_up = step.plugin != own_plugin && co_await take_up(step);
+    if (!taken_up) co_await settle_lost(step);
+    // What the agent itself was doing (a download) can be done again.
+    if (step.plugin == own_plugin || always_runs(step.stage) || !failed()) continue;
+    record_.note(event::stage_ended, {{"stage", to_string(step.stage)}, {"outcome", cancel_wanted_ && !verdict_ ? "cancelled" : "failed"}, {"duration_ms", 0}});
   }
   co_await record_.commit();
+}
+
+/// A step that has ended with the agent, nobody knows how.
+asio::awaitable<void> JobRunner::settle_lost(const job::StepRecord& interrupted) {
+  Attempt attempt;
+  attempt.step = {interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
+  attempt.id = interrupted.id;
+  attempt.number = interrupted.attempt;
+  attempt.started = ports_.clock.since_boot();
+  attempt.interrupted = true;
+  auto reopening = reopen_log(interrupted, false);
+  auto capture = co_await std::move(reopening);
+  StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
+  if (capture) {
+    const asio::any_io_executor loop = co_await asio::this_coro::executor;
+    StepLog log{log_ports(loop), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
+    if (interrupted.plugin != own_plugin) attempt.tasks = task_log(attempt, loop, &interrupted);
+    co_await finish(attempt, log, std::move(lost));
+  } else {
+    warn(interrupted.stage, capture.error().message);
+    record_.note(event::step_ended, {{"stage", to_string(interrupted.stage)}, {"plugin", interrupted.plugin}, {"hook", interrupted.hook},
+                                     {"ending", "lost"}, {"detail", lost.ending.detail}}).step_id = interrupted.id;
+  }
+  if (interrupted.plugin == own_plugin || always_runs(interrupted.stage) || cancel_wanted_ || record_.story().history_lost) co_return;
+  verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "agent-restarted",
+                            .message = "agent restarted while " + interrupted.id + " was running", .stage = interrupted.stage,
+                            .plugin = interrupted.plugin};
 }
 
 asio::awaitable<void> JobRunner::forward_stages() {
@@ -257,6 +256,7 @@ asio::awaitable<void> JobRunner::closing_stages() {
   auto removal = [directory] { return directory.remove_workspace(); };
   auto removed = co_await ports_.workers.run(removal);
   if (!removed) {
+    co_await record_.commit();  // The end of a step, before the next command of its slot.
     co_await ports_.steps.open_up(directory, options_.slot);
     removed = co_await ports_.workers.run(removal);
   }

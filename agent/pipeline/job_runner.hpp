@@ -63,8 +63,9 @@ struct JobOptions {
 /// Takes one job from the queue to its end: claim, acquire ... test, verdict, collect, release, cleanup.
 ///
 /// Everything is journaled before it is acted upon, so a new JobRunner given the story of an unfinished job goes on
-/// where the old one died: after the last step that had ended. A step that was running then is never run again; the job
-/// becomes `error: agent restarted`, and collect, release and cleanup follow.
+/// where the old one died: with the step that was running, if it has outlived the agent, else after the last step that
+/// had ended. A step is never run twice: one that died with the agent makes the job `error: agent restarted`, and collect,
+/// release and cleanup follow.
 class JobRunner {
  public:
   JobRunner(JobPorts ports, JobOptions options, job::Story story);
@@ -93,7 +94,9 @@ class JobRunner {
     int number = 1;
     std::chrono::milliseconds timeout{};
     std::chrono::nanoseconds started{};  ///< Since boot.
-    bool interrupted = false;            ///< It was running when an earlier agent died.
+    bool interrupted = false;            ///< It was running when an earlier agent died, and is gone.
+    bool adopted = false;                ///< It has outlived an earlier agent.
+    unsigned cuts = 0;                   ///< Pieces of its log that an earlier agent has cut.
     std::optional<WorkspaceSizes> workspace;  ///< Of a hook, once it has ended.
     std::shared_ptr<TaskLog> tasks;           ///< Of a hook.
   };
@@ -106,6 +109,7 @@ class JobRunner {
   boost::asio::awaitable<void> withdraw();
   boost::asio::awaitable<void> postpone();
   boost::asio::awaitable<void> settle_interrupted_steps();
+  boost::asio::awaitable<void> settle_lost(const job::StepRecord& interrupted);
   boost::asio::awaitable<void> forward_stages();
   boost::asio::awaitable<void> decide();
   boost::asio::awaitable<void> closing_stages();
@@ -120,10 +124,16 @@ class JobRunner {
   // Its steps (job_runner_steps.cpp)
   boost::asio::awaitable<void> run_step(const Step& step);
   boost::asio::awaitable<bool> run_attempt(const Step& step, int attempt);
+  boost::asio::awaitable<job::StepEnding> carry_out(Attempt attempt, log::Capture capture, const job::StepRecord* known);
+  void cannot_capture(const Attempt& attempt, const Error& error);
+  boost::asio::awaitable<bool> take_up(job::StepRecord interrupted);
+  boost::asio::awaitable<Result<log::Capture>> reopen_log(const job::StepRecord& interrupted, bool goes_on);
+  [[nodiscard]] std::optional<Step> step_of(const job::StepRecord& record);
   boost::asio::awaitable<void> download();
   boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
   boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, StepOutcome& outcome);
-  boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::Output& output);
+  [[nodiscard]] StepRequest request_for(const Attempt& attempt) const;
+  boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::Output& output, bool adopted);
   boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log, std::chrono::milliseconds limit);
   boost::asio::awaitable<Result<void>> fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit);
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);

@@ -54,17 +54,21 @@ std::string step_id_of(const Step& step, int attempt) {
   return id;
 }
 
+bool wants_again(const StepEnding& ending) {
+  return ending.kind == StepEnding::Kind::exited && job::classify_exit(ending.code) == job::StepClass::retry_later;
+}
+
 }  // namespace
 
 asio::awaitable<void> JobRunner::run_step(const Step& step) {
   int attempt = 1;
   for (const auto& record : record_.story().steps) {
     if (record.stage != step.stage || record.plugin != step.plugin || record.hook != step.hook) continue;
-    const bool wants_again = record.ending.kind == StepEnding::Kind::exited && job::classify_exit(record.ending.code) == job::StepClass::retry_later;
+    const bool asks_again = wants_again(record.ending);
     // A release or cleanup that died with the agent may have left the lab half taken down: it has to be able to run again.
     const bool cut_short = (step.stage == Stage::release || step.stage == Stage::cleanup) &&
                            record.ending.kind == StepEnding::Kind::lost && record.attempt < closing_attempts;
-    if (!cut_short && (!wants_again || always_runs(step.stage))) co_return;  // It ended before the agent was restarted.
+    if (!cut_short && (!asks_again || always_runs(step.stage))) co_return;  // It ended before the agent was restarted.
     attempt = record.attempt + 1;
   }
   const auto give_up = ports_.clock.since_boot() + options_.retry_deadline;
@@ -93,29 +97,94 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
 
   auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, options_.logs.capture);
   if (!capture) {
-    if (always_runs(step.stage)) warn(step.stage, attempt.id + ": " + capture.error().message);
-    else if (!verdict_)
-      verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = capture.error().message, .stage = step.stage};
-    record_.note(event::step_ended, {{"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
-                                     {"ending", "not-started"}, {"detail", capture.error().message}}).step_id = attempt.id;
+    cannot_capture(attempt, capture.error());
     co_return false;
   }
-  StepLog log{log_ports(co_await asio::this_coro::executor), {step.stage, attempt.id, step.plugin, step.hook}, std::move(*capture)};
+  const auto ending = co_await carry_out(std::move(attempt), std::move(*capture), nullptr);
+  if (!wants_again(ending)) co_return false;
+  // Otherwise the end of a step becomes durable with the start of the next: a sync saved each time.
+  co_await record_.commit();
+  co_return !failed();
+}
+
+void JobRunner::cannot_capture(const Attempt& attempt, const Error& error) {
+  const Step& step = attempt.step;
+  if (always_runs(step.stage)) warn(step.stage, attempt.id + ": " + error.message);
+  else if (!verdict_)
+    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = error.message, .stage = step.stage};
+  record_.note(event::step_ended, {{"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
+                                   {"ending", "not-started"}, {"detail", error.message}}).step_id = attempt.id;
+}
+
+/// A step from its start, or from where an earlier agent had to leave it, to what it left. `known` is the step as the
+/// journal has it, nullptr: it begins.
+asio::awaitable<StepEnding> JobRunner::carry_out(Attempt attempt, log::Capture capture, const job::StepRecord* known) {
+  const Step& step = attempt.step;
+  StepLog log{log_ports(co_await asio::this_coro::executor), {step.stage, attempt.id, step.plugin, step.hook}, std::move(capture), attempt.cuts};
   std::optional<WorkspaceWatch> watch;
   if (step.plugin != own_plugin) {
     auto seen = [this, id = attempt.id](const WorkspaceSizes& sizes) { options_.workspace_seen(record_.story().job.id, id, sizes); };
     const auto loop = co_await asio::this_coro::executor;
-    attempt.tasks = task_log(attempt, loop, nullptr);
+    attempt.tasks = task_log(attempt, loop, known);
     watch.emplace(loop, ports_.workers, directory_.workspace(), options_.workspace_interval, std::move(seen));
   }
+  if (attempt.adopted && !always_runs(step.stage) && failed()) attempt.timeout = {};
   StepOutcome outcome = co_await execute(attempt, log);
   if (watch) attempt.workspace = co_await watch->finish();
   options_.checkpoint("step.exited");
-  const bool again = outcome.ending.kind == StepEnding::Kind::exited && job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
+  const StepEnding ending = outcome.ending;
   co_await finish(attempt, log, std::move(outcome));
-  // Otherwise the end of a step becomes durable with the start of the next: a sync saved each time.
-  if (again) co_await record_.commit();
-  co_return again && !failed();
+  co_return ending;
+}
+
+/// Goes on with a step that has outlived the agent, or had not even begun; false: it is gone.
+asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
+  const bool same_boot = options_.boot_id.empty() || interrupted.boot_id == options_.boot_id;
+  auto looking = ports_.steps.look_for(record_.story().job, interrupted.id, options_.slot);
+  const auto left = co_await std::move(looking);
+  const auto step = left == process::Left::not_begun ? step_of(interrupted) : Step{interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
+  if (!same_boot || left == process::Left::gone || !step) co_return false;
+  Attempt attempt{*step, interrupted.id, interrupted.attempt, interrupted.timeout, interrupted.started_since_boot};
+  attempt.adopted = left == process::Left::there;
+  attempt.cuts = interrupted.cuts;
+  const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - attempt.started);
+  attempt.timeout = std::max(attempt.timeout - elapsed, std::chrono::milliseconds{});
+  auto& noted = record_.note(event::step_adopted, {{"stage", to_string(step->stage)}, {"plugin", step->plugin}, {"hook", step->hook}, {"begun", attempt.adopted}});
+  noted.step_id = attempt.id;
+  noted.attempt = attempt.number;
+  auto reopening = reopen_log(interrupted, true);
+  auto capture = co_await std::move(reopening);
+  if (capture) {
+    co_await carry_out(std::move(attempt), std::move(*capture), &interrupted);
+    co_return true;
+  }
+  warn(step->stage, capture.error().message);
+  if (attempt.adopted) {  // It cannot go on where nobody hears it.
+    attempt.timeout = {};
+    process::TextOutput nobody;
+    auto ending = ports_.steps.adopt(request_for(attempt), nobody);
+    co_await std::move(ending);
+  }
+  co_return false;
+}
+
+/// The log of a step from before a restart; `goes_on`: there is more to come.
+asio::awaitable<Result<log::Capture>> JobRunner::reopen_log(const job::StepRecord& interrupted, bool goes_on) {
+  const log::Remains remains{interrupted.cut_bytes, interrupted.segments, !options_.boot_id.empty() && !interrupted.boot_id.empty() && interrupted.boot_id != options_.boot_id};
+  auto reopening = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains, goes_on,
+                    options = options_.logs.capture]() mutable {
+    return goes_on ? log::Capture::resume(std::move(place), std::move(redactor), *clock, remains, options)
+                   : log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
+  };
+  co_return co_await ports_.workers.run(std::move(reopening));
+}
+
+/// The step of an earlier agent, as it is installed now.
+std::optional<Step> JobRunner::step_of(const job::StepRecord& record) {
+  auto steps = steps_of(record.stage);
+  for (auto& step : steps)
+    if (step.plugin == record.plugin && step.hook == record.hook) return std::move(step);
+  return std::nullopt;
 }
 
 asio::awaitable<void> JobRunner::download() {
@@ -131,10 +200,18 @@ asio::awaitable<void> JobRunner::download() {
 
 /// Runs the step, with its log being looked after beside it.
 asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog& log) {
-  if (!always_runs(attempt.step.stage) && failed()) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}};
+  const bool ends = !always_runs(attempt.step.stage) && failed();  // Cancelled meanwhile, or not to be trusted.
+  if (ends && !attempt.adopted) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}};
   StepOutcome outcome;
   if (attempt.tasks) co_await (execute_alone(attempt, log, outcome) && log.tend() && attempt.tasks->tend());
   else co_await (execute_alone(attempt, log, outcome) && log.tend());
+  if (ends && outcome.ending.kind == StepEnding::Kind::timed_out) outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
+  if (attempt.adopted && outcome.ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) {
+    // The agent before us knew, and was killed before it had written it down.
+    cancel_wanted_ = true;
+    cancel_by_ = "operator";
+    cancel_reason_ = "it was being cancelled when the agent was restarted";
+  }
   co_return outcome;
 }
 
@@ -142,17 +219,7 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
   if (attempt.step.plugin == own_plugin) {
     outcome = co_await fetch_components(log, attempt.timeout);
   } else {
-    StepRequest request{.step = attempt.step,
-                        .step_id = attempt.id,
-                        .attempt = attempt.number,
-                        .reason = reason_to_run(attempt),
-                        .story = record_.story(),
-                        .directory = directory_,
-                        .component_paths = component_paths(),
-                        .timeout = attempt.timeout,
-                        .grace = record_.story().job.definition.grace,
-                        .slot = options_.slot};
-    auto running = run_for_result(std::move(request), log);
+    auto running = run_for_result(request_for(attempt), log, attempt.adopted);
     auto ran = co_await stoppable(std::move(running), stop_);
     if (ran) outcome = std::move(*ran);
     else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
@@ -161,8 +228,22 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
   if (attempt.tasks) attempt.tasks->stop();
 }
 
-asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::Output& output) {
-  co_return co_await ports_.steps.run(std::move(request), output);
+StepRequest JobRunner::request_for(const Attempt& attempt) const {
+  return {.step = attempt.step,
+          .step_id = attempt.id,
+          .attempt = attempt.number,
+          .reason = reason_to_run(attempt),
+          .story = record_.story(),
+          .directory = directory_,
+          .component_paths = component_paths(),
+          .timeout = attempt.timeout,
+          .grace = record_.story().job.definition.grace,
+          .slot = options_.slot};
+}
+
+asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::Output& output, bool adopted) {
+  auto running = adopted ? ports_.steps.adopt(std::move(request), output) : ports_.steps.run(std::move(request), output);
+  co_return co_await std::move(running);
 }
 
 /// The agent's own step of pre-run: it has a log like any other, so that an engineer sees why a download failed.
@@ -263,8 +344,7 @@ void JobRunner::note_results(const Attempt& attempt, const Collected& collected)
 /// What the step means for the verdict. The lab's fault outweighs failed tests; failed tests outweigh the exit status.
 void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected) {
   const Step& step = attempt.step;
-  const bool asks_again = outcome.ending.kind == StepEnding::Kind::exited &&
-                          job::classify_exit(outcome.ending.code) == job::StepClass::retry_later;
+  const bool asks_again = wants_again(outcome.ending);
   StepEnding ending = outcome.ending;
   if (ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) ending = {StepEnding::Kind::lost, 0, "stopped although nobody had cancelled the job"};
   auto judgement = asks_again ? std::nullopt : judge(step.stage, step.plugin, step.hook, ending);

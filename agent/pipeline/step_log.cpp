@@ -39,8 +39,8 @@ Result<std::vector<job::Blob>> pack_all(const std::vector<log::Segment>& segment
 
 }  // namespace
 
-StepLog::StepLog(Ports ports, Names names, log::Capture capture)
-    : ports_{std::move(ports)}, names_{std::move(names)}, capture_{std::move(capture)}, plan_{ports_.options.cuts}, wakeup_{ports_.executor} {
+StepLog::StepLog(Ports ports, Names names, log::Capture capture, unsigned cuts)
+    : ports_{std::move(ports)}, names_{std::move(names)}, capture_{std::move(capture)}, plan_{ports_.options.cuts, cuts}, wakeup_{ports_.executor} {
   if (!ports_.options.show) return;
   capture_.show_to([this](std::string_view output) { ports_.options.show(names_.step_id, output); });
 }

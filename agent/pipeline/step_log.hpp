@@ -57,7 +57,8 @@ class StepLog final : public process::Output {
     boost::asio::any_io_executor executor;
   };
 
-  StepLog(Ports ports, Names names, log::Capture capture);
+  /// `cuts`: pieces from before a restart.
+  StepLog(Ports ports, Names names, log::Capture capture, unsigned cuts = 0);
 
   boost::asio::awaitable<process::Taken> take(int pipe, std::size_t limit) override;
   /// Lines of the agent itself.

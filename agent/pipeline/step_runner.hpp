@@ -9,7 +9,6 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -60,9 +59,12 @@ class StepRunner {
   /// Lets this program remove what the steps of a job have closed to it, as far as they have.
   virtual boost::asio::awaitable<void> open_up(JobDirectory directory, unsigned slot) = 0;
 
-  /// Ends a step that an earlier process of the agent had started and that has outlived it, if it has: SIGTERM, the
-  /// definition's grace, SIGKILL. Returns how many bytes of its output nobody had taken; they are gone.
-  virtual boost::asio::awaitable<std::uint64_t> end_left(const job::Job& job, std::string step_id, unsigned slot) = 0;
+  /// What there is of a step that an earlier process of the agent was about to run, when that died. Of one that is gone,
+  /// what lay about for it is removed.
+  virtual boost::asio::awaitable<process::Left> look_for(const job::Job& job, std::string step_id, unsigned slot) = 0;
+
+  /// Goes on with a step that look_for() has found `there`. As run(), but the timeout counts from now.
+  virtual boost::asio::awaitable<StepOutcome> adopt(StepRequest request, process::Output& output) = 0;
 
   /// Runs one step. Cancelling the coroutine stops it, with an ending `cancelled`. A step that cannot be started is an
   /// ending too (`not_started`), so this never fails. `output` outlives it.

@@ -94,8 +94,8 @@ struct Placed {
 
 HookRunner::HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options)
     : commands_{commands}, clock_{clock}, options_{std::move(options)} {
-  std::error_code ignored;  // What an agent left that died beside a step; no step of ours runs yet.
-  if (!options_.secrets_directory.empty()) fs::remove_all(options_.secrets_directory, ignored);
+  std::error_code ignored;  // What an agent left that died beside a step.
+  if (!options_.secrets_directory.empty() && !commands_.outlives()) fs::remove_all(options_.secrets_directory, ignored);
 }
 
 Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Definition& definition, job::Stage stage) {
@@ -141,17 +141,25 @@ asio::awaitable<void> HookRunner::open_up(pipeline::JobDirectory directory, unsi
   co_await std::move(running);  // What it could not open cannot be removed, and that is told.
 }
 
-asio::awaitable<std::uint64_t> HookRunner::end_left(const job::Job& job, std::string step_id, unsigned slot) {
-  process::Command command{.deadline = {},
-                           .grace = job.definition.grace,
-                           .name = name_of(job, step_id),
-                           .slot = slot,
-                           .profile = job.definition.profile};
-  std::uint64_t bytes = 0;
-  process::TextOutput count{[&bytes](std::string_view output) { bytes += output.size(); }};
-  auto ending = commands_.adopt(std::move(command), count);
-  co_await std::move(ending);  // An error says that it has not outlived the agent.
-  co_return bytes;
+asio::awaitable<process::Left> HookRunner::look_for(const job::Job& job, std::string step_id, unsigned slot) {
+  process::Command command{.name = name_of(job, step_id), .slot = slot, .profile = job.definition.profile};
+  auto looking = commands_.look_for(std::move(command));
+  const auto left = co_await std::move(looking);
+  if (left == process::Left::gone) const Placed forgotten{secrets_of(job.id, step_id)};
+  co_return left;
+}
+
+asio::awaitable<pipeline::StepOutcome> HookRunner::adopt(pipeline::StepRequest request, process::Output& output) {
+  const Placed placed{secrets_of(request.story.job.id, request.step_id)};
+  process::Command command{.deadline = request.timeout,
+                           .grace = request.grace,
+                           .name = name_of(request.story.job, request.step_id),
+                           .slot = request.slot,
+                           .profile = request.story.job.definition.profile};
+  auto adopting = commands_.adopt(std::move(command), output);
+  const auto finished = co_await std::move(adopting);
+  if (!finished) co_return pipeline::StepOutcome{{StepEnding::Kind::lost, 0, "agent restarted; " + printable(finished.error().message)}};
+  co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};
 }
 
 asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest request, process::Output& output) {
@@ -188,9 +196,14 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};
 }
 
+fs::path HookRunner::secrets_of(const std::string& job_id, const std::string& step_id) const {
+  if (options_.secrets_directory.empty()) return {};
+  return options_.secrets_directory / (job_id + "." + step_id);
+}
+
 Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request, std::optional<gid_t> group) const {
   if (options_.secrets.empty()) return fs::path{};
-  const fs::path directory = options_.secrets_directory / (request.story.job.id + "." + request.step_id);
+  const fs::path directory = secrets_of(request.story.job.id, request.step_id);
   std::error_code error;
   fs::remove_all(directory, error);  // Of an agent that died.
   fs::create_directories(options_.secrets_directory, error);

@@ -15,7 +15,8 @@ namespace outpost::hooks {
 
 struct HookOptions {
   std::vector<std::filesystem::path> plugin_directories;  ///< Searched in this order.
-  /// Where files with secrets may lie for the time of a step: tmpfs. Ours alone, and emptied when the runner is made.
+  /// Where files with secrets may lie for the time of a step: tmpfs, and ours alone. Emptied when the runner is made,
+  /// where no step can have outlived the agent.
   std::filesystem::path secrets_directory;
   std::map<std::string, std::string> secrets;             ///< Name to value.
   std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
@@ -31,10 +32,12 @@ class HookRunner final : public pipeline::StepRunner {
   Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override;
   Result<void> prepare(const pipeline::JobDirectory& directory, unsigned slot) override;
   boost::asio::awaitable<void> open_up(pipeline::JobDirectory directory, unsigned slot) override;
-  boost::asio::awaitable<std::uint64_t> end_left(const job::Job& job, std::string step_id, unsigned slot) override;
+  boost::asio::awaitable<process::Left> look_for(const job::Job& job, std::string step_id, unsigned slot) override;
+  boost::asio::awaitable<pipeline::StepOutcome> adopt(pipeline::StepRequest request, process::Output& output) override;
   boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::Output& output) override;
 
  private:
+  [[nodiscard]] std::filesystem::path secrets_of(const std::string& job_id, const std::string& step_id) const;
   [[nodiscard]] Result<std::filesystem::path> place_secrets(const pipeline::StepRequest& request, std::optional<gid_t> group) const;
 
   process::CommandRunner& commands_;

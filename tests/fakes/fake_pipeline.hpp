@@ -127,11 +127,22 @@ class FakeSteps final : public pipeline::StepRunner {
   std::vector<unsigned> prepared;  ///< The slots of the jobs whose directories were made ready.
   unsigned opened_up = 0;
   process::Figures figures;  ///< Of every step.
-  std::vector<std::string> ended_left;  ///< Steps that might have outlived an agent.
-  std::uint64_t untaken = 0;            ///< Of their output.
-  boost::asio::awaitable<std::uint64_t> end_left(const job::Job&, std::string step_id, unsigned) override {
-    ended_left.push_back(std::move(step_id));
-    co_return untaken;
+  std::map<std::string, process::Left> left;  ///< By step id; gone when it is not there.
+  std::vector<std::string> looked_for;
+  std::vector<std::string> adopted;
+  std::vector<std::chrono::milliseconds> adopted_for;  ///< The time that each had left.
+  boost::asio::awaitable<process::Left> look_for(const job::Job&, std::string step_id, unsigned) override {
+    looked_for.push_back(step_id);
+    const auto found = left.find(step_id);
+    co_return found == left.end() ? process::Left::gone : found->second;
+  }
+  boost::asio::awaitable<pipeline::StepOutcome> adopt(pipeline::StepRequest request, process::Output& output) override {
+    adopted.push_back(request.step_id);
+    adopted_for.push_back(request.timeout);
+    const std::string text = "more of " + request.step_id + "\n";
+    co_await print(output, text);
+    if (request.timeout.count() == 0) co_return pipeline::StepOutcome{{job::StepEnding::Kind::timed_out, 0, {}}};
+    co_return planned_end(std::string{to_string(request.step.stage)} + "." + request.step.plugin);
   }
   Result<void> prepare(const pipeline::JobDirectory&, unsigned slot) override {
     prepared.push_back(slot);
@@ -159,11 +170,16 @@ class FakeSteps final : public pipeline::StepRunner {
       co_await never.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
       co_return pipeline::StepOutcome{{job::StepEnding::Kind::cancelled, 0, {}}};
     }
+    co_return planned_end(id);
+  }
+
+ private:
+  pipeline::StepOutcome planned_end(const std::string& id) {
     auto& planned = endings[id];
-    if (planned.empty()) co_return pipeline::StepOutcome{{}, 0, figures};
+    if (planned.empty()) return {{}, 0, figures};
     const job::StepEnding ending = planned.front();
     planned.pop_front();
-    co_return pipeline::StepOutcome{ending, 0, figures};
+    return {ending, 0, figures};
   }
 };
 

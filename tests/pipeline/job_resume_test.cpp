@@ -6,6 +6,7 @@
 using namespace outpost;
 using namespace outpost::test;
 namespace event = job::event;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -57,7 +58,7 @@ TEST_CASE("after every event of a job, a new agent brings it to one end") {
     const auto story = world.run();
 
     CHECK(story.ended);
-    CHECK(world.steps.ended_left == may_be_left);
+    CHECK(world.steps.looked_for == may_be_left);
     CHECK(story.describe() == (hook_was_running ? "error" : "success"));
     if (hook_was_running) CHECK(story.judgement->reason == "agent-restarted");
     CHECK(world.source.jobs.size() == 1);
@@ -76,6 +77,117 @@ TEST_CASE("after every event of a job, a new agent brings it to one end") {
     const auto starts = std::count(types.begin(), types.end(), event::stage_started);
     CHECK(starts == std::count(types.begin(), types.end(), event::stage_ended));
   }
+}
+
+TEST_CASE("after every event of a job, a new agent goes on with a step that has outlived the old one, or had not begun") {
+  const auto events = whole_job();
+  for (const auto left : {process::Left::there, process::Left::not_begun}) {
+    for (std::size_t count = 1; count <= events.size(); ++count) {
+      Restarted world{events, count};
+      const auto before = world.told();
+      if (before.ended) continue;
+      CAPTURE(count, events[count - 1].type, events[count - 1].step_id);
+      std::vector<std::string> running;
+      std::set<std::string> had_run;
+      for (const auto& step : before.steps) {
+        if (step.ended || left == process::Left::there) had_run.insert(step.id);
+        if (step.ended || step.plugin == "outpost") continue;
+        running.push_back(step.id);
+        world.steps.left[step.id] = left;
+        if (left == process::Left::not_begun)
+          for (const char* file : {".log", ".raw.000000000000"}) fs::remove(world.directory.path / "job-1/logs" / (step.id + file));
+      }
+      const auto story = world.run();
+
+      CHECK(story.describe() == "success");
+      CHECK(world.steps.adopted == (left == process::Left::there ? running : std::vector<std::string>{}));
+      CHECK(world.count(event::step_adopted) == static_cast<std::ptrdiff_t>(running.size()));
+      CHECK(world.count(event::verdict_reached) == 1);
+      CHECK(world.count(event::job_ended) == 1);
+      std::set<std::string> ids;
+      for (const auto& step : story.steps) {
+        if (step.plugin != "outpost") CHECK(ids.insert(step.id).second);
+        CHECK(step.ended);
+      }
+      for (const auto& id : world.steps.ran) CHECK_FALSE(had_run.contains(id));
+      for (const auto& stage : story.stages) CHECK(stage.ended);
+      for (const auto& id : world.steps.adopted)
+        CHECK(read_file(world.directory.path / "job-1/logs" / (id + ".log")) == "output of " + id + "\nmore of " + id + "\n");
+      const auto types = world.types();
+      CHECK(std::count(types.begin(), types.end(), event::stage_started) == std::count(types.begin(), types.end(), event::stage_ended));
+    }
+  }
+}
+
+namespace {
+
+/// Up to the start of the step.
+std::size_t until_start(const std::vector<job::Event>& events, std::string_view step_id) {
+  const auto start = std::find_if(events.begin(), events.end(), [&](const auto& each) { return each.type == event::step_started && each.step_id == step_id; });
+  REQUIRE(start != events.end());
+  return static_cast<std::size_t>(start - events.begin()) + 1;
+}
+
+}  // namespace
+
+TEST_CASE("how a step ended that has outlived the agent counts as if nothing had been") {
+  const auto events = whole_job();
+  Restarted world{events, until_start(events, "install.acme")};
+  world.steps.left["install.acme"] = process::Left::there;
+  world.steps.endings["install.acme"] = {{job::StepEnding::Kind::exited, 3, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "failure");
+  CHECK(story.judgement->plugin == "acme");
+  CHECK(std::find(world.steps.ran.begin(), world.steps.ran.end(), "install.extra") == world.steps.ran.end());
+  CHECK(story.stage(job::Stage::install)->outcome == "failed");
+}
+
+TEST_CASE("a step that has outlived the agent has the time that was left of its timeout") {
+  const auto events = whole_job();
+  Restarted world{events, until_start(events, "install.acme")};
+  const auto started = world.told().step("install.acme")->started_since_boot;
+  world.steps.left["install.acme"] = process::Left::there;
+  const auto timeout = world.told().step("install.acme")->timeout;
+  REQUIRE(timeout > std::chrono::minutes{1});
+  world.run();
+  REQUIRE(world.steps.adopted_for.size() == 1);
+  CHECK(world.steps.adopted_for.front() <= timeout);
+  CHECK(world.steps.adopted_for.front() + (world.clock.since_boot() - started) >= timeout - std::chrono::milliseconds{1});
+}
+
+TEST_CASE("a step of another boot is gone, whatever its slot says") {
+  const auto events = whole_job();
+  Restarted world{events, until_start(events, "install.acme")};
+  world.boot_id = "another-boot";
+  world.steps.left["install.acme"] = process::Left::there;
+  const auto story = world.run();
+  CHECK(world.steps.adopted.empty());
+  CHECK(story.judgement->reason == "agent-restarted");
+}
+
+TEST_CASE("a job that was cancelled while the agent was away ends its step at once") {
+  const auto events = whole_job();
+  Restarted world{events, until_start(events, "install.acme")};
+  world.steps.left["install.acme"] = process::Left::there;
+  job::Event cancel;
+  cancel.type = event::cancel_requested;
+  cancel.job_id = "job-1";
+  cancel.data = {{"by", "server"}, {"reason", "killed"}};
+  std::vector<job::Event> drafts{cancel};
+  REQUIRE(await(world.loop, world.journal.append(std::move(drafts))));
+  const auto story = world.run();
+  CHECK(world.steps.adopted_for == std::vector<std::chrono::milliseconds>{std::chrono::milliseconds{}});
+  CHECK(story.describe() == "killed");
+}
+
+TEST_CASE("a cancel that the dead agent had not written down is seen by how the step ended") {
+  const auto events = whole_job();
+  Restarted world{events, until_start(events, "install.acme")};
+  world.steps.left["install.acme"] = process::Left::there;
+  world.steps.endings["install.acme"] = {{job::StepEnding::Kind::cancelled, 0, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "killed");
+  CHECK(story.cancel_requested);
 }
 
 TEST_CASE("a job whose cancel was journaled stays cancelled after a restart") {

@@ -45,6 +45,7 @@ struct RunnerWorld {
   pipeline::JobOptions options() {
     pipeline::JobOptions options;
     options.jobs_directory = directory.path;
+    options.boot_id = boot_id;
     options.claim_pause = std::chrono::milliseconds{1};
     options.retry_interval = std::chrono::milliseconds{1};
     options.retry_deadline = retry_deadline;
@@ -83,6 +84,7 @@ struct RunnerWorld {
   std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
   std::function<void(const Error&)> claim_credentials_refused = [](const Error&) {};
   std::function<bool()> may_claim = [] { return true; };
+  std::string boot_id;
   pipeline::JobRunner* runner = nullptr;
   unsigned degraded = 0;
 };
