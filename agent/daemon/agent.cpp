@@ -148,6 +148,13 @@ void Agent::stop(std::string reason) {
   stopped_wakeup_.notify();
 }
 
+asio::awaitable<void> Agent::leave(std::string reason) {
+  std::vector<job::Event> leaving;
+  leaving.push_back(make_event(event::agent_stopping, {}, {{"reason", std::move(reason)}}));
+  // When it cannot be written, that is as after a crash.
+  static_cast<void>(co_await ports_.journal.append(std::move(leaving)));
+}
+
 asio::awaitable<void> Agent::retention_loop() {
   while (!stopping_) {
     co_await retention_.sweep();

@@ -94,6 +94,10 @@ class Agent final : public control::AgentControl {
   /// answer is still open is left to the next start.
   void stop(std::string reason);
 
+  /// Writes down that this process ends and leaves everything as it is, for the next one to go on with: running steps
+  /// too, which have to outlive it. When it returns the process has to end.
+  boost::asio::awaitable<void> leave(std::string reason);
+
   /// What should have begun more than a minute before `now` and has not: a poll, an attempt to deliver, a write to the
   /// journal. "" when all is on time. A server or a disk that takes long is never late: what has begun may last.
   [[nodiscard]] std::string overdue(std::chrono::steady_clock::time_point now) const;

@@ -63,7 +63,7 @@ journal::Identity identity_of_this_host() {
   return {host, first_line_of("/proc/sys/kernel/random/boot_id"), OUTPOST_VERSION};
 }
 
-Composition::Composition(config::Settings settings, asio::any_io_executor executor) : settings_{std::move(settings)}, executor_{std::move(executor)} {}
+Composition::Composition(config::Settings settings, asio::any_io_executor executor) : settings_{std::move(settings)}, executor_{executor}, own_unit_{std::move(executor)} {}
 
 Composition::~Composition() {
   agent_.reset();
@@ -154,6 +154,20 @@ Result<void> Composition::choose_runner() {
   units_ = std::make_unique<process::SystemdCommandRunner>(executor_, process::SystemdCommandRunner::Options{});
   logger_.notice("steps are run by systemd, each as a unit of its job's slot");
   return {};
+}
+
+process::CommandRunner& Composition::step_runner() const {
+  if (units_) return *units_;
+  return *children_;
+}
+
+asio::awaitable<bool> Composition::may_leave_steps() {
+  if (!units_) co_return false;
+  co_return co_await own_unit_.is_restarting();
+}
+
+asio::awaitable<void> Composition::end_steps() {
+  if (units_) co_await units_->end_all();
 }
 
 Result<void> Composition::make_integrations() {

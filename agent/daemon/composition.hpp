@@ -15,13 +15,17 @@
 #include "agent/http/throttle.hpp"
 #include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "agent/process/command_runner.hpp"
+#include "agent/process/systemd/own_unit.hpp"
+#include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/dci/source.hpp"
 #include "plugins/dci/standing.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +47,12 @@ class Composition {
   /// Starts the local API on <runtime directory>/api.sock.
   Result<void> listen();
   void stop_listening();
+  /// Whether this process is told to end only to be started again, and its steps outlive it: then they are left alone.
+  boost::asio::awaitable<bool> may_leave_steps();
+  /// How long it may take to stop; nothing: as long as it likes.
+  boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit() { return own_unit_.stop_limit(); }
+  /// Ends at once what would outlive a process that has no time left to close its jobs.
+  boost::asio::awaitable<void> end_steps();
   [[nodiscard]] const Logger& logger() const { return logger_; }
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
 
@@ -52,7 +62,7 @@ class Composition {
   Result<void> make_journal();
   Result<void> make_runner();
   Result<void> choose_runner();
-  [[nodiscard]] process::CommandRunner& step_runner() const { return units_ ? *units_ : *children_; }
+  [[nodiscard]] process::CommandRunner& step_runner() const;
   Result<void> make_integrations();
   Result<void> make_agent();
   Result<std::unique_ptr<Integration>> make_integration(const config::Source& source);
@@ -70,7 +80,8 @@ class Composition {
   Workers workers_;
   std::unique_ptr<journal::SqliteJournal> journal_;
   std::unique_ptr<process::CommandRunner> children_;  ///< The commands of the agent itself.
-  std::unique_ptr<process::CommandRunner> units_;     ///< Those of steps, when systemd runs them.
+  std::unique_ptr<process::SystemdCommandRunner> units_;  ///< Those of steps, when systemd runs them.
+  process::OwnUnit own_unit_;
   std::unique_ptr<http::Client> alarm_client_;
   std::unique_ptr<Alarms> alarms_;
   std::unique_ptr<pipeline::StepRunner> steps_;

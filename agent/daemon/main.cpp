@@ -8,10 +8,14 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <exception>
@@ -28,16 +32,41 @@ constexpr int exit_ok = 0;
 constexpr int exit_failed = 1;
 constexpr int exit_configuration = 5;
 
-/// SIGTERM and SIGINT stop it in good order; a second one at once: the guardians then end the steps.
+/// Nothing that runs is left, and nothing is closed: the next start does that.
+asio::awaitable<void> stop_at_once(daemon::Composition& composition) {
+  composition.logger().warning("stopping at once: what was running will be settled at the next start");
+  co_await composition.end_steps();
+  ::_exit(exit_failed);
+}
+
+/// systemd would kill us, and leave running what it does not know to be ours.
+asio::awaitable<void> stop_in_time(daemon::Composition& composition) {
+  const auto limit = co_await composition.stop_limit();
+  if (!limit) co_return;
+  asio::steady_timer timer{co_await asio::this_coro::executor, *limit - std::min<std::chrono::milliseconds>(*limit / 4, std::chrono::seconds{10})};
+  co_await timer.async_wait(asio::use_awaitable);
+  composition.logger().warning("the time to stop is nearly over (TimeoutStopSec=), and not all jobs are closed");
+  co_await stop_at_once(composition);
+}
+
+/// SIGTERM and SIGINT stop it in good order; a second one at once. When systemd is about to start us again, steps that
+/// are units of their own go on meanwhile.
 asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Composition& composition, daemon::ServiceNotifier& notifier) {
   const int first = co_await signals.async_wait(asio::use_awaitable);
   const std::string name = first == SIGTERM ? "SIGTERM" : "SIGINT";
+  if (co_await composition.may_leave_steps()) {
+    composition.logger().notice("stopping (" + name + ") to be started again: steps go on");
+    notifier.stopping("to be started again");
+    auto leaving = composition.agent().leave(name + ", to be started again");
+    co_await std::move(leaving);
+    ::_exit(exit_ok);
+  }
   composition.logger().notice("stopping (" + name + "): running jobs are cancelled and closed; once more to stop at once");
   notifier.stopping("closing running jobs");
   composition.agent().stop(name);
+  asio::co_spawn(co_await asio::this_coro::executor, stop_in_time(composition), asio::detached);
   co_await signals.async_wait(asio::use_awaitable);
-  composition.logger().warning("stopping at once: what was running will be settled at the next start");
-  ::_exit(exit_failed);
+  co_await stop_at_once(composition);
 }
 
 int run_daemon(config::Settings settings) {
