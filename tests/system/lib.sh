@@ -86,6 +86,31 @@ content_of() {
     admin "$url/api/v1/files/$id/content"
 }
 
+# log_of JOB STEP: the log of a step ("test/count/test.log"), put together from its pieces. Says when they do not follow
+# each other, or one is there twice.
+log_of() {
+  local pieces id name size at=0
+  pieces=$(admin "$url/api/v1/jobs/$1/files?limit=1000&offset=0" |
+    jq -er --arg log "$2@" '[.files[] | select(.name | startswith($log))] | sort_by(.name)[] | "\(.id) \(.name) \(.size)"') || return
+  while read -r id name size; do
+    [ $((10#${name##*@})) -eq $at ] || { echo "$name does not follow byte $at"; return 1; }
+    at=$((at + size))
+    admin "$url/api/v1/files/$id/content"
+  done <<<"$pieces"
+}
+
+# comment_of JOB: the comment of its last state at the server.
+comment_of() { admin "$url/api/v1/jobs/$1/jobstates?sort=created_at&limit=50&offset=0" | jq -er '.jobstates[-1].comment'; }
+
+# our_job: the agent's own name for the job that runs.
+our_job() { outpost status --json | jq -er '.jobs.running[0].job_id'; }
+
+# announce VERSION: a component without files, for jobs whose hooks need none.
+announce() {
+  post components "{\"display_name\": \"ACME Storage $1\", \"version\": \"$1\", \"type\": \"acme-storage\",
+    \"topic_id\": \"$topic\", \"tags\": [\"build:candidate\"], \"state\": \"active\"}" >/dev/null
+}
+
 # configure PLUGIN...: the service's configuration, with a job for new_lab's topic.
 configure() {
   dcirc >/etc/outpost/dcirc.sh
@@ -100,6 +125,7 @@ jobs:
     components: ["acme-storage?tags:build:candidate"]
     plugins: [$(IFS=,; echo "$*")]
     grace: 1s
+${job_options:-}
 END
   outpost config check || fail "the configuration is wrong"
 }
