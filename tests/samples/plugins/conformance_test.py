@@ -10,9 +10,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
 
 import harness
 
+LAUNCHER = os.path.join(harness.ROOT, "plugins", "ansible", "outpost-ansible")
 OLD, NEW = "ACME-FW 1.0\nold image\n", "ACME-FW 2.0\nnew image\n"
-CASES = {"firmware: the device runs the version of the component", "firmware: the device holds the image byte for byte",
-         "firmware: the image fits into the flash memory"}
+CASES = {
+    "firmware: the device runs the version of the component",
+    "firmware: the device holds the image byte for byte",
+    "firmware: the image fits into the flash memory",
+}
 
 
 class Conformance:
@@ -29,7 +33,10 @@ class Conformance:
         self.write("component/firmware.img.sha256", f"{digest}  firmware.img\n")
 
     def run_hook(self, point, status=0, settings=None, **changed):
-        variables = {"OUTPOST_COMPONENT_FIRMWARE_PATH": self.path("component"), "OUTPOST_COMPONENT_FIRMWARE_VERSION": "2.0"}
+        variables = {
+            "OUTPOST_COMPONENT_FIRMWARE_PATH": self.path("component"),
+            "OUTPOST_COMPONENT_FIRMWARE_VERSION": "2.0",
+        }
         config = {"device": self.path("device"), "flash_kib": 1024, **(settings or {})}
         for name, value in config.items():  # As the agent does for simple values.
             variables[f"OUTPOST_CONFIG_{name.upper()}"] = str(value)
@@ -87,14 +94,19 @@ class Conformance:
         self.run_hook("install")
         ended = self.run_hook("test", OUTPOST_COMPONENT_FIRMWARE_VERSION="2.1")
         self.assertEqual(ended.failed, {"firmware: the device runs the version of the component"})
-        self.assertIn('the device runs "ACME-FW 2.0" and not "ACME-FW 2.1"', ended.message("firmware: the device runs the version of the component"))
+        self.assertIn(
+            'the device runs "ACME-FW 2.0" and not "ACME-FW 2.1"',
+            ended.message("firmware: the device runs the version of the component"),
+        )
         self.write("device/firmware", NEW + "and more\n")
         self.assertEqual(self.run_hook("test").failed, {"firmware: the device holds the image byte for byte"})
         self.write("device/firmware", NEW + "x" * 2048)
         self.component(NEW + "x" * 2048)
         ended = self.run_hook("test", settings={"flash_kib": 1})
         self.assertEqual(ended.failed, {"firmware: the image fits into the flash memory"})
-        self.assertIn("the image has 2 KiB, the flash memory 1", ended.message("firmware: the image fits into the flash memory"))
+        self.assertIn(
+            "the image has 2 KiB, the flash memory 1", ended.message("firmware: the image fits into the flash memory")
+        )
 
     def test_a_damaged_component_is_the_products_failure_and_leaves_the_device_alone(self):
         self.run_hook("acquire")
@@ -144,7 +156,12 @@ class Conformance:
 
     def test_nothing_is_left_in_the_plugins_folder(self):
         def listing():
-            return sorted(os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(self.plugins, self.plugin)) for name in names)
+            return sorted(
+                os.path.join(folder, name)
+                for folder, _, names in os.walk(os.path.join(self.plugins, self.plugin))
+                for name in names
+            )
+
         before = listing()
         for point in ("acquire", "install", "test", "collect", "release"):
             self.run_hook(point)
@@ -157,6 +174,17 @@ class Bash(Conformance, harness.PluginTest):
 
 class Python(Conformance, harness.PluginTest):
     plugin = "firmware-python"
+
+
+class Ansible(Conformance, harness.PluginTest):
+    plugin = "firmware-ansible"
+
+    def setUp(self):
+        super().setUp()
+        self.need("ansible-playbook", "ansible-core")
+
+    def command_of(self, point):
+        return [LAUNCHER, os.path.join(self.plugins, self.plugin, "hooks", point + ".yml")]
 
 
 class Complete(unittest.TestCase):
