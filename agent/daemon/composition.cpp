@@ -176,7 +176,7 @@ Result<void> Composition::make_integrations() {
     if (!cache) return cache.error();
     cache_ = std::make_unique<files::Cache>(std::move(*cache));
   }
-  if (settings_.spool.bandwidth) uploads_ = std::make_shared<http::Throttle>(*settings_.spool.bandwidth);
+  uploads_ = upload_throttle(settings_.spool);
   for (const auto& [name, source] : settings_.sources) {
     auto integration = make_integration(source);
     if (!integration) return std::move(integration.error()).in("sources." + name);
@@ -212,19 +212,8 @@ Result<std::unique_ptr<Integration>> Composition::make_integration(const config:
     else alarms.clear(told.key);
   };
   integration->dispatcher = std::make_unique<delivery::Dispatcher>(source.name, *journal_, *journal_, *integration->reporter, clock_, executor_,
-                                                                   delivery::system_timing(executor_), delivery_options(source), std::move(alarm));
+                                                                   delivery::system_timing(executor_), delivery_options(settings_.spool, source), std::move(alarm));
   return integration;
-}
-
-delivery::Options Composition::delivery_options(const config::Source& source) const {
-  delivery::Options options;
-  options.credentials = source.credentials_retry;
-  options.parallel = settings_.spool.uploads;
-  options.backoff = settings_.spool.retry_first;
-  options.cap = settings_.spool.retry_longest;
-  options.probe_cap = std::min(options.probe_cap, options.cap);
-  options.link_back = settings_.spool.link_back;
-  return options;
 }
 
 dci::Standing::Options Composition::standing_options(const config::Source& source, std::shared_ptr<config::CredentialsFile> file) {

@@ -66,7 +66,6 @@ class Composition {
   Result<void> make_integrations();
   Result<void> make_agent();
   Result<std::unique_ptr<Integration>> make_integration(const config::Source& source);
-  [[nodiscard]] delivery::Options delivery_options(const config::Source& source) const;
   [[nodiscard]] dci::SourceSettings source_settings(const config::Source& source);
   [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source,
                                                         std::shared_ptr<config::CredentialsFile> file);

@@ -1,8 +1,10 @@
 #include "agent/daemon/server_access.hpp"
 
 #include "agent/http/beast/beast_client.hpp"
+#include "agent/http/throttle.hpp"
 
 #include <unistd.h>
+#include <algorithm>
 
 namespace outpost::daemon {
 namespace {
@@ -22,9 +24,24 @@ http::ClientOptions client_options(const config::Source& source, std::shared_ptr
 
 }  // namespace
 
-Result<ServerAccess> access_to(const config::Source& source) {
+Result<ServerAccess> access_to(const config::Source& source, std::shared_ptr<http::Throttle> uploads) {
   config::CredentialsFile file{source, config::credentials_directory(config::environment_of(environ))};
-  return access_to(source, file, nullptr);
+  return access_to(source, file, std::move(uploads));
+}
+
+std::shared_ptr<http::Throttle> upload_throttle(const config::Spool& spool) {
+  return spool.bandwidth ? std::make_shared<http::Throttle>(*spool.bandwidth) : nullptr;
+}
+
+delivery::Options delivery_options(const config::Spool& spool, const config::Source& source) {
+  delivery::Options options;
+  options.credentials = source.credentials_retry;
+  options.parallel = spool.uploads;
+  options.backoff = spool.retry_first;
+  options.cap = spool.retry_longest;
+  options.probe_cap = std::min(options.probe_cap, options.cap);
+  options.link_back = spool.link_back;
+  return options;
 }
 
 Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file,

@@ -4,6 +4,7 @@
 #include "agent/base/workers.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/settings.hpp"
+#include "agent/delivery/dispatcher.hpp"
 #include "agent/delivery/spool_seal.hpp"
 #include "agent/http/client.hpp"
 #include "agent/pipeline/reporter.hpp"
@@ -28,7 +29,14 @@ struct ServerAccess {
 /// nothing). Blocks.
 [[nodiscard]] Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file,
                                              std::shared_ptr<http::Throttle> uploads);
-[[nodiscard]] Result<ServerAccess> access_to(const config::Source& source);
+[[nodiscard]] Result<ServerAccess> access_to(const config::Source& source,
+                                             std::shared_ptr<http::Throttle> uploads = nullptr);
+
+/// What holds back all uploads together; nullptr: nothing.
+[[nodiscard]] std::shared_ptr<http::Throttle> upload_throttle(const config::Spool& spool);
+
+/// How deliveries to a source are paced.
+[[nodiscard]] delivery::Options delivery_options(const config::Spool& spool, const config::Source& source);
 
 /// The reporter of a source. Access, workers and clock outlive it.
 [[nodiscard]] Result<std::unique_ptr<pipeline::Reporter>> make_reporter(

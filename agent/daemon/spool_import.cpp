@@ -59,11 +59,12 @@ class SpoolImport::Reporter final : public pipeline::Reporter {
 };
 
 SpoolImport::SpoolImport(delivery::SpoolReader& reader, const ServerAccess& access, const config::Source& source,
-                         fs::path directory, asio::any_io_executor executor,
+                         delivery::Options delivery, fs::path directory, asio::any_io_executor executor,
                          std::function<void(const ImportProgress&)> progress)
     : reader_{reader},
       access_{access},
       source_{source},
+      delivery_{delivery},
       directory_{std::move(directory)},
       executor_{std::move(executor)},
       progress_{std::move(progress)},
@@ -188,8 +189,8 @@ asio::awaitable<void> SpoolImport::deliver() {
     bell_.ring();
   };
   dispatcher_ = std::make_unique<delivery::Dispatcher>(imported_.manifest.reporter, *journal_, *journal_, *reporter_,
-                                                       clock_, executor_, delivery::system_timing(executor_),
-                                                       delivery::Options{}, std::move(alarm));
+                                                       clock_, executor_, delivery::system_timing(executor_), delivery_,
+                                                       std::move(alarm));
   // Three coroutines that end before we do: the work, whoever waits for its end, and a clock for the progress.
   unsigned running = 3;
   bool settled = false, over = false;

@@ -24,9 +24,9 @@ namespace outpost::daemon {
 /// journal of its own in a directory that goes away afterwards.
 class SpoolImport {
  public:
-  /// `directory` is empty and nobody else's. All outlives the object.
+  /// `directory` is empty and nobody else's; `delivery`: how its items are paced. All outlives the object.
   SpoolImport(delivery::SpoolReader& reader, const ServerAccess& access, const config::Source& source,
-              std::filesystem::path directory, boost::asio::any_io_executor executor,
+              delivery::Options delivery, std::filesystem::path directory, boost::asio::any_io_executor executor,
               std::function<void(const ImportProgress&)> progress);
   ~SpoolImport();
 
@@ -54,6 +54,7 @@ class SpoolImport {
   delivery::SpoolReader& reader_;
   const ServerAccess& access_;
   const config::Source& source_;
+  delivery::Options delivery_;
   std::filesystem::path directory_;
   boost::asio::any_io_executor executor_;
   std::function<void(const ImportProgress&)> progress_;

@@ -5,6 +5,12 @@
 #include "agent/daemon/spool_file.hpp"
 #include "agent/daemon/spool_import.hpp"
 #include "agent/delivery/spool_writer.hpp"
+#include "agent/files/descriptor.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -18,15 +24,25 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A directory of ours alone that is gone afterwards.
+constexpr std::string_view scratch_prefix = "outpost-import-";
+
+/// A directory of ours alone that is gone afterwards. It is locked as long as we live, so that those of imports that
+/// were killed are known by that nobody has locked them.
 class ScratchDirectory {
  public:
   static Result<std::unique_ptr<ScratchDirectory>> make() {
     const char* given = std::getenv("TMPDIR");
     // Not /tmp, which may be in memory.
-    std::string name = (fs::path{given && *given ? given : "/var/tmp"} / "outpost-import-XXXXXX").string();
-    if (!::mkdtemp(name.data())) return errno_error("cannot create", name, errno);
-    return std::unique_ptr<ScratchDirectory>{new ScratchDirectory{name}};
+    const fs::path parent = given && *given ? given : "/var/tmp";
+    remove_abandoned(parent);
+    for (;;) {
+      std::string name = (parent / scratch_prefix).string() + "XXXXXX";
+      if (!::mkdtemp(name.data())) return errno_error("cannot create", name, errno);
+      files::Descriptor lock = locked(name);
+      // Somebody who cleans up may have come between.
+      if (lock.is_open() && fs::exists(name))
+        return std::unique_ptr<ScratchDirectory>{new ScratchDirectory{name, std::move(lock)}};
+    }
   }
   ~ScratchDirectory() {
     std::error_code ignored;
@@ -38,7 +54,27 @@ class ScratchDirectory {
   const fs::path path;
 
  private:
-  explicit ScratchDirectory(fs::path made) : path{std::move(made)} {}
+  ScratchDirectory(fs::path made, files::Descriptor lock) : path{std::move(made)}, lock_{std::move(lock)} {}
+
+  /// Closed when somebody else has it.
+  static files::Descriptor locked(const fs::path& directory) {
+    files::Descriptor opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!opened.is_open() || ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0) return files::Descriptor{-1};
+    return opened;
+  }
+
+  static void remove_abandoned(const fs::path& parent) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator{parent, fs::directory_options::skip_permission_denied, error}) {
+      if (!entry.path().filename().string().starts_with(scratch_prefix)) continue;
+      const files::Descriptor lock = locked(entry.path());
+      struct stat status{};
+      if (!lock.is_open() || ::fstat(lock.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+      fs::remove_all(entry.path(), error);
+    }
+  }
+
+  files::Descriptor lock_;
 };
 
 struct Target {
@@ -55,7 +91,7 @@ Result<Target> target_of(const config::Settings& settings, const ImportOptions& 
   std::optional<Error> failed;
   for (const auto& [name, source] : settings.sources) {
     if (!options.source.empty() && name != options.source) continue;
-    auto access = access_to(source);
+    auto access = access_to(source, upload_throttle(settings.spool));
     if (!access) {
       failed = std::move(access.error()).in("sources." + name);
       continue;
@@ -108,7 +144,9 @@ Result<Imported> import_spool(const config::Settings& settings, const ImportOpti
   }
   auto scratch = ScratchDirectory::make();
   if (!scratch) return scratch.error();
-  SpoolImport import{*reader, target->access, *target->source, (*scratch)->path, loop.get_executor(), options.progress};
+  const auto paced = delivery_options(settings.spool, *target->source);
+  SpoolImport import{*reader,          target->access,      *target->source, paced,
+                     (*scratch)->path, loop.get_executor(), options.progress};
   auto imported = run_to_end<Imported>(loop, import.run(), [&] { import.stop(); });
   if (!imported) {
     Error error = imported.error();
