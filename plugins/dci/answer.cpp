@@ -156,6 +156,12 @@ Judged judge(const Answer& answer, const Expectation& expected) {
       if (is_about_identity(answer))
         return {Meaning::fix_credentials, came + ": is " + expected.client + " right, and active at the server?", {}};
       return {Meaning::refused, came + ": " + expected.client + " has no permission for this", {}};
+    case 403:
+      return {
+          Meaning::fix_credentials,
+          came + ": the control server never says this: is there a proxy or a firewall in between that forbids it to " +
+              expected.client + "?",
+          {}};
     case 404:
       if (from_dci) return {Meaning::gone, came, {}};
       // Ids are checked before they are sent, so this is no malformed uuid.
@@ -172,7 +178,7 @@ Judged judge(const Answer& answer, const Expectation& expected) {
     default: break;
   }
   if (answer.status == 405 && from_dci) return {Meaning::refused, came, {}};
-  // DCI uses neither redirects (but for downloads) nor 403: these come from something in between, like 407 and 5xx.
+  // DCI uses no redirects (but for downloads): these come from something in between, like 407 and 5xx.
   return {Meaning::retry_later, came, retry_after(answer.headers, expected.sent_at)};
 }
 

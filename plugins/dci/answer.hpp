@@ -26,8 +26,9 @@ struct Expectation {
 /// What an answer means to whoever asked. DCI's statuses do not say it by themselves (protocol §9, §13).
 enum class Meaning {
   ok,
-  retry_later,  ///< Network, 5xx, 429, and everything that DCI itself would not say (a portal's page, a proxy's 403).
-  fix_credentials,  ///< Wrong signature or clock (a 400!), unknown identity, inactive team, TLS: a person must act.
+  retry_later,      ///< Network, 5xx, 429, and everything that DCI itself would not say (a portal's page).
+  fix_credentials,  ///< Wrong signature or clock (a 400!), unknown identity, inactive team, 403, TLS: a person must
+                    ///< act.
   refused,          ///< This request will never be accepted.
   gone,             ///< 404: absent, archived, another team's, or a stale If-Match.
   duplicate,        ///< 409

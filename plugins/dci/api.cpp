@@ -119,14 +119,33 @@ boost::asio::awaitable<Reply> Api::send(Call call) const {
     }
     standing_->try_begins();
   }
+  const bool changes = call.method != "GET";
+  const Credentials used = credentials();
   Call again = call;
   reply = co_await send_once(std::move(call));
-  if (reply.judged.meaning == Meaning::fix_credentials && co_await standing_->renew()) {
-    standing_->try_begins();
-    reply = co_await send_once(std::move(again));
+  if (reply.judged.meaning == Meaning::fix_credentials) {
+    co_await standing_->renew();
+    // Somebody else may have taken them over meanwhile: the old ones' refusal says nothing about the new ones.
+    if (credentials() != used) {
+      standing_->try_begins();
+      reply = co_await send_once(std::move(again));
+    }
+  }
+  // Something that looks into uploads may forbid one of them, which is no reason to hold back all the others.
+  if (reply.answer.status == 403 && changes && co_await knows_us()) {
+    reply.judged.meaning = Meaning::refused;
+    reply.judged.message += " The server accepts us, so it is this request that does not get through";
+    standing_->accepted();
+    co_return reply;
   }
   take_note(reply, endpoint, was_refused);
   co_return reply;
+}
+
+boost::asio::awaitable<bool> Api::knows_us() const {
+  Call who{.path = "/api/v1/identity", .key = "identity"};
+  const Reply reply = co_await send_once(std::move(who));
+  co_return reply.ok();
 }
 
 /// What everybody else who asks this server should know.

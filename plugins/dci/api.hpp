@@ -91,6 +91,7 @@ class Api {
         parsed_{std::move(parsed)} {}
 
   boost::asio::awaitable<Reply> send_once(Call call) const;
+  boost::asio::awaitable<bool> knows_us() const;
   void take_note(const Reply& reply, const std::string& endpoint, bool was_refused) const;
 
   http::Client* client_;

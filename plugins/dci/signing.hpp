@@ -16,6 +16,7 @@ struct Credentials {
 
   /// The uuid alone.
   [[nodiscard]] std::string id() const;
+  bool operator==(const Credentials&) const = default;
 };
 
 /// Reads `DCI_CLIENT_ID`: "remoteci/<uuid>", "feeder/<uuid>", or a bare uuid, which is a remoteci's. malformed

@@ -21,7 +21,7 @@ boost::asio::awaitable<bool> Standing::renew() {
   if (!*read) co_return false;
   credentials_ = std::move(**read);
   ids_.insert(credentials_.id());
-  next_try_ = {};
+  ask_again();
   co_return true;
 }
 
@@ -42,7 +42,7 @@ void Standing::refused(std::string why) {
 }
 
 void Standing::inconclusive() {
-  if (refusal_) next_try_ = {};
+  if (refusal_) ask_again();
 }
 
 std::chrono::milliseconds Standing::held(const std::string& endpoint) const {

@@ -46,6 +46,8 @@ class Standing {
   boost::asio::awaitable<bool> renew();
   /// Whether to ask the server now: always, unless it refuses us; then once per pause.
   [[nodiscard]] bool is_due() const;
+  /// What it refuses us for may be over: the next request is sent whatever was before.
+  void ask_again() { next_try_ = {}; }
   /// A request goes out. While we are refused it is the one of this pause.
   void try_begins();
   // How it ended: the server knows us, it does not, or nobody can tell; then the try does not count.

@@ -71,6 +71,14 @@ TEST_CASE("a 412 of an inactive team needs a person, others are final") {
   CHECK(judged(refusal(412, "'If-match' header must be provided")).meaning == Meaning::refused);
 }
 
+TEST_CASE("a 403 needs a person, who is told where to look") {
+  for (const auto& forbidden : {page(403, "Blocked by policy"), refusal(403, "Forbidden")}) {
+    CHECK(judged(forbidden).meaning == Meaning::fix_credentials);
+    CHECK(says(judged(forbidden), "a proxy or a firewall"));
+  }
+  CHECK(says(judged(page(403, "Blocked by policy")), "Blocked by policy"));
+}
+
 TEST_CASE("trap: a page is not an answer, whatever its status") {
   CHECK(judged(page(200, "Welcome to the hotel")).meaning == Meaning::retry_later);
   CHECK(says(judged(page(200, "Welcome to the hotel")), "Welcome to the hotel"));
@@ -80,7 +88,6 @@ TEST_CASE("trap: a page is not an answer, whatever its status") {
   CHECK(judged(answer(200, {{"something", 1}})).meaning == Meaning::retry_later);
   CHECK(judged(answer(200, {{"jobstate", nullptr}})).meaning == Meaning::retry_later);
   CHECK(judged(page(500)).meaning == Meaning::retry_later);
-  CHECK(judged(page(403)).meaning == Meaning::retry_later);
   CHECK(judged(page(407)).meaning == Meaning::retry_later);
   CHECK(judged({302, {{"Location", "http://portal/"}}, ""}).meaning == Meaning::retry_later);
   CHECK(judged({204, {}, ""}, "").meaning == Meaning::ok);

@@ -74,6 +74,45 @@ TEST_CASE("a clock that is off is treated like wrong credentials") {
   CHECK(f.requests() == 1);
 }
 
+TEST_CASE("after the clock was set the server is asked again at once") {
+  Fixture f;
+  f.client.handler = [](const Seen&) -> Result<http::Response> { return expired; };
+  CHECK(f.ask(*f.source) == Meaning::fix_credentials);
+  f.standing->ask_again();
+  CHECK(f.ask(*f.reporter) == Meaning::fix_credentials);
+  CHECK(f.ask(*f.source) == Meaning::fix_credentials);
+  CHECK(f.requests() == 2);
+  f.standing->ask_again();
+  f.client.handler = [](const Seen&) -> Result<http::Response> { return good; };
+  CHECK(f.ask(*f.source) == Meaning::ok);
+  CHECK(f.accepted_again == 1);
+}
+
+TEST_CASE("a 403 to one upload is about that upload when the server still knows us, and about us when not") {
+  Fixture f;
+  bool knows_us = true;
+  f.client.handler = [&](const Seen& seen) -> Result<http::Response> {
+    if (seen.method == "POST") return refusal(403, "Blocked by policy");
+    return knows_us ? answer(200, {{"identity", {{"id", "x"}}}, {"job", {{"id", "x"}}}}) : refusal(403, "Forbidden");
+  };
+  const auto post = [&] {
+    Call call{.method = "POST", .path = "/api/v1/files", .key = "file"};
+    f.last = await(f.reporter->send(std::move(call)));
+    return f.last.judged.meaning;
+  };
+  CHECK(post() == Meaning::refused);
+  CHECK(f.last.judged.message.find("it is this request that does not get through") != std::string::npos);
+  CHECK_FALSE(f.standing->refusal());
+  CHECK(f.ask(*f.source) == Meaning::ok);
+  knows_us = false;
+  CHECK(post() == Meaning::fix_credentials);
+  CHECK(f.standing->refusal());
+  const auto before = f.requests();
+  CHECK(post() == Meaning::fix_credentials);
+  CHECK(f.ask(*f.source) == Meaning::fix_credentials);
+  CHECK(f.requests() == before);
+}
+
 TEST_CASE("credentials that were replaced are used at once") {
   Fixture f;
   SECTION("while they are refused") {
@@ -103,6 +142,21 @@ TEST_CASE("credentials that were replaced are used at once") {
   CHECK(f.standing->is_ours(lab.id()));
   CHECK(f.standing->is_ours(f.accepted.id()));
   CHECK_FALSE(f.standing->is_ours("00000000-0000-4000-8000-00000000000c"));
+}
+
+TEST_CASE("a refusal of old credentials that comes after they were replaced is not held against the new ones") {
+  Fixture f;
+  const auto handler = f.client.handler;
+  f.client.handler = [&](const Seen& seen) -> Result<http::Response> {
+    if (f.requests() == 1) {  // While this request is on its way another one finds the new credentials.
+      f.replaced = f.accepted;
+      CHECK(await(f.standing->renew()));
+    }
+    return handler(seen);
+  };
+  CHECK(f.ask(*f.source) == Meaning::ok);
+  CHECK(f.requests() == 2);
+  CHECK_FALSE(f.standing->refusal());
 }
 
 TEST_CASE("a try that nobody answered does not count") {
