@@ -233,6 +233,14 @@ void Agent::credentials_accepted(const std::string& source) {
   hurry_claims(source);
 }
 
+void Agent::clock_was_set() {
+  for (const auto& each : integrations_)
+    if (each->credentials_refused || each->dispatcher->status().credentials_refused) {
+      poll_wakeups_.at(each->settings.name)->notify();
+      credentials_accepted(each->settings.name);
+    }
+}
+
 void Agent::add_secret(const std::string& secret) {
   job_options_.secrets.push_back(secret);
   for (const auto& [id, runner] : running_) runner->add_secret(secret);

@@ -122,6 +122,8 @@ class Agent final : public control::AgentControl {
 
   /// A source accepts our credentials again: what waited for that need not wait for its next regular try.
   void credentials_accepted(const std::string& source);
+  /// Somebody set this machine's clock: who was refused for it asks again at once.
+  void clock_was_set();
   /// One more text that must never be seen in a log: replaced credentials.
   void add_secret(const std::string& secret);
   /// What seals the archives of a source from now on: its credentials were replaced.

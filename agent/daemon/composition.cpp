@@ -66,6 +66,7 @@ journal::Identity identity_of_this_host() {
 Composition::Composition(config::Settings settings, asio::any_io_executor executor) : settings_{std::move(settings)}, executor_{executor}, own_unit_{std::move(executor)} {}
 
 Composition::~Composition() {
+  clock_watch_.reset();
   agent_.reset();
   server_.reset();
   workers_.join();
@@ -265,6 +266,11 @@ Result<void> Composition::make_agent() {
   agent_options.journal_size = [&journal = *journal_] { return journal.size(); };
   AgentPorts ports{*journal_, *journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
+  clock_watch_ = std::make_unique<ClockWatch>(executor_, clock_, [this] {
+    logger_.notice("this machine's clock was set");
+    for (const auto& there : servers_) there->server.standing->ask_again();
+    agent_->clock_was_set();
+  });
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "agent/daemon/agent.hpp"
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/client.hpp"
+#include "agent/daemon/clock_watch.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/server_access.hpp"
 #include "agent/files/cache.hpp"
@@ -91,6 +92,7 @@ class Composition {
   std::vector<std::unique_ptr<Integration>> integrations_;
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<http::Server> server_;
 };
 
