@@ -134,8 +134,13 @@ TEST_CASE("F10: agents that meet a storm of 5xx ask no more than before, and not
 TEST_CASE("F11: Retry-After is kept", "[F11]") {
   FaultLab lab;
   const int seconds = scaled(3, 120);
-  const std::string path = "/api/v1/jobstates";
+  std::string path;
+  SECTION("of states") { path = "/api/v1/jobstates"; }
+  SECTION("of uploads") { path = "/api/v1/files"; }
+  // One at a time, so that none is on the way beside the one that is refused.
+  lab.configure("", "spool: {uploads: 1}\n");
   lab.hook("install", "#!/bin/sh\nseq 1 100\n");
+  lab.hook("test", "#!/bin/sh\nfor n in 1 2 3; do echo $n > \"$OUTPOST_ARTIFACTS/$n\"; done\n");
   lab.set_faults(R"([{"method": "POST", "path": ")" + path +
                  R"(", "times": 1, "status": 429, "headers": {"Retry-After": ")" + std::to_string(seconds) + R"("}}])");
   lab.feed("1.0", {{"notes.txt", "read me\n"}});
@@ -151,6 +156,7 @@ TEST_CASE("F11: Retry-After is kept", "[F11]") {
   CHECK(pause >= seconds);
   const auto content = content_of(lab, lab.the_job());
   CHECK(content.states == good_way);
+  CHECK(content.files.at("3") == "3\n");
   CHECK(content.doubled == Names{});
   CHECK(content.wrong == Names{});
 }
@@ -160,44 +166,81 @@ TEST_CASE(
     "right",
     "[F12]") {
   FaultLab lab;
-  const std::string status = "401";
-  const auto interval = std::chrono::seconds{scaled(2, 1200)};
-  lab.configure("", "", "credentials_retry: " + std::to_string(interval.count()) + "s");
+  int status = 0;
+  bool replaced = false;
+  SECTION("401") { status = 401; }
+  SECTION("403") { status = 403; }
+  SECTION("the secret is replaced") { status = 400, replaced = true; }
+  INFO(status);
+  const std::string name = replaced ? "replaced secret" : std::to_string(status);
+  // Of a replaced secret somebody has to take notice without waiting for the next regular try.
+  const auto interval = std::chrono::seconds{replaced ? 1200 : scaled(2, 1200)};
+  const std::string retry = "credentials_retry: " + std::to_string(interval.count()) + "s";
+  lab.configure("", "", retry);
   lab.hook("install",
            "#!/bin/sh\nuntil [ -e " + (lab.directory.path / "go").string() + " ]; do sleep 0.05; done\nseq 1 1000\n");
   lab.hook("test", "#!/bin/sh\necho testing\n");
   lab.feed("1.0", {{"notes.txt", "read me\n"}});
   lab.start_agent();
   lab.until("running to be told", [&] { return lab.last_state() == "running"; });
-  lab.set_faults(R"([{"path": "/api/v1/*", "status": )" + status + "}]");
+  if (replaced)
+    lab.renew_secret();
+  else
+    lab.set_faults(R"([{"path": "/api/v1/*", "status": )" + std::to_string(status) + "}]");
   write_file(lab.directory.path / "go", "");
   lab.until("the alarm", [&] { return !lab.alarms("credentials").empty(); });
   lab.until("the job to end here", [&] { return lab.status().at("jobs").at("running").as_array().empty(); });
-  // Polls and deliveries together, from the last of those that were on the way when the first one was refused.
+  // Polls and deliveries together, from the last of those that were on the way when the first one was refused. What is
+  // asked with a refused write, to tell what a 403 is about, belongs to that.
   const auto tries = [&] {
     std::vector<Timestamp> moments;
     for (const auto& request : lab.requests())
-      if (number_at(request, "status") == std::stoi(status)) moments.push_back(time_of(request));
+      if (number_at(request, "status") == status && !text_at(request, "target").ends_with("/identity"))
+        moments.push_back(time_of(request));
     return moments;
   };
   constexpr std::size_t on_the_way = 4 + 2;  // As many as are sent at once, a poll, and a look at the job.
-  lab.until("some more tries", [&] { return tries().size() >= on_the_way + 3; }, std::chrono::hours{3});
+  if (!replaced) lab.until("some more tries", [&] { return tries().size() >= on_the_way + 3; }, std::chrono::hours{3});
   const auto moments = tries();
+  REQUIRE_FALSE(moments.empty());
   const auto elapsed = moments.back() - moments.front();
   const auto allowed = static_cast<std::size_t>(elapsed / interval) + on_the_way;
-  figure("F12", status + ": tries in " + in_seconds(elapsed), std::to_string(moments.size()),
-         "one in " + std::to_string(interval.count()) + " s (three an hour, scaled), and those on the way");
+  figure("F12", name + ": tries in " + in_seconds(elapsed), std::to_string(moments.size()),
+         "one in " + std::to_string(interval.count()) + " s (three an hour), and those on the way");
   CHECK(moments.size() <= allowed);
-  lab.set_faults("[]");
+  if (replaced)
+    lab.configure("", "", retry);
+  else
+    lab.set_faults("[]");
   const Stopwatch right;
   lab.finished_job();
-  figure("F12", status + ": all there after it was right", right.text(), "the next poll (figure)");
+  figure("F12", name + ": all there after it was right", right.text(),
+         replaced ? "5 s until it is noticed (figure)" : "the next try (figure)");
   lab.until("the alarms to be over", [&] { return lab.alarms("credentials").empty(); });
   const auto content = content_of(lab, lab.the_job());
   CHECK(content.states == good_way);
   std::string numbers;
   for (int number = 1; number <= 1000; ++number) numbers += std::to_string(number) + "\n";
   check_nothing_lost("F12", lab, content, {{"install/acme/install", numbers}, {"test/acme/test", "testing\n"}});
+}
+
+TEST_CASE("F12: a 403 to one upload only is about that upload: it is parked with an alarm, and all else arrives",
+          "[F12]") {
+  FaultLab lab;
+  lab.hook("test", "#!/bin/sh\necho testing\nfor n in 1 2 3; do echo $n > \"$OUTPOST_ARTIFACTS/$n\"; done\n");
+  lab.set_faults(R"([{"method": "POST", "path": "/api/v1/files", "times": 1, "status": 403}])");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.finished_job();
+  const auto parked = lab.alarms("parked");
+  REQUIRE(parked.size() == 1);
+  CHECK_THAT(parked[0], holds("403") && holds("a proxy or a firewall") && holds("this request"));
+  CHECK(lab.alarms("credentials").empty());
+  const auto content = content_of(lab, lab.the_job());
+  CHECK(content.states == good_way);
+  figure("F12", "one 403: files parked, arrived",
+         std::to_string(parked.size()) + ", " + std::to_string(content.files.size() + content.logs.size()), "1, 4");
+  CHECK(content.files.size() + content.logs.size() == 4);
 }
 
 TEST_CASE("F32: a server that says the same again and again starts one job and ends it once", "[F32]") {

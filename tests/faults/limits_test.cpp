@@ -11,6 +11,7 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <algorithm>
@@ -72,6 +73,51 @@ struct Visitor {
   Visitor(const Visitor&) = delete;
   Visitor& operator=(const Visitor&) = delete;
   int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+};
+
+/// A control group of the kernel's that lets a process tree have so many processes and no more.
+class PidLimit {
+ public:
+  PidLimit() {
+    // Of version 1, or of version 2 where that has the controller.
+    for (const auto& line : split(read_file("/proc/self/mountinfo"), '\n')) {
+      const auto fields = split(line, ' ');
+      if (fields.size() < 10 || fields.at(fields.size() - 3) != "cgroup" || !line.ends_with("pids")) continue;
+      make(std::string{fields.at(4)});
+    }
+    if (group_.empty() && read_file("/sys/fs/cgroup/cgroup.subtree_control").find("pids") != std::string::npos)
+      make("/sys/fs/cgroup");
+  }
+  ~PidLimit() {
+    if (group_.empty()) return;
+    write_file(group_ / "pids.max", "max");
+    // Everything in it has to end or leave before it can go.
+    for (const auto& pid : split(read_file(group_ / "cgroup.procs"), '\n'))
+      if (!pid.empty()) write_file(group_.parent_path() / "cgroup.procs", pid);
+    ::rmdir(group_.c_str());
+  }
+  PidLimit(const PidLimit&) = delete;
+  PidLimit& operator=(const PidLimit&) = delete;
+
+  [[nodiscard]] bool works() const { return !group_.empty(); }
+  /// The process and its children.
+  void hold(pid_t pid) const {
+    const std::string whole = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children";
+    write_file(group_ / "cgroup.procs", std::to_string(pid));
+    for (const auto& child : split(read_file(whole), ' '))
+      if (!trim(child).empty()) write_file(group_ / "cgroup.procs", std::string{trim(child)});
+  }
+  void allow_no_more() const { write_file(group_ / "pids.max", read_file(group_ / "pids.current")); }
+  void allow_all() const { write_file(group_ / "pids.max", "max"); }
+
+ private:
+  void make(const fs::path& parent) {
+    const fs::path group = parent / ("outpost-faults-" + std::to_string(::getpid()));
+    if (::mkdir(group.c_str(), 0755) != 0) return;
+    group_ = group;
+  }
+
+  fs::path group_;
 };
 
 }  // namespace
@@ -211,5 +257,34 @@ TEST_CASE(
   const std::string id = text_at(lab.finished_job(2), "id");
   figure("F30", "next job done after", good.text(), "(figure)");
   CHECK(content_of(lab, id).states == good_way);
+  CHECK(lab.stop_agent(SIGTERM) == 0);
+}
+
+TEST_CASE("F30: without processes a step fails, not the agent; it does not spin, and goes on when there are some",
+          "[F30]") {
+  const PidLimit limit;
+  if (!limit.works()) return skip("F30: processes cannot be limited: no control group with `pids` that may be written");
+  FaultLab lab;
+  lab.hook("test", "#!/bin/sh\necho testing\n");
+  lab.start_agent();
+  lab.until("a poll", [&] {
+    return lab.agent_is_up() && !text_at(lab.status().at("sources").at(0).as_object(), "last_poll").empty();
+  });
+  const pid_t agent = lab.agent_pid();
+  limit.hold(agent);
+  limit.allow_no_more();
+  const auto start = processor_seconds(agent);
+  const Stopwatch time;
+  lab.feed("1.0", {});
+  const auto ended = lab.finished_job();
+  const double share = (processor_seconds(agent) - start) / std::chrono::duration<double>{time.elapsed()}.count();
+  figure("F30", "processor without processes", std::to_string(static_cast<int>(share * 100)) + " %", "(figure)");
+  const auto failed = content_of(lab, text_at(ended, "id"));
+  CHECK(failed.states.back() == "error");
+  CHECK_THAT(failed.verdict_comment, holds("Resource temporarily unavailable"));
+  figure("F30", "job without processes", failed.states.back(), "error");
+  limit.allow_all();
+  lab.feed("1.1", {});
+  CHECK(content_of(lab, text_at(lab.finished_job(2), "id")).states == good_way);
   CHECK(lab.stop_agent(SIGTERM) == 0);
 }

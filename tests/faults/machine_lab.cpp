@@ -39,25 +39,30 @@ MachineLab::MachineLab(std::uint64_t size)
     throw std::runtime_error{read_file(lab.directory.path / "mkfs.log")};
 }
 
-std::unique_ptr<SecondKernel> MachineLab::boot() {
+std::unique_ptr<SecondKernel> MachineLab::boot(const std::string& before) {
   started_ = 0;
   const std::string configuration = " --config " + path("agent/outpost.yml");
   return std::make_unique<SecondKernel>(
       out(),
-      "mount /dev/ubda /mnt/disk || { echo 'the disk is broken' > /mnt/out/broken; exit; }\n"
-      "export OUTPOST_CFG_STATE_DIRECTORY=/mnt/disk/state OUTPOST_CFG_RUNTIME_DIRECTORY=/run/outpost\n"
-      "OUTPOST_SYNC_WITNESS=/mnt/out/synced LD_PRELOAD=" OUTPOST_SYNC_WITNESS " " OUTPOST_DAEMON +
+      "mount /dev/ubda /mnt/disk || { echo 'the disk is broken' > /mnt/out/broken; exit; }\n" + before +
+          "\nexport OUTPOST_CFG_STATE_DIRECTORY=/mnt/disk/state OUTPOST_CFG_RUNTIME_DIRECTORY=/run/outpost\n"
+          "OUTPOST_SYNC_WITNESS=/mnt/out/synced LD_PRELOAD=" OUTPOST_SYNC_WITNESS " " OUTPOST_DAEMON +
           configuration + " >> /mnt/out/log 2>&1 &\nexec 3<>/dev/tcp/" + SecondKernel::test_address + "/" +
           std::to_string(control_.port()) +
-          "\nwhile read -r -u 3 word; do\n  case $word in\n"
+          "\nwhile read -r -u 3 word argument; do\n  case $word in\n"
           "    status) " OUTPOST_COMMAND " status --json" +
           configuration +
           " > /mnt/out/status.json ;;\n"
           "    read-only) echo u > /proc/sysrq-trigger; while : 2> /dev/null > /mnt/disk/probe; do sleep 0.1; done ;;\n"
           "    writable) mount -o remount,rw /mnt/disk ;;\n"
+          "    clock) date -s \"@$argument\" > /dev/null ;;\n"
           "    stop) kill -TERM $!; wait $!; cp /mnt/disk/state/journal.db* /mnt/out/ ;;\n"
           "  esac\n  echo done >&3\ndone\n",
       lab.directory.path / "disk");
+}
+
+void MachineLab::set_clock(std::chrono::system_clock::time_point to) {
+  ask("clock " + std::to_string(std::chrono::system_clock::to_time_t(to)));
 }
 
 void MachineLab::ask(const std::string& word) {

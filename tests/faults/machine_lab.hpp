@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,8 +21,8 @@ class MachineLab {
   /// `size`: of the disk, in bytes.
   explicit MachineLab(std::uint64_t size);
 
-  /// Starts the machine and in it the agent.
-  [[nodiscard]] std::unique_ptr<SecondKernel> boot();
+  /// Starts the machine and in it the agent. `before` is bash and runs there first.
+  [[nodiscard]] std::unique_ptr<SecondKernel> boot(const std::string& before = "");
   /// Whether the agent has been started since the last boot.
   [[nodiscard]] bool has_started() const { return started_ > 0; }
 
@@ -29,6 +30,7 @@ class MachineLab {
   boost::json::value status();  ///< null while the agent does not answer.
   void make_read_only() { ask("read-only"); }
   void make_writable() { ask("writable"); }
+  void set_clock(std::chrono::system_clock::time_point to);
   /// Ends the agent in good order and takes its journal out of the machine, to journal() on this side.
   void stop() { ask("stop"); }
   [[nodiscard]] std::filesystem::path journal() const { return out() / "journal.db"; }

@@ -100,8 +100,10 @@ TEST_CASE(
   CHECK((content.files.at("kept.bin") == artifact));
 }
 
-TEST_CASE("F15: answers that are cut, doubled or reset in the middle lead neither to a crash nor to anything twice",
-          "[F15]") {
+TEST_CASE(
+    "F15: answers that are cut, doubled, reset in the middle, or come in drops lead neither to a crash nor to anything "
+    "twice",
+    "[F15]") {
   FaultLab lab;
   const std::string output = payload(2'000'000);
   lab.printing_hook("install", output, 100'000, std::chrono::milliseconds{50});
@@ -113,6 +115,10 @@ TEST_CASE("F15: answers that are cut, doubled or reset in the middle lead neithe
   SECTION("cut anywhere") { how = "cut anywhere", behaviour.cut_answers = 6000; }
   SECTION("reset anywhere") { how = "reset anywhere", behaviour.cut_answers = 6000, behaviour.by_reset = true; }
   SECTION("requests cut anywhere") { how = "requests cut", behaviour.cut_requests = 50'000; }
+  SECTION("in drops") {
+    how = "in drops", behaviour.answer_bytes_per_second = 1;
+    lab.configure("", "", "idle_timeout: 3s, slow_window: 3s");
+  }
   SECTION("each answer twice, so that the next request finds one already") { how = "doubled", behaviour.copies = 2; }
   INFO(how);
   if (how == "cut")
@@ -121,11 +127,15 @@ TEST_CASE("F15: answers that are cut, doubled or reset in the middle lead neithe
     lab.network.behave(behaviour);
   lab.start_agent();
   // For as long as the hook prints, or would; then the network is good again.
-  const int connections = how == "requests cut" ? scaled(6, 100) : scaled(20, 400);
+  const int connections = how == "in drops" ? scaled(4, 20) : how == "requests cut" ? scaled(6, 100) : scaled(20, 400);
+  const Stopwatch broken;
   lab.until(
       "many broken connections", [&] { return lab.network.connections() >= connections; },
       std::chrono::minutes{scaled(3, 30)});
   CHECK(lab.agent_is_running());
+  if (how == "in drops")
+    figure("F15", how + ": " + std::to_string(connections) + " connections given up in", broken.text(),
+           "at most 60 s each; here 3 s and growing pauses (figure)");
   lab.set_faults("[]");
   lab.network.behave({});
   const Stopwatch good;

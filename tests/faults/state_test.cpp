@@ -1,6 +1,7 @@
 // What the agent keeps goes wrong: its journal is damaged, its clock jumps.
 
 #include "faults/fault_lab.hpp"
+#include "faults/machine_lab.hpp"
 
 #include "agent/base/clock.hpp"
 #include "agent/base/text.hpp"
@@ -215,6 +216,28 @@ TEST_CASE("F18: a clock that is wrong at the start is told with both times, and 
   CHECK(content.states == good_way);
   check_nothing_lost("F18", lab, content, {{"test/acme/test", "testing\n"}});
   CHECK(lab.stop_agent(SIGTERM) == 0);
+}
+
+TEST_CASE("F18: a clock that is set right is noticed: what was refused for it is tried again at once", "[F18]") {
+  if (const auto why = SecondKernel::why_not(); !why.empty()) return skip("F18: " + why);
+  MachineLab lab{256u << 20};
+  // Whoever waits for the next regular try waits longer than this test.
+  lab.lab.configure("", "disk: {keep_free: 16MiB, reserve: 0}\n",
+                    "url: \"" + lab.network.url() + "\", credentials_retry: 1h");
+  lab.lab.hook("test", "#!/bin/sh\necho testing\n");
+  lab.lab.feed("1.0", {});
+  const auto machine = lab.boot("date -s '1 day ago' > /dev/null");
+  lab.until("the clocks to be told", [&] { return lab.agent_log().find("clock skew") != std::string::npos; });
+  CHECK(lab.lab.jobs().empty());
+  lab.set_clock(std::chrono::system_clock::now());
+  const Stopwatch right;
+  lab.until("the job to be done", [&] { return lab.lab.jobs().size() == 1 && lab.is_at_rest(); });
+  figure("F18", "set right in the second kernel: job done after", right.text(), "not the hour of credentials_retry");
+  CHECK_THAT(lab.agent_log(), holds("this machine's clock was set"));
+  const auto content = content_of(lab.lab, text_at(lab.lab.jobs()[0], "id"));
+  CHECK(content.states == good_way);
+  CHECK(content.doubled == Names{});
+  CHECK(content.wrong == Names{});
 }
 
 TEST_CASE("F18: a clock that jumps while a hook runs neither ends it early nor is measured", "[F18]") {
