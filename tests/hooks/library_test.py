@@ -160,8 +160,8 @@ with checks.Report("stopped") as report:
 
     def test_a_key_among_the_secrets_is_used(self):
         self.command("ssh", 'echo "$*"')
-        self.write("secrets/ssh_key", "key")
-        self.write("secrets/another", "key")
+        self.write("secrets/ssh_key", "key\n")
+        self.write("secrets/another", "key\n")
         os.environ["OUTPOST_SECRETS"] = self.path("secrets")
         (host,), _ = self.machines('{"a": {"hosts": ["10.0.0.1"]}}', ssh_user="tester")
         output = host.run(["true"]).output

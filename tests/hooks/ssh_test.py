@@ -64,6 +64,12 @@ class OverSsh(harness.PluginTest):
         self.assertEqual((ended.status, len(ended.cases)), (0, 4), ended.output)
         self.assertIn("</html>", self.read("artifacts", f"openscap-report-{HOST}.html"))
 
+    def test_a_key_that_has_lost_its_last_line_feed_is_as_good(self):
+        key = self.read("secrets", "ssh_key")
+        os.chmod(self.path("secrets", "ssh_key"), 0o600)
+        self.write("secrets/ssh_key", key.rstrip("\n"), 0o400)
+        self.assertEqual(self.run_on_host("kernel-health", "pre-run").status, 0)
+
     def test_a_key_that_the_host_does_not_know_is_the_labs_fault(self):
         self.write("authorized", "")
         ended = self.run_on_host("kernel-health", "test")
