@@ -2,7 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ int open_to_write(const fs::path& path) { return ::open(path.c_str(), O_WRONLY |
 
 /// Why a byte cannot be written and synced there: an errno, 0 when it can.
 int try_to_write(const fs::path& directory) {
-  const files::Descriptor probe{open_to_write(directory / ".probe")};
+  const Descriptor probe{open_to_write(directory / ".probe")};
   if (!probe.is_open() || ::pwrite(probe.get(), "\n", 1, 0) != 1 || ::fsync(probe.get()) != 0) return errno;
   return 0;
 }
@@ -47,7 +47,7 @@ bool is_full(int code) { return code == ENOSPC || code == EDQUOT; }
 
 /// Of this size and with real blocks; removed again when it cannot have them.
 bool make_reserve(const fs::path& path, std::uint64_t size) {
-  const files::Descriptor file{open_to_write(path)};
+  const Descriptor file{open_to_write(path)};
   const bool made = file.is_open() && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) == 0 &&
                     ::ftruncate(file.get(), static_cast<off_t>(size)) == 0 && ::fsync(file.get()) == 0;
   if (!made) ::unlink(path.c_str());

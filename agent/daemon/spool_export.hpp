@@ -4,7 +4,7 @@
 #include "agent/base/workers.hpp"
 #include "agent/delivery/dispatcher.hpp"
 #include "agent/delivery/spool_writer.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 #include "agent/journal/deliveries.hpp"
 #include "agent/journal/journal.hpp"
 
@@ -57,7 +57,7 @@ class SpoolExport {
 
  private:
   struct Bytes {
-    files::Descriptor file;
+    Descriptor file;
     std::string name;
     std::uint64_t at = 0, left = 0;
   };

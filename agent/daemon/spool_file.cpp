@@ -13,7 +13,7 @@ namespace outpost::daemon {
 namespace fs = std::filesystem;
 
 Result<SpoolFile> SpoolFile::create(const fs::path& target, bool force) {
-  if (target == "-") return SpoolFile{target, {}, files::Descriptor{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)}};
+  if (target == "-") return SpoolFile{target, {}, Descriptor{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)}};
   std::error_code ignored;
   const auto there = fs::symlink_status(target, ignored).type();
   if (there == fs::file_type::regular && !force)
@@ -23,7 +23,7 @@ Result<SpoolFile> SpoolFile::create(const fs::path& target, bool force) {
   fs::path draft = target;
   draft += ".partial";
   ::unlink(draft.c_str());  // Of an export that was killed.
-  files::Descriptor file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+  Descriptor file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   if (!file.is_open()) return errno_error("cannot create", draft.native(), errno);
   return SpoolFile{target, std::move(draft), std::move(file)};
 }
@@ -48,7 +48,7 @@ Result<void> SpoolFile::commit() {
     if (::fsync(file_.get()) != 0) return errno_error("cannot sync", draft_.native(), errno);
     if (auto named = files::rename_durably(draft_, target_); !named) return named;
   }
-  file_.reset();
+  file_.close();
   return {};
 }
 

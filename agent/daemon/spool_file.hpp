@@ -1,7 +1,7 @@
 #pragma once
 
 #include "agent/base/result.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -24,11 +24,11 @@ class SpoolFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:
-  SpoolFile(std::filesystem::path target, std::filesystem::path draft, files::Descriptor file)
+  SpoolFile(std::filesystem::path target, std::filesystem::path draft, Descriptor file)
       : target_{std::move(target)}, draft_{std::move(draft)}, file_{std::move(file)} {}
 
   std::filesystem::path target_, draft_;
-  files::Descriptor file_;  ///< Not open once it is committed.
+  Descriptor file_;  ///< Not open once it is committed.
   std::uint64_t size_ = 0;
 };
 

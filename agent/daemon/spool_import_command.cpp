@@ -5,7 +5,7 @@
 #include "agent/daemon/spool_file.hpp"
 #include "agent/daemon/spool_import.hpp"
 #include "agent/delivery/spool_writer.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -38,7 +38,7 @@ class ScratchDirectory {
     for (;;) {
       std::string name = (parent / scratch_prefix).string() + "XXXXXX";
       if (!::mkdtemp(name.data())) return errno_error("cannot create", name, errno);
-      files::Descriptor lock = locked(name);
+      Descriptor lock = locked(name);
       // Somebody who cleans up may have come between.
       if (lock.is_open() && fs::exists(name))
         return std::unique_ptr<ScratchDirectory>{new ScratchDirectory{name, std::move(lock)}};
@@ -54,12 +54,12 @@ class ScratchDirectory {
   const fs::path path;
 
  private:
-  ScratchDirectory(fs::path made, files::Descriptor lock) : path{std::move(made)}, lock_{std::move(lock)} {}
+  ScratchDirectory(fs::path made, Descriptor lock) : path{std::move(made)}, lock_{std::move(lock)} {}
 
   /// Closed when somebody else has it.
-  static files::Descriptor locked(const fs::path& directory) {
-    files::Descriptor opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-    if (!opened.is_open() || ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0) return files::Descriptor{-1};
+  static Descriptor locked(const fs::path& directory) {
+    Descriptor opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!opened.is_open() || ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0) return Descriptor{-1};
     return opened;
   }
 
@@ -67,14 +67,14 @@ class ScratchDirectory {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator{parent, fs::directory_options::skip_permission_denied, error}) {
       if (!entry.path().filename().string().starts_with(scratch_prefix)) continue;
-      const files::Descriptor lock = locked(entry.path());
+      const Descriptor lock = locked(entry.path());
       struct stat status{};
       if (!lock.is_open() || ::fstat(lock.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
       fs::remove_all(entry.path(), error);
     }
   }
 
-  files::Descriptor lock_;
+  Descriptor lock_;
 };
 
 struct Target {

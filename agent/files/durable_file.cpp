@@ -1,6 +1,7 @@
 #include "agent/files/durable_file.hpp"
 
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
+#include "agent/base/sync.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -29,12 +30,6 @@ Result<void> write_and_sync(const fs::path& path, std::string_view content) {
 }
 
 }  // namespace
-
-Result<void> sync_directory(const fs::path& directory) {
-  const Descriptor opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!opened.is_open() || ::fsync(opened.get()) != 0) return errno_error("cannot sync", directory.native(), errno);
-  return {};
-}
 
 Result<void> write_durably(const fs::path& target, std::string_view content) {
   fs::path draft = target;

@@ -17,7 +17,4 @@ namespace outpost::files {
 /// Removes `target` so that it does not come back after a crash. A missing file is a success. Blocks.
 [[nodiscard]] Result<void> remove_durably(const std::filesystem::path& target);
 
-/// Syncs the names in a directory (not what the files hold). Blocks.
-[[nodiscard]] Result<void> sync_directory(const std::filesystem::path& directory);
-
 }  // namespace outpost::files

@@ -1,6 +1,7 @@
 #include "agent/files/object_store.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/sync.hpp"
 #include "agent/files/durable_file.hpp"
 #include "agent/files/place_file.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "agent/base/result.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 
 #include <cstdint>
 #include <filesystem>

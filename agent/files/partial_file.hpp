@@ -2,7 +2,7 @@
 
 #include "agent/base/hash.hpp"
 #include "agent/base/result.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 
 #include <cstdint>
 #include <filesystem>

@@ -1,6 +1,6 @@
 #include "agent/files/place_file.hpp"
 
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 #include "agent/files/disk_space.hpp"
 
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 #include "agent/files/unpack.hpp"
 
 #include "agent/base/text.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
+#include "agent/base/sync.hpp"
 #include "agent/files/disk_space.hpp"
-#include "agent/files/durable_file.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/files/tar_stream.hpp"
 

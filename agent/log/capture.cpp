@@ -1,6 +1,7 @@
 #include "agent/log/capture.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/sync.hpp"
 #include "agent/base/units.hpp"
 
 #include <algorithm>
@@ -18,8 +19,8 @@ Result<Cut> Piece::sync() const {
   const auto file = File::open(path, O_RDONLY);
   if (!file.is_open()) return errno_error("cannot open the log file", path.string(), errno);
   if (!file.sync()) return errno_error("cannot sync the log file", path.string(), errno);
-  if (offset == 0 && !sync_folder(place.directory()))  // Its name has to survive too.
-    return errno_error("cannot sync the directory", place.directory().string(), errno);
+  if (offset == 0)  // Its name has to survive too.
+    if (auto synced = sync_directory(place.directory()); !synced) return synced.error();
   const auto hash = sha256_of_file(path, offset, size);
   if (!hash) return hash.error();
   job::Blob blob{.path = place.log_name(),

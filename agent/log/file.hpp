@@ -1,5 +1,7 @@
 #pragma once
 
+#include "agent/base/descriptor.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,41 +12,30 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace outpost::log {
 
 /// An open file that is read and written at offsets; errno says why a call did less than it was asked to.
 class File {
  public:
-  File() = default;
-  ~File() { close(); }
-  File(File&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
-  File& operator=(File&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-
   /// Not open when that failed. A new file gets exactly `mode`, whatever the umask.
   static File open(const std::filesystem::path& path, int flags, mode_t mode = 0) {
     File file;
-    file.descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-    if (file.is_open() && (flags & O_CREAT) != 0) ::fchmod(file.descriptor_, mode);
+    file.descriptor_ = Descriptor{::open(path.c_str(), flags | O_CLOEXEC, mode)};
+    if (file.is_open() && (flags & O_CREAT) != 0) ::fchmod(file.descriptor(), mode);
     return file;
   }
 
-  [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
-  [[nodiscard]] int descriptor() const { return descriptor_; }
-  void close() {
-    if (is_open()) ::close(std::exchange(descriptor_, -1));
-  }
+  [[nodiscard]] bool is_open() const { return descriptor_.is_open(); }
+  [[nodiscard]] int descriptor() const { return descriptor_.get(); }
+  void close() { descriptor_.close(); }
 
   /// How many of the bytes the disk took.
   [[nodiscard]] std::size_t write(std::uint64_t offset, std::string_view bytes) const {
     std::size_t done = 0;
     while (done < bytes.size()) {
       const auto size =
-          ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+          ::pwrite(descriptor(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
       if (size < 0 && errno == EINTR) continue;
       if (size <= 0) break;
       done += static_cast<std::size_t>(size);
@@ -56,7 +47,7 @@ class File {
   [[nodiscard]] std::size_t read(std::uint64_t offset, std::span<char> into) const {
     std::size_t done = 0;
     while (done < into.size()) {
-      const auto size = ::pread(descriptor_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+      const auto size = ::pread(descriptor(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
       if (size < 0 && errno == EINTR) continue;
       if (size == 0) errno = 0;
       if (size <= 0) break;
@@ -71,29 +62,23 @@ class File {
   }
 
   [[nodiscard]] bool truncate(std::uint64_t size) const {
-    return ::ftruncate(descriptor_, static_cast<off_t>(size)) == 0;
+    return ::ftruncate(descriptor(), static_cast<off_t>(size)) == 0;
   }
-  [[nodiscard]] bool sync() const { return ::fdatasync(descriptor_) == 0; }
+  [[nodiscard]] bool sync() const { return ::fdatasync(descriptor()) == 0; }
 
   [[nodiscard]] std::uint64_t size() const {
     struct stat status{};
-    return ::fstat(descriptor_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+    return ::fstat(descriptor(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
   }
   /// Where the bytes begin that have not been given back to the file system.
   [[nodiscard]] std::uint64_t data_begin() const {
-    const auto begin = ::lseek(descriptor_, 0, SEEK_DATA);
+    const auto begin = ::lseek(descriptor(), 0, SEEK_DATA);
     if (begin >= 0) return static_cast<std::uint64_t>(begin);
     return errno == ENXIO ? size() : 0;
   }
 
  private:
-  int descriptor_ = -1;
+  Descriptor descriptor_;
 };
-
-/// Syncs the names in a directory; errno says why not.
-[[nodiscard]] inline bool sync_folder(const std::filesystem::path& folder) {
-  const auto directory = File::open(folder, O_RDONLY | O_DIRECTORY);
-  return directory.is_open() && ::fsync(directory.descriptor()) == 0;
-}
 
 }  // namespace outpost::log

@@ -1,6 +1,7 @@
 #include "agent/log/segment.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/sync.hpp"
 
 #include <boost/json/array.hpp>
 
@@ -105,9 +106,7 @@ Result<void> sync_for_naming(const Place& place) {
   // A segment may well end before its redacted log begins.
   if (!log.is_open() && errno != ENOENT) return errno_error("cannot open the log file", place.log().string(), errno);
   if (log.is_open() && !log.sync()) return errno_error("cannot sync the log file", place.log().string(), errno);
-  if (!sync_folder(place.directory()))
-    return errno_error("cannot sync the directory", place.directory().string(), errno);
-  return {};
+  return sync_directory(place.directory());
 }
 
 std::vector<PackedSegment> pack_left_over(const std::vector<Segment>& steps) {

@@ -1,6 +1,7 @@
 #include "agent/log/task_reader.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/sync.hpp"
 #include "agent/base/text.hpp"
 
 #include <boost/json/parse.hpp>
@@ -196,7 +197,8 @@ Result<void> TaskReader::sync() {
   if (news_.ended.empty()) return {};
   const auto file = place_.step + ".tasks";
   if (!output_.sync()) return errno_error("cannot sync", file, errno);
-  if (!synced_folder_ && !sync_folder(place_.directory())) return errno_error("cannot sync the folder of", file, errno);
+  if (!synced_folder_)
+    if (auto synced = sync_directory(place_.directory()); !synced) return synced;
   synced_folder_ = true;
   return {};
 }

@@ -1,9 +1,8 @@
 #include "agent/pipeline/job_directory.hpp"
 
-#include <cerrno>
-#include <fcntl.h>
+#include "agent/base/sync.hpp"
+
 #include <system_error>
-#include <unistd.h>
 
 namespace outpost::pipeline {
 namespace {
@@ -15,15 +14,6 @@ Result<void> make_private(const fs::path& directory) {
   fs::create_directories(directory, error);
   if (!error) fs::permissions(directory, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec, error);
   if (error) return errno_error("cannot create", directory.native(), error.value());
-  return {};
-}
-
-Result<void> sync_directory(const fs::path& directory) {
-  const int opened = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = opened >= 0 && ::fsync(opened) == 0;
-  const int code = errno;
-  if (opened >= 0) ::close(opened);
-  if (!synced) return errno_error("cannot sync", directory.native(), code);
   return {};
 }
 

@@ -1,7 +1,7 @@
 #include "plugins/junit/junit_collector.hpp"
 
+#include "agent/base/sync.hpp"
 #include "agent/base/text.hpp"
-#include "agent/files/durable_file.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/job/stage.hpp"
 #include "plugins/junit/leftover_files.hpp"
@@ -41,11 +41,11 @@ class Collection {
     if (results.files.empty() && artifacts.files.empty()) return nothing();
     for (const LeftoverFiles* found : {&results, &artifacts})
       for (const fs::path& visited : found->directories)
-        if (auto synced = files::sync_directory(visited); !synced) return synced.error();
+        if (auto synced = sync_directory(visited); !synced) return synced.error();
     for (const std::string& path : results.files) add_result(path);
     for (const std::string& path : artifacts.files) add_artifact(directory_.artifacts(step_id_), path, path);
     for (const fs::path& above : {directory_.step(step_id_), directory_.step(step_id_).parent_path(), directory_.root})
-      if (auto synced = files::sync_directory(above); !synced) return synced.error();
+      if (auto synced = sync_directory(above); !synced) return synced.error();
     return std::move(collected_);
   }
 

@@ -1,6 +1,6 @@
 #include "plugins/junit/junit_summary.hpp"
 
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 #include "plugins/junit/case_counter.hpp"
 #include "plugins/junit/legacy_encoding.hpp"
 
@@ -165,7 +165,7 @@ Result<JunitSummary> read_junit(int descriptor, const std::string& name, const J
 }
 
 Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits) {
-  const files::Descriptor file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
   if (!file.is_open()) return errno_error("cannot open", path.native(), errno);
   return read_junit(file.get(), path.native(), limits);
 }

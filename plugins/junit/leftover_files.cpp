@@ -2,7 +2,7 @@
 
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ class Walk {
   Walk(fs::path root, std::size_t limit) : root_{std::move(root)}, limit_{limit} {}
 
   LeftoverFiles run() {
-    files::Descriptor directory{::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    Descriptor directory{::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (directory.is_open())
       visit(std::move(directory), "", 0);
     else if (errno != ENOENT)
@@ -55,7 +55,7 @@ class Walk {
     add_warning(found_.warnings, printable((root_ / name).native(), 500) + ": left out, " + std::string{why});
   }
 
-  void visit(files::Descriptor directory, const std::string& prefix, unsigned depth) {
+  void visit(Descriptor directory, const std::string& prefix, unsigned depth) {
     found_.directories.push_back(root_ / prefix);
     const int descriptor = ::dup(directory.get());
     const std::unique_ptr<DIR, Close> stream{::fdopendir(descriptor)};
@@ -85,7 +85,7 @@ class Walk {
     } else if (depth >= deepest) {
       warn(path, "more than 32 directories deep");
     } else {
-      files::Descriptor below{::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+      Descriptor below{::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
       if (!below.is_open()) return warn(path, std::strerror(errno));
       visit(std::move(below), path + "/", depth + 1);
     }

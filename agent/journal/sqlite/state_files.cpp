@@ -1,5 +1,6 @@
 #include "agent/journal/sqlite/state_files.hpp"
 
+#include "agent/base/sync.hpp"
 #include "agent/base/text.hpp"
 
 #include <fcntl.h>
@@ -52,13 +53,6 @@ std::uint64_t read_last(std::string_view text) {
     std::from_chars(digits.data(), digits.data() + digits.size(), last);
   }
   return last;
-}
-
-void sync_directory(const fs::path& directory) {
-  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
 }
 
 }  // namespace
@@ -175,23 +169,21 @@ Result<void> set_aside(const fs::path& journal, const fs::path& aside) {
   for (const std::string suffix : {"-wal", "-shm", ""}) {
     if (::rename((journal.string() + suffix).c_str(), (aside.string() + suffix).c_str()) != 0 && errno != ENOENT)
       return errno_error("rename", journal.string() + suffix, errno);
-    sync_directory(journal.parent_path());
+    if (auto synced = sync_directory(journal.parent_path()); !synced) return synced;
   }
   return {};
 }
 
 Result<void> move_durably(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) return errno_error("rename", from.string(), errno);
-  sync_directory(to.parent_path());
-  return {};
+  return sync_directory(to.parent_path());
 }
 
 Result<void> create_private(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (descriptor < 0) return errno_error("open", path.string(), errno);
   ::close(descriptor);
-  sync_directory(path.parent_path());
-  return {};
+  return sync_directory(path.parent_path());
 }
 
 }  // namespace outpost::journal::sqlite

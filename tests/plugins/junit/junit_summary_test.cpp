@@ -1,6 +1,6 @@
 #include "plugins/junit/junit_summary.hpp"
 
-#include "agent/files/descriptor.hpp"
+#include "agent/base/descriptor.hpp"
 #include "plugins/junit/case_counter.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
@@ -20,7 +20,7 @@ using namespace std::string_literals;
 namespace {
 
 JunitSummary read(const std::string& xml, const JunitLimits& limits = {}) {
-  const files::Descriptor file{::memfd_create("junit", MFD_CLOEXEC)};
+  const Descriptor file{::memfd_create("junit", MFD_CLOEXEC)};
   REQUIRE(::write(file.get(), xml.data(), xml.size()) == static_cast<ssize_t>(xml.size()));
   REQUIRE(::lseek(file.get(), 0, SEEK_SET) == 0);
   auto summary = read_junit(file.get(), "junit.xml", limits);

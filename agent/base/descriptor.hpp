@@ -1,12 +1,12 @@
 #pragma once
 
-#include <utility>
-
 #include <unistd.h>
 
-namespace outpost::process {
+#include <utility>
 
-/// A descriptor that is closed with its owner.
+namespace outpost {
+
+/// Owns a file descriptor: it is closed with its owner.
 class Descriptor {
  public:
   explicit Descriptor(int number = -1) : number_{number} {}
@@ -19,14 +19,16 @@ class Descriptor {
     }
     return *this;
   }
+
   [[nodiscard]] int get() const { return number_; }
+  [[nodiscard]] bool is_open() const { return number_ >= 0; }
   int release() { return std::exchange(number_, -1); }
   void close() {
-    if (number_ >= 0) ::close(release());
+    if (is_open()) ::close(release());
   }
 
  private:
   int number_;
 };
 
-}  // namespace outpost::process
+}  // namespace outpost

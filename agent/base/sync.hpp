@@ -1,0 +1,12 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+
+#include <filesystem>
+
+namespace outpost {
+
+/// Syncs the names in a directory (not what the files hold), so that they survive a crash of the machine. Blocks.
+[[nodiscard]] Result<void> sync_directory(const std::filesystem::path& directory);
+
+}  // namespace outpost
