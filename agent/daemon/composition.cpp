@@ -1,6 +1,7 @@
 #include "agent/daemon/composition.hpp"
 
 #include "agent/base/ids.hpp"
+#include "agent/base/own_programs.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
@@ -106,7 +107,7 @@ Result<void> Composition::make_runner() {
   options.plugin_directories = settings_.plugins_path;
   options.secrets_directory = settings_.runtime_directory / "secrets";
   options.resources = described(settings_.resources);
-  if (auto found = process::find_helper("outpost-ansible")) options.playbook_runner = *found;
+  if (auto found = find_own_program("outpost-ansible")) options.playbook_runner = *found;
   const auto credentials = config::credentials_directory(config::environment_of(environ));
   for (const auto& [name, source] : settings_.secrets) {
     auto secret = config::read_secret(source, credentials);
@@ -172,6 +173,9 @@ asio::awaitable<void> Composition::end_steps() {
 }
 
 Result<void> Composition::make_integrations() {
+  auto unpacker = files::find_unpacker();
+  if (!unpacker) return unpacker.error();
+  unpacker_ = std::move(*unpacker);
   if (settings_.downloads.cache_limit > 0) {
     auto cache = files::Cache::open(settings_.state_directory / "cache", settings_.downloads.cache_limit, workers_);
     if (!cache) return cache.error();
@@ -249,6 +253,7 @@ dci::SourceSettings Composition::source_settings(const config::Source& source) {
   settings.limits.unpack.bytes = settings_.downloads.unpack_bytes;
   settings.limits.unpack.entries = settings_.downloads.unpack_entries;
   settings.limits.unpack.ratio = static_cast<std::uint64_t>(settings_.downloads.unpack_ratio);
+  settings.unpacker = unpacker_;
   settings.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
   return settings;
 }

@@ -89,6 +89,7 @@ class Composition {
   std::shared_ptr<http::Throttle> uploads_;  ///< Shared by all clients; nullptr: nothing holds uploads back.
   std::vector<std::unique_ptr<ServerAccess>> servers_;
   std::unique_ptr<files::Cache> cache_;
+  std::filesystem::path unpacker_;
   std::vector<std::unique_ptr<Integration>> integrations_;
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;

@@ -1,6 +1,7 @@
 #include "agent/daemon/local_job.hpp"
 
 #include "agent/base/ids.hpp"
+#include "agent/base/own_programs.hpp"
 #include "agent/daemon/composition.hpp"
 #include "agent/daemon/local_source.hpp"
 #include "agent/job/event_types.hpp"
@@ -84,13 +85,15 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   Workers workers;
   auto guardian = process::find_guardian();
   if (!guardian) return guardian.error();
+  auto unpacker = files::find_unpacker();
+  if (!unpacker) return unpacker.error();
   if (auto reaping = process::become_subreaper(); !reaping) return reaping.error();
   process::LocalCommandRunner commands{*guardian};
   hooks::HookOptions hook_options{.plugin_directories = file.plugins_path};
-  if (auto found = process::find_helper("outpost-ansible")) hook_options.playbook_runner = *found;
+  if (auto found = find_own_program("outpost-ansible")) hook_options.playbook_runner = *found;
   hooks::HookRunner hook_runner{commands, clock, std::move(hook_options)};
   junit::JunitCollector collector{workers};
-  LocalSource source{file, workers};
+  LocalSource source{file, workers, *unpacker};
   auto journal = journal::SqliteJournal::open(options.directory / "journal.db", identity_of_this_host(), clock, loop.get_executor());
   if (!journal) return journal.error();
 

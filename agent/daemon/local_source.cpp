@@ -2,7 +2,6 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
-#include "agent/files/unpack.hpp"
 
 #include <array>
 #include <system_error>
@@ -80,7 +79,7 @@ asio::awaitable<Result<void>> LocalSource::fetch(const pipeline::FetchRequest& r
       report("unpacking " + archive_path.filename().string());
       fs::path archive = archive_path;
       fs::path destination = target;
-      auto unpacked = co_await files::unpack_on(workers_, std::move(archive), std::move(destination));
+      auto unpacked = co_await unpacker_.unpack(std::move(archive), std::move(destination));
       if (!unpacked) co_return unpacked.error();
       report("unpacked " + std::to_string(unpacked->entries) + " entries, " + format_size(unpacked->bytes));
     }

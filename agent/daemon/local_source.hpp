@@ -2,6 +2,7 @@
 
 #include "agent/base/workers.hpp"
 #include "agent/config/job_file.hpp"
+#include "agent/files/unpacker.hpp"
 #include "agent/pipeline/source.hpp"
 
 namespace outpost::daemon {
@@ -9,7 +10,8 @@ namespace outpost::daemon {
 /// The source of a job without a server: its components lie on this machine.
 class LocalSource final : public pipeline::Source {
  public:
-  LocalSource(config::JobFile job, Workers& workers) : job_{std::move(job)}, workers_{workers} {}
+  LocalSource(config::JobFile job, Workers& workers, std::filesystem::path unpacker)
+      : job_{std::move(job)}, workers_{workers}, unpacker_{std::move(unpacker), workers} {}
 
   [[nodiscard]] std::string_view name() const override { return "local"; }
   Result<void> check(const job::Definition& definition) const override;
@@ -23,6 +25,7 @@ class LocalSource final : public pipeline::Source {
  private:
   config::JobFile job_;
   Workers& workers_;
+  files::Unpacker unpacker_;
 };
 
 }  // namespace outpost::daemon

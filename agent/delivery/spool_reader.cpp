@@ -1,12 +1,13 @@
 #include "agent/delivery/spool_reader.hpp"
 
+#include "agent/base/descriptor.hpp"
 #include "agent/base/text.hpp"
+#include "agent/delivery/tar_header.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 #include <boost/json/parse.hpp>
 
 #include <algorithm>
@@ -24,8 +25,8 @@ constexpr std::size_t piece = 256 * 1024;
 constexpr std::uint64_t longest_document = 64 << 20;  ///< Bytes of the description of one entry.
 constexpr std::string_view zstd_magic{"\x28\xb5\x2f\xfd", 4};
 
-struct FreeArchive {
-  void operator()(struct archive* archive) const { ::archive_read_free(archive); }
+struct FreeDecompressor {
+  void operator()(ZSTD_DCtx* decompressor) const { ::ZSTD_freeDCtx(decompressor); }
 };
 
 /// A new file, written and closed; after an error it is gone.
@@ -67,23 +68,22 @@ class NewFile {
 
 struct SpoolReader::State {
   std::filesystem::path file;
-  int fd = -1;
+  Descriptor fd;
   std::uint64_t size = 0;
+  bool compressed = true;  ///< Else it is a bare tar, which we read but do not write.
   seal::Read seal;
 
   // Reading the entries.
   std::uint64_t at = 0;  ///< How far the compressed bytes have been read.
   HmacSha256 mac{""};
   std::vector<char> buffer = std::vector<char>(piece);
-  std::unique_ptr<struct archive, FreeArchive> tar;
-  std::optional<Error> own_error;
+  std::string_view unused;  ///< Of `buffer`: not decompressed yet.
+  bool frame_ended = true;
+  std::unique_ptr<ZSTD_DCtx, FreeDecompressor> decompressor{::ZSTD_createDCtx()};
+  std::uint64_t padding = 0;  ///< Zeros behind the member that was read last.
   std::uint64_t entries = 0;
-  bool ended = false;         ///< All was read, and the seal was right.
+  bool ended = false;                      ///< All was read, and the seal was right.
   std::optional<std::uint64_t> bytes_due;  ///< The last entry's, as long as they have not been read.
-
-  ~State() {
-    if (fd >= 0) ::close(fd);
-  }
 
   [[nodiscard]] std::uint64_t sealed() const { return size - seal::size; }
   [[nodiscard]] std::uint64_t covered() const { return size - seal::digest_size; }
@@ -101,7 +101,7 @@ struct SpoolReader::State {
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - std::min(from, end)));
     std::size_t got = 0;
     while (got < wanted) {
-      const ssize_t more = ::pread(fd, buffer.data() + got, wanted - got, static_cast<off_t>(from + got));
+      const ssize_t more = ::pread(fd.get(), buffer.data() + got, wanted - got, static_cast<off_t>(from + got));
       if (more < 0 && errno == EINTR) continue;
       if (more < 0) return errno_error("cannot read", file.native(), errno);
       if (more == 0) return error(Fault::malformed, "it has become shorter while it was read");
@@ -123,53 +123,96 @@ struct SpoolReader::State {
     return {};
   }
 
-  static la_ssize_t give(struct archive* tar, void* self, const void** bytes) {
-    auto& state = *static_cast<State*>(self);
-    const auto got = state.read(state.at, state.sealed());
-    if (!got) {
-      state.own_error = got.error();
-      ::archive_set_error(tar, EIO, "%s", got.error().message.c_str());
-      return -1;
+  /// Fills `into` from the tar; fewer bytes only at its end.
+  Result<std::size_t> unpack(char* into, std::size_t wanted) {
+    ZSTD_outBuffer out{into, wanted, 0};
+    while (out.pos < wanted) {
+      if (unused.empty()) {
+        const auto more = read(at, sealed());
+        if (!more) return more.error();
+        mac.update(*more);
+        at += more->size();
+        unused = *more;
+      }
+      const bool all_read = unused.empty();
+      if (all_read && frame_ended) break;
+      const std::size_t before = out.pos;
+      if (auto taken = take(out); !taken) return taken.error();
+      if (all_read && out.pos == before) break;  // The decompressor has nothing left either.
     }
-    state.mac.update(*got);
-    state.at += got->size();
-    *bytes = got->data();
-    return static_cast<la_ssize_t>(got->size());
+    if (out.pos < wanted && !frame_ended) return damaged("it ends in the middle");
+    return out.pos;
   }
 
-  [[nodiscard]] Error failure() const {
-    if (own_error) return *own_error;
-    const char* text = ::archive_error_string(tar.get());
-    return error(Fault::malformed, "cannot be unpacked: " + (text ? printable(text, 300) : "no reason given"));
+  /// Moves bytes from `unused` to `out`.
+  Result<void> take(ZSTD_outBuffer& out) {
+    if (!compressed) {
+      const std::size_t copied = unused.copy(static_cast<char*>(out.dst) + out.pos, out.size - out.pos);
+      out.pos += copied;
+      unused.remove_prefix(copied);
+      return {};
+    }
+    ZSTD_inBuffer in{unused.data(), unused.size(), 0};
+    const std::size_t left = ::ZSTD_decompressStream(decompressor.get(), &out, &in);
+    if (::ZSTD_isError(left) != 0) return damaged(::ZSTD_getErrorName(left));
+    frame_ended = left == 0;
+    unused.remove_prefix(in.pos);
+    return {};
+  }
+
+  [[nodiscard]] Error damaged(const std::string& why) const {
+    return error(Fault::malformed, "cannot be unpacked: " + why);
+  }
+
+  /// The next header and, where one is in front, what its pax header says.
+  Result<tar::Member> header() {
+    constexpr std::uint64_t longest_pax = 64 * 1024;
+    std::optional<std::uint64_t> told;
+    for (;;) {
+      tar::Block bytes{};
+      if (auto skipped = all_of(bytes.data(), static_cast<std::size_t>(std::exchange(padding, 0))); !skipped)
+        return skipped.error();
+      if (auto whole = all_of(bytes.data(), bytes.size()); !whole) return whole.error();
+      auto member = tar::parse(bytes);
+      if (!member) return damaged("a header is damaged");
+      if (told) member->size = *told;
+      padding = tar::padding(member->size);
+      if (member->kind != tar::Member::Kind::pax) return std::move(*member);
+      if (member->size > longest_pax) return damaged("a header is too long");
+      std::string pax(static_cast<std::size_t>(member->size), '\0');
+      if (auto whole = all_of(pax.data(), pax.size()); !whole) return whole.error();
+      told = tar::pax_size(pax);
+    }
+  }
+
+  Result<void> all_of(char* into, std::size_t wanted) {
+    const auto got = unpack(into, wanted);
+    if (!got) return got.error();
+    if (*got < wanted) return damaged("it ends too early");
+    return {};
   }
 
   /// The next member must have this name and a size up to `limit`; nothing at the end of the archive.
   Result<std::optional<std::uint64_t>> member(const std::string& name, std::uint64_t limit) {
-    struct archive_entry* entry = nullptr;
-    const int found = ::archive_read_next_header(tar.get(), &entry);
-    if (found == ARCHIVE_EOF) return std::optional<std::uint64_t>{};
-    if (found != ARCHIVE_OK) return failure();
-    const char* given = ::archive_entry_pathname(entry);
-    const la_int64_t bytes = ::archive_entry_size(entry);
-    if (!given || name != given || ::archive_entry_filetype(entry) != AE_IFREG || !::archive_entry_size_is_set(entry) ||
-        bytes < 0 || static_cast<std::uint64_t>(bytes) > limit)
+    const auto found = header();
+    if (!found) return found.error();
+    if (found->kind == tar::Member::Kind::end) return std::optional<std::uint64_t>{};
+    if (found->name != name || found->kind != tar::Member::Kind::file || found->size > limit)
       return error(Fault::malformed,
-                   "the member \"" + printable(given ? given : "", 100) + "\" is not " + name + ", which is due there");
-    return std::optional{static_cast<std::uint64_t>(bytes)};
+                   "the member \"" + printable(found->name, 100) + "\" is not " + name + ", which is due there");
+    return std::optional{found->size};
   }
 
   /// The whole of the current member, which has `bytes` bytes.
   Result<void> content(std::uint64_t bytes, const std::function<Result<void>(std::string_view)>& sink) {
-    std::vector<char> part(static_cast<std::size_t>(std::min<std::uint64_t>(std::max<std::uint64_t>(bytes, 1), piece)));
-    for (std::uint64_t total = 0;;) {
-      const la_ssize_t got = ::archive_read_data(tar.get(), part.data(), part.size());
-      if (got < 0) return failure();
-      total += static_cast<std::uint64_t>(got);
-      if (total > bytes || (got == 0 && total < bytes))
-        return error(Fault::malformed, "a member has not as many bytes as it says");
-      if (got == 0) return {};
-      if (auto taken = sink({part.data(), static_cast<std::size_t>(got)}); !taken) return taken;
+    std::vector<char> part(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, piece)));
+    while (bytes > 0) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, part.size()));
+      if (auto whole = all_of(part.data(), count); !whole) return whole;
+      if (auto taken = sink({part.data(), count}); !taken) return taken;
+      bytes -= count;
     }
+    return {};
   }
 
   /// Nothing at the end of the archive.
@@ -204,16 +247,17 @@ std::uint64_t SpoolReader::size() const { return state_->size; }
 Result<SpoolReader> SpoolReader::open(const std::filesystem::path& file) {
   auto state = std::make_unique<State>();
   state->file = file;
-  state->fd = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (state->fd < 0) return errno_error("cannot open", file.native(), errno);
+  state->fd = Descriptor{::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  if (!state->fd.is_open()) return errno_error("cannot open", file.native(), errno);
   struct stat status{};
-  if (::fstat(state->fd, &status) != 0) return errno_error("cannot read", file.native(), errno);
+  if (::fstat(state->fd.get(), &status) != 0) return errno_error("cannot read", file.native(), errno);
   if (!S_ISREG(status.st_mode))
     return state->error(Fault::unavailable, "it is not a regular file; the archive is read twice, so copy it into one");
   state->size = static_cast<std::uint64_t>(status.st_size);
   const auto begin = state->read(0, std::min<std::uint64_t>(state->size, zstd_magic.size()));
   if (!begin) return begin.error();
   const bool begins_well = *begin == zstd_magic;
+  state->compressed = begins_well;
   const char* no_archive = "it is no spool archive; `outpost spool export` makes them";
   const char* cut_off = "it is a spool archive that was cut off, or another file; copy it again";
   if (state->size < seal::size) return state->error(Fault::malformed, begins_well ? cut_off : no_archive);
@@ -243,12 +287,10 @@ Result<SpoolManifest> SpoolReader::begin(const SpoolKey& key) {
   state.entries = 0;
   state.ended = false;
   state.bytes_due.reset();
-  state.tar.reset(::archive_read_new());
-  ::archive_read_support_filter_zstd(state.tar.get());
-  ::archive_read_support_format_tar(state.tar.get());
-  ::archive_read_set_option(state.tar.get(), "tar", "hdrcharset", "BINARY");
-  if (::archive_read_open(state.tar.get(), &state, nullptr, &State::give, nullptr) != ARCHIVE_OK)
-    return state.failure();
+  state.unused = {};
+  state.padding = 0;
+  state.frame_ended = true;
+  ::ZSTD_DCtx_reset(state.decompressor.get(), ZSTD_reset_session_only);
   const auto document = state.document(std::string{manifest_member});
   if (!document) return document.error();
   if (!*document) return state.error(Fault::malformed, "it is empty");

@@ -104,7 +104,8 @@ Result<void> check_room(const FileList& list) {
 }  // namespace
 
 ComponentFiles::ComponentFiles(const Api& api, http::Client& client, Workers& workers, files::Cache* cache,
-                               FetchLimits limits, bool allow_local_redirects, files::DownloadOptions options)
+                               FetchLimits limits, bool allow_local_redirects, files::DownloadOptions options,
+                               files::Unpacker unpacker)
     : api_{api},
       client_{client},
       workers_{workers},
@@ -112,7 +113,8 @@ ComponentFiles::ComponentFiles(const Api& api, http::Client& client, Workers& wo
       limits_{limits},
       allow_local_{allow_local_redirects},
       options_{options},
-      downloader_{client, workers, options} {}
+      downloader_{client, workers, options},
+      unpacker_{std::move(unpacker)} {}
 
 /// One request and the redirects that follow it. Only the first one, to the control server, has our headers.
 awaitable<Result<http::Response>> ComponentFiles::get_once(std::string path) {
@@ -376,7 +378,7 @@ awaitable<Result<void>> ComponentFiles::unpack_all(std::filesystem::path directo
     std::error_code ignored;
     if (std::filesystem::is_directory(*to, ignored)) continue;  // It appears complete or not at all.
     std::filesystem::path source = *from, into = *to;
-    auto unpacked = co_await files::unpack_on(workers_, std::move(source), std::move(into), limits_.unpack);
+    auto unpacked = co_await unpacker_.unpack(std::move(source), std::move(into), limits_.unpack);
     if (!unpacked) co_return std::move(unpacked).error().in(printable(archive, 300));
     report(printable(archive, 300) + ": unpacked to " + printable(target, 300) + ", " +
            std::to_string(unpacked->entries) + " entries, " + format_size(unpacked->bytes));

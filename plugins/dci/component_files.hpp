@@ -3,7 +3,7 @@
 #include "agent/base/workers.hpp"
 #include "agent/files/cache.hpp"
 #include "agent/files/downloader.hpp"
-#include "agent/files/unpack.hpp"
+#include "agent/files/unpacker.hpp"
 #include "agent/job/component.hpp"
 #include "agent/pipeline/source.hpp"
 #include "plugins/dci/api.hpp"
@@ -30,7 +30,7 @@ class ComponentFiles {
  public:
   /// All outlive it; `cache` may be nullptr.
   ComponentFiles(const Api& api, http::Client& client, Workers& workers, files::Cache* cache, FetchLimits limits,
-                 bool allow_local_redirects, files::DownloadOptions options);
+                 bool allow_local_redirects, files::DownloadOptions options, files::Unpacker unpacker);
 
   /// Goes on with what an earlier call left in `directory`.
   boost::asio::awaitable<Result<void>> fetch(job::Component component, std::filesystem::path directory, bool unpack,
@@ -73,6 +73,7 @@ class ComponentFiles {
   bool allow_local_;
   files::DownloadOptions options_;
   files::Downloader downloader_;
+  files::Unpacker unpacker_;
 };
 
 }  // namespace outpost::dci

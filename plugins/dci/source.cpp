@@ -40,7 +40,8 @@ DciSource::DciSource(Api api, http::Client& client, Workers& workers, const Cloc
              cache,
              settings_.limits,
              settings_.allow_local_redirects || is_local(api_.parsed().host),
-             settings_.download} {}
+             settings_.download,
+             files::Unpacker{settings_.unpacker, workers}} {}
 
 Result<void> DciSource::check(const job::Definition& definition) const {
   const std::string where = "job " + printable(definition.name, 200);

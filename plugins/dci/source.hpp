@@ -18,6 +18,7 @@ struct SourceSettings {
   std::string ui_url;                  ///< Where people look at jobs; empty: known for distributed-ci.io only.
   bool allow_local_redirects = false;  ///< Also when the control server itself is at a loopback address.
   FetchLimits limits;
+  std::filesystem::path unpacker;  ///< The program outpost-unpack.
   files::DownloadOptions download;
   std::function<void(const std::string&)> warn;  ///< What should be looked at but stops nothing; each said once.
 };

@@ -1,12 +1,9 @@
-#include "agent/files/unpack.hpp"
+#include "agent/files/archive/unpack.hpp"
 
 #include "files/small_disk.hpp"
 #include "files/tar_writer.hpp"
-#include "support/await.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
-
-#include <boost/asio/post.hpp>
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -382,37 +379,6 @@ TEST_CASE("unpacking stops when it is asked to, and removes what it wrote") {
   REQUIRE_FALSE(unpacked);
   CHECK(unpacked.error().fault == Fault::cancelled);
   CHECK(bench.nothing_written());
-}
-
-TEST_CASE("a coroutine that unpacks gets the result, and can be cancelled") {
-  boost::asio::io_context loop;
-  Workers workers{1};
-  Bench bench;
-  write_sample(bench.archive, "zstd");
-  const auto unpacked = test::await(loop, unpack_on(workers, bench.archive, bench.target));
-  REQUIRE(unpacked);
-  CHECK(unpacked->entries == 10);
-
-  // The only worker is busy until the cancellation is out, so that it always comes first.
-  std::stop_source cancelled;
-  boost::asio::cancellation_signal stop;
-  auto busy = [token = cancelled.get_token()] {
-    while (!token.stop_requested()) std::this_thread::yield();
-    return 0;
-  };
-  boost::asio::co_spawn(loop, workers.run(std::move(busy)), [](std::exception_ptr, int) {});
-  boost::asio::post(loop, [&] {
-    boost::asio::post(loop, [&] {
-      stop.emit(boost::asio::cancellation_type::terminal);
-      boost::asio::post(loop, [&] { cancelled.request_stop(); });
-    });
-  });
-  const auto second = test::await(loop, unpack_on(workers, bench.archive, bench.directory.path / "second"),
-                                  std::chrono::seconds{120}, &stop);
-  REQUIRE_FALSE(second);
-  CHECK(second.error().fault == Fault::cancelled);
-  CHECK_FALSE(fs::exists(bench.directory.path / "second"));
-  CHECK_FALSE(fs::exists(bench.directory.path / "second.unpacking"));
 }
 
 TEST_CASE("where a thread may not have its own working directory, unpacking is as safe") {

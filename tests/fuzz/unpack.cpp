@@ -2,7 +2,7 @@
 #include "promise.hpp"
 #include "tar_sums.hpp"
 
-#include "agent/files/unpack.hpp"
+#include "agent/files/archive/unpack.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <iterator>

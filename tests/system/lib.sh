@@ -64,7 +64,7 @@ is_new_process() { local pid; pid=$(main_pid); [ "$pid" != 0 ] && [ "$pid" != "$
 idle() { outpost status --json | jq -e '.jobs.running == [] and .jobs.waiting == [] and all(.reporters[]; .waiting == 0)'; }
 processes_of_outpost() { ps -o pid= -o args= -u outpost; }
 # Without the agent and what it keeps to start hooks with.
-processes_of_hooks() { processes_of_outpost | grep -vE '^ *[0-9]+ [^ ]*/(outpostd|outpost-guardian)( |$)'; }
+processes_of_hooks() { processes_of_outpost | grep -vE '^ *[0-9]+ [^ ]*/(outpostd|outpost-guardian|outpost-unpack)( |$)'; }
 log_of_service() { journalctl --no-pager -o cat -u outpostd.service; }
 
 # ---- a control server for it -------------------------------------------------------------------------------------------

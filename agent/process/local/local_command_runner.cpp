@@ -1,5 +1,6 @@
 #include "agent/process/local/local_command_runner.hpp"
 
+#include "agent/base/own_programs.hpp"
 #include "agent/base/text.hpp"
 #include "agent/process/drain.hpp"
 #include "agent/process/local/supervised_step.hpp"
@@ -178,22 +179,7 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::adopt(Command command, Out
   co_return Error{Fault::unavailable, printable(command.name) + " has ended with the program that ran it"};
 }
 
-Result<fs::path> find_guardian() {
-  auto found = find_helper("outpost-guardian");
-  if (!found) found.error().message += ": install outpost completely";
-  return found;
-}
-
-Result<fs::path> find_helper(std::string_view name) {
-  std::error_code ignored;
-  const auto self = fs::read_symlink("/proc/self/exe", ignored);
-  const fs::path installed{OUTPOST_LIBEXEC_DIR};
-  for (const auto& folder : {self.parent_path(), installed, installed / "bin"}) {
-    auto candidate = folder / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return Error{Fault::unavailable, std::string{name} + " is neither in " + self.parent_path().string() + " nor in " + installed.string()};
-}
+Result<fs::path> find_guardian() { return find_own_program("outpost-guardian"); }
 
 Result<void> become_subreaper() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return errno_error("cannot become", "a child subreaper", errno);

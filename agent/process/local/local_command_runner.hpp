@@ -47,10 +47,7 @@ class LocalCommandRunner final : public CommandRunner {
   std::chrono::milliseconds patience_;
 };
 
-/// A program of ours next to the running one, else in the libexec directory that they are installed in.
-/// unavailable when it is in neither.
-[[nodiscard]] Result<std::filesystem::path> find_helper(std::string_view name);
-/// That of outpost-guardian.
+/// outpost-guardian; unavailable when it is not installed.
 [[nodiscard]] Result<std::filesystem::path> find_guardian();
 
 /// Makes this process the one that orphans fall back to, for the case that a guardian is killed: call it once, before

@@ -93,7 +93,8 @@ struct Fixture {
                        cache ? &*cache : nullptr,
                        limits,
                        allow_local,
-                       {.attempts = 2, .backoff_base = std::chrono::milliseconds{1}}};
+                       {.attempts = 2, .backoff_base = std::chrono::milliseconds{1}},
+                       files::Unpacker{OUTPOST_UNPACK, workers}};
     return await(all.fetch(component, root, unpack, [this](std::string_view line) { lines.emplace_back(line); }));
   }
   std::size_t requests_to_store() {
@@ -374,7 +375,7 @@ TEST_CASE("a cancelled fetch ends at once and keeps what is complete") {
   // Not before the other file is there: then only the one that hangs is under way.
   client.on_hang = [&] { cancel_when_there(loop, f.root / "a", stop); };
   const Api api = *Api::make(client, f.clock, test::lab, "https://dci.example.org");
-  ComponentFiles all{api, client, f.workers, nullptr, f.limits, false, {}};
+  ComponentFiles all{api, client, f.workers, nullptr, f.limits, false, {}, files::Unpacker{OUTPOST_UNPACK, f.workers}};
   const auto fetched =
       await(loop, all.fetch(f.component, f.root, true, [](std::string_view) {}), std::chrono::seconds{120}, &stop);
   REQUIRE_FALSE(fetched);

@@ -1,4 +1,4 @@
-#include "agent/files/tar_stream.hpp"
+#include "agent/files/archive/tar_stream.hpp"
 
 #include "agent/base/text.hpp"
 

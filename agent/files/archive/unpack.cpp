@@ -1,11 +1,11 @@
-#include "agent/files/unpack.hpp"
+#include "agent/files/archive/unpack.hpp"
 
-#include "agent/base/text.hpp"
 #include "agent/base/descriptor.hpp"
 #include "agent/base/sync.hpp"
+#include "agent/base/text.hpp"
+#include "agent/files/archive/tar_stream.hpp"
 #include "agent/files/disk_space.hpp"
 #include "agent/files/safe_path.hpp"
-#include "agent/files/tar_stream.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,28 +1,12 @@
 #pragma once
 
 #include "agent/base/result.hpp"
-#include "agent/base/workers.hpp"
+#include "agent/files/unpacker.hpp"
 
-#include <boost/asio/awaitable.hpp>
-
-#include <cstdint>
 #include <filesystem>
 #include <stop_token>
 
 namespace outpost::files {
-
-struct UnpackLimits {
-  std::uint64_t bytes = std::uint64_t{200} << 30;  ///< Of all files together, holes included.
-  std::uint64_t entries = 1'000'000;
-  std::uint64_t ratio = 200;  ///< Unpacked bytes for each byte of the archive, looked at above `ratio_from` bytes.
-  std::uint64_t ratio_from = 64 << 20;
-  unsigned depth = 64;  ///< Components of a path.
-};
-
-struct Unpacked {
-  std::uint64_t entries = 0;
-  std::uint64_t bytes = 0;
-};
 
 /// Unpacks a tar archive, plain or compressed with gzip, xz or zstd (told by its content, not by its name), into
 /// `target`, which must not exist. The directory appears complete and synced, or not at all: until then it is
@@ -35,12 +19,8 @@ struct Unpacked {
 /// a damaged or a truncated one (the end is read and its checksum compared); retry_later for a full disk; cancelled
 /// when `stop` asks for it, which is looked at between blocks.
 ///
-/// Blocks: for a worker.
+/// Blocks. Only outpost-unpack calls it; others have Unpacker.
 [[nodiscard]] Result<Unpacked> unpack(const std::filesystem::path& archive, const std::filesystem::path& target,
                                       const UnpackLimits& limits = {}, std::stop_token stop = {});
-
-/// unpack() on a worker. Cancelling the caller stops it, and waits until the partial output is gone.
-boost::asio::awaitable<Result<Unpacked>> unpack_on(Workers& workers, std::filesystem::path archive,
-                                                   std::filesystem::path target, UnpackLimits limits = {});
 
 }  // namespace outpost::files

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "agent/base/result.hpp"
-#include "agent/files/unpack.hpp"
+#include "agent/files/unpacker.hpp"
 
 #include <archive.h>
 
