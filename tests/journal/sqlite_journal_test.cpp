@@ -25,6 +25,7 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 using namespace outpost;
 using journal::SqliteJournal;
+using test::holds;
 
 job::Event draft(std::string_view type, std::string job_id = {}) {
   job::Event event;
@@ -334,10 +335,39 @@ TEST_CASE("A journal of version 1 is read, brought up to date, and gives its unu
     CHECK(test::await(place.loop, journal->mark_delivered("dci", id + "/state/pre-run", "ref")));
   }
   journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
-  CHECK(database.number("SELECT schema_version FROM meta") == 2);
+  CHECK(database.number("SELECT schema_version FROM meta") == 3);
   CHECK(database.number("SELECT oldest_reader FROM meta") == 1);
   CHECK(database.number("PRAGMA auto_vacuum") == 2);
   CHECK(database.text("PRAGMA integrity_check") == "ok");
+}
+
+TEST_CASE("Events are read by type through the index of rare types, and by nothing else where they are not",
+          "[journal]") {
+  Place place;
+  {
+    auto journal = place.open().value();
+    REQUIRE(place.append(*journal, {draft(job::event::job_queued, "job-1"), draft(job::event::step_started, "job-1"),
+                                    draft(job::event::alarm_raised), draft(job::event::log_cut, "job-1")}));
+    const auto count = [&](std::vector<std::string> types) {
+      return journal->read({.types = std::move(types)}).value().size();
+    };
+    CHECK(count({"job.queued", "alarm.raised"}) == 2);
+    CHECK(count({"step.started", "alarm.raised"}) == 2);
+    CHECK(count({"log.cut"}) == 1);
+  }
+  journal::sqlite::Database database{place.path, journal::sqlite::Database::Mode::read_write};
+  const std::string condition{journal::sqlite::condition_of_rare_types};
+  const auto plan = [&](const std::string& query) {
+    journal::sqlite::Statement& rows = database.prepared("EXPLAIN QUERY PLAN " + query);
+    const journal::sqlite::ResetAfter reset{rows};
+    REQUIRE(rows.row());
+    return std::string{rows.text(3)};
+  };
+  CHECK_THAT(plan("SELECT seq, body FROM events WHERE seq > 0 AND type IN ('a', 'b') AND " + condition +
+                  " ORDER BY seq LIMIT 9"),
+             holds("USING INDEX events_of_rare_type (type=? AND seq>?)"));
+  CHECK(database.number("SELECT count(*) FROM events INDEXED BY events_of_rare_type WHERE " + condition) == 2);
+  CHECK(database.number("SELECT count(*) FROM events INDEXED BY events_of_job WHERE job_id IS NOT NULL") == 3);
 }
 
 TEST_CASE("The agent of version 1 can go on with a file of this one", "[journal]") {

@@ -1,6 +1,7 @@
 #include "agent/journal/sqlite/event_rows.hpp"
 
 #include "agent/job/event_types.hpp"
+#include "agent/journal/sqlite/schema.hpp"
 
 #include <sqlite3.h>
 #include <boost/crc.hpp>
@@ -8,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace outpost::journal::sqlite {
 namespace {
@@ -65,6 +67,12 @@ void note_job(Database& database, const Event& event) {
       .run();
 }
 
+/// Whether it has the condition of the index events_of_rare_type.
+bool is_rare(std::string_view type) {
+  constexpr std::array<std::string_view, 5> frequent{"stage.", "step.", "log.", "result.", "artifact."};
+  return std::none_of(frequent.begin(), frequent.end(), [&](auto prefix) { return type.starts_with(prefix); });
+}
+
 std::string selection(const Query& query) {
   std::string sql = "SELECT " + std::string{columns} + " FROM events WHERE seq > ?";
   if (!query.job_id.empty()) sql += " AND job_id = ?";
@@ -72,6 +80,8 @@ std::string selection(const Query& query) {
     sql += " AND type IN (?";
     for (std::size_t index = 1; index < query.types.size(); ++index) sql += ", ?";
     sql += ")";
+    if (query.job_id.empty() && std::all_of(query.types.begin(), query.types.end(), is_rare))
+      sql += " AND " + std::string{condition_of_rare_types};
   }
   return sql + " ORDER BY seq LIMIT ?";
 }
@@ -147,7 +157,9 @@ void remove_rows(Database& database, const Removal& removal) {
     database.prepared("DELETE FROM events WHERE job_id = ?").bind_all(job_id).run();
   }
   for (const auto& type : removal.types)
-    database.prepared("DELETE FROM events WHERE type = ? AND job_id IS NULL AND occurred_at < ? AND seq < ?")
+    database
+        .prepared("DELETE FROM events WHERE type = ? AND job_id IS NULL AND occurred_at < ? AND seq < ?" +
+                  (is_rare(type) ? " AND " + std::string{condition_of_rare_types} : std::string{}))
         .bind_all(type, std::int64_t{removal.before.time_since_epoch().count()}, last)
         .run();
 }

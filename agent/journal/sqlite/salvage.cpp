@@ -161,11 +161,23 @@ class Salvaging {
           if (whole) copied.insert(static_cast<std::uint64_t>(row.number(0)));
         }};
     rows.read({1, largest(damaged_, {"SELECT max(seq) FROM events", "SELECT max(last) FROM jobs",
-                                     "SELECT max(seq) FROM events INDEXED BY events_of_type",
+                                     "SELECT max(seq) FROM events INDEXED BY events_of_job WHERE job_id IS NOT NULL",
                                      "SELECT max(cursor) FROM reporters"})});
     salvage_.events = copied.size();
-    salvage_.missing =
-        missing(read_index(damaged_, "SELECT seq FROM events INDEXED BY events_of_type"), copied, rows.failures());
+    salvage_.missing = missing(indexed_events(), copied, rows.failures());
+  }
+
+  /// Up to version 2 one index had all events.
+  Indexed indexed_events() {
+    Indexed all = read_index(damaged_, "SELECT seq FROM events INDEXED BY events_of_type");
+    if (all.whole) return all;
+    Indexed of_jobs = read_index(damaged_, "SELECT seq FROM events INDEXED BY events_of_job WHERE job_id IS NOT NULL");
+    Indexed rare = read_index(damaged_, "SELECT seq FROM events INDEXED BY events_of_rare_type WHERE " +
+                                            std::string{condition_of_rare_types});
+    all.numbers.merge(of_jobs.numbers);
+    all.numbers.merge(rare.numbers);
+    all.whole = of_jobs.whole && rare.whole;
+    return all;
   }
 
   void reporters() {
@@ -248,22 +260,46 @@ class Salvaging {
 
 namespace {
 
-/// When a byte of the schema has changed, that of the fresh journal says what the tables hold: it has the same ones.
-/// Not written to the file: the transaction is rolled back with the connection.
-void mend_schema(Database& source, Database& fresh) {
+bool can_be_read(Database& source, std::initializer_list<const char*> selects) {
   try {
-    for (const char* probe :
-         {"SELECT seq, type, job_id, body FROM events INDEXED BY events_of_type",
-          "SELECT reporter, cursor, delivered FROM reporters",
-          "SELECT position, reporter, key, job_id, seq, kind, needs, follows, body, blob, bytes, state, attempts, "
-          "remote_ref, reason, created FROM deliveries INDEXED BY deliveries_of_job"})
-      static_cast<void>(source.prepared(probe));
-    return;
+    for (const char* select : selects) static_cast<void>(source.prepared(select));
+    return true;
+  } catch (const SqlError&) {
+    return false;
+  }
+}
+
+/// An empty journal of the version that the damaged one has, as far as that can be told.
+std::unique_ptr<Database> pattern_of(Database& source) {
+  auto steps = migrations();
+  try {
+    const auto version = static_cast<std::size_t>(source.number("SELECT schema_version FROM meta"));
+    if (version > 0 && version < steps.size()) steps = steps.first(version);
   } catch (const SqlError&) {
   }
+  auto pattern = std::make_unique<Database>(":memory:", Database::Mode::read_write);
+  if (auto made = migrate(*pattern, "pattern", steps, "pattern", "now"); !made) return nullptr;
+  return pattern;
+}
+
+/// When a byte of the schema has changed, that of an empty journal says what the tables hold: it has the same ones. Not
+/// written to the file: the transaction is rolled back with the connection.
+void mend_schema(Database& source) {
+  const bool tables = can_be_read(
+      source, {"SELECT seq, type, job_id, body FROM events", "SELECT reporter, cursor, delivered FROM reporters",
+               "SELECT position, reporter, key, job_id, seq, kind, needs, follows, body, blob, bytes, state, attempts, "
+               "remote_ref, reason, created FROM deliveries INDEXED BY deliveries_of_job"});
+  const std::string rare =
+      "SELECT seq FROM events INDEXED BY events_of_rare_type WHERE " + std::string{condition_of_rare_types};
+  const bool indexes =
+      can_be_read(source, {"SELECT seq FROM events INDEXED BY events_of_type"}) ||
+      can_be_read(source, {"SELECT seq FROM events INDEXED BY events_of_job WHERE job_id IS NOT NULL", rare.c_str()});
+  if (tables && indexes) return;
   try {
+    const auto pattern = pattern_of(source);
+    if (!pattern) return;
     source.execute("BEGIN IMMEDIATE");
-    Statement& rows = fresh.prepared("SELECT sql, name, rowid FROM sqlite_schema WHERE sql IS NOT NULL");
+    Statement& rows = pattern->prepared("SELECT sql, name, rowid FROM sqlite_schema WHERE sql IS NOT NULL");
     rows.bind_all();
     const ResetAfter reset{rows};
     while (rows.row())
@@ -302,7 +338,7 @@ Salvage salvage(const std::filesystem::path& damaged, Database& fresh) {
   } catch (const SqlError&) {
     return {.readable = false};
   }
-  mend_schema(*source, fresh);
+  mend_schema(*source);
   try {
     return Salvaging{*source, fresh}.run();
   } catch (const FreshFailed& failed) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace outpost::journal::sqlite {
 
@@ -18,6 +19,12 @@ struct Migration {
   int oldest_reader;
   const char* sql;
 };
+
+/// Of the index events_of_rare_type: SQLite uses it for a query only when that has the same condition.
+inline constexpr std::string_view condition_of_rare_types =
+    "type NOT GLOB 'stage.*' AND type NOT GLOB 'step.*' AND type NOT GLOB 'log.*' AND type NOT GLOB 'result.*' AND "
+    "type "
+    "NOT GLOB 'artifact.*'";
 
 /// All steps of this agent, in order.
 [[nodiscard]] std::span<const Migration> migrations();
