@@ -7,6 +7,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
+
 namespace outpost::daemon {
 
 namespace asio = boost::asio;
@@ -24,7 +26,7 @@ Result<void> Alarms::restore() {
     for (const auto& event : *events) {
       const std::string key = job::text_at(event.data, "key");
       if (event.type != job::event::alarm_raised) active_.erase(key);
-      if (event.type == job::event::alarm_acknowledged) acknowledged_.insert(key);
+      if (event.type == job::event::alarm_acknowledged) acknowledged_[key] = event.occurred_at;
       else acknowledged_.erase(key);
       if (event.type == job::event::alarm_raised) active_[key] = {key, job::text_at(event.data, "kind"), job::text_at(event.data, "message"), event.occurred_at};
       query.after = event.seq;
@@ -61,7 +63,7 @@ bool Alarms::acknowledge(const std::string& key) {
   if (found == active_.end()) return false;
   logger_.notice("alarm acknowledged (" + found->second.kind + "): " + found->second.message);
   active_.erase(found);
-  acknowledged_.insert(key);
+  acknowledged_[key] = clock_.now();
   note(job::event::alarm_acknowledged, {{"key", key}});
   return true;
 }
@@ -71,6 +73,14 @@ void Alarms::note(std::string_view type, json::object data) {
   event.type = type;
   event.data = std::move(data);
   asio::co_spawn(executor_, journal_event(std::move(event)), asio::detached);
+}
+
+std::optional<Timestamp> Alarms::needed_since() const {
+  std::optional<Timestamp> oldest;
+  const auto consider = [&](Timestamp since) { oldest = oldest ? std::min(*oldest, since) : since; };
+  for (const auto& [key, alarm] : active_) consider(alarm.since);
+  for (const auto& [key, since] : acknowledged_) consider(since);
+  return oldest;
 }
 
 json::array Alarms::to_json() const {

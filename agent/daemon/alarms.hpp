@@ -45,6 +45,9 @@ class Alarms {
   bool acknowledge(const std::string& key);
 
   [[nodiscard]] const std::map<std::string, Alarm>& active() const { return active_; }
+  /// When the oldest event was written that the next start has to find: of an alarm that is up or was acknowledged.
+  /// Nothing when there is none.
+  [[nodiscard]] std::optional<Timestamp> needed_since() const;
   [[nodiscard]] boost::json::array to_json() const;
 
  private:
@@ -60,7 +63,7 @@ class Alarms {
   boost::asio::any_io_executor executor_;
   Ways ways_;
   std::map<std::string, Alarm> active_;
-  std::set<std::string> acknowledged_;
+  std::map<std::string, Timestamp> acknowledged_;  ///< Since when.
 };
 
 }  // namespace outpost::daemon

@@ -222,15 +222,17 @@ Result<std::set<std::string>> Retention::tombstones() {
   }
 }
 
-/// What the agent noted about itself. An alarm that is still up has to be found by the next start.
+/// What the agent noted about itself. An alarm that is still up has to be found by the next start, and one that was
+/// acknowledged and is not over: else it would be told again. What goes, goes together: an acknowledgement that outlived
+/// the end of its alarm would keep that alarm silent for ever.
 asio::awaitable<void> Retention::remove_old_events() {
   journal::Removal removal;
-  for (const auto type : {event::agent_started, event::agent_stopping, event::alarm_raised, event::alarm_cleared, event::component_superseded,
+  for (const auto type : {event::agent_started, event::agent_stopping, event::alarm_raised, event::alarm_cleared, event::alarm_acknowledged, event::component_superseded,
                           event::history_removed, event::claims_paused, event::claims_resumed, event::drain_started, event::drain_finished,
                           event::drain_ended})
     removal.types.emplace_back(type);
   removal.before = std::min(ports_.clock.now() - keep_.age, needed_since_);
-  for (const auto& [key, alarm] : ports_.alarms.active()) removal.before = std::min(removal.before, alarm.since);
+  if (const auto needed = ports_.alarms.needed_since()) removal.before = std::min(removal.before, *needed);
   journal::Query oldest{.types = removal.types, .limit = 1};
   const auto there = ports_.journal.read(oldest);
   if (!there || there->empty() || there->front().occurred_at >= removal.before) co_return;

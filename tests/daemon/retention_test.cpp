@@ -185,6 +185,42 @@ TEST_CASE("what the agent noted about itself goes with age, but not what was see
   CHECK(world.journal.last() > 0);
 }
 
+TEST_CASE("an acknowledgement is kept as long as its alarm may come back, and no longer than the alarm's end") {
+  World world;
+  const auto written = [&] {
+    world.loop.restart();
+    world.loop.run();
+  };
+  const auto alarms = [&] {
+    std::vector<std::string> found;
+    for (const auto& one : *world.journal.read({}))
+      if (one.type.starts_with("alarm.")) found.push_back(one.type);
+    return found;
+  };
+  const auto comes_after_a_restart = [&] {
+    daemon::Alarms next{world.journal, world.clock, world.logger, world.loop.get_executor(), daemon::Alarms::Ways{}};
+    REQUIRE(next.restore());
+    next.raise("disk", "degraded", "full again");
+    return next.active().contains("disk");
+  };
+  world.alarms.raise("disk", "degraded", "full");
+  written();
+  REQUIRE(world.alarms.acknowledge("disk"));
+  written();
+  world.clock.moved = std::chrono::hours{24 * 91};
+  world.sweep(config::History{});
+  CHECK(alarms() == std::vector<std::string>{"alarm.acknowledged"});
+  CHECK_FALSE(comes_after_a_restart());
+
+  world.alarms.clear("disk");
+  written();
+  world.clock.moved = std::chrono::hours{24 * 200};
+  world.append("", event::agent_stopping);
+  world.sweep(config::History{});
+  CHECK(alarms().empty());
+  CHECK(comes_after_a_restart());
+}
+
 TEST_CASE("the alarm about an item that was parked ends with its job") {
   World world;
   world.alarms.raise("dci/parked/job-1/file/x", "parked", "too large");
