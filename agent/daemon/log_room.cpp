@@ -5,6 +5,10 @@
 #include "agent/log/place.hpp"
 #include "agent/log/reclaim.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -31,9 +35,16 @@ std::uint64_t end_of(const std::map<std::uint64_t, std::uint64_t>& pieces) {
 }  // namespace
 
 asio::awaitable<std::uint64_t> LogRoom::make(std::uint64_t bytes) {
-  if (std::exchange(busy_, true)) co_return 0;
-  const auto idle = [](bool* busy) { *busy = false; };
-  const std::unique_ptr<bool, decltype(idle)> until_the_end{&busy_, idle};
+  if (const auto others = making_) {
+    co_await others->ended.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return others->freed;
+  }
+  making_ = std::make_shared<Making>(co_await asio::this_coro::executor);
+  const auto end = [](LogRoom* room) {
+    room->making_->ended.cancel();
+    room->making_.reset();
+  };
+  const std::unique_ptr<LogRoom, decltype(end)> until_the_end{this, end};
   const auto rows = ports_.journal.jobs(false, std::numeric_limits<std::int32_t>::max());
   std::uint64_t freed = 0;
   if (rows) {
@@ -46,6 +57,7 @@ asio::awaitable<std::uint64_t> LogRoom::make(std::uint64_t bytes) {
     ports_.logger.warning("logs: " + rows.error().message);
   }
   if (freed > 0) ports_.logger.notice("logs: " + format_size(freed) + " that the servers have were freed, because the disk is nearly full");
+  making_->freed = freed;
   co_return freed;
 }
 

@@ -6,11 +6,14 @@
 #include "agent/journal/deliveries.hpp"
 #include "agent/journal/journal.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 
 namespace outpost::daemon {
@@ -29,7 +32,8 @@ class LogRoom {
   LogRoom(Ports ports, std::filesystem::path jobs_directory) : ports_{ports}, jobs_directory_{std::move(jobs_directory)} {}
 
   /// Frees about so many bytes, the oldest jobs' first, and returns how many it was. An event says what goes before it
-  /// does. 0 when there is nothing, when the event cannot be written, and while another call is under way.
+  /// does. 0 when there is nothing and when the event cannot be written. While another call is under way it waits for
+  /// that, and returns how many bytes that has freed: they are for both.
   boost::asio::awaitable<std::uint64_t> make(std::uint64_t bytes);
 
  private:
@@ -40,7 +44,14 @@ class LogRoom {
 
   Ports ports_;
   std::filesystem::path jobs_directory_;  ///< <state>/jobs
-  bool busy_ = false;
+
+  /// A call that is under way.
+  struct Making {
+    explicit Making(const boost::asio::any_io_executor& loop) : ended{loop, boost::asio::steady_timer::time_point::max()} {}
+    boost::asio::steady_timer ended;  ///< Cancelled then.
+    std::uint64_t freed = 0;
+  };
+  std::shared_ptr<Making> making_;
 };
 
 }  // namespace outpost::daemon

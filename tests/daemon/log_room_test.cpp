@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include <sys/stat.h>
 
 using namespace outpost;
@@ -100,6 +102,25 @@ TEST_CASE("a piece behind one that is still missing at the server is not given b
   world.deliver("dci", false);
   world.cut(mebibyte / 2, mebibyte / 2);
   world.deliver("dci");
+  CHECK(world.make(mebibyte) == 0);
+}
+
+TEST_CASE("who asks for room while it is being made gets what that frees") {
+  World world{{"dci"}};
+  world.cut(0, mebibyte / 2);
+  world.deliver("dci");
+  std::vector<std::uint64_t> freed;
+  const auto both = [&]() -> boost::asio::awaitable<int> {
+    using namespace boost::asio::experimental::awaitable_operators;
+    const auto [first, second] = co_await (world.room.make(mebibyte) && world.room.make(mebibyte));
+    freed = {first, second};
+    co_return 0;
+  };
+  await(world.loop, both());
+  REQUIRE(freed.size() == 2);
+  CHECK(freed[0] > 0);
+  CHECK(freed[1] == freed[0]);
+  CHECK(world.told() == 1);
   CHECK(world.make(mebibyte) == 0);
 }
 
