@@ -9,7 +9,7 @@
 #include <boost/json/array.hpp>
 
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 

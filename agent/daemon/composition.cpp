@@ -263,6 +263,7 @@ Result<void> Composition::make_agent() {
   options.jobs_directory = settings_.state_directory / "jobs";
   const auto& logs = settings_.logs;
   options.logs.capture = {.limit = logs.step_limit, .segment_size = logs.segment_size, .segment_age = logs.segment_age};
+  options.logs.packers = &packers_;
   options.logs.cuts = {.first = logs.live_first, .longest = logs.live_longest, .pieces = logs.live_pieces};
   options.boot_id = identity_of_this_host().boot_id;
   options.secrets = secrets_;

@@ -78,6 +78,7 @@ class Composition {
   Logger logger_;
   SystemClock clock_;
   Workers workers_;
+  Workers packers_{1};  ///< Compresses logs, and gives way to all the others.
   std::unique_ptr<journal::SqliteJournal> journal_;
   std::unique_ptr<process::CommandRunner> children_;  ///< The commands of the agent itself.
   std::unique_ptr<process::SystemdCommandRunner> units_;  ///< Those of steps, when systemd runs them.

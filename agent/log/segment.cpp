@@ -109,13 +109,27 @@ Result<void> sync_for_naming(const Place& place) {
   return sync_directory(place.directory());
 }
 
-std::vector<PackedSegment> pack_left_over(const std::vector<Segment>& steps) {
+namespace {
+
+/// Segments of a step that are not compressed and had better be.
+std::vector<SegmentFile> left_over(const Place& place) {
   constexpr std::uint64_t worth_it = std::uint64_t{64} * 1024;
+  auto files = segment_files(place);
+  std::erase_if(files, [](const auto& file) { return file.packed || file.bytes < worth_it; });
+  return files;
+}
+
+}  // namespace
+
+bool has_left_over(const std::vector<Segment>& steps) {
+  return std::any_of(steps.begin(), steps.end(), [](const Segment& step) { return !left_over(step.place).empty(); });
+}
+
+std::vector<PackedSegment> pack_left_over(const std::vector<Segment>& steps) {
   std::vector<PackedSegment> packed;
   for (const auto& step : steps) {
     std::vector<PackedSegment> of_step;
-    for (const auto& file : segment_files(step.place)) {
-      if (file.packed || file.bytes < worth_it) continue;
+    for (const auto& file : left_over(step.place)) {
       const Segment segment{step.place, file.begin, file.bytes, step.redacted, {}};
       if (auto blob = segment.pack()) of_step.push_back({segment, std::move(*blob)});
     }

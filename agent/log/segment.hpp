@@ -40,6 +40,9 @@ struct PackedSegment {
   job::Blob blob;
 };
 
+/// Whether pack_left_over() would find something to pack. Blocks for a look into the directory.
+[[nodiscard]] bool has_left_over(const std::vector<Segment>& steps);
+
 /// Packs the plain segments of steps that have ended, where it is worth it, and syncs them for naming. Of each step
 /// only `place` and `redacted` are read. What cannot be packed stays as it is. Blocks.
 [[nodiscard]] std::vector<PackedSegment> pack_left_over(const std::vector<Segment>& steps);

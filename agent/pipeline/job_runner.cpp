@@ -253,15 +253,17 @@ asio::awaitable<void> JobRunner::closing_stages() {
   stopping_allowed_ = false;
   for (const Stage stage : {Stage::collect, Stage::release, Stage::cleanup}) co_await run_stage(stage);
   const JobDirectory directory = directory_;
-  auto removal = [directory] { return directory.remove_workspace(); };
-  auto removed = co_await ports_.workers.run(removal);
+  const auto segments = segments_of_steps();
+  auto tidying = [directory, segments] { return std::pair{directory.remove_workspace(), log::has_left_over(segments)}; };
+  auto [removed, left_over] = co_await ports_.workers.run(tidying);
   if (!removed) {
     co_await record_.commit();  // The end of a step, before the next command of its slot.
     co_await ports_.steps.open_up(directory, options_.slot);
-    removed = co_await ports_.workers.run(removal);
+    auto again = [directory] { return directory.remove_workspace(); };
+    removed = co_await ports_.workers.run(std::move(again));
   }
   if (!removed) warn(Stage::cleanup, removed.error().message);
-  co_await pack_segments();
+  if (left_over) co_await pack_segments();
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - started_);
   record_.note(event::job_ended, {{"verdict", to_string(record_.story().judgement->verdict)}, {"duration_ms", elapsed.count()}});
   co_await record_.commit();

@@ -141,6 +141,7 @@ class JobRunner {
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   [[nodiscard]] bool failed() const { return verdict_.has_value() || cancel_wanted_; }
   boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
+  [[nodiscard]] std::vector<log::Segment> segments_of_steps() const;
   boost::asio::awaitable<void> pack_segments();
   [[nodiscard]] StepLog::Ports log_ports(boost::asio::any_io_executor executor);
   [[nodiscard]] std::shared_ptr<TaskLog> task_log(const Attempt& attempt, boost::asio::any_io_executor executor, const job::StepRecord* known);

@@ -1,5 +1,6 @@
 // The steps of JobRunner: one attempt from its start to what it left, and what that means.
 
+#include "agent/base/background.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/job_runner.hpp"
@@ -379,13 +380,22 @@ asio::awaitable<void> JobRunner::settle_segments(const job::StepRecord& step) {
   for (const auto& problem : problems) warn(step.stage, step.id + ": " + problem);
 }
 
+/// Where the steps' raw output lies.
+std::vector<log::Segment> JobRunner::segments_of_steps() const {
+  std::vector<log::Segment> segments;
+  for (const auto& step : record_.story().steps)
+    segments.push_back({.place = log_place(step.id), .begin = 0, .size = 0, .redacted = step.cut_bytes, .redactor = {}});
+  return segments;
+}
+
 /// Compresses what the steps have left behind uncompressed, before the job ends.
 asio::awaitable<void> JobRunner::pack_segments() {
-  std::vector<log::Segment> steps;
-  for (const auto& step : record_.story().steps)
-    steps.push_back({.place = log_place(step.id), .begin = 0, .size = 0, .redacted = step.cut_bytes, .redactor = {}});
-  auto packing = [steps = std::move(steps)] { return log::pack_left_over(steps); };
-  const auto packed = co_await ports_.workers.run(std::move(packing));
+  Workers* const packers = options_.logs.packers;
+  auto packing = [steps = segments_of_steps(), alone = packers != nullptr] {
+    if (alone) work_in_background();
+    return log::pack_left_over(steps);
+  };
+  const auto packed = co_await (packers ? *packers : ports_.workers).run(std::move(packing));
   if (packed.empty()) co_return;
   for (const auto& [segment, blob] : packed) {
     auto& noted = record_.note(event::log_segment, {{"begin", segment.begin}, {"size", segment.size}, {"redacted", segment.redacted}});

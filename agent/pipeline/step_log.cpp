@@ -1,5 +1,6 @@
 #include "agent/pipeline/step_log.hpp"
 
+#include "agent/base/background.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr auto room_pause = std::chrono::seconds{5};   ///< Before room is asked for again that could not be made.
 constexpr auto pack_pause = std::chrono::seconds{30};  ///< After segments could not be compressed.
-constexpr std::size_t pack_at_once = 8;                ///< Segments that become durable together.
+constexpr std::size_t pack_at_once = 2;                ///< Segments that become durable together.
 
 bool is_full(int code) { return code == ENOSPC || code == EDQUOT || code == EFBIG; }
 
@@ -139,8 +140,12 @@ asio::awaitable<void> StepLog::pack() {
   // They need room for a moment before they save some.
   const std::size_t most = has_room() ? pack_at_once : 1;
   const std::vector<log::Segment> batch{closed.begin(), closed.begin() + static_cast<std::ptrdiff_t>(std::min(closed.size(), most))};
-  auto packing = [batch] { return pack_all(batch); };
-  const auto blobs = co_await ports_.workers.run(std::move(packing));
+  Workers* const packers = ports_.options.packers;
+  auto packing = [batch, alone = packers != nullptr] {
+    if (alone) work_in_background();
+    return pack_all(batch);
+  };
+  const auto blobs = co_await (packers ? *packers : ports_.workers).run(std::move(packing));
   if (!blobs) {  // The plain files are as good; they only take more room.
     pack_after_ = steady_clock::now() + pack_pause;
     co_return;

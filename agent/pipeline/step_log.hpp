@@ -32,6 +32,8 @@ struct LogOptions {
   /// when it changes.
   std::function<void(const std::string& log, const std::optional<Error>& why)> trouble;
   std::chrono::milliseconds disk_pause = std::chrono::seconds{1};  ///< Between two attempts at a disk that fails.
+  /// Threads for compression alone, which give way to everybody else's; nullptr: the workers do it.
+  Workers* packers = nullptr;
   /// The redacted output of a step, as it gets into its log.
   std::function<void(std::string_view step_id, std::string_view output)> show;
 };
