@@ -235,7 +235,9 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
     const auto again = outpost::test::await(loop, runner->adopt(command, sink));
     REQUIRE(again);
     CHECK(std::get<Exited>(again->ending).status == 9);
-    run(with_path("exit 0"));
+    auto next = with_path("exit 0");
+    next.name = "job-1/collect.acme";
+    run(next);
     CHECK(outpost::test::await(loop, runner->look_for(command)) == Left::not_begun);
     ::close(kept);
     ::close(first[0]);
@@ -243,7 +245,7 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
   }
 }
 
-TEST_CASE("a command that was about to be cancelled when the agent died is cancelled, and its grace goes on") {
+TEST_CASE("a command that was being cancelled when the agent died is cancelled, and its grace goes on") {
   int first[2];
   REQUIRE(::pipe(first) == 0);
   auto command = with_path("trap '' TERM; echo ready; while :; do sleep 0.01; done");
@@ -273,7 +275,7 @@ TEST_CASE("a command that was about to be cancelled when the agent died is cance
 TEST_CASE("who starts the unit of a step that has run runs nothing") {
   const fs::path trace = "/var/lib/outpost-jobs/1/trace";
   auto command = with_path("echo x >>" + trace.string() + "; echo ready; exec sleep 600");
-  const auto result = run(command, [](Run&, boost::asio::cancellation_signal&) { told("systemctl restart outpost-step@1.service"); });
+  const auto result = run(command, [](Run&, boost::asio::cancellation_signal&) { told("systemctl stop outpost-step@1.service; systemctl start outpost-step@1.service"); });
   CHECK(as<StoppedOutside>(result));
   told("systemctl start outpost-step@1.service");
   CHECK(told("cat " + trace.string()) == (::getuid() == 0 ? "x\n" : ""));  // The home is the slot's alone.
