@@ -111,7 +111,8 @@ announce() {
     \"topic_id\": \"$topic\", \"tags\": [\"build:candidate\"], \"state\": \"active\"}" >/dev/null
 }
 
-# configure PLUGIN...: the service's configuration, with a job for new_lab's topic.
+# configure PLUGIN...: the service's configuration, with a job for new_lab's topic; runner=systemd has systemd run its
+# hooks, job_options are more lines of the job.
 configure() {
   dcirc >/etc/outpost/dcirc.sh
   chgrp outpost /etc/outpost/dcirc.sh && chmod 0640 /etc/outpost/dcirc.sh
@@ -126,6 +127,7 @@ jobs:
     plugins: [$(IFS=,; echo "$*")]
     grace: 1s
 ${job_options:-}
+runner: ${runner:-local}
 END
   outpost config check || fail "the configuration is wrong"
 }
