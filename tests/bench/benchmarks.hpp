@@ -11,6 +11,7 @@ void upload_1g();
 void idle();
 void journal_append();
 void step_spawn();
+void unit_spawn();
 void redact();
 void backlog_start();
 void small_files();

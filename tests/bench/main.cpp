@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::function<void()>> benchmarks{
       {"job_overhead", job_overhead},     {"upload_1g", upload_1g},    {"idle", idle},
       {"journal_append", journal_append}, {"step_spawn", step_spawn},  {"redact", redact},
+      {"unit_spawn", unit_spawn},
       {"backlog_start", backlog_start},   {"small_files", small_files},
       {"log_ingest", log_ingest},         {"ansible_callback", ansible_callback}};
   const std::map<std::string, std::function<int(const std::vector<std::string>&)>> parts{

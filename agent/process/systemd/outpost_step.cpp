@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -163,13 +164,34 @@ int report(const fs::path& slot) {
   return file ? 0 : 74;
 }
 
+// ---- as whom -----------------------------------------------------------------------------------------------------------
+
+/// systemd starts `settle` and `report` as root and without the unit's sandbox, because to set that up again costs more
+/// than all that they do. They are the step's user before they touch anything, and touch only what is that user's.
+/// The users of slots are systemd-sysusers', in /etc/passwd: a program that is linked statically can ask nobody else.
+bool become(const std::string& user) {
+  std::ifstream users{"/etc/passwd"};
+  for (std::string line; std::getline(users, line);) {
+    if (!line.starts_with(user + ":")) continue;
+    unsigned uid = 0, gid = 0;
+    const auto numbers = line.find(':', user.size() + 1);
+    if (numbers == std::string::npos || std::sscanf(line.c_str() + numbers, ":%u:%u:", &uid, &gid) != 2) return false;
+    return ::setgroups(0, nullptr) == 0 && ::setresgid(gid, gid, gid) == 0 && ::setresuid(uid, uid, uid) == 0;
+  }
+  return false;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  const std::string mode = count == 3 ? arguments[1] : "";
-  if (mode == "run") return become_command(arguments[2]);
-  if (mode == "settle") return settle(arguments[2]);
-  if (mode == "report") return report(arguments[2]);
+  const std::string mode = count >= 3 ? arguments[1] : "";
+  if (mode == "run" && count == 3) return become_command(arguments[2]);
+  if (count == 4 && !become(arguments[3])) {
+    std::fprintf(stderr, "outpost-step: cannot become %s: is it in /etc/passwd? Run systemd-sysusers\n", arguments[3]);
+    return 77;
+  }
+  if (mode == "settle" && count <= 4) return settle(arguments[2]);
+  if (mode == "report" && count <= 4) return report(arguments[2]);
   std::fputs("outpost-step is started by the units outpost-step@.service; it is of no use by itself\n", stderr);
   return 64;
 }
