@@ -229,6 +229,16 @@ asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
 /// Limits that are set for a unit stay until they are set again, whatever an agent has come to since. What a unit has by
 /// itself the instance 0 tells, for which nobody sets anything.
 asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limits limits) {
+  const bool has_limits = limits.memory || limits.tasks || limits.cpu_percent;
+  if (!has_limits && unlimited_.contains(step.unit)) co_return Result<void>{};
+  if (has_limits) unlimited_.erase(step.unit);
+  auto applying = apply(step, limits);
+  auto applied = co_await std::move(applying);
+  if (applied && !has_limits) unlimited_.insert(step.unit);
+  co_return applied;
+}
+
+asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limits limits) {
   auto reading_own = systemd_.limits(*unit_of(step.command.profile, 0));
   auto own = co_await std::move(reading_own);
   if (!own) co_return own.error();

@@ -51,6 +51,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<void>> start(Step& step);
   boost::asio::awaitable<Result<void>> clear(const Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
+  boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits);
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
   boost::asio::awaitable<Stops> await_end(Step& step);
@@ -66,6 +67,7 @@ class SystemdCommandRunner final : public CommandRunner {
   Options options_;
   ServiceManager systemd_;
   std::set<std::string> attended_;  ///< The units of commands that run() or adopt() has in hand.
+  std::set<std::string> unlimited_;  ///< Units that have no limits but their own, as this process has left them.
   std::map<std::string, int> stored_;  ///< Descriptors that systemd kept for an earlier process of this program.
 };
 
