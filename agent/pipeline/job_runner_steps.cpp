@@ -153,6 +153,7 @@ asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
   auto& noted = record_.note(event::step_adopted, {{"stage", to_string(step->stage)}, {"plugin", step->plugin}, {"hook", step->hook}, {"begun", attempt.adopted}});
   noted.step_id = attempt.id;
   noted.attempt = attempt.number;
+  co_await record_.commit();
   auto reopening = reopen_log(interrupted, true);
   auto capture = co_await std::move(reopening);
   if (capture) {
