@@ -143,7 +143,7 @@ struct Settings {
   std::map<std::string, Resource> resources;
   std::map<std::string, SecretSource> secrets;
   unsigned slots = 1;  ///< 1 to 64.
-  Runner runner = Runner::local;
+  Runner runner = Runner::automatic;
   Spool spool;
   Downloads downloads;
   Alarms alarms;

@@ -411,6 +411,8 @@ Result<std::string> unit_of(const std::string& profile, unsigned slot) {
 std::string why_not_systemd() {
   if (::sd_booted() <= 0) return "systemd does not run this machine";
   if (!::getenv("INVOCATION_ID") || !::getenv("NOTIFY_SOCKET")) return "outpostd was not started by systemd";
+  if (::access("/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service", F_OK) != 0)
+    return "polkit, which lets outpostd start units, is not installed";
   for (const char* folder : {"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"})
     if (::access((fs::path{folder} / "outpost-step@.service").c_str(), F_OK) == 0) return "";
   return "the unit outpost-step@.service is not installed";

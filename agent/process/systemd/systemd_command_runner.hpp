@@ -72,7 +72,7 @@ class SystemdCommandRunner final : public CommandRunner {
 };
 
 /// Why steps cannot be run as units here, for people; empty when they can: systemd runs this machine, and has started
-/// this program, and the units are installed.
+/// this program, and polkit and the units are installed.
 [[nodiscard]] std::string why_not_systemd();
 
 /// "outpost-step@3.service", "outpost-step-offline@3.service". malformed: no profile has such a name.
