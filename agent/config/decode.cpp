@@ -91,7 +91,25 @@ class Decoder {
     });
   }
 
+  /// Each job takes of it what its plugins need.
+  const Node* plugin_config() {
+    const Node* configs = file_.take_list("plugin_config");
+    if (configs == nullptr || configs->kind == Node::Kind::map) return configs;
+    wrong_kind(reading_, *configs, "plugin_config", "a mapping (example: {acme-storage: {address: 192.0.2.10}})");
+    return nullptr;
+  }
+
+  void check_plugin_config(const Node* configs) {
+    std::vector<std::string> used;
+    for (const auto& job : settings_.jobs) used.insert(used.end(), job.plugins.begin(), job.plugins.end());
+    if (configs == nullptr) return;
+    for (const auto& item : configs->items)
+      if (std::find(used.begin(), used.end(), item.key) == used.end())
+        reading_.problem(item.origin, "plugin_config", "no job runs a plugin " + quote(item.key) + suggestion(item.key, used));
+  }
+
   void jobs() {
+    const Node* configs = plugin_config();
     const Node* list = file_.take_list("jobs");
     if (list == nullptr) return;
     for (const auto& item : items_of(reading_, *list, "jobs", "lines of \"- name: ...\"")) {
@@ -105,10 +123,11 @@ class Decoder {
       (void)fields.take("name");
       known_.pop_back();  // A variable finds a job by its name, so it cannot change it.
       if (name_node == nullptr) fields.missing("name", "each job needs one");
-      Job job = decode_job(reading_, fields, settings_, source_types_);
+      Job job = decode_job(reading_, fields, settings_, source_types_, configs);
       job.name = name.value_or("");
       settings_.jobs.push_back(std::move(job));
     }
+    check_plugin_config(configs);
   }
 
   void runner() {

@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/config/decode_source.hpp"
+#include "agent/config/plugin_config.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -165,7 +166,8 @@ void check_complete(Fields& fields, const SourceType* type) {
 
 }  // namespace
 
-Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::span<const SourceType> source_types) {
+Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::span<const SourceType> source_types,
+               const Node* plugin_config) {
   const auto sources = keys_of(settings.sources), resources = keys_of(settings.resources);
   Job job;
   fields.read("enabled", job.enabled, as_boolean);
@@ -184,6 +186,7 @@ Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::
   job.windows = windows_of(reading, fields);
   job.resources = names_of(reading, fields, "resources", "resource", &resources);
   job.plugins = names_of(reading, fields, "plugins", "plugin", nullptr);
+  job.plugin_config = read_plugin_config(reading, fields, plugin_config, job.plugins);
 
   const auto source = settings.sources.find(job.source);
   if (!job.source.empty() && source == settings.sources.end())

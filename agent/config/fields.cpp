@@ -60,7 +60,9 @@ Fields Fields::child(const std::string& key) {
 }
 
 void Fields::missing(std::string_view key, std::string_view advice) {
-  reading_.problem(map_.origin, label_, "the key " + quote(key) + " is missing (" + std::string{advice} + ")");
+  const std::string place = label_.empty() ? "" : label_ + ": ";
+  reading_.problems.list.push_back({map_.origin, place + "the key " + quote(key) + " is missing (" + std::string{advice} + ")",
+                                    ProblemKind::missing_key});
 }
 
 void Fields::problem(const std::string& key, std::string_view message) {
@@ -84,7 +86,8 @@ void Fields::finish(std::string_view ignored_prefix) {
     auto advice = suggestion(item.key, asked_);
     if (advice.empty()) advice = " (known keys: " + join(asked_, ", ") + ")";
     const std::string place = label_.empty() ? "" : label_ + ": ";
-    reading_.problems.list.push_back({item.origin, place + "unknown key " + quote(item.key) + advice});
+    reading_.problems.list.push_back({item.origin, place + "unknown key " + quote(item.key) + advice,
+                                      ProblemKind::unknown_key});
   }
 }
 

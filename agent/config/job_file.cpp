@@ -1,5 +1,6 @@
 #include "agent/config/job_file.hpp"
 
+#include "agent/base/text.hpp"
 #include "agent/config/fields.hpp"
 #include "agent/config/small_file.hpp"
 
@@ -43,6 +44,23 @@ std::vector<LocalComponent> components_of(Reading& reading, Fields& fields, std:
   return components;
 }
 
+std::map<std::string, SecretSource> secrets_of(Reading& reading, Fields& fields, std::vector<KnownKey>& known) {
+  std::map<std::string, SecretSource> secrets;
+  const Fields all = fields.child("secrets");
+  for (const auto& item : all.node().items) {
+    const std::string label = "secrets." + printable(item.key, 80);
+    if (item.kind != Node::Kind::map) {
+      wrong_kind(reading, item, label, "a mapping (example: {file: ./password})");
+      continue;
+    }
+    Fields entry{reading, known, item, label, {"secrets", item.key}};
+    entry.read("file", secrets[item.key].file, as_path);
+    if (item.find("file") == nullptr) entry.missing("file", "example: file: ./password");
+    entry.finish();
+  }
+  return secrets;
+}
+
 JobFile decode(Reading& reading, Fields& fields, std::vector<KnownKey>& known, const std::filesystem::path& file) {
   JobFile job;
   job.name = file.stem().string();
@@ -52,6 +70,8 @@ JobFile decode(Reading& reading, Fields& fields, std::vector<KnownKey>& known, c
   fields.read("grace", job.grace, as_duration, 0s, 1h);
   fields.read("unpack", job.unpack, as_boolean);
   fields.texts("plugins", job.plugins);
+  job.plugin_config = read_plugin_config(reading, fields, nullptr, job.plugins);
+  job.secrets = secrets_of(reading, fields, known);
   std::vector<std::string> path;
   fields.texts("plugins_path", path);
   for (const auto& directory : path) job.plugins_path.push_back(absolute(reading, directory));
@@ -83,6 +103,7 @@ boost::system::result<JobFile, Problems> load_job_file(const std::filesystem::pa
   Fields fields{reading, known, parsed.root, "", {}};
   JobFile job = decode(reading, fields, known, file);
   if (!reading.problems.list.empty()) return reading.problems;
+  job.origins = std::move(reading.origins);
   return job;
 }
 

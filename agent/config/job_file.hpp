@@ -1,6 +1,8 @@
 #pragma once
 
+#include "agent/config/plugin_config.hpp"
 #include "agent/config/problem.hpp"
+#include "agent/config/settings.hpp"
 
 #include <boost/system/result.hpp>
 
@@ -24,10 +26,13 @@ struct JobFile {
   std::string topic;
   std::vector<LocalComponent> components;
   std::vector<std::string> plugins;
+  PluginConfigs plugin_config;
+  std::map<std::string, SecretSource> secrets;  ///< For plugins whose configuration names them.
   std::vector<std::filesystem::path> plugins_path;  ///< Absolute; relative ones count from the file's directory.
   std::chrono::milliseconds timeout{std::chrono::hours{24}};
   std::chrono::milliseconds grace{std::chrono::seconds{30}};
   bool unpack = true;  ///< Archives among the components are unpacked, as for a job from a server.
+  Origins origins;     ///< "plugin_config.PLUGIN.key"
 };
 
 /// Reads a job file, and all that is wrong with it. Blocks.

@@ -19,10 +19,14 @@ struct Origin {
   [[nodiscard]] std::string text() const;
 };
 
+/// What sort of mistake a problem is, for those who give mistakes numbers.
+enum class ProblemKind { value, unknown_key, duplicate_key, missing_key, syntax };
+
 /// One thing that is wrong, and what to do about it.
 struct Problem {
   Origin where;
   std::string message;  ///< Without the place; safe for a terminal.
+  ProblemKind kind = ProblemKind::value;
 
   /// `outpost.yml:12:5: jobs.timeout: "10 minuts" is not a duration (example: 10min)`
   [[nodiscard]] std::string text() const { return where.text() + ": " + message; }

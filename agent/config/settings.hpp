@@ -72,6 +72,8 @@ struct Job {
   std::vector<Window> windows;                   ///< None: always.
   std::vector<std::string> resources;            ///< Exist in Settings::resources.
   std::vector<std::string> plugins;              ///< Folders in Settings::plugins_path, in this order.
+  /// What its plugins are configured with: the key of the file, and the job's own laid over it.
+  std::map<std::string, boost::json::object> plugin_config;
   milliseconds timeout{std::chrono::hours{24}};  ///< From the claim to the verdict.
   milliseconds grace{std::chrono::seconds{30}};  ///< Between SIGTERM and SIGKILL of a step.
   std::string profile;                           ///< Of the sandbox of its steps; empty: the default.

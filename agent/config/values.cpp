@@ -257,24 +257,49 @@ std::vector<std::string> as_texts(Reading& reading, const Node& node, std::strin
   return texts;
 }
 
-boost::json::value as_json(const Node& node) {
+namespace {
+
+using ScalarReader = boost::json::value (*)(const Node&);
+
+boost::json::value tree_as_json(const Node& node, ScalarReader scalar) {
   switch (node.kind) {
     case Node::Kind::null: return nullptr;
-    case Node::Kind::scalar:
-      if (!node.quoted && (node.text == "true" || node.text == "false")) return node.text == "true";
-      return boost::json::string{node.text};
+    case Node::Kind::scalar: return scalar(node);
     case Node::Kind::list: {
       boost::json::array array;
-      for (const auto& item : node.items) array.push_back(as_json(item));
+      for (const auto& item : node.items) array.push_back(tree_as_json(item, scalar));
       return array;
     }
     case Node::Kind::map: {
       boost::json::object object;
-      for (const auto& item : node.items) object.insert_or_assign(item.key, as_json(item));
+      for (const auto& item : node.items) object.insert_or_assign(item.key, tree_as_json(item, scalar));
       return object;
     }
   }
   return nullptr;
+}
+
+}  // namespace
+
+boost::json::value as_json(const Node& node) {
+  return tree_as_json(node, [](const Node& scalar) -> boost::json::value {
+    if (!scalar.quoted && (scalar.text == "true" || scalar.text == "false")) return scalar.text == "true";
+    return boost::json::string{scalar.text};
+  });
+}
+
+boost::json::value as_typed_json(const Node& node) {
+  return tree_as_json(node, [](const Node& scalar) -> boost::json::value {
+    const std::string& text = scalar.text;
+    if (scalar.quoted) return boost::json::string{text};
+    if (text.empty() || text == "~" || text == "null") return nullptr;
+    if (text == "true" || text == "false") return text == "true";
+    std::int64_t whole = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), whole);
+    // 010 and 1e3 stay as they are: nobody else may see another number in them.
+    const bool exact = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() && std::to_string(whole) == text;
+    return exact ? boost::json::value(whole) : boost::json::value(boost::json::string{text});
+  });
 }
 
 }  // namespace outpost::config

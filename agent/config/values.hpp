@@ -69,5 +69,8 @@ void wrong_kind(Reading& reading, const Node& node, std::string_view label, std:
                                                 std::string_view example);
 /// Scalars as strings, but unquoted true and false as booleans.
 [[nodiscard]] boost::json::value as_json(const Node& node);
+/// What is not in quotes can be null, true, false or a whole number, as in YAML 1.2. Numbers with a point stay text, so
+/// that a version such as 4.10 is not changed; whoever wants a number can make one of it.
+[[nodiscard]] boost::json::value as_typed_json(const Node& node);
 
 }  // namespace outpost::config

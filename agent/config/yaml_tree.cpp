@@ -188,7 +188,8 @@ class Builder final : public YAML::EventHandler {
     if (!is_new) {
       problems_.list.push_back({key.origin, "the key \"" + printable(key.text, 80) +
                                                 "\" is written twice (first in line " + std::to_string(seen->second) +
-                                                "); remove one"});
+                                                "); remove one",
+                                ProblemKind::duplicate_key});
     }
     open_.back().key = std::move(key);
   }
@@ -314,6 +315,7 @@ Parsed parse_yaml(std::string_view text, const std::string& file, Problems& prob
   const std::string content = replace_all(std::string{text}, "\r\n", "\n");
   const Lines lines{content, file};
   const auto give_up = [&problems](Problem problem) {
+    problem.kind = ProblemKind::syntax;
     problems.list.push_back(std::move(problem));
     return Parsed{.root = {}, .complete = false};
   };

@@ -240,3 +240,24 @@ TEST_CASE("a file that is missing, no file, or too large says so") {
   CHECK(problems_of(directory) == "outpost.yml: DIR/outpost.yml is not a regular file\n");
   CHECK(problems_of("#" + std::string(1024 * 1024, 'x')) == "outpost.yml: DIR/outpost.yml is larger than 1.0 MiB\n");
 }
+
+TEST_CASE("plugins are configured for all jobs, and a job lays its own over it") {
+  const std::string head = "sources: {bus: {type: bus, url: \"https://bus.example.org\", queue: lab}}\n";
+  const Configuration configuration{{{"outpost.yml", head + "jobs:\n  - {name: a, source: bus, plugins: [acme]}\n"
+                                                            "  - {name: b, source: bus, plugins: [acme, other], plugin_config: {acme: {pool: {size: 8}, release: 4.10}}}\n"
+                                                            "plugin_config: {acme: {address: 192.0.2.10, pool: {name: p, size: 4}, on: true}}\n"}}};
+  const auto loaded = configuration.load();
+  REQUIRE((loaded ? "" : loaded.error().text()) == "");
+  const auto& jobs = loaded->settings.jobs;
+  using boost::json::parse;
+  CHECK(jobs[0].plugin_config.at("acme") == parse(R"({"address": "192.0.2.10", "pool": {"name": "p", "size": 4}, "on": true})").as_object());
+  CHECK(jobs[1].plugin_config.at("acme") == parse(R"({"address": "192.0.2.10", "pool": {"name": "p", "size": 8}, "on": true, "release": "4.10"})").as_object());
+  CHECK_FALSE(jobs[1].plugin_config.contains("other"));
+  CHECK(loaded->origins.at("jobs.b.plugin_config.acme.pool.size").text() == "outpost.yml:4:82");
+  CHECK(loaded->origins.at("jobs.b.plugin_config.acme.address").line == 5);
+
+  CHECK(problems_of(head + "jobs:\n  - {name: a, source: bus, plugins: [acme], plugin_config: {acne: {}}}\nplugin_config: {acmee: {}, acme: 5}\n") ==
+        "outpost.yml:3:61: jobs.plugin_config: there is no plugin \"acne\" in plugins (did you mean \"acme\"?)\n"
+        "outpost.yml:4:17: plugin_config: no job runs a plugin \"acmee\" (did you mean \"acme\"?)\n"
+        "outpost.yml:4:28: jobs.plugin_config.acme: a single value, but a mapping (example: {address: 192.0.2.10}) is due\n");
+}
