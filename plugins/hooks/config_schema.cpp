@@ -1,0 +1,453 @@
+#include "plugins/hooks/config_schema.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/values.hpp"
+
+#include <arpa/inet.h>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/url/parse.hpp>
+#include <valijson/adapters/boost_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <regex>
+#include <set>
+
+namespace outpost::hooks {
+
+namespace json = boost::json;
+using config::Node;
+using config::quote;
+using config::suggestion;
+
+namespace {
+
+const std::vector<std::string> types{"array", "boolean", "integer", "null", "number", "object", "string"};
+
+const std::vector<std::string> keywords{
+    "$comment", "$id", "$ref", "$schema", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
+    "contentEncoding", "contentMediaType", "default", "definitions", "dependencies", "description", "else", "enum", "examples",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "if", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems",
+    "minLength", "minProperties", "minimum", "multipleOf", "not", "oneOf", "pattern", "patternProperties", "properties",
+    "propertyNames", "readOnly", "required", "then", "title", "type", "uniqueItems", "writeOnly"};
+
+/// Keywords whose value is a schema, a list of schemas, or a mapping of schemas.
+const std::set<std::string> with_schema{"additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"};
+const std::set<std::string> with_list{"allOf", "anyOf", "oneOf", "items"};
+const std::set<std::string> with_map{"definitions", "patternProperties", "properties"};
+
+/// Each secret is a file of its property's name.
+bool is_file_name(const std::string& name) { return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos; }
+
+/// Reads a schema tree for what the parser of the library would take in silence.
+class SchemaCheck {
+ public:
+  explicit SchemaCheck(config::Problems& problems) : problems_{problems} {}
+
+  /// `of_property`: reached from the top through `properties` alone, so that a secret can be here.
+  void check(const Node& schema, const std::string& label, bool of_property = false, bool top = false) {
+    if (schema.kind == Node::Kind::scalar && (schema.text == "true" || schema.text == "false") && !schema.quoted) return;
+    if (schema.kind != Node::Kind::map) return problem(schema, label, "a schema is due (example: {type: string})");
+    for (const auto& item : schema.items) check_keyword(item, label, of_property, top);
+    check_required(schema, label);
+  }
+
+ private:
+  void problem(const Node& node, const std::string& label, const std::string& message,
+               config::ProblemKind kind = config::ProblemKind::value) {
+    problems_.list.push_back({node.origin, label + ": " + message, kind});
+  }
+
+  void check_own(const Node& item, const std::string& label, bool of_property) {
+    const std::string& key = item.key;
+    if (key != "x-secret") {
+      if (const auto meant = suggestion(key, {"x-secret"}); !meant.empty())
+        problem(item, label, "unknown keyword " + quote(key) + meant, config::ProblemKind::unknown_key);
+    } else if (item.quoted || (item.text != "true" && item.text != "false")) {
+      problem(item, label + "." + key, "true or false is due");
+    } else if (item.text == "true" && !of_property) {
+      problem(item, label + "." + key, "only a property of a mapping can be a secret");
+    }
+  }
+
+  void check_keyword(const Node& item, const std::string& label, bool of_property, bool top) {
+    const std::string& key = item.key;
+    const std::string place = label + "." + printable(key, 80);
+    if (key.starts_with("x-")) return check_own(item, label, of_property);
+    if (std::find(keywords.begin(), keywords.end(), key) == keywords.end()) {
+      const auto advice = suggestion(key, keywords);
+      return problem(item, label, "unknown keyword " + quote(key) + (advice.empty() ? " (JSON Schema draft 7 has none of this name)" : advice),
+                     config::ProblemKind::unknown_key);
+    }
+    if (key == "type") return check_type(item, place);
+    if (key == "pattern") return check_pattern(item, place);
+    if (key == "$ref" && !item.text.starts_with("#")) return problem(item, place, quote(item.text) + " leads out of this schema (write #/definitions/NAME)");
+    if (with_list.contains(key) && item.kind == Node::Kind::list) {
+      for (const auto& each : item.items) check(each, place);
+    } else if (with_map.contains(key)) {
+      if (item.kind != Node::Kind::map) return problem(item, place, "a mapping of schemas is due (example: {address: {type: string}})");
+      for (const auto& each : item.items)
+        check(each, place + "." + printable(each.key, 80), key == "properties" && (of_property || top) && is_file_name(each.key));
+    } else if (with_schema.contains(key)) {
+      check(item, place);
+    }
+  }
+
+  void check_pattern(const Node& item, const std::string& place) {
+    try {
+      static_cast<void>(std::regex{item.text});
+    } catch (const std::regex_error&) {
+      problem(item, place, quote(item.text) + " is not a regular expression");
+    }
+  }
+
+  void check_type(const Node& item, const std::string& place) {
+    const std::vector<Node> one{item};
+    for (const auto& type : item.kind == Node::Kind::list ? item.items : one)
+      if (std::find(types.begin(), types.end(), type.text) == types.end())
+        problem(item, place, quote(type.text) + " is not a type" + (suggestion(type.text, types).empty() ? " (" + join(types, ", ") + ")" : suggestion(type.text, types)));
+  }
+
+  /// A required property that is misspelt can never be given.
+  void check_required(const Node& schema, const std::string& label) {
+    const Node* required = schema.find("required");
+    const Node* properties = schema.find("properties");
+    if (required == nullptr) return;
+    if (required->kind != Node::Kind::list) return problem(*required, label + ".required", "a list of names is due (example: [address])");
+    if (properties == nullptr || properties->kind != Node::Kind::map) return;
+    std::vector<std::string> names;
+    for (const auto& property : properties->items) names.push_back(property.key);
+    for (const auto& name : required->items)
+      if (std::find(names.begin(), names.end(), name.text) == names.end())
+        problem(name, label + ".required", "there is no property " + quote(name.text) + suggestion(name.text, names));
+  }
+
+  config::Problems& problems_;
+};
+
+bool is_secret(const json::value& schema) {
+  const auto* object = schema.if_object();
+  const auto* marked = object ? object->if_contains("x-secret") : nullptr;
+  return marked && marked->is_bool() && marked->get_bool();
+}
+
+const json::object* object_at(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value ? value->if_object() : nullptr;
+}
+
+bool wants(const json::object& schema, std::string_view type) {
+  const auto* said = schema.if_contains("type");
+  if (!said) return false;
+  if (said->is_string()) return said->get_string() == type;
+  return said->is_array() && std::any_of(said->get_array().begin(), said->get_array().end(), [&](const auto& one) { return one == json::value(json::string{type}); });
+}
+
+/// YAML does not say whether 4 is a text or a number, and 4.10 comes as text: the schema knows.
+void settle_type(json::value& value, const json::object& schema) {
+  const bool number = wants(schema, "number");
+  if (value.is_int64() && wants(schema, "string") && !number && !wants(schema, "integer")) {
+    value = json::string{std::to_string(value.get_int64())};
+  } else if (value.is_string() && number && !wants(schema, "string")) {
+    const std::string_view text = value.get_string();
+    double parsed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+    if (error == std::errc{} && end == text.data() + text.size()) value = parsed;
+  }
+}
+
+/// 0.5 in a schema is a number wherever JSON Schema wants one.
+void settle_numbers(json::value& schema) {
+  static const json::object number{{"type", "number"}};
+  static const std::set<std::string_view> numeric{"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"};
+  if (auto* list = schema.if_array())
+    for (auto& item : *list) settle_numbers(item);
+  auto* object = schema.if_object();
+  if (!object) return;
+  for (auto& item : *object) {
+    if (numeric.contains(item.key())) settle_type(item.value(), number);
+    else settle_numbers(item.value());
+  }
+  if (auto* otherwise = object->if_contains("default")) settle_type(*otherwise, json::object{*object});
+}
+
+std::string name_of_type(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null: return "nothing";
+    case json::kind::bool_: return "true or false";
+    case json::kind::int64:
+    case json::kind::uint64: return "a whole number";
+    case json::kind::double_: return "a number";
+    case json::kind::string: return "a text";
+    case json::kind::array: return "a list";
+    case json::kind::object: return "a mapping";
+  }
+  return "";
+}
+
+bool has_type(const json::value& value, std::string_view type) {
+  if (type == "string") return value.is_string();
+  if (type == "integer") return value.is_int64() || value.is_uint64() || (value.is_double() && value.get_double() == static_cast<double>(static_cast<std::int64_t>(value.get_double())));
+  if (type == "number") return value.is_number();
+  if (type == "boolean") return value.is_bool();
+  if (type == "array") return value.is_array();
+  if (type == "object") return value.is_object();
+  return type == "null" ? value.is_null() : true;
+}
+
+const std::map<std::string, std::string, std::less<>> types_for_people{
+    {"string", "a text"}, {"integer", "a whole number"}, {"number", "a number"}, {"boolean", "true or false"},
+    {"array", "a list"},  {"object", "a mapping"},       {"null", "nothing"}};
+
+bool has_format(const std::string& text, std::string_view format) {
+  in6_addr address{};
+  if (format == "ipv4") return ::inet_pton(AF_INET, text.c_str(), &address) == 1;
+  if (format == "ipv6") return ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
+  if (format == "uri") return boost::urls::parse_uri(text).has_value();
+  if (format == "hostname") {
+    const bool letters = text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == std::string::npos;
+    return letters && !text.empty() && text.size() <= 253 && text.front() != '-' && text.front() != '.';
+  }
+  return true;
+}
+
+/// What the most frequent mistakes are, in the words of somebody who has made one.
+class ConfigCheck {
+ public:
+  explicit ConfigCheck(const std::function<bool(const std::string&)>& knows_secret) : knows_secret_{knows_secret} {}
+
+  void check(json::value& value, const json::object& schema, std::vector<std::string> path) {
+    if (is_secret(schema)) return check_secret(value, std::move(path));
+    settle_type(value, schema);
+    if (!check_type(value, schema, path)) return;
+    if (const auto* choices = schema.if_contains("enum"); choices && choices->is_array()) check_choice(value, choices->get_array(), path);
+    if (const auto* format = schema.if_contains("format"); format && format->is_string() && value.is_string())
+      if (const std::string text{value.get_string()}; !has_format(text, format->get_string()))
+        note(path, quote(text) + " is not of the format " + std::string{format->get_string()});
+    if (value.is_object()) check_object(value.get_object(), schema, path);
+    if (const auto* items = object_at(schema, "items"); items && value.is_array()) {
+      std::size_t index = 0;
+      for (auto& item : value.get_array()) check(item, *items, below(path, std::to_string(index++)));
+    }
+  }
+
+  std::vector<ConfigMistake> mistakes;
+
+ private:
+  static std::vector<std::string> below(std::vector<std::string> path, std::string key) {
+    path.push_back(std::move(key));
+    return path;
+  }
+
+  void note(std::vector<std::string> path, std::string message, bool secret = false) {
+    mistakes.push_back({std::move(path), std::move(message), secret});
+  }
+
+  void check_secret(const json::value& value, std::vector<std::string> path) {
+    const auto* object = value.if_object();
+    const auto* name = object && object->size() == 1 ? object->if_contains("secret") : nullptr;
+    if (!name || !name->is_string())
+      return note(std::move(path), "is a secret, which does not stand in a configuration (write {secret: NAME}, and its file under secrets)", true);
+    const std::string wanted{name->get_string()};
+    if (!knows_secret_(wanted)) note(std::move(path), "there is no secret " + quote(wanted) + " (add it under secrets)");
+  }
+
+  bool check_type(const json::value& value, const json::object& schema, const std::vector<std::string>& path) {
+    const auto* said = schema.if_contains("type");
+    if (!said) return true;
+    std::vector<std::string> allowed;
+    if (said->is_string()) allowed.emplace_back(said->get_string());
+    if (said->is_array())
+      for (const auto& one : said->get_array())
+        if (one.is_string()) allowed.emplace_back(one.get_string());
+    if (std::any_of(allowed.begin(), allowed.end(), [&](const auto& type) { return has_type(value, type); })) return true;
+    std::vector<std::string> due;
+    for (const auto& type : allowed)
+      if (const auto found = types_for_people.find(type); found != types_for_people.end()) due.push_back(found->second);
+    const std::string shown = value.is_structured() || value.is_null() ? name_of_type(value) : printable(json::serialize(value), 80) + " is " + name_of_type(value);
+    note(path, shown + ", but " + join(due, " or ") + " is due");
+    return false;
+  }
+
+  void check_choice(const json::value& value, const json::array& choices, const std::vector<std::string>& path) {
+    if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+    std::vector<std::string> words;
+    for (const auto& choice : choices) words.push_back(choice.is_string() ? std::string{choice.get_string()} : json::serialize(choice));
+    const std::string text = value.is_string() ? std::string{value.get_string()} : json::serialize(value);
+    const auto advice = suggestion(text, words);
+    note(path, quote(text) + " is not one of " + printable(join(words, ", "), 200) + advice);
+  }
+
+  void check_object(json::object& object, const json::object& schema, const std::vector<std::string>& path) {
+    const auto* properties = object_at(schema, "properties");
+    std::vector<std::string> names;
+    if (properties)
+      for (const auto& property : *properties) names.emplace_back(property.key());
+    const auto* more = schema.if_contains("additionalProperties");
+    const bool closed = more && more->is_bool() && !more->get_bool() && !schema.contains("patternProperties");
+    for (auto& item : object) {
+      const std::string key{item.key()};
+      const auto* own = properties ? object_at(*properties, key) : nullptr;
+      if (own) check(item.value(), *own, below(path, key));
+      else if (closed && std::find(names.begin(), names.end(), key) == names.end()) {
+        auto advice = suggestion(key, names);
+        if (advice.empty()) advice = names.empty() ? "" : " (known: " + printable(join(names, ", "), 200) + ")";
+        note(below(path, key), "is not known to the plugin" + advice);
+      }
+    }
+    if (const auto* required = schema.if_contains("required"); required && required->is_array())
+      for (const auto& name : required->get_array())
+        if (name.is_string() && !object.contains(name.get_string())) note(path, "the key " + quote(std::string{name.get_string()}) + " is missing");
+    if (properties) fill_in(object, *properties);
+  }
+
+  static void fill_in(json::object& object, const json::object& properties) {
+    for (const auto& property : properties) {
+      const auto* schema = property.value().if_object();
+      const auto* otherwise = schema ? schema->if_contains("default") : nullptr;
+      if (otherwise && !object.contains(property.key())) object[property.key()] = *otherwise;
+    }
+  }
+
+  const std::function<bool(const std::string&)>& knows_secret_;
+};
+
+/// The schema without what is said of secrets: their values are not there to be looked at.
+json::value without_secret_rules(const json::value& schema) {
+  if (is_secret(schema)) return json::object{};
+  if (const auto* object = schema.if_object()) {
+    json::object copy;
+    for (const auto& item : *object) copy[item.key()] = without_secret_rules(item.value());
+    return copy;
+  }
+  if (const auto* list = schema.if_array()) {
+    json::array copy;
+    for (const auto& item : *list) copy.push_back(without_secret_rules(item));
+    return copy;
+  }
+  return schema;
+}
+
+struct Violation {
+  std::vector<std::string> path;
+  std::string message;
+};
+
+/// `<root>`, `["ports"]`, `[0]` as the library names places.
+std::vector<std::string> path_of(const std::vector<std::string>& context) {
+  std::vector<std::string> path;
+  for (const auto& step : context) {
+    if (step == "<root>") continue;
+    std::string name = step;
+    for (const char* edge : {"[", "\""})
+      if (name.starts_with(edge)) name.erase(0, 1);
+    for (const char* edge : {"]", "\""})
+      if (name.ends_with(edge)) name.pop_back();
+    path.push_back(std::move(name));
+  }
+  return path;
+}
+
+std::vector<Violation> ask_library(const json::value& value, const json::value& schema_json) {
+  std::vector<Violation> found;
+  try {
+    valijson::Schema schema;
+    valijson::SchemaParser parser{valijson::SchemaParser::kDraft7};
+    const valijson::adapters::BoostJsonAdapter schema_adapter{schema_json};
+    parser.populateSchema(schema_adapter, schema);
+    valijson::Validator validator;
+    valijson::ValidationResults results;
+    const valijson::adapters::BoostJsonAdapter adapter{value};
+    if (validator.validate(schema, adapter, &results)) return found;
+    valijson::ValidationResults::Error error;
+    while (results.popError(error)) found.push_back({path_of(error.context), printable(error.description, 300)});
+  } catch (const std::exception& failure) {
+    found.push_back({{}, "the schema cannot be used: " + printable(failure.what(), 300)});
+  }
+  return found;
+}
+
+}  // namespace
+
+void check_schema(const Node& schema, config::Problems& problems) {
+  const auto before = problems.list.size();
+  SchemaCheck{problems}.check(schema, "config", false, true);
+  if (problems.list.size() > before) return;
+  // Draft 7 says that a schema may be true; a configuration is always a mapping.
+  const json::object object = schema_of(schema);
+  if (object.contains("type") && !wants(object, "object"))
+    return problems.list.push_back({schema.find("type")->origin, "config.type: a configuration is a mapping (write type: object)"});
+  for (const auto& violation : ask_library(json::object{}, object))
+    if (violation.message.starts_with("the schema cannot be used")) problems.list.push_back({schema.origin, "config: " + violation.message});
+}
+
+json::object schema_of(const Node& schema) {
+  json::value tree = config::as_typed_json(schema);
+  settle_numbers(tree);
+  return std::move(tree.as_object());
+}
+
+std::string ConfigMistake::place() const { return join(path, "."); }
+
+std::vector<ConfigMistake> check_configuration(json::object& configuration, const json::object& schema,
+                                               const std::function<bool(const std::string&)>& knows_secret) {
+  ConfigCheck check{knows_secret};
+  json::value value = configuration;
+  check.check(value, schema, {});
+  // What has a plain word already needs no second one; the rest of draft 7 is the library's.
+  if (check.mistakes.empty())
+    for (auto& violation : ask_library(value, without_secret_rules(schema))) {
+      const bool summary = violation.message.starts_with("Failed to validate against") && !check.mistakes.empty();
+      if (!summary) check.mistakes.push_back({std::move(violation.path), std::move(violation.message)});
+    }
+  if (check.mistakes.empty()) configuration = std::move(value.as_object());
+  return std::move(check.mistakes);
+}
+
+namespace {
+
+void unveil(json::object& configuration, const json::object& schema, const std::string& prefix, std::map<std::string, std::string>& secrets) {
+  const auto* properties = object_at(schema, "properties");
+  if (!properties) return;
+  for (const auto& property : *properties) {
+    auto* value = configuration.if_contains(property.key());
+    const auto* own = property.value().if_object();
+    if (!value || !own || !value->is_object()) continue;
+    const std::string place = prefix + std::string{property.key()};
+    if (!is_secret(*own)) {
+      unveil(value->get_object(), *own, place + ".", secrets);
+    } else if (const auto* name = value->get_object().if_contains("secret"); name && name->is_string()) {
+      secrets[place] = name->get_string();
+      *value = json::object{{"$secret", place}};
+    }
+  }
+}
+
+}  // namespace
+
+Unveiled without_secrets(const json::object& configuration, const json::object& schema) {
+  Unveiled result{configuration, {}};
+  unveil(result.configuration, schema, "", result.secrets);
+  return result;
+}
+
+bool has_secrets(const json::object& schema) {
+  if (is_secret(schema)) return true;
+  const auto* properties = object_at(schema, "properties");
+  return properties && std::any_of(properties->begin(), properties->end(), [](const auto& property) {
+           return property.value().is_object() && has_secrets(property.value().get_object());
+         });
+}
+
+std::vector<std::string> violations(const json::value& value, const json::value& schema) {
+  std::vector<std::string> lines;
+  for (const auto& violation : ask_library(value, schema)) lines.push_back(join(violation.path, ".") + ": " + violation.message);
+  return lines;
+}
+
+}  // namespace outpost::hooks

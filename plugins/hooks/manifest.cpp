@@ -1,0 +1,246 @@
+#include "plugins/hooks/manifest.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/fields.hpp"
+#include "plugins/hooks/config_schema.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+namespace outpost::hooks {
+
+using namespace std::chrono_literals;
+using config::Fields;
+using config::Node;
+using config::quote;
+using config::Reading;
+using config::suggestion;
+
+namespace {
+
+constexpr std::string_view contract_prefix = "outpost/v";
+
+std::vector<std::string> stage_names() {
+  std::vector<std::string> names;
+  for (const auto stage : job::all_stages) names.emplace_back(to_string(stage));
+  return names;
+}
+
+bool is_version(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos && text.front() != '.' &&
+         text.back() != '.' && text.find("..") == std::string_view::npos;
+}
+
+std::string own_contract() {
+  return std::string{contract_prefix} + std::to_string(contract_major) + (contract_minor > 0 ? "." + std::to_string(contract_minor) : "");
+}
+
+/// What stands in `when`, `requires` and the like.
+struct Reader {
+  Reading& reading;
+  std::vector<config::KnownKey>& known;
+  Diagnoses& diagnoses;  ///< Of sorts that a Reading has no words for.
+
+  void refuse_version(const config::Origin& where, const std::string& message) {
+    diagnoses.push_back({"PL017", Severity::error, where, message, {}});
+  }
+
+  /// "outpost/v1" or "outpost/v1.0".
+  void read_contract(Fields& fields) {
+    const Node* node = fields.take("apiVersion");
+    if (node == nullptr) return fields.missing("apiVersion", "write apiVersion: outpost/v1");
+    const auto text = config::as_text(reading, *node, "apiVersion");
+    if (!text) return;
+    if (!text->starts_with(contract_prefix) || !is_version(text->substr(contract_prefix.size())))
+      return fields.problem("apiVersion", quote(*text) + " is not a version of the hook contract (write outpost/v1)");
+    const auto numbers = split(text->substr(contract_prefix.size()), '.');
+    int major = -1, minor = 0;
+    std::from_chars(numbers[0].data(), numbers[0].data() + numbers[0].size(), major);
+    if (numbers.size() > 1) std::from_chars(numbers[1].data(), numbers[1].data() + numbers[1].size(), minor);
+    if (numbers.size() > 2) return fields.problem("apiVersion", quote(*text) + " is not a version of the hook contract (write outpost/v1)");
+    if (major != contract_major)
+      refuse_version(node->origin, "apiVersion: this agent does not know version " + std::to_string(major) +
+                                       " of the hook contract (it knows " + own_contract() + ")");
+    else if (minor > contract_minor)
+      refuse_version(node->origin, "apiVersion: the plugin needs " + printable(*text, 40) + ", this agent has " + own_contract() +
+                                       " (update the agent)");
+  }
+
+  void read_requirements(Fields fields, Requirements& into) {
+    fields.texts("commands", into.commands);
+    for (const auto& command : into.commands)
+      if (command.find_first_of("/ \t") != std::string::npos)
+        fields.problem("commands", quote(command) + " is not the name of a command (no path, no arguments; example: jq)");
+    if (const Node* node = fields.take("agent"))
+      if (const auto text = config::as_text(reading, *node, fields.label_of("agent"))) {
+        if (text->starts_with(">=") && is_version(trim(text->substr(2)))) into.agent = trim(text->substr(2));
+        else fields.problem("agent", quote(*text) + " is not a least version (example: \">=0.1\")");
+      }
+    std::vector<std::string> systems;
+    fields.texts("os", systems);
+    for (const auto& text : systems) {
+      const auto at = text.find(">=");
+      OsRequirement system{std::string{trim(text.substr(0, at))}, at == std::string::npos ? "" : std::string{trim(text.substr(at + 2))}};
+      const bool id = !system.id.empty() && system.id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") == std::string::npos;
+      if (id && (at == std::string::npos || is_version(system.version))) into.os.push_back(std::move(system));
+      else fields.problem("os", quote(text) + " is not an operating system (example: rhel>=8, the ID and VERSION_ID of os-release)");
+    }
+    fields.not_yet({"capabilities"});
+    fields.finish();
+  }
+
+  void read_filters(Fields fields, Filters& into) {
+    fields.texts("topic", into.topics);
+    fields.texts("component_type", into.component_types);
+    fields.texts("job", into.jobs);
+    fields.finish();
+  }
+
+  void read_limits(Fields fields, HookLimits& into) {
+    if (const Node* node = fields.take("memory"))
+      into.memory = config::as_size(reading, *node, fields.label_of("memory"), 1024 * 1024);
+    if (const Node* node = fields.take("log")) into.log = config::as_size(reading, *node, fields.label_of("log"), 1024);
+    if (const Node* node = fields.take("pids"))
+      if (const auto pids = config::as_integer(reading, *node, fields.label_of("pids"), 1, 4'000'000)) into.tasks = static_cast<std::uint64_t>(*pids);
+    if (const Node* node = fields.take("cpu"))
+      if (const auto text = config::as_text(reading, *node, fields.label_of("cpu"))) {
+        unsigned percent = 0;
+        const char* const end = text->data() + text->size();
+        const auto [stop, error] = std::from_chars(text->data(), end, percent);
+        if (error == std::errc{} && std::string_view(stop, end) == "%" && percent > 0 && percent <= 100'000) into.cpu_percent = percent;
+        else fields.problem("cpu", quote(*text) + " is not a share of a processor (example: 200%, which is two of them)");
+      }
+    fields.not_yet({"disk"});
+    fields.finish();
+  }
+
+  void read_environment(Fields fields, std::vector<std::string>& into) {
+    fields.texts("allow", into);
+    for (const auto& name : into) {
+      const bool fits = name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*?") == std::string::npos;
+      if (!fits) fields.problem("allow", quote(name) + " is not the name of a variable, nor a pattern of names (example: ACME_*)");
+      else if (name.find_first_not_of("*?") == std::string::npos) fields.problem("allow", quote(name) + " would let in everything (example: ACME_*)");
+      else if (name.starts_with("OUTPOST")) fields.problem("allow", quote(name) + ": OUTPOST_... are the agent's own (hooks/README.md, Environment)");
+    }
+    fields.finish();
+  }
+
+  std::optional<std::vector<int>> read_exit_codes(Fields& fields, const std::string& key) {
+    const Node* node = fields.take_list(key);
+    if (node == nullptr) return std::nullopt;
+    std::vector<int> codes;
+    for (const auto& item : config::items_of(reading, *node, fields.label_of(key), "[69, 75]"))
+      if (const auto code = config::as_integer(reading, item, fields.label_of(key), 1, 255)) codes.push_back(static_cast<int>(*code));
+    return codes;
+  }
+
+  HookSettings read_hook(Fields fields, job::Stage stage) {
+    HookSettings hook;
+    if (const Node* node = fields.take("timeout"))
+      hook.timeout = config::as_duration(reading, *node, fields.label_of("timeout"), 1s, 30 * 24h);
+    if (const Node* node = fields.take("grace")) hook.grace = config::as_duration(reading, *node, fields.label_of("grace"), 0s, 1h);
+    if (const Node* node = fields.take("retries"))
+      if (const auto retries = config::as_integer(reading, *node, fields.label_of("retries"), 0, 100)) hook.retries = static_cast<unsigned>(*retries);
+    const auto codes = read_exit_codes(fields, "retry_on");
+    hook.retry_on = codes.value_or(std::vector<int>{69});
+    fields.texts("resources", hook.resources);
+    fields.read("continue", hook.keep_going, config::as_boolean);
+    if (codes && hook.retries == 0 && fields.node().find("retries") == nullptr) fields.problem("retry_on", "without retries it means nothing (add retries: 1)");
+    const bool closing = always_runs(stage);
+    if (closing && hook.keep_going) fields.problem("continue", "the closing stages always go on; remove the key");
+    if (closing && hook.retries > 0) fields.problem("retries", "hooks of the closing stages run once; remove the key");
+    fields.not_yet({"junit", "artifacts", "timeout_max"});
+    fields.finish();
+    return hook;
+  }
+
+  void read_hooks(Fields fields, std::map<job::Stage, HookSettings>& into) {
+    for (const auto stage : job::all_stages) {
+      const std::string name{to_string(stage)};
+      if (fields.node().find(name) != nullptr) into[stage] = read_hook(fields.child(name), stage);
+      else fields.take_list(name);
+    }
+    fields.finish();
+  }
+
+  void read_schema(Fields& fields, std::optional<boost::json::object>& into) {
+    const Node* node = fields.take_list("config");
+    if (node == nullptr) return;
+    if (node->kind != Node::Kind::map) return config::wrong_kind(reading, *node, "config", "a JSON Schema (example: {type: object, properties: {...}})");
+    check_schema(*node, reading.problems);
+    if (reading.problems.list.empty()) into = schema_of(*node);
+  }
+
+  Manifest read(Fields& fields) {
+    Manifest manifest;
+    read_contract(fields);
+    fields.read("name", manifest.name, config::as_name);
+    fields.read("version", manifest.version, config::as_text);
+    fields.read("description", manifest.description, config::as_prose);
+    fields.read("maintainer", manifest.maintainer, config::as_text);
+    if (const Node* node = fields.take("order"))
+      if (const auto order = config::as_integer(reading, *node, "order", 0, 9999)) manifest.order = static_cast<int>(*order);
+    for (const char* key : {"name", "version"})
+      if (fields.node().find(key) == nullptr) fields.missing(key, std::string{key} == "name" ? "example: name: acme-storage" : "example: version: 1.0.0");
+    if (const Node* node = fields.node().find("version"); node && node->kind == Node::Kind::scalar && trim(node->text).empty())
+      fields.problem("version", "is empty (example: 1.0.0)");
+    read_requirements(fields.child("requires"), manifest.requirements);
+    read_filters(fields.child("when"), manifest.when);
+    read_schema(fields, manifest.config_schema);
+    read_hooks(fields.child("hooks"), manifest.hooks);
+    read_limits(fields.child("limits"), manifest.limits);
+    read_environment(fields.child("env"), manifest.environment);
+    fields.not_yet({"isolation", "supports", "compat", "verdict-from"});
+    fields.finish("x-");
+    return manifest;
+  }
+};
+
+}  // namespace
+
+HookSettings Manifest::settings(job::Stage stage) const {
+  const auto found = hooks.find(stage);
+  return found != hooks.end() ? found->second : HookSettings{.retry_on = {69}};
+}
+
+std::optional<Manifest> parse_manifest(std::string_view text, const std::string& file, Diagnoses& diagnoses) {
+  static const config::ZoneLookup no_zones;
+  Reading reading{{}, no_zones, {}, {}};
+  const auto before = diagnoses.size();
+  const auto parsed = config::parse_yaml(text, file, reading.problems);
+  std::optional<Manifest> manifest;
+  if (parsed.complete && parsed.root.kind != Node::Kind::map) {
+    reading.problems.list.push_back({{file, 1, 1}, "is not a manifest: a mapping is due (apiVersion, name, version...)"});
+  } else if (parsed.complete) {
+    std::vector<config::KnownKey> known;
+    Fields fields{reading, known, parsed.root, "", {}};
+    manifest = Reader{reading, known, diagnoses}.read(fields);
+    manifest->origins = std::move(reading.origins);
+  }
+  auto found = diagnoses_of(reading.problems);
+  diagnoses.insert(diagnoses.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+  std::sort(diagnoses.begin() + static_cast<std::ptrdiff_t>(before), diagnoses.end(), [](const auto& left, const auto& right) {
+    return std::tie(left.where.line, left.where.column, left.message) < std::tie(right.where.line, right.where.column, right.message);
+  });
+  if (diagnoses.size() > before) return std::nullopt;
+  return manifest;
+}
+
+std::vector<std::string> manifest_keys() {
+  static const config::ZoneLookup no_zones;
+  Reading reading{{}, no_zones, {}, {}};
+  Diagnoses ignored;
+  config::Problems problems;
+  std::string every = "hooks: {";
+  for (const auto& name : stage_names()) every += name + ": {}, ";
+  const auto parsed = config::parse_yaml(every + "}", "", problems);
+  std::vector<config::KnownKey> known;
+  Fields fields{reading, known, parsed.root, "", {}};
+  (void)Reader{reading, known, ignored}.read(fields);
+  std::vector<std::string> keys;
+  for (const auto& key : known) keys.push_back(join(key.path, "."));
+  return keys;
+}
+
+}  // namespace outpost::hooks

@@ -1,0 +1,98 @@
+#include "plugins/hooks/config_schema.hpp"
+
+#include "agent/config/values.hpp"
+#include "agent/config/yaml_tree.hpp"
+#include "support/catch.hpp"
+
+#include <boost/json/serialize.hpp>
+
+using namespace outpost;
+
+namespace {
+
+config::Node yaml(const std::string& text) {
+  config::Problems problems;
+  auto parsed = config::parse_yaml(text, "plugin.yml", problems);
+  REQUIRE(problems.text() == "");
+  return std::move(parsed.root);
+}
+
+const std::string schema = R"(
+type: object
+additionalProperties: false
+required: [address]
+properties:
+  address: {type: string, format: ipv4}
+  password: {type: string, x-secret: true}
+  release: {type: string, pattern: "^[0-9.]+$"}
+  size: {type: integer, minimum: 1, maximum: 8, default: 2}
+  ratio: {type: number, exclusiveMaximum: 0.5}
+  mode: {enum: [fast, thorough]}
+  ports: {type: array, items: {type: integer}, maxItems: 2, uniqueItems: true}
+  pool: {type: object, additionalProperties: false, properties: {name: {type: string}, key: {type: string, x-secret: true}}}
+)";
+
+/// "place: message" of the only mistake; "" when there is none.
+std::string mistake(const std::string& configuration) {
+  auto object = config::as_typed_json(yaml(configuration)).as_object();
+  const auto mistakes = hooks::check_configuration(object, hooks::schema_of(yaml(schema)), [](const std::string& name) { return name == "bmc"; });
+  if (mistakes.empty()) return "";
+  CHECK(mistakes.size() == 1);
+  return mistakes.front().place() + ": " + mistakes.front().message;
+}
+
+}  // namespace
+
+TEST_CASE("a configuration that fits is settled: types as the schema wants them, and defaults") {
+  auto object = config::as_typed_json(yaml("{address: 192.0.2.10, release: 4.10, ratio: 0.25, ports: [1, 2]}")).as_object();
+  const auto mistakes = hooks::check_configuration(object, hooks::schema_of(yaml(schema)), [](const std::string&) { return false; });
+  REQUIRE(mistakes.empty());
+  CHECK(boost::json::serialize(object) == R"({"address":"192.0.2.10","release":"4.10","ratio":2.5E-1,"ports":[1,2],"size":2})");
+  CHECK(mistake("{address: 192.0.2.10, release: 4}") == "");
+}
+
+TEST_CASE("each mistake in a configuration is told with its place") {
+  CHECK(mistake("{}") == ": the key \"address\" is missing");
+  CHECK(mistake("{address: 192.0.2}") == "address: \"192.0.2\" is not of the format ipv4");
+  CHECK(mistake("{address: [1]}") == "address: a list, but a text is due");
+  CHECK(mistake("{address: 192.0.2.10, sise: 3}") == "sise: is not known to the plugin (did you mean \"size\"?)");
+  CHECK(mistake("{address: 192.0.2.10, size: big}") == "size: \"big\" is a text, but a whole number is due");
+  CHECK(mistake("{address: 192.0.2.10, size: \"3\"}") == "size: \"3\" is a text, but a whole number is due");
+  CHECK(mistake("{address: 192.0.2.10, mode: fats}") == "mode: \"fats\" is not one of fast, thorough (did you mean \"fast\"?)");
+  CHECK(mistake("{address: 192.0.2.10, ports: [1, x]}") == "ports.1: \"x\" is a text, but a whole number is due");
+  CHECK(mistake("{address: 192.0.2.10, pool: {nam: a}}") == "pool.nam: is not known to the plugin (did you mean \"name\"?)");
+}
+
+TEST_CASE("what a plain word does not cover, the library checks") {
+  CHECK(mistake("{address: 192.0.2.10, size: 9}").starts_with("size: "));
+  CHECK(mistake("{address: 192.0.2.10, release: new}").starts_with("release: "));
+  CHECK(mistake("{address: 192.0.2.10, ratio: 0.75}").starts_with("ratio: "));
+  CHECK(mistake("{address: 192.0.2.10, ports: [1, 1]}").starts_with("ports: "));
+}
+
+TEST_CASE("a secret is named, and never written") {
+  CHECK(mistake("{address: 192.0.2.10, password: hunter2}") ==
+        "password: is a secret, which does not stand in a configuration (write {secret: NAME}, and its file under secrets)");
+  CHECK(mistake("{address: 192.0.2.10, password: {secret: bmd}}") == "password: there is no secret \"bmd\" (add it under secrets)");
+  CHECK(mistake("{address: 192.0.2.10, password: {secret: bmc}, pool: {key: {secret: bmc}}}") == "");
+  const auto object = config::as_typed_json(yaml("{address: 192.0.2.10, password: {secret: bmc}, pool: {key: {secret: bmc}}}")).as_object();
+  const auto unveiled = hooks::without_secrets(object, hooks::schema_of(yaml(schema)));
+  CHECK(boost::json::serialize(unveiled.configuration) ==
+        R"({"address":"192.0.2.10","password":{"$secret":"password"},"pool":{"key":{"$secret":"pool.key"}}})");
+  CHECK(unveiled.secrets == std::map<std::string, std::string>{{"password", "bmc"}, {"pool.key", "bmc"}});
+}
+
+TEST_CASE("a schema that would never do what it says is refused") {
+  const auto problems_of = [](const std::string& text) {
+    config::Problems problems;
+    hooks::check_schema(yaml(text), problems);
+    return problems.text();
+  };
+  CHECK(problems_of("{type: object, properties: {a: {$ref: \"http://example.org/a\"}}}").find("leads out of this schema") != std::string::npos);
+  CHECK(problems_of("{type: object, properties: {a: {type: string, minLenght: 3}}}").find("did you mean \"minLength\"?") != std::string::npos);
+  CHECK(problems_of("{type: object, items: {x-secret: true}}").find("only a property of a mapping can be a secret") != std::string::npos);
+  CHECK(problems_of("{type: object, properties: {\"../a\": {x-secret: true}}}").find("only a property of a mapping can be a secret") != std::string::npos);
+  CHECK(problems_of("{type: object, properties: [a]}").find("a mapping of schemas is due") != std::string::npos);
+  CHECK(problems_of("{type: object, properties: {a: {minLength: many}}}").find("the schema cannot be used") != std::string::npos);
+  CHECK(problems_of("{type: object, properties: {a: {pattern: \"[\"}}}").find("is not a regular expression") != std::string::npos);
+}

@@ -1,0 +1,201 @@
+#include "plugins/hooks/manifest.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/values.hpp"
+#include "agent/config/yaml_tree.hpp"
+#include "plugins/hooks/config_schema.hpp"
+#include "support/catch.hpp"
+#include "support/document.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <set>
+
+using namespace outpost;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A manifest with every key.
+const std::string good = R"(apiVersion: outpost/v1
+name: acme-storage
+version: 2.3.1
+description: Installs the ACME driver and runs its conformance suite
+maintainer: storage-ci@acme.example
+order: 40
+requires:
+  commands: [sh, ls]
+  agent: ">=0.1"
+  os: [rhel>=8, debian>=12, fedora]
+when: {topic: ["OCP-4.*"], component_type: [ocp], job: ["*-nightly"]}
+config:
+  type: object
+  additionalProperties: false
+  required: [array_ip]
+  properties:
+    array_ip: {type: string, format: ipv4}
+    password: {type: string, x-secret: true}
+    ratio: {type: number, minimum: 0.5}
+hooks:
+  install: {timeout: 2h, grace: 120s, retries: 2, retry_on: [69, 1], resources: [cluster4]}
+  test: {timeout: 6h, continue: true}
+  cleanup:
+limits: {memory: 4GiB, cpu: 200%, pids: 4096, log: 200MiB}
+env: {allow: [ACME_REGION, "ACME_TEST_*"]}
+x-notes: ours
+)";
+
+std::string diagnosis_of(const std::string& text) {
+  hooks::Diagnoses diagnoses;
+  const auto manifest = hooks::parse_manifest(text, "plugin.yml", diagnoses);
+  CHECK(manifest.has_value() == diagnoses.empty());
+  return hooks::text_of(diagnoses);
+}
+
+/// One mistake that somebody makes in a good manifest, and what he is told.
+struct Mutation {
+  std::string from, to, expected;
+  bool schema_sees_it = true;  ///< So does the published schema, which knows nothing of other keys or of the agent.
+};
+
+const std::vector<Mutation>& mutations() {
+  static const std::vector<Mutation> all{
+      {"apiVersion: outpost/v1\n", "", "plugin.yml:1:1: PL001 the key \"apiVersion\" is missing (write apiVersion: outpost/v1)\n"},
+      {"apiVersion: outpost/v1\n", "apiVersion: outpost/v2\n",
+       "plugin.yml:1:1: PL017 apiVersion: this agent does not know version 2 of the hook contract (it knows outpost/v1.1)\n"},
+      {"apiVersion: outpost/v1\n", "apiVersion: outpost/v1.9\n",
+       "plugin.yml:1:1: PL017 apiVersion: the plugin needs outpost/v1.9, this agent has outpost/v1.1 (update the agent)\n"},
+      {"apiVersion: outpost/v1\n", "apiVersion: v1\n",
+       "plugin.yml:1:1: PL001 apiVersion: \"v1\" is not a version of the hook contract (write outpost/v1)\n"},
+      {"apiVersion: outpost/v1\n", "apiversion: outpost/v1\n",
+       "plugin.yml:1:1: PL001 the key \"apiVersion\" is missing (write apiVersion: outpost/v1)\n"
+       "plugin.yml:1:1: PL005 unknown key \"apiversion\" (did you mean \"apiVersion\"?)\n"},
+      {"name: acme-storage\n", "name: acme storage\n",
+       "plugin.yml:2:1: PL001 name: \"acme storage\" is not a name (letters, digits, '.', '_' and '-', at most 64)\n"},
+      {"name: acme-storage\n", "", "plugin.yml:1:1: PL001 the key \"name\" is missing (example: name: acme-storage)\n"},
+      {"version: 2.3.1\n", "", "plugin.yml:1:1: PL001 the key \"version\" is missing (example: version: 1.0.0)\n"},
+      {"version: 2.3.1\n", "version: \"\"\n", "plugin.yml:3:1: PL001 version: is empty (example: 1.0.0)\n"},
+      {"version: 2.3.1\n", "version: [2, 3]\n", "plugin.yml:3:1: PL001 version: a list, but text is due\n"},
+      {"order: 40", "order: first", "plugin.yml:6:1: PL001 order: \"first\" is not a whole number (example: 2)\n"},
+      {"order: 40", "order: -1", "plugin.yml:6:1: PL001 order: -1 is not between 0 and 9999\n"},
+      {"order: 40", "oder: 40", "plugin.yml:6:1: PL005 unknown key \"oder\" (did you mean \"order\"?)\n"},
+      {"order: 40", "order: 40\norder: 41", "plugin.yml:7:1: PL016 the key \"order\" is written twice (first in line 6); remove one\n", false},
+      {"commands: [sh, ls]", "commands: sh", "plugin.yml:8:3: PL001 requires.commands: a single value, but a list (example: [sh]) is due\n"},
+      {"commands: [sh, ls]", "commands: [/bin/sh]",
+       "plugin.yml:8:3: PL001 requires.commands: \"/bin/sh\" is not the name of a command (no path, no arguments; example: jq)\n"},
+      {"commands: [sh, ls]", "command: [sh]", "plugin.yml:8:3: PL005 requires: unknown key \"command\" (did you mean \"commands\"?)\n"},
+      {"agent: \">=0.1\"", "agent: 0.1", "plugin.yml:9:3: PL001 requires.agent: \"0.1\" is not a least version (example: \">=0.1\")\n"},
+      {"rhel>=8", "RHEL 8", "plugin.yml:10:3: PL001 requires.os: \"RHEL 8\" is not an operating system (example: rhel>=8, the ID and VERSION_ID of os-release)\n"},
+      {"  os: [", "  capabilities: [podman]\n  os: [", "plugin.yml:10:3: PL001 requires.capabilities: not supported yet; remove the key\n"},
+      {"topic: [\"OCP-4.*\"]", "topics: [\"OCP-4.*\"]", "plugin.yml:11:8: PL005 when: unknown key \"topics\" (did you mean \"topic\"?)\n"},
+      {"component_type: [ocp]", "component_type: ocp",
+       "plugin.yml:11:28: PL001 when.component_type: a single value, but a list (example: [ocp]) is due\n"},
+      {"  type: object\n", "  type: objct\n", "plugin.yml:13:3: PL001 config.type: \"objct\" is not a type (did you mean \"object\"?)\n", false},
+      {"  type: object\n", "  type: array\n", "plugin.yml:13:3: PL001 config.type: a configuration is a mapping (write type: object)\n", false},
+      {"required: [array_ip]", "required: [aray_ip]",
+       "plugin.yml:15:14: PL001 config.required: there is no property \"aray_ip\" (did you mean \"array_ip\"?)\n", false},
+      {"{type: string, format: ipv4}", "{typ: string}", "plugin.yml:17:16: PL005 config.properties.array_ip: unknown keyword \"typ\" (did you mean \"type\"?)\n", false},
+      {"x-secret: true", "x-secrets: true", "plugin.yml:18:30: PL005 config.properties.password: unknown keyword \"x-secrets\" (did you mean \"x-secret\"?)\n", false},
+      {"x-secret: true", "x-secret: yes", "plugin.yml:18:30: PL001 config.properties.password.x-secret: true or false is due\n", false},
+      {"config:\n", "config: none\nx-config:\n",
+       "plugin.yml:12:1: PL001 config: a single value, but a JSON Schema (example: {type: object, properties: {...}}) is due\n"},
+      {"  install: {", "  instal: {", "plugin.yml:21:3: PL005 hooks: unknown key \"instal\" (did you mean \"install\"?)\n"},
+      {"timeout: 2h", "timeout: 2", "plugin.yml:21:13: PL001 hooks.install.timeout: \"2\" has no unit (write 2s, 2min, 2h or 2d)\n"},
+      {"timeout: 2h", "timeout: 2 hours", "plugin.yml:21:13: PL001 hooks.install.timeout: \"2 hours\" is not a duration (example: 10min)\n"},
+      {"timeout: 2h", "timout: 2h", "plugin.yml:21:13: PL005 hooks.install: unknown key \"timout\" (did you mean \"timeout\"?)\n"},
+      {"grace: 120s", "grace: 2h", "plugin.yml:21:26: PL001 hooks.install.grace: \"2h\" is not between 0ms and 1h\n", false},
+      {"retries: 2", "retries: many", "plugin.yml:21:39: PL001 hooks.install.retries: \"many\" is not a whole number (example: 2)\n"},
+      {"retries: 2, ", "", "plugin.yml:21:39: PL001 hooks.install.retry_on: without retries it means nothing (add retries: 1)\n"},
+      {"retry_on: [69, 1]", "retry_on: [0]", "plugin.yml:21:62: PL001 hooks.install.retry_on: 0 is not between 1 and 255\n"},
+      {"continue: true", "continue: yes", "plugin.yml:22:23: PL001 hooks.test.continue: \"yes\" is not a boolean (write true)\n"},
+      {"  cleanup:\n", "  cleanup: {continue: true}\n", "plugin.yml:23:13: PL001 hooks.cleanup.continue: the closing stages always go on; remove the key\n"},
+      {"memory: 4GiB", "memory: 4 gigs", "plugin.yml:24:10: PL001 limits.memory: \"4 gigs\" is not a size (example: 5GiB)\n"},
+      {"cpu: 200%", "cpu: 2", "plugin.yml:24:24: PL001 limits.cpu: \"2\" is not a share of a processor (example: 200%, which is two of them)\n"},
+      {"pids: 4096", "pids: 0", "plugin.yml:24:35: PL001 limits.pids: 0 is not between 1 and 4000000\n"},
+      {"log: 200MiB", "disk: 20G", "plugin.yml:24:47: PL001 limits.disk: not supported yet; remove the key\n"},
+      {"[ACME_REGION, ", "[\"*\", ", "plugin.yml:25:7: PL001 env.allow: \"*\" would let in everything (example: ACME_*)\n"},
+      {"[ACME_REGION, ", "[OUTPOST_API, ",
+       "plugin.yml:25:7: PL001 env.allow: \"OUTPOST_API\": OUTPOST_... are the agent's own (hooks/README.md, Environment)\n"},
+      {"[ACME_REGION, ", "[\"A=B\", ",
+       "plugin.yml:25:7: PL001 env.allow: \"A=B\" is not the name of a variable, nor a pattern of names (example: ACME_*)\n"},
+      {"order: 40", "\torder: 40", "plugin.yml:6:1: PL001 a tab in the indentation; YAML takes only spaces\n", false},
+      {"x-notes: ours\n", "x-notes: \"ours\n", "plugin.yml:27:1: PL001 not valid YAML: a quote is opened in line 25 or below and never closed\n", false},
+  };
+  return all;
+}
+
+std::string mutated(const Mutation& mutation) {
+  const auto at = good.find(mutation.from);
+  REQUIRE(at != std::string::npos);
+  std::string text = good;
+  return text.replace(at, mutation.from.size(), mutation.to);
+}
+
+boost::json::value published_schema() { return boost::json::parse(test::text_of("hooks/plugin.schema.json")); }
+
+std::vector<std::string> violations_of(const std::string& manifest) {
+  config::Problems problems;
+  const auto parsed = config::parse_yaml(manifest, "plugin.yml", problems);
+  return hooks::violations(config::as_typed_json(parsed.root), published_schema());
+}
+
+}  // namespace
+
+TEST_CASE("a manifest is read whole") {
+  hooks::Diagnoses diagnoses;
+  const auto manifest = hooks::parse_manifest(good, "plugin.yml", diagnoses);
+  REQUIRE(hooks::text_of(diagnoses) == "");
+  CHECK(manifest->name == "acme-storage");
+  CHECK(manifest->version == "2.3.1");
+  CHECK(manifest->order == 40);
+  CHECK(manifest->requirements.commands == std::vector<std::string>{"sh", "ls"});
+  CHECK(manifest->requirements.agent == "0.1");
+  REQUIRE(manifest->requirements.os.size() == 3);
+  CHECK(manifest->requirements.os[0].id == "rhel");
+  CHECK(manifest->requirements.os[0].version == "8");
+  CHECK(manifest->when.jobs == std::vector<std::string>{"*-nightly"});
+  const auto install = manifest->settings(job::Stage::install);
+  CHECK(install.timeout == 2h);
+  CHECK(install.grace == 120s);
+  CHECK(install.retries == 2);
+  CHECK(install.retry_on == std::vector<int>{69, 1});
+  CHECK(install.resources == std::vector<std::string>{"cluster4"});
+  CHECK(manifest->settings(job::Stage::test).keep_going);
+  CHECK_FALSE(manifest->settings(job::Stage::collect).timeout);
+  CHECK(manifest->limits.memory == 4ULL << 30);
+  CHECK(manifest->limits.cpu_percent == 200U);
+  CHECK(manifest->limits.tasks == 4096U);
+  CHECK(manifest->limits.log == 200ULL << 20);
+  CHECK(manifest->environment == std::vector<std::string>{"ACME_REGION", "ACME_TEST_*"});
+  CHECK(manifest->config_schema->at("properties").at("ratio").at("minimum") == 0.5);
+  CHECK(violations_of(good) == std::vector<std::string>{});
+}
+
+TEST_CASE("an older minor version of the contract is as good as ours") {
+  CHECK(diagnosis_of("apiVersion: outpost/v1.0\nname: a\nversion: 1\n") == "");
+  CHECK(diagnosis_of("apiVersion: outpost/v1.1\nname: a\nversion: 1\n") == "");
+}
+
+TEST_CASE("each mistake in a manifest is told with its place, its code and what is meant") {
+  REQUIRE(mutations().size() >= 40);
+  std::set<std::string> different;
+  for (const auto& mutation : mutations()) {
+    INFO(mutation.from << " -> " << mutation.to);
+    CHECK(diagnosis_of(mutated(mutation)) == mutation.expected);
+    different.insert(mutation.from + mutation.to);
+  }
+  CHECK(different.size() == mutations().size());
+}
+
+TEST_CASE("the published schema refuses what the agent refuses, as far as a schema can see it") {
+  for (const auto& mutation : mutations()) {
+    if (!mutation.schema_sees_it) continue;
+    INFO(mutation.from << " -> " << mutation.to);
+    CHECK_FALSE(violations_of(mutated(mutation)).empty());
+  }
+}
+
+TEST_CASE("what is no manifest at all is said") {
+  CHECK(diagnosis_of("") == "plugin.yml:1:1: PL001 is not a manifest: a mapping is due (apiVersion, name, version...)\n");
+  CHECK(diagnosis_of("- a\n") == "plugin.yml:1:1: PL001 is not a manifest: a mapping is due (apiVersion, name, version...)\n");
+}
