@@ -3,6 +3,7 @@
 #include "agent/config/check.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
+#include "agent/daemon/plugin_check.hpp"
 
 #include <iostream>
 #include <unistd.h>
@@ -17,8 +18,10 @@ int check_configuration(const std::filesystem::path& file) {
     return exit_configuration;
   }
   const auto problems = config::check(*loaded, config::environment_of(environ));
+  const auto of_plugins = daemon::check_plugins(*loaded);
   for (const auto& problem : problems) std::cerr << problem.text() << "\n";
-  if (!problems.empty()) return exit_configuration;
+  for (const auto& line : of_plugins) std::cerr << line << "\n";
+  if (!problems.empty() || !of_plugins.empty()) return exit_configuration;
   const auto& settings = loaded->settings;
   std::cout << file.string() << ": right; " << settings.sources.size() << " sources, " << settings.jobs.size() << " jobs, " << settings.resources.size()
             << " resources, " << settings.slots << " slots\n";

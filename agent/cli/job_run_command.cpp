@@ -4,6 +4,7 @@
 #include "agent/cli/exit_codes.hpp"
 #include "agent/config/job_file.hpp"
 #include "agent/daemon/local_job.hpp"
+#include "agent/daemon/plugin_check.hpp"
 #include "agent/job/event_types.hpp"
 
 #include <iostream>
@@ -74,6 +75,10 @@ int run_job(const JobRunOptions& options) {
   const auto file = config::load_job_file(options.file);
   if (!file) {
     std::cerr << file.error().text();
+    return exit_configuration;
+  }
+  if (const auto lines = daemon::check_plugins(*file, options.file.filename().string()); !lines.empty()) {
+    for (const auto& line : lines) std::cerr << line << "\n";
     return exit_configuration;
   }
   const auto directory = directory_for(options);

@@ -208,6 +208,8 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> end_broken(std::string id, std::string thrown);
   [[nodiscard]] bool may_claim(const job::Story& story) const;
   [[nodiscard]] bool claiming_is_allowed(const job::Definition& definition) const;
+  [[nodiscard]] bool plugins_are_right(job::Definition of_job) const;
+  [[nodiscard]] boost::json::object plugin_config_of(const job::Definition& of_job) const;
   [[nodiscard]] bool window_is_open(const std::string& definition_name) const;
   void put_back(job::Story story);
   [[nodiscard]] std::chrono::milliseconds until_next_look() const;

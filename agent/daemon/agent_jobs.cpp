@@ -58,6 +58,7 @@ std::unique_ptr<pipeline::JobRunner> Agent::make_runner(job::Story story) {
 /// A job that holds what it needs; with a reason it is only closed.
 void Agent::start_job(job::Story story, const std::string& cancel_reason) {
   const std::string id = story.job.id;
+  if (story.claim_id.empty()) story.job.definition.plugin_config = plugin_config_of(story.job.definition);
   auto& runner = *running_.insert_or_assign(id, make_runner(std::move(story))).first->second;
   if (!cancel_reason.empty()) runner.cancel("operator", cancel_reason);
   spawn(run_job(id), "job " + id);
@@ -131,12 +132,29 @@ asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
 bool Agent::may_claim(const job::Story& story) const {
   if (stopping_) return false;
   const Integration* from = integration(story.job.definition.source);
-  return from && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition);
+  return from && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition) &&
+         plugins_are_right(story.job.definition);
 }
 
 /// Neither has its window closed, nor does an operator want it to wait.
 bool Agent::claiming_is_allowed(const job::Definition& definition) const {
   return window_is_open(definition.name) && gate_.refusal(definition).empty();
+}
+
+/// No job is taken from the server that could not run; it waits until its plugins are put right.
+bool Agent::plugins_are_right(job::Definition of_job) const {
+  of_job.plugin_config = plugin_config_of(of_job);
+  const std::string key = "plugins:" + of_job.name;
+  const auto checked = ports_.steps.check(of_job);
+  if (checked) ports_.alarms.clear(key);
+  else ports_.alarms.raise(key, "plugins", "jobs of " + of_job.name + " wait: " + checked.error().message);
+  return checked.has_value();
+}
+
+/// As it is configured now: what was wrong when the job was queued may have been corrected.
+json::object Agent::plugin_config_of(const job::Definition& of_job) const {
+  const Definition* known = definition(of_job.name);
+  return known ? known->value.plugin_config : of_job.plugin_config;
 }
 
 /// A job that is queued but no longer configured has no window.

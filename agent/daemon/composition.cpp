@@ -108,6 +108,8 @@ Result<void> Composition::make_runner() {
   options.secrets_directory = settings_.runtime_directory / "secrets";
   options.resources = described(settings_.resources);
   if (auto found = find_own_program("outpost-ansible")) options.playbook_runner = *found;
+  options.snapshots_directory = settings_.state_directory / "plugins";
+  options.jobs_directory = settings_.state_directory / "jobs";
   const auto credentials = config::credentials_directory(config::environment_of(environ));
   for (const auto& [name, source] : settings_.secrets) {
     auto secret = config::read_secret(source, credentials);

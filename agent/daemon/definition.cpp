@@ -24,6 +24,7 @@ job::Definition definition_of(const config::Job& settings) {
   definition.grace = settings.grace;
   definition.profile = settings.profile;
   definition.limits = {settings.limits.memory, settings.limits.tasks, settings.limits.cpu_percent};
+  for (const auto& [plugin, configuration] : settings.plugin_config) definition.plugin_config[plugin] = configuration;
   json::object key_values;
   for (const auto& [key, value] : settings.key_values) key_values[key] = value;
   if (!key_values.empty()) definition.options["key_values"] = std::move(key_values);

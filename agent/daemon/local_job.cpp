@@ -2,6 +2,7 @@
 
 #include "agent/base/ids.hpp"
 #include "agent/base/own_programs.hpp"
+#include "agent/config/credentials.hpp"
 #include "agent/daemon/composition.hpp"
 #include "agent/daemon/local_source.hpp"
 #include "agent/job/event_types.hpp"
@@ -38,6 +39,7 @@ job::Job job_of(const config::JobFile& file, const Clock& clock) {
   job.definition.plugins = file.plugins;
   job.definition.timeout = file.timeout;
   job.definition.grace = file.grace;
+  for (const auto& [plugin, configuration] : file.plugin_config) job.definition.plugin_config[plugin] = configuration;
   for (std::size_t index = 0; index < file.components.size(); ++index) {
     const auto& local = file.components[index];
     job.components.push_back({.id = std::to_string(index + 1), .type = local.type, .name = local.name, .version = local.version,
@@ -54,6 +56,16 @@ job::Event queued(const job::Job& job) {
   event.job_id = job.id;
   event.data = {{"definition", to_json(job.definition)}, {"components", std::move(components)}, {"backlog", false}, {"reporters", json::array{}}};
   return event;
+}
+
+Result<std::map<std::string, std::string>> secrets_of(const config::JobFile& file) {
+  std::map<std::string, std::string> secrets;
+  for (const auto& [name, source] : file.secrets) {
+    auto secret = config::read_secret(source, {});
+    if (!secret) return std::move(secret.error()).in("secrets." + name);
+    secrets[name] = secret->reveal();
+  }
+  return secrets;
 }
 
 /// The first signal cancels the job, a second one ends everything at once; the guardians then end the hooks.
@@ -89,7 +101,9 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   if (!unpacker) return unpacker.error();
   if (auto reaping = process::become_subreaper(); !reaping) return reaping.error();
   process::LocalCommandRunner commands{*guardian};
-  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path};
+  auto secrets = secrets_of(file);
+  if (!secrets) return secrets.error();
+  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets};
   if (auto found = find_own_program("outpost-ansible")) hook_options.playbook_runner = *found;
   hooks::HookRunner hook_runner{commands, clock, std::move(hook_options)};
   junit::JunitCollector collector{workers};
@@ -110,6 +124,7 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   pipeline::JobPorts ports{**journal, source, hook_runner, collector, workers, clock};
   pipeline::JobOptions job_options{.jobs_directory = options.directory / "jobs"};
   job_options.logs.show = options.output;
+  for (const auto& [name, value] : *secrets) job_options.secrets.push_back(value);
   asio::co_spawn(loop, run_it(**journal, ports, std::move(job_options), job_of(file, clock), [&](pipeline::JobRunner* runner) { running = runner; }),
                  [&](std::exception_ptr error, Result<job::Story> story) {
                    thrown = error;

@@ -37,13 +37,18 @@ inline constexpr std::string_view component_superseded = "component.superseded";
 // A job waits, is claimed
 inline constexpr std::string_view job_queued = "job.queued";  ///< {definition{}, components[], backlog: bool, reporters[]}
 inline constexpr std::string_view job_withdrawn = "job.withdrawn";      ///< {reason, by: job id}: ended before it was claimed.
-inline constexpr std::string_view claim_requested = "claim.requested";  ///< {claim_id}: written before the server is asked.
+/// {claim_id, slot, plugin_config{}: what the plugins are configured with by now}: written before the server is asked.
+inline constexpr std::string_view claim_requested = "claim.requested";
 /// {claim_id, reason}: there is no job at the server, and the window has closed; the job waits again, with its claim id.
 inline constexpr std::string_view claim_postponed = "claim.postponed";
 inline constexpr std::string_view claim_granted = "claim.granted";      ///< {claim_id, url, document{}}, claim{}
 inline constexpr std::string_view claim_refused = "claim.refused";      ///< {claim_id, message}: the job ends as error.
 
 // A job runs
+/// {plugins: [{name, version, digest, directory}]}: what its steps run, whatever happens to the plugins' folders.
+inline constexpr std::string_view plugins_taken = "plugins.taken";
+/// {stage, plugin, hook, reason}: a hook that does not run in this job.
+inline constexpr std::string_view step_skipped = "step.skipped";
 inline constexpr std::string_view stage_started = "stage.started";  ///< {stage}
 inline constexpr std::string_view stage_ended = "stage.ended";  ///< {stage, outcome: ok|failed|cancelled|empty, duration_ms}
 /// {stage, plugin, hook, timeout_ms}; the agent's own download is plugin "outpost", hook "download".
@@ -75,6 +80,7 @@ inline constexpr std::string_view step_ended = "step.ended";
 inline constexpr std::string_view result_found = "result.found";
 inline constexpr std::string_view artifact_found = "artifact.found";  ///< blobs[0]: {stage, plugin, hook, name, mime}
 inline constexpr std::string_view cancel_requested = "job.cancel_requested";  ///< {by: server|operator|agent, reason}
+inline constexpr std::string_view job_failing = "job.failing";  ///< A Judgement: what the verdict will be; the job goes on.
 inline constexpr std::string_view verdict_reached = "job.verdict";  ///< A Judgement; journaled before collect starts.
 inline constexpr std::string_view job_warning = "job.warning";      ///< {stage, message}
 /// {message}: the journal may have lost events of this job. It is closed, and nothing of it is run a second time.

@@ -43,6 +43,7 @@ boost::json::object to_json(const Definition& definition) {
           {"grace_ms", definition.grace.count()},
           {"profile", definition.profile},
           {"limits", to_json(definition.limits)},
+          {"plugin_config", definition.plugin_config},
           {"options", definition.options}};
 }
 
@@ -64,9 +65,19 @@ Definition definition_from_json(const boost::json::object& json) {
   definition.profile = text_at(json, "profile");
   if (const auto* limits = json.if_contains("limits"); limits && limits->is_object())
     definition.limits = limits_from_json(limits->get_object());
+  if (const auto* config = json.if_contains("plugin_config"); config && config->is_object())
+    definition.plugin_config = config->get_object();
   if (const auto* options = json.if_contains("options"); options && options->is_object())
     definition.options = options->get_object();
   return definition;
+}
+
+boost::json::object to_json(const TakenPlugin& plugin) {
+  return {{"name", plugin.name}, {"version", plugin.version}, {"digest", plugin.digest}, {"directory", plugin.directory}};
+}
+
+TakenPlugin taken_plugin_from_json(const boost::json::object& json) {
+  return {text_at(json, "name"), text_at(json, "version"), text_at(json, "digest"), text_at(json, "directory")};
 }
 
 }  // namespace outpost::job

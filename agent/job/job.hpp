@@ -37,11 +37,22 @@ struct Definition {
   std::chrono::milliseconds grace = std::chrono::seconds{30};  ///< From SIGTERM to SIGKILL.
   std::string profile;  ///< Of the sandbox of its steps, where there are several; empty: the default.
   Limits limits;
+  boost::json::object plugin_config;  ///< Plugin name to its configuration, secrets by name only.
   boost::json::object options;  ///< Keys that only the source understands (priority_tags, max_age, download...).
 };
 
 [[nodiscard]] boost::json::object to_json(const Definition& definition);
 [[nodiscard]] Definition definition_from_json(const boost::json::object& json);
+
+/// A plugin as a job runs it.
+struct TakenPlugin {
+  std::string name, version;
+  std::string digest;     ///< SHA-256 of its files, their names and modes; empty for a plugin without a manifest.
+  std::string directory;  ///< Where it lies for this job.
+};
+
+[[nodiscard]] boost::json::object to_json(const TakenPlugin& plugin);
+[[nodiscard]] TakenPlugin taken_plugin_from_json(const boost::json::object& json);
 
 /// One run of a definition on one set of components.
 struct Job {

@@ -19,6 +19,8 @@ void apply_queue(Story& story, const Event& event) {
     story.reporters = texts_at(event.data, "reporters");
     story.queued_at = event.occurred_at;
   } else if (event.type == event::claim_requested) {
+    if (const auto* config = event.data.if_contains("plugin_config"); config && config->is_object())
+      story.job.definition.plugin_config = config->get_object();
     story.claim_id = text_at(event.data, "claim_id");
     story.slot = static_cast<unsigned>(number_at(event.data, "slot"));
     story.claiming = true;
@@ -31,6 +33,11 @@ void apply_queue(Story& story, const Event& event) {
     story.claimed_at = event.occurred_at;
     if (const auto* document = event.data.if_contains("document"); document && document->is_object())
       story.document = document->get_object();
+  } else if (event.type == event::plugins_taken) {
+    story.plugins.emplace();
+    if (const auto* plugins = event.data.if_contains("plugins"); plugins && plugins->is_array())
+      for (const auto& plugin : plugins->get_array())
+        if (plugin.is_object()) story.plugins->push_back(taken_plugin_from_json(plugin.get_object()));
   } else if (event.type == event::job_ended || event.type == event::job_withdrawn) {
     story.ended = true;
     story.ended_at = event.occurred_at;
@@ -135,6 +142,8 @@ void apply_outcome(Story& story, const Event& event) {
     story.cancel_requested = true;
     story.cancel_by = text_at(event.data, "by");
     story.cancel_reason = text_at(event.data, "reason");
+  } else if (event.type == event::job_failing) {
+    story.failing = judgement_from_json(event.data);
   } else if (event.type == event::verdict_reached) {
     story.judgement = judgement_from_json(event.data);
   } else if (event.type == event::job_warning) {

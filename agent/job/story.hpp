@@ -67,6 +67,7 @@ struct Story {
   Claim claim;            ///< external_ref is set once it was granted.
   std::string remote_url;
   boost::json::object document;  ///< The job as its source described it at the claim.
+  std::optional<std::vector<TakenPlugin>> plugins;  ///< Once they were taken.
   std::vector<StageRecord> stages;
   std::vector<StepRecord> steps;
   std::vector<std::string> result_names;
@@ -75,6 +76,7 @@ struct Story {
   ResultTotals totals;
   bool cancel_requested = false;
   std::string cancel_by, cancel_reason;
+  std::optional<Judgement> failing;  ///< What has failed in a job that goes on.
   std::optional<Judgement> judgement;
   std::vector<std::string> warnings;
   bool history_lost = false;  ///< The journal may have lost events of it: what it has not got may have happened.

@@ -28,7 +28,7 @@ Result<void> JobDirectory::create() const {
 
 Result<void> JobDirectory::remove_workspace() const {
   std::error_code error, first;
-  for (const auto& directory : {workspace(), components(), shared(), root / "state"}) {
+  for (const auto& directory : {workspace(), components(), shared(), root / "state", root / "config", plugins()}) {
     fs::remove_all(directory, error);
     if (error && !first) first = error;
   }

@@ -15,6 +15,8 @@ struct JobDirectory {
   [[nodiscard]] std::filesystem::path components() const { return root / "components"; }  ///< Downloads, one sub-directory each.
   [[nodiscard]] std::filesystem::path shared() const { return root / "shared"; }          ///< Key/value files of all plugins.
   [[nodiscard]] std::filesystem::path state(const std::string& plugin) const { return root / "state" / plugin; }
+  [[nodiscard]] std::filesystem::path plugins() const { return root / "plugins"; }  ///< Links to the plugins as this job runs them.
+  [[nodiscard]] std::filesystem::path plugin_config(const std::string& plugin) const { return root / "config" / (plugin + ".json"); }
   [[nodiscard]] std::filesystem::path logs() const { return root / "logs"; }
   [[nodiscard]] std::filesystem::path job_document() const { return root / "job.json"; }
 

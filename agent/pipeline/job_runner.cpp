@@ -41,6 +41,9 @@ JobRunner::JobRunner(JobPorts ports, JobOptions options, job::Story story)
   cancel_wanted_ = cancel_noted_ = record_.story().cancel_requested;
   cancel_by_ = record_.story().cancel_by;
   cancel_reason_ = record_.story().cancel_reason;
+  verdict_ = record_.story().failing;
+  keeps_going_ = verdict_.has_value();
+  if (record_.story().plugins) plugins_ = *record_.story().plugins;
 }
 
 asio::awaitable<void> JobRunner::run() {
@@ -49,6 +52,7 @@ asio::awaitable<void> JobRunner::run() {
   started_ = ports_.clock.since_boot() - std::max(since_claim, Timestamp::duration::zero());
 
   co_await settle_interrupted_steps();
+  co_await take_plugins();
   if (!record_.story().judgement) {
     co_await forward_stages();
     co_await decide();
@@ -90,7 +94,7 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
   bool may_exist = !request.claim_id.empty();  // A postponed claim too: its last request may have been on its way.
   if (!cancel_wanted_ && !record_.story().claiming) {
     if (request.claim_id.empty()) request.claim_id = new_id(ports_.clock.now());
-    record_.note(event::claim_requested, {{"claim_id", request.claim_id}, {"slot", options_.slot}});
+    record_.note(event::claim_requested, {{"claim_id", request.claim_id}, {"slot", options_.slot}, {"plugin_config", request.job.definition.plugin_config}});
     co_await record_.commit();
     options_.checkpoint("claim.requested");
   }
@@ -180,11 +184,14 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
     if (auto made = directory.create(); !made) return made;
     return steps.prepare(directory, slot);
   };
-  if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement)
+  if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement) {
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = made.error().message};
+    keeps_going_ = false;
+  }
   // Any step may have run that we know nothing of.
   if (record_.story().history_lost && !cancel_wanted_)
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "journal-damaged", .message = std::string{history_lost_reason}};
+  keeps_going_ = keeps_going_ && !record_.story().history_lost;
   const auto steps = record_.story().steps;
   for (const auto& step : steps) {
     if (step.ended) {
@@ -226,6 +233,22 @@ asio::awaitable<void> JobRunner::settle_lost(const job::StepRecord& interrupted)
   verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "agent-restarted",
                             .message = "agent restarted while " + interrupted.id + " was running", .stage = interrupted.stage,
                             .plugin = interrupted.plugin};
+  keeps_going_ = false;
+}
+
+/// Whatever happens to the folders of the plugins from here on, this job runs what they hold now.
+asio::awaitable<void> JobRunner::take_plugins() {
+  if (record_.story().plugins || record_.story().judgement || failed()) co_return;
+  auto taking = [&steps = ports_.steps, definition = record_.story().job.definition, directory = directory_] { return steps.take(definition, directory); };
+  auto taken = co_await ports_.workers.run(std::move(taking));
+  if (!taken) {
+    untaken_ = taken.error();
+    co_return;
+  }
+  plugins_ = std::move(*taken);
+  json::array plugins;
+  for (const auto& plugin : plugins_) plugins.push_back(to_json(plugin));
+  record_.note(event::plugins_taken, {{"plugins", std::move(plugins)}});
 }
 
 asio::awaitable<void> JobRunner::forward_stages() {
@@ -275,17 +298,18 @@ asio::awaitable<void> JobRunner::run_stage(Stage stage) {
   if (before && before->ended) co_return;
   if (!before) record_.note(event::stage_started, {{"stage", to_string(stage)}});
   const auto started = ports_.clock.since_boot();
-  const bool was_failed = failed();
+  const bool was_failed = verdict_ || cancel_wanted_;
   const unsigned warnings = warnings_;
 
   if (stage == Stage::pre_run && !record_.story().job.components.empty()) co_await download();
   const auto steps = steps_of(stage);
   for (const auto& step : steps) {
     if (!always_runs(stage) && failed()) break;
-    co_await run_step(step);
+    if (step.skipped.empty()) co_await run_step(step);
+    else record_.note(event::step_skipped, {{"stage", to_string(stage)}, {"plugin", step.plugin}, {"hook", step.hook}, {"reason", step.skipped}});
   }
   std::string outcome = steps.empty() && stage != Stage::pre_run ? "empty" : "ok";
-  if (!always_runs(stage) && failed() && !was_failed) outcome = cancel_wanted_ && !verdict_ ? "cancelled" : "failed";
+  if (!always_runs(stage) && (verdict_ || cancel_wanted_) && !was_failed) outcome = cancel_wanted_ && !verdict_ ? "cancelled" : "failed";
   if (always_runs(stage) && warnings_ > warnings) outcome = "failed";
   const auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - started);
   record_.note(event::stage_ended, {{"stage", to_string(stage)}, {"outcome", outcome}, {"duration_ms", duration.count()}});
@@ -294,20 +318,23 @@ asio::awaitable<void> JobRunner::run_stage(Stage stage) {
 /// What is installed for a stage. A plugin that is missing ends the job; in a closing stage it is a warning, because what
 /// the other plugins have set up must be taken down all the same.
 std::vector<Step> JobRunner::steps_of(Stage stage) {
-  const auto& definition = record_.story().job.definition;
-  auto steps = ports_.steps.steps(definition, stage);
+  auto steps = untaken_ && !always_runs(stage) ? Result<std::vector<Step>>{*untaken_} : ports_.steps.steps(record_.story(), plugins_, stage);
   if (steps) return std::move(*steps);
   if (!always_runs(stage)) {
     if (!verdict_)
-      verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "plugin-missing", .message = steps.error().message, .stage = stage};
+      verdict_ = job::Judgement{.verdict = job::Verdict::error,
+                                .reason = steps.error().fault == Fault::unavailable ? "plugin-missing" : "plugin-refused",
+                                .message = steps.error().message, .stage = stage};
+    keeps_going_ = false;
     return {};
   }
   warn(stage, steps.error().message);
   std::vector<Step> found;
-  job::Definition single = definition;
-  for (auto plugin = definition.plugins.rbegin(); plugin != definition.plugins.rend(); ++plugin) {
-    single.plugins = {*plugin};
-    const auto those = ports_.steps.steps(single, stage);
+  job::Story single = record_.story();
+  const auto all = single.job.definition.plugins;
+  for (auto plugin = all.rbegin(); plugin != all.rend(); ++plugin) {
+    single.job.definition.plugins = {*plugin};
+    const auto those = ports_.steps.steps(single, plugins_, stage);
     if (those) found.insert(found.end(), those->begin(), those->end());
   }
   return found;

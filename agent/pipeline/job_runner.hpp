@@ -110,6 +110,7 @@ class JobRunner {
   boost::asio::awaitable<void> postpone();
   boost::asio::awaitable<void> settle_interrupted_steps();
   boost::asio::awaitable<void> settle_lost(const job::StepRecord& interrupted);
+  boost::asio::awaitable<void> take_plugins();
   boost::asio::awaitable<void> forward_stages();
   boost::asio::awaitable<void> decide();
   boost::asio::awaitable<void> closing_stages();
@@ -123,7 +124,7 @@ class JobRunner {
 
   // Its steps (job_runner_steps.cpp)
   boost::asio::awaitable<void> run_step(const Step& step);
-  boost::asio::awaitable<bool> run_attempt(const Step& step, int attempt);
+  boost::asio::awaitable<std::optional<int>> run_attempt(const Step& step, int attempt);
   boost::asio::awaitable<job::StepEnding> carry_out(Attempt attempt, log::Capture capture, const job::StepRecord* known);
   void cannot_capture(const Attempt& attempt, const Error& error);
   boost::asio::awaitable<bool> take_up(job::StepRecord interrupted);
@@ -138,8 +139,10 @@ class JobRunner {
   boost::asio::awaitable<Result<void>> fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit);
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
   void note_results(const Attempt& attempt, const Collected& collected);
+  void fail(const Step& step, job::Judgement judgement);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
-  [[nodiscard]] bool failed() const { return verdict_.has_value() || cancel_wanted_; }
+  /// Whether no further forward stage or step begins.
+  [[nodiscard]] bool failed() const { return (verdict_.has_value() && !keeps_going_) || cancel_wanted_; }
   boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
   [[nodiscard]] std::vector<log::Segment> segments_of_steps() const;
   boost::asio::awaitable<void> pack_segments();
@@ -148,7 +151,7 @@ class JobRunner {
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;
   [[nodiscard]] log::Redactor redactor() const;
   [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;
-  [[nodiscard]] std::chrono::milliseconds time_left(job::Stage stage) const;
+  [[nodiscard]] std::chrono::milliseconds time_left(const Step& step) const;
   [[nodiscard]] std::chrono::milliseconds time_left() const;
   [[nodiscard]] std::map<std::string, std::filesystem::path> component_paths() const;
 
@@ -157,6 +160,9 @@ class JobRunner {
   JobRecord record_;
   JobDirectory directory_;
   std::optional<job::Judgement> verdict_;  ///< The first cause; journaled by decide().
+  bool keeps_going_ = false;  ///< What has failed so far lets the job go on.
+  std::vector<job::TakenPlugin> plugins_;
+  std::optional<Error> untaken_;  ///< Why there are none.
   bool cancel_wanted_ = false, cancel_noted_ = false;
   bool agent_stops_ = false;      ///< Whoever cancelled the job first.
   bool claiming_ = false;

@@ -55,8 +55,12 @@ std::string step_id_of(const Step& step, int attempt) {
   return id;
 }
 
-bool wants_again(const StepEnding& ending) {
-  return ending.kind == StepEnding::Kind::exited && job::classify_exit(ending.code) == job::StepClass::retry_later;
+/// Whether a step that ended so is to be run again: 75 asks for that itself, other statuses as often as its plugin says.
+bool wants_again(const Step& step, const StepEnding& ending, int attempt) {
+  if (ending.kind != StepEnding::Kind::exited) return false;
+  const auto& listed = step.rules.retry_on;
+  if (std::find(listed.begin(), listed.end(), ending.code) != listed.end()) return attempt <= static_cast<int>(step.rules.retries);
+  return job::classify_exit(ending.code) == job::StepClass::retry_later;
 }
 
 }  // namespace
@@ -65,7 +69,7 @@ asio::awaitable<void> JobRunner::run_step(const Step& step) {
   int attempt = 1;
   for (const auto& record : record_.story().steps) {
     if (record.stage != step.stage || record.plugin != step.plugin || record.hook != step.hook) continue;
-    const bool asks_again = wants_again(record.ending);
+    const bool asks_again = wants_again(step, record.ending, record.attempt);
     // A release or cleanup that died with the agent may have left the lab half taken down: it has to be able to run again.
     const bool cut_short = (step.stage == Stage::release || step.stage == Stage::cleanup) &&
                            record.ending.kind == StepEnding::Kind::lost && record.attempt < closing_attempts;
@@ -74,21 +78,21 @@ asio::awaitable<void> JobRunner::run_step(const Step& step) {
   }
   const auto give_up = ports_.clock.since_boot() + options_.retry_deadline;
   for (auto wait = options_.retry_interval;; wait *= 2, ++attempt) {
-    const bool again = co_await run_attempt(step, attempt);
+    const auto again = co_await run_attempt(step, attempt);
     if (!again) co_return;
     if (ports_.clock.since_boot() + wait > give_up || always_runs(step.stage)) {
-      const StepEnding ending{StepEnding::Kind::exited, 75, {}};
+      const StepEnding ending{StepEnding::Kind::exited, *again, {}};
       if (always_runs(step.stage)) warn(step.stage, step.plugin + "/" + step.hook + " " + describe(ending));
-      else if (!verdict_) verdict_ = judge(step.stage, step.plugin, step.hook, ending);
+      else fail(step, *judge(step.stage, step.plugin, step.hook, ending));
       co_return;
     }
     if (!co_await pause(wait)) co_return;
   }
 }
 
-/// Runs a step once. Returns whether it asked to be run again later.
-asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
-  Attempt attempt{step, step_id_of(step, number), number, step.plugin == own_plugin ? time_left() : time_left(step.stage), ports_.clock.since_boot()};
+/// Runs a step once. Returns its exit status when it is to be run again later.
+asio::awaitable<std::optional<int>> JobRunner::run_attempt(const Step& step, int number) {
+  Attempt attempt{step, step_id_of(step, number), number, step.plugin == own_plugin ? time_left() : time_left(step), ports_.clock.since_boot()};
   auto& started = record_.note(event::step_started, {{"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
                                                      {"timeout_ms", attempt.timeout.count()}});
   started.step_id = attempt.id;
@@ -96,16 +100,19 @@ asio::awaitable<bool> JobRunner::run_attempt(const Step& step, int number) {
   co_await record_.commit();
   options_.checkpoint("step.started");
 
-  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, options_.logs.capture);
+  auto capture_options = options_.logs.capture;
+  if (step.rules.log_limit) capture_options.limit = std::min(capture_options.limit, *step.rules.log_limit);
+  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, capture_options);
   if (!capture) {
     cannot_capture(attempt, capture.error());
-    co_return false;
+    co_return std::nullopt;
   }
   const auto ending = co_await carry_out(std::move(attempt), std::move(*capture), nullptr);
-  if (!wants_again(ending)) co_return false;
+  if (!wants_again(step, ending, number)) co_return std::nullopt;
   // Otherwise the end of a step becomes durable with the start of the next: a sync saved each time.
   co_await record_.commit();
-  co_return !failed();
+  if (failed()) co_return std::nullopt;
+  co_return ending.code;
 }
 
 void JobRunner::cannot_capture(const Attempt& attempt, const Error& error) {
@@ -143,7 +150,8 @@ asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
   const bool same_boot = options_.boot_id.empty() || interrupted.boot_id == options_.boot_id;
   auto looking = ports_.steps.look_for(record_.story().job, interrupted.id, options_.slot);
   const auto left = co_await std::move(looking);
-  const auto step = left == process::Left::not_begun ? step_of(interrupted) : Step{interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
+  auto step = step_of(interrupted);
+  if (!step && left == process::Left::there) step = Step{interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
   if (!same_boot || left == process::Left::gone || !step) co_return false;
   Attempt attempt{*step, interrupted.id, interrupted.attempt, interrupted.timeout, interrupted.started_since_boot};
   attempt.adopted = left == process::Left::there;
@@ -181,10 +189,11 @@ asio::awaitable<Result<log::Capture>> JobRunner::reopen_log(const job::StepRecor
   co_return co_await ports_.workers.run(std::move(reopening));
 }
 
-/// The step of an earlier agent, as it is installed now.
+/// The step of an earlier agent, as the job took it.
 std::optional<Step> JobRunner::step_of(const job::StepRecord& record) {
-  auto steps = steps_of(record.stage);
-  for (auto& step : steps)
+  auto steps = ports_.steps.steps(record_.story(), plugins_, record.stage);
+  if (!steps) return std::nullopt;
+  for (auto& step : *steps)
     if (step.plugin == record.plugin && step.hook == record.hook) return std::move(step);
   return std::nullopt;
 }
@@ -239,7 +248,7 @@ StepRequest JobRunner::request_for(const Attempt& attempt) const {
           .directory = directory_,
           .component_paths = component_paths(),
           .timeout = attempt.timeout,
-          .grace = record_.story().job.definition.grace,
+          .grace = attempt.step.rules.grace.value_or(record_.story().job.definition.grace),
           .slot = options_.slot};
 }
 
@@ -346,7 +355,7 @@ void JobRunner::note_results(const Attempt& attempt, const Collected& collected)
 /// What the step means for the verdict. The lab's fault outweighs failed tests; failed tests outweigh the exit status.
 void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected) {
   const Step& step = attempt.step;
-  const bool asks_again = wants_again(outcome.ending);
+  const bool asks_again = wants_again(step, outcome.ending, attempt.number);
   StepEnding ending = outcome.ending;
   if (ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) ending = {StepEnding::Kind::lost, 0, "stopped although nobody had cancelled the job"};
   auto judgement = asks_again ? std::nullopt : judge(step.stage, step.plugin, step.hook, ending);
@@ -371,7 +380,15 @@ void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, con
   }
   if (!judgement) return;
   if (always_runs(step.stage)) warn(step.stage, judgement->message);
-  else if (!attempt.interrupted && !verdict_ && !record_.story().judgement) verdict_ = std::move(judgement);
+  else if (!attempt.interrupted && !record_.story().judgement) fail(step, std::move(*judgement));
+}
+
+/// The first cause is the verdict. A step that lets the job go on does so for what failed before it, too.
+void JobRunner::fail(const Step& step, job::Judgement judgement) {
+  keeps_going_ = step.rules.keep_going && (!verdict_ || keeps_going_);
+  if (verdict_) return;
+  verdict_ = std::move(judgement);
+  if (keeps_going_) record_.note(event::job_failing, to_json(*verdict_));
 }
 
 /// After a restart: files that do not belong there go, what is missing is told.
@@ -436,9 +453,9 @@ std::string JobRunner::reason_to_run(const Attempt& attempt) const {
   return record_.story().judgement->reason == "timeout" ? "timeout" : "prior-failure";
 }
 
-std::chrono::milliseconds JobRunner::time_left(Stage stage) const {
-  const auto own = job::default_timeout(stage);
-  if (always_runs(stage)) return own;
+std::chrono::milliseconds JobRunner::time_left(const Step& step) const {
+  const auto own = step.rules.timeout.value_or(job::default_timeout(step.stage));
+  if (always_runs(step.stage)) return own;
   return std::min(time_left(), own);
 }
 

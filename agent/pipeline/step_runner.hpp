@@ -11,10 +11,20 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace outpost::pipeline {
+
+/// What a plugin may ask for its steps; what it leaves out is the stage's, the job's or the agent's.
+struct StepRules {
+  std::optional<std::chrono::milliseconds> timeout, grace;
+  unsigned retries = 0;       ///< So many more attempts after a status of `retry_on`.
+  std::vector<int> retry_on;
+  bool keep_going = false;    ///< When it fails, the job fails, but goes on with what follows.
+  std::optional<std::uint64_t> log_limit;  ///< Bytes kept of its output.
+};
 
 /// One hook of one plugin in one stage.
 struct Step {
@@ -23,6 +33,8 @@ struct Step {
   std::string hook;    ///< "install", or "install.d/10-operator".
   std::filesystem::path program;
   std::filesystem::path plugin_directory;
+  StepRules rules;
+  std::string skipped;  ///< Why it is not to run in this job; empty: it is.
 };
 
 struct StepRequest {
@@ -49,9 +61,16 @@ class StepRunner {
  public:
   virtual ~StepRunner() = default;
 
-  /// The steps of a stage in the order in which they run: by plugin as the definition lists them, for release, collect
-  /// and cleanup in the reverse order. unavailable: a plugin that is not installed.
-  virtual Result<std::vector<Step>> steps(const job::Definition& definition, job::Stage stage) = 0;
+  /// Whether a job of this definition could run: what its plugins say of themselves, require, and are configured with.
+  /// refused: it could not; the message has a line for each reason. A plugin that is not installed is not one of them.
+  virtual Result<void> check(const job::Definition& definition) = 0;
+
+  /// Takes the plugins of a job as they are now: whatever happens to their folders, its steps run these. Blocks.
+  virtual Result<std::vector<job::TakenPlugin>> take(const job::Definition& definition, const JobDirectory& directory) = 0;
+
+  /// The steps of a stage in the order in which they run: by the plugins' order numbers, then as the definition lists
+  /// them, in the closing stages in the reverse order. unavailable: a plugin that is not installed.
+  virtual Result<std::vector<Step>> steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) = 0;
 
   /// Makes the directories of a job usable for its steps, which may run as somebody else. Call it again after a restart.
   virtual Result<void> prepare(const JobDirectory& directory, unsigned slot) = 0;

@@ -2,16 +2,23 @@
 
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
+#include "plugins/hooks/plugin.hpp"
 
 #include <boost/json/serialize.hpp>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 
 namespace outpost::hooks {
 namespace {
 
 using Variables = std::vector<std::string>;
+
+constexpr std::array proxies{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"};
 
 void put(Variables& variables, std::string_view name, std::string_view value) {
   std::string text{name};
@@ -34,19 +41,28 @@ std::string as_variable(std::string_view name) {
   return result;
 }
 
+/// 0.5, and not 5E-1.
+std::string shortest(double number) {
+  std::array<char, 64> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  return {text.data(), end};
+}
+
 void put_contract(Variables& variables, const EnvironmentInputs& inputs) {
   const auto& request = inputs.request;
   put(variables, "OUTPOST", "1");
-  put(variables, "OUTPOST_API", "1");
-  put(variables, "OUTPOST_API_MINOR", "0");
+  put(variables, "OUTPOST_API", std::to_string(contract_major));
+  put(variables, "OUTPOST_API_MINOR", std::to_string(contract_minor));
   put(variables, "OUTPOST_VERSION", OUTPOST_VERSION);
   put(variables, "OUTPOST_POINT", to_string(request.step.stage));
   put(variables, "OUTPOST_REASON", request.reason);
   put(variables, "OUTPOST_ATTEMPT", std::to_string(request.attempt));
+  put(variables, "OUTPOST_MAX_ATTEMPTS", std::to_string(request.step.rules.retries + 1));
   put(variables, "OUTPOST_DEADLINE", to_rfc3339(inputs.now + request.timeout));
   put(variables, "OUTPOST_TIMEOUT", std::to_string(std::chrono::ceil<std::chrono::seconds>(request.timeout).count()));
   put(variables, "OUTPOST_GRACE", std::to_string(std::chrono::ceil<std::chrono::seconds>(request.grace).count()));
   put(variables, "OUTPOST_PLUGIN", request.step.plugin);
+  if (inputs.manifest) put(variables, "OUTPOST_PLUGIN_VERSION", inputs.manifest->version);
   put(variables, "OUTPOST_PLUGIN_DIR", request.step.plugin_directory.native());
   put(variables, "OUTPOST_LOG_LEVEL", "info");
   put(variables, "NO_COLOR", "1");
@@ -80,6 +96,24 @@ void put_components(Variables& variables, const EnvironmentInputs& inputs) {
   }
 }
 
+/// Single values of the configuration, so that a shell needs no reader of JSON: {"pool": {"size": 4}} is _POOL_SIZE=4.
+void put_settings(Variables& variables, const std::string& prefix, const boost::json::object& configuration) {
+  for (const auto& item : configuration) {
+    const std::string name = prefix + "_" + as_variable(item.key());
+    const auto& value = item.value();
+    if (value.is_object() && !value.get_object().contains("$secret")) put_settings(variables, name, value.get_object());
+    else if (value.is_string()) put(variables, name, value.get_string());
+    else if (value.is_bool() || value.is_int64() || value.is_uint64()) put(variables, name, boost::json::serialize(value));
+    else if (value.is_double()) put(variables, name, shortest(value.get_double()));
+  }
+}
+
+void put_configuration(Variables& variables, const EnvironmentInputs& inputs) {
+  if (inputs.configuration_file.empty()) return;
+  put(variables, "OUTPOST_CONFIG", inputs.configuration_file.native());
+  put_settings(variables, "OUTPOST_CONFIG", inputs.configuration);
+}
+
 void put_directories(Variables& variables, const EnvironmentInputs& inputs) {
   const auto& request = inputs.request;
   const auto& directory = request.directory;
@@ -108,24 +142,42 @@ void put_outcome(Variables& variables, const job::Story& story) {
 
 Variables hook_environment(const EnvironmentInputs& inputs) {
   Variables variables = inputs.inherited;
+  if (inputs.manifest)
+    for (auto& allowed : allowed_environment(inputs.manifest->environment)) variables.push_back(std::move(allowed));
   put_contract(variables, inputs);
   put_job(variables, inputs);
   put_components(variables, inputs);
+  put_configuration(variables, inputs);
   put_directories(variables, inputs);
   put_outcome(variables, inputs.request.story);
   // W3C trace context: the job is the trace, the step a span of it.
   put(variables, "TRACEPARENT", "00-" + replace_all(inputs.request.story.job.id, "-", "") + "-" +
                                     sha256_hex(inputs.request.step_id).substr(0, 16) + "-01");
-  put(variables, "PATH", "/usr/libexec/outpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  put(variables, "PATH", hook_path);
   put(variables, "CI", "true");
   put(variables, "LANG", "C.UTF-8");
   put(variables, "TZ", "UTC");
   return variables;
 }
 
+Variables allowed_environment(const std::vector<std::string>& patterns) {
+  // What the contract gives is the same whatever the agent was started with.
+  static constexpr std::array<std::string_view, 9> own{"PATH", "HOME", "TMPDIR", "CI", "LANG", "TZ", "NO_COLOR", "TRACEPARENT", "SHELL"};
+  Variables variables;
+  for (const char* const* each = environ; *each != nullptr; ++each) {
+    const std::string_view variable = *each;
+    const auto name = variable.substr(0, variable.find('='));
+    const bool taken = name.starts_with("OUTPOST") || std::find(own.begin(), own.end(), name) != own.end() ||
+                       std::find(proxies.begin(), proxies.end(), name) != proxies.end();
+    const bool wanted = std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches_glob(name, pattern); });
+    if (wanted && !taken) variables.emplace_back(variable);
+  }
+  return variables;
+}
+
 Variables inherited_environment() {
   Variables variables;
-  for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"})
+  for (const char* name : proxies)
     if (const char* value = std::getenv(name)) put(variables, name, value);
   return variables;
 }

@@ -2,13 +2,18 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
-#include "plugins/hooks/environment.hpp"
+#include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/job_check.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
+#include "plugins/hooks/stage_plan.hpp"
 #include "plugins/hooks/step_directories.hpp"
+
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -55,6 +60,13 @@ Result<void> give_step_directories(const pipeline::StepRequest& request, std::op
   return {};
 }
 
+/// The site's word counts more than the plugin's.
+process::Limits limits_of(const job::Definition& definition, const Plugin& plugin) {
+  const HookLimits wanted = plugin.manifest ? plugin.manifest->limits : HookLimits{};
+  const auto& site = definition.limits;
+  return {site.memory ? site.memory : wanted.memory, site.tasks ? site.tasks : wanted.tasks, site.cpu_percent ? site.cpu_percent : wanted.cpu_percent};
+}
+
 std::string name_of(const job::Job& job, const std::string& step_id) { return job.id + "/" + step_id; }
 
 Result<void> write_secret(const fs::path& path, const std::string& value) {
@@ -93,23 +105,54 @@ struct Placed {
 }  // namespace
 
 HookRunner::HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options)
-    : commands_{commands}, clock_{clock}, options_{std::move(options)} {
+    : commands_{commands}, clock_{clock}, options_{std::move(options)}, library_{options_.plugin_directories},
+      snapshots_{options_.snapshots_directory, options_.jobs_directory} {
   std::error_code ignored;  // What an agent left that died beside a step.
   if (!options_.secrets_directory.empty() && !commands_.outlives()) fs::remove_all(options_.secrets_directory, ignored);
 }
 
-Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Definition& definition, job::Stage stage) {
-  std::vector<pipeline::Step> all;
+Result<void> HookRunner::check(const job::Definition& definition) {
+  const JobKnowledge knowledge{[this](const std::string& secret) { return options_.secrets.contains(secret); },
+                               [&](const std::string&, const std::vector<std::string>&) { return config::Origin{"jobs." + definition.name, 0, 0}; }};
+  const auto diagnoses = check_job(library_, definition, knowledge);
+  if (!has_errors(diagnoses)) return {};
+  std::string lines = text_of(diagnoses);
+  lines.pop_back();
+  return Error{Fault::refused, lines};
+}
+
+Result<std::vector<job::TakenPlugin>> HookRunner::take(const job::Definition& definition, const pipeline::JobDirectory& directory) {
+  std::vector<job::TakenPlugin> all;
   for (const auto& name : definition.plugins) {
-    auto folder = find_plugin(options_.plugin_directories, name);
-    if (!folder) return folder.error();
-    auto steps = hooks_of(*folder, name, stage);
-    if (!steps) return steps.error();
-    all.insert(all.end(), steps->begin(), steps->end());
+    const auto plugin = library_.find(name);
+    if (!plugin) return plugin.error();
+    if ((*plugin)->is_broken()) return Error{Fault::refused, text_of((*plugin)->diagnoses)};
+    job::TakenPlugin taken{.name = name, .version = {}, .digest = {}, .directory = (*plugin)->folder};
+    if ((*plugin)->manifest && !options_.snapshots_directory.empty()) {
+      auto snapshot = snapshots_.take(name, (*plugin)->folder, directory.plugins());
+      if (!snapshot) return snapshot.error();
+      taken.digest = std::move(snapshot->digest);
+      taken.directory = std::move(snapshot->directory);
+    }
+    if ((*plugin)->manifest) taken.version = (*plugin)->manifest->version;
+    all.push_back(std::move(taken));
   }
-  // What was set up last is taken down first.
-  if (always_runs(stage)) std::reverse(all.begin(), all.end());
   return all;
+}
+
+Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) {
+  std::vector<std::shared_ptr<const Plugin>> plugins;
+  for (const auto& name : story.job.definition.plugins) {
+    const auto own = std::find_if(taken.begin(), taken.end(), [&](const auto& one) { return one.name == name; });
+    if (own != taken.end()) {
+      plugins.push_back(library_.at(own->directory, name));
+      continue;
+    }
+    auto plugin = library_.find(name);
+    if (!plugin) return plugin.error();
+    plugins.push_back(std::move(*plugin));
+  }
+  return plan_stage(plugins, story, stage);
 }
 
 Result<void> HookRunner::prepare(const pipeline::JobDirectory& directory, unsigned slot) {
@@ -168,18 +211,21 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   };
   const auto started = what_to_start(request.step, options_.playbook_runner);
   if (!started) co_return not_started(started.error());
+  const auto plugin = plugin_of(request.step);
   const auto group = commands_.group_of(request.slot);
   if (!group) co_return not_started(group.error());
   if (auto made = make_step_directories(request); !made) co_return not_started(made.error());
   if (auto given = give_step_directories(request, *group); !given) co_return not_started(given.error());
-  auto secrets = place_secrets(request, *group);
+  EnvironmentInputs inputs{.request = request, .manifest = plugin->manifest ? &*plugin->manifest : nullptr, .inherited = inherited_environment(), .now = clock_.now()};
+  auto wanted = configure(*plugin, request, inputs);
+  if (!wanted) co_return not_started(wanted.error());
+  auto secrets = place_secrets(*wanted, request, *group);
   if (!secrets) co_return not_started(secrets.error());
   const Placed placed{*secrets};
+  inputs.secrets = *secrets;
 
-  EnvironmentInputs inputs{.request = request, .secrets = *secrets, .inherited = inherited_environment(), .now = clock_.now()};
   for (const auto& name : request.story.job.definition.resources)
     if (const auto found = options_.resources.find(name); found != options_.resources.end()) inputs.resources[name] = found->second;
-  const auto& limits = request.story.job.definition.limits;
   process::Command command{.program = started->program,
                            .arguments = started->arguments,
                            .environment = hook_environment(inputs),
@@ -189,11 +235,36 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
                            .name = name_of(request.story.job, request.step_id),
                            .slot = request.slot,
                            .profile = request.story.job.definition.profile,
-                           .limits = {limits.memory, limits.tasks, limits.cpu_percent},
+                           .limits = limits_of(request.story.job.definition, *plugin),
                            .outcome = {request.directory.results(request.step_id), request.directory.artifacts(request.step_id)}};
   auto finished = co_await commands_.run(std::move(command), output);
   if (!finished) co_return not_started(finished.error());
   co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};
+}
+
+std::shared_ptr<const Plugin> HookRunner::plugin_of(const pipeline::Step& step) { return library_.at(step.plugin_directory, step.plugin); }
+
+/// Writes the plugin's configuration for its hooks to read, and says which secrets they get: those that it is configured
+/// with, or all when its manifest marks none as such.
+Result<HookRunner::Secrets> HookRunner::configure(const Plugin& plugin, const pipeline::StepRequest& request, EnvironmentInputs& inputs) const {
+  if (!plugin.manifest) return options_.secrets;
+  if (!plugin.manifest->config_schema) return options_.secrets;
+  const auto* given = request.story.job.definition.plugin_config.if_contains(plugin.name);
+  boost::json::object configuration = given && given->is_object() ? given->get_object() : boost::json::object{};
+  const auto mistakes = check_configuration(configuration, *plugin.manifest->config_schema, [this](const std::string& name) { return options_.secrets.contains(name); });
+  if (!mistakes.empty()) return Error{Fault::refused, "plugin_config." + plugin.name + ": " + mistakes.front().place() + ": " + mistakes.front().message};
+  auto unveiled = without_secrets(configuration, *plugin.manifest->config_schema);
+  inputs.configuration = std::move(unveiled.configuration);
+  inputs.configuration_file = request.directory.plugin_config(plugin.name);
+  std::error_code error;
+  fs::create_directories(inputs.configuration_file.parent_path(), error);
+  std::ofstream file{inputs.configuration_file};
+  file << boost::json::serialize(inputs.configuration) << "\n" << std::flush;
+  if (!file) return Error{Fault::retry_later, "cannot write " + inputs.configuration_file.string() + ": is the disk full?"};
+  if (!has_secrets(*plugin.manifest->config_schema)) return options_.secrets;
+  Secrets secrets;
+  for (const auto& [name, secret] : unveiled.secrets) secrets[name] = options_.secrets.at(secret);
+  return secrets;
 }
 
 fs::path HookRunner::secrets_of(const std::string& job_id, const std::string& step_id) const {
@@ -201,8 +272,8 @@ fs::path HookRunner::secrets_of(const std::string& job_id, const std::string& st
   return options_.secrets_directory / (job_id + "." + step_id);
 }
 
-Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request, std::optional<gid_t> group) const {
-  if (options_.secrets.empty()) return fs::path{};
+Result<fs::path> HookRunner::place_secrets(const Secrets& secrets, const pipeline::StepRequest& request, std::optional<gid_t> group) const {
+  if (secrets.empty()) return fs::path{};
   const fs::path directory = secrets_of(request.story.job.id, request.step_id);
   std::error_code error;
   fs::remove_all(directory, error);  // Of an agent that died.
@@ -211,7 +282,7 @@ Result<fs::path> HookRunner::place_secrets(const pipeline::StepRequest& request,
     return errno_error("cannot create", directory.native(), error ? error.value() : errno);
   fs::permissions(options_.secrets_directory, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec, error);
   auto written = give(directory, group, 0750);
-  for (const auto& [name, value] : options_.secrets) {
+  for (const auto& [name, value] : secrets) {
     if (written) written = write_secret(directory / name, value);
     if (written) written = give(directory / name, group, 0440);
     if (written) continue;

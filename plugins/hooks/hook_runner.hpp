@@ -3,6 +3,9 @@
 #include "agent/base/clock.hpp"
 #include "agent/pipeline/step_runner.hpp"
 #include "agent/process/command_runner.hpp"
+#include "plugins/hooks/environment.hpp"
+#include "plugins/hooks/plugin.hpp"
+#include "plugins/hooks/snapshots.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -22,14 +25,18 @@ struct HookOptions {
   std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
   /// Is given the path of a hook that is a playbook or a file of tasks. Empty: it is not installed.
   std::filesystem::path playbook_runner;
+  std::filesystem::path snapshots_directory;  ///< For the copies of plugins that jobs run; empty: they run where they lie.
+  std::filesystem::path jobs_directory;       ///< Of all jobs: what none of them uses goes.
 };
 
-/// Runs the executables of plugin folders as steps: the hook contract, version 1.
+/// Runs the executables of plugin folders as steps: the hook contract, version 1 (hooks/README.md).
 class HookRunner final : public pipeline::StepRunner {
  public:
   HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options);
 
-  Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override;
+  Result<void> check(const job::Definition& definition) override;
+  Result<std::vector<job::TakenPlugin>> take(const job::Definition& definition, const pipeline::JobDirectory& directory) override;
+  Result<std::vector<pipeline::Step>> steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) override;
   Result<void> prepare(const pipeline::JobDirectory& directory, unsigned slot) override;
   boost::asio::awaitable<void> open_up(pipeline::JobDirectory directory, unsigned slot) override;
   boost::asio::awaitable<process::Left> look_for(const job::Job& job, std::string step_id, unsigned slot) override;
@@ -38,11 +45,19 @@ class HookRunner final : public pipeline::StepRunner {
 
  private:
   [[nodiscard]] std::filesystem::path secrets_of(const std::string& job_id, const std::string& step_id) const;
-  [[nodiscard]] Result<std::filesystem::path> place_secrets(const pipeline::StepRequest& request, std::optional<gid_t> group) const;
+  /// File name to value.
+  using Secrets = std::map<std::string, std::string>;
+
+  [[nodiscard]] std::shared_ptr<const Plugin> plugin_of(const pipeline::Step& step);
+  [[nodiscard]] Result<Secrets> configure(const Plugin& plugin, const pipeline::StepRequest& request, EnvironmentInputs& inputs) const;
+  [[nodiscard]] Result<std::filesystem::path> place_secrets(const Secrets& secrets, const pipeline::StepRequest& request,
+                                                            std::optional<gid_t> group) const;
 
   process::CommandRunner& commands_;
   const Clock& clock_;
   HookOptions options_;
+  PluginLibrary library_;
+  Snapshots snapshots_;
 };
 
 }  // namespace outpost::hooks

@@ -40,6 +40,21 @@ TEST_CASE("a component that appears becomes a job, once") {
   CHECK(world.job_ids().size() == 1);
 }
 
+TEST_CASE("a job whose plugins are not right is not claimed, and is once they are") {
+  AgentWorld world;
+  world.steps.checked = Error{Fault::refused, "plugin.yml:4:1: PL005 unknown key \"oder\" (did you mean \"order\"?)"};
+  world.start();
+  world.until([&] { return !world.alarms->active().empty(); });
+  CHECK(world.alarms->active().begin()->first.starts_with("plugins:"));
+  CHECK(world.alarms->active().begin()->second.message.find("PL005") != std::string::npos);
+  CHECK(world.source.claims == 0);
+  world.steps.checked = {};
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "success");
+  CHECK(world.alarms->active().empty());
+}
+
 TEST_CASE("the backlog decides what a first start makes of history") {
   AgentWorld world;
   world.offer({"3", "2", "1"});

@@ -110,18 +110,38 @@ class FakeSteps final : public pipeline::StepRunner {
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
   std::map<std::string, std::string> tasks;  ///< By "stage.plugin": its report of tasks.
+  std::map<std::string, std::pair<std::chrono::milliseconds, std::chrono::milliseconds>> limits;  ///< Time and grace, by "stage.plugin".
   std::optional<Error> missing;
+  Result<void> checked;
+  std::optional<Error> taking_fails;
+  std::map<std::string, pipeline::StepRules> rules;  ///< By "stage.plugin".
+  std::map<std::string, std::string> skips;          ///< By "stage.plugin": why it is passed over.
   std::string missing_plugin;  ///< Not installed: whoever asks for it gets an error.
 
-  Result<std::vector<pipeline::Step>> steps(const job::Definition& definition, job::Stage stage) override {
+  Result<void> check(const job::Definition&) override { return checked; }
+  Result<std::vector<job::TakenPlugin>> take(const job::Definition& definition, const pipeline::JobDirectory&) override {
+    if (taking_fails) return *taking_fails;
+    std::vector<job::TakenPlugin> taken;
+    for (const auto& name : definition.plugins) taken.push_back({name, "1.0", "digest-of-" + name, "/plugins/" + name});
+    return taken;
+  }
+  Result<std::vector<pipeline::Step>> steps(const job::Story& story, const std::vector<job::TakenPlugin>&, job::Stage stage) override {
     if (missing) return *missing;
-    const auto& wanted = definition.plugins;
+    const auto& wanted = story.job.definition.plugins;
     const auto wants = [&](const std::string& plugin) { return std::find(wanted.begin(), wanted.end(), plugin) != wanted.end(); };
     if (!missing_plugin.empty() && wants(missing_plugin)) return Error{Fault::unavailable, "plugin \"" + missing_plugin + "\" is not installed"};
     std::vector<pipeline::Step> list;
     for (const auto& plugin : plugins[stage])
-      if (wanted.empty() || wants(plugin)) list.push_back({stage, plugin, std::string{to_string(stage)}, "/hook", "/plugin"});
+      if (wanted.empty() || wants(plugin)) list.push_back({stage, plugin, std::string{to_string(stage)}, "/hook", "/plugin", rules_of(stage, plugin), skips_of(stage, plugin)});
     return list;
+  }
+
+  [[nodiscard]] pipeline::StepRules rules_of(job::Stage stage, const std::string& plugin) const { return at(rules, stage, plugin); }
+  [[nodiscard]] std::string skips_of(job::Stage stage, const std::string& plugin) const { return at(skips, stage, plugin); }
+  template <class Value>
+  [[nodiscard]] static Value at(const std::map<std::string, Value>& values, job::Stage stage, const std::string& plugin) {
+    const auto found = values.find(std::string{to_string(stage)} + "." + plugin);
+    return found == values.end() ? Value{} : found->second;
   }
 
   std::vector<unsigned> prepared;  ///< The slots of the jobs whose directories were made ready.
@@ -157,6 +177,7 @@ class FakeSteps final : public pipeline::StepRunner {
     const std::string id = std::string{to_string(request.step.stage)} + "." + request.step.plugin;
     ran.push_back(id);
     reasons.push_back(request.reason);
+    limits[id] = {request.timeout, request.grace};
     const std::string text = "output of " + id + "\n";
     co_await print(output, text);
     if (const auto report = tasks.find(id); report != tasks.end()) {

@@ -289,6 +289,7 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
                                          "OUTPOST_POINT",
                                          "OUTPOST_REASON",
                                          "OUTPOST_ATTEMPT",
+                                         "OUTPOST_MAX_ATTEMPTS",
                                          "OUTPOST_DEADLINE",
                                          "OUTPOST_TIMEOUT",
                                          "OUTPOST_GRACE",

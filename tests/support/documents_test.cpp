@@ -4,6 +4,7 @@
 #include "agent/config/load.hpp"
 #include "agent/job/stage.hpp"
 #include "agent/job/verdict.hpp"
+#include "plugins/hooks/manifest.hpp"
 #include "support/catch.hpp"
 #include "support/document.hpp"
 
@@ -21,13 +22,13 @@ const std::vector<std::string> contract{"hooks/README.md", "hooks/outpost-hooks.
 
 /// OUTPOST_COMPONENT_ACME_STORAGE_PATH, as an example writes it, is OUTPOST_COMPONENT_<TYPE>_PATH.
 std::string general(const std::string& variable) {
-  static const std::regex of_component{"OUTPOST_COMPONENT_.+_(VERSION|URL|PATH)"};
-  return std::regex_replace(variable, of_component, "OUTPOST_COMPONENT_<TYPE>_$1");
+  static const std::regex of_component{"OUTPOST_COMPONENT_.+_(VERSION|URL|PATH)"}, of_config{"OUTPOST_CONFIG_.+"};
+  return std::regex_replace(std::regex_replace(variable, of_component, "OUTPOST_COMPONENT_<TYPE>_$1"), of_config, "OUTPOST_CONFIG_<PROPERTY>");
 }
 
 Words variables_in(const std::string& document) {
   Words variables;
-  for (const auto& name : all_matches(document, "\\bOUTPOST(?:_(?:[A-Z0-9]+|<TYPE>))*(?![A-Z_*-])"))
+  for (const auto& name : all_matches(document, "\\bOUTPOST(?:_(?:[A-Z0-9]+|<TYPE>|<PROPERTY>))*(?![A-Z_*-])"))
     variables.insert(general(name));
   return variables;
 }
@@ -38,6 +39,7 @@ Words variables_of_hooks() {
   Words names = all_matches(code, "put(?:_if)?\\(variables, \"([A-Z_]+)\"");
   for (const auto& suffix : all_matches(code, "put(?:_if)?\\(variables, prefix \\+ \"(_[A-Z]+)\""))
     names.insert("OUTPOST_COMPONENT_<TYPE>" + suffix);
+  if (code.find("put_settings(variables, \"OUTPOST_CONFIG\"") != std::string::npos) names.insert("OUTPOST_CONFIG_<PROPERTY>");
   return united(names, all_matches(code, "\"([A-Z]+_PROXY|[a-z]+_proxy)\""));
 }
 
@@ -188,6 +190,34 @@ TEST_CASE("the contract's documents list the stages in their order, with their l
     list.push_back({name, as_shown(text.substr(0, text.find(".\n"))), failure});
   }
   CHECK(list == stages());
+}
+
+TEST_CASE("the table of the manifest in hooks/README.md has exactly the keys that there are") {
+  static const std::regex of_stage{"^hooks\\.(?:acquire|pre-run|install|certify|test|collect|release|cleanup)"};
+  Words known, listed;
+  for (const auto& key : hooks::manifest_keys()) known.insert(std::regex_replace(key, of_stage, "hooks.STAGE"));
+  known.erase("hooks.STAGE");  // Described by its keys.
+  for (const auto& row : rows(section(text_of("hooks/README.md"), "## The manifest")))
+    for (const auto& key : quoted(row.at(0))) listed.insert(key);
+  REQUIRE(known.size() > 20);
+  CHECK(without(known, listed) == Words{});
+  CHECK(without(listed, known) == Words{});
+}
+
+TEST_CASE("manifests in documents, samples and packaged plugins are right") {
+  int found = 0;
+  const auto check = [&](const std::string& text, const std::string& name) {
+    hooks::Diagnoses diagnoses;
+    CHECK(hooks::parse_manifest(text, name, diagnoses).has_value());
+    CHECK(hooks::text_of(diagnoses) == "");
+    ++found;
+  };
+  for (const auto& block : blocks(text_of("hooks/README.md"), "yaml"))
+    if (block.starts_with("apiVersion:")) check(block, "hooks/README.md");
+  for (const char* folder : {"hooks/plugins", "samples/plugins"})
+    for (const auto& entry : std::filesystem::recursive_directory_iterator{source_directory / folder})
+      if (entry.path().filename() == hooks::manifest_name) check(read_file(entry.path()), entry.path().string());
+  CHECK(found >= 5);
 }
 
 TEST_CASE("outpost.yml(5) describes exactly the keys that there are, each in its place") {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What the bash hooks of the sample plugins share. A hook begins with
-#   . "$(dirname "$(readlink -f "$0")")/../../lib/hook.sh"
+#   . "$(dirname "$(readlink -f "$0")")/../lib/hook.sh"
 # The contract's exit codes that are used here: 64 the hook was called wrongly, 77 the lab is at fault (never the
 # product), 78 something is not set up on this machine.
 set -euo pipefail

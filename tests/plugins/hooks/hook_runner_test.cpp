@@ -30,8 +30,8 @@ struct Lab {
   }
 
   pipeline::StepOutcome run(job::Stage stage, const std::string& step_id = "step") {
-    hooks::HookRunner runner{commands, clock, {.plugin_directories = {plugins.path}, .secrets_directory = jobs.path / "secrets", .secrets = secrets}};
-    auto steps = runner.steps(story.job.definition, stage);
+    hooks::HookRunner runner{commands, clock, options()};
+    auto steps = runner.steps(story, taken, stage);
     REQUIRE(steps);
     REQUIRE(steps->size() == 1);
     output.clear();
@@ -41,7 +41,29 @@ struct Lab {
                                   printed));
   }
 
+  void manifest(const std::string& more) {
+    write_file(plugins.path / "10-acme/plugin.yml", "apiVersion: outpost/v1\nname: acme\nversion: 2.0\n" + more);
+  }
+
+  [[nodiscard]] hooks::HookOptions options() const {
+    return {.plugin_directories = {plugins.path}, .secrets_directory = jobs.path / "secrets", .secrets = secrets, .resources = {},
+            .snapshots_directory = jobs.path / "snapshots", .jobs_directory = jobs.path};
+  }
+
+  Result<void> check() {
+    hooks::HookRunner runner{commands, clock, options()};
+    return runner.check(story.job.definition);
+  }
+
+  void take() {
+    hooks::HookRunner runner{commands, clock, options()};
+    auto those = runner.take(story.job.definition, directory);
+    REQUIRE(those);
+    taken = *those;
+  }
+
   TemporaryDirectory plugins, jobs;
+  std::vector<job::TakenPlugin> taken;
   pipeline::JobDirectory directory{jobs.path / "job-1"};
   process::LocalCommandRunner commands{OUTPOST_GUARDIAN};
   SystemClock clock;
@@ -154,9 +176,10 @@ TEST_CASE("closing stages run what was set up last first") {
   process::LocalCommandRunner commands{OUTPOST_GUARDIAN};
   SystemClock clock;
   hooks::HookRunner runner{commands, clock, {.plugin_directories = {plugins.path}}};
-  job::Definition definition{.plugins = {"b", "a"}};
-  CHECK(runner.steps(definition, job::Stage::install)->front().plugin == "b");
-  CHECK(runner.steps(definition, job::Stage::cleanup)->front().plugin == "a");
+  job::Story story;
+  story.job.definition.plugins = {"b", "a"};
+  CHECK(runner.steps(story, {}, job::Stage::install)->front().plugin == "b");
+  CHECK(runner.steps(story, {}, job::Stage::cleanup)->front().plugin == "a");
 }
 
 TEST_CASE("secrets that an agent left when it died are gone once the next one starts") {
@@ -166,4 +189,132 @@ TEST_CASE("secrets that an agent left when it died are gone once the next one st
   SystemClock clock;
   const hooks::HookRunner runner{commands, clock, {.secrets_directory = runtime.path / "secrets"}};
   CHECK_FALSE(std::filesystem::exists(runtime.path / "secrets/job.install"));
+}
+
+// ---- with a manifest ----
+
+TEST_CASE("a plugin with a manifest gets the secrets that its configuration names, and no others") {
+  Lab lab;
+  lab.secrets = {{"bmc-4", "hunter2"}, {"registry", "swordfish"}};
+  lab.manifest("config: {type: object, properties: {password: {type: string, x-secret: true}, pool: {type: object, properties: {size: {type: integer}}}, "
+               "release: {type: string}, tries: {type: integer, default: 3}}}\n");
+  lab.story.job.definition.plugin_config["acme"] = {{"password", {{"secret", "bmc-4"}}}, {"pool", {{"size", 4}}}, {"release", 10}};
+  lab.hook("install", "#!/bin/sh\nls \"$OUTPOST_SECRETS\"; cat \"$OUTPOST_SECRETS/password\"; echo; cat \"$OUTPOST_CONFIG\"\n"
+                      "echo $OUTPOST_CONFIG_POOL_SIZE $OUTPOST_CONFIG_RELEASE $OUTPOST_CONFIG_TRIES $OUTPOST_PLUGIN_VERSION; env | grep -c hunter2\n");
+  CHECK(lab.check().has_value());
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "password\nhunter2\n"
+                      "{\"password\":{\"$secret\":\"password\"},\"pool\":{\"size\":4},\"release\":\"10\",\"tries\":3}\n"
+                      "4 10 3 2.0\n0\n");
+}
+
+TEST_CASE("a plugin whose manifest marks no secrets gets all, as one without a manifest") {
+  Lab lab;
+  lab.secrets = {{"bmc-4", "hunter2"}};
+  lab.hook("install", "#!/bin/sh\nls \"$OUTPOST_SECRETS\"\n");
+  lab.manifest("config: {type: object, properties: {ssh_key: {type: string}}}\n");
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "bmc-4\n");
+}
+
+TEST_CASE("hooks see the variables of the agent that the manifest allows, and never others") {
+  Lab lab;
+  ::setenv("ACME_REGION", "north", 1);
+  ::setenv("ACME_OTHER", "south", 1);
+  ::setenv("OUTPOST_SPY", "1", 1);
+  lab.manifest("env: {allow: [ACME_REG*, HOME]}\n");
+  lab.hook("install", "#!/bin/sh\necho \"$ACME_REGION,$ACME_OTHER,$OUTPOST_SPY\"; [ \"$HOME\" = \"$TMPDIR/home\" ] || echo leaked\n");
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "north,,\n");
+  for (const char* name : {"ACME_REGION", "ACME_OTHER", "OUTPOST_SPY"}) ::unsetenv(name);
+}
+
+TEST_CASE("a job runs its plugin as it was when it was taken (F36)") {
+  Lab lab;
+  lab.manifest("");
+  lab.hook("install", "#!/bin/sh\n. \"$OUTPOST_PLUGIN_DIR/lib/say\"\n");
+  write_file(lab.plugins.path / "10-acme/lib/say", "echo first\n");
+  lab.take();
+  REQUIRE(lab.taken.size() == 1);
+  CHECK(lab.taken.front().version == "2.0");
+  CHECK(lab.taken.front().digest.size() == 64);
+  write_file(lab.plugins.path / "10-acme/lib/say", "echo second\n");
+  lab.hook("install", "#!/bin/sh\necho other\n");
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "first\n");
+
+  SECTION("and the next job as it is then") {
+    lab.taken.clear();
+    lab.take();
+    lab.run(job::Stage::install);
+    CHECK(lab.output == "other\n");
+  }
+  SECTION("even when the folder is gone") {
+    fs::remove_all(lab.plugins.path / "10-acme");
+    lab.run(job::Stage::install, "again");
+    CHECK(lab.output == "first\n");
+  }
+}
+
+TEST_CASE("copies of plugins that no job uses go") {
+  Lab lab;
+  lab.manifest("");
+  lab.hook("install", "#!/bin/sh\n");
+  lab.take();
+  const auto first = lab.taken.front().directory;
+  lab.hook("install", "#!/bin/sh\necho changed\n");
+  pipeline::JobDirectory other{lab.jobs.path / "job-2"};
+  hooks::HookRunner runner{lab.commands, lab.clock, lab.options()};
+  const auto second = runner.take(lab.story.job.definition, other);
+  REQUIRE(second);
+  CHECK(second->front().directory != first);
+  CHECK(fs::exists(first));  // job-1 runs it.
+  REQUIRE(lab.directory.remove_workspace());
+  lab.hook("install", "#!/bin/sh\necho changed again\n");
+  REQUIRE(runner.take(lab.story.job.definition, other));
+  CHECK_FALSE(fs::exists(first));
+}
+
+TEST_CASE("what leads out of a plugin is copied with it") {
+  Lab lab;
+  lab.manifest("");
+  TemporaryDirectory shared;
+  write_file(shared.path / "lib/say", "echo shared\n");
+  lab.hook("install", "#!/bin/sh\n. \"$(dirname \"$(readlink -f \"$0\")\")/../lib/say\"\n");
+  fs::create_directory_symlink(shared.path / "lib", lab.plugins.path / "10-acme/lib");
+  fs::create_symlink("install", lab.plugins.path / "10-acme/hooks/test");
+  lab.take();
+  fs::remove_all(shared.path / "lib");
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "shared\n");
+  CHECK(fs::read_symlink(fs::path{lab.taken.front().directory} / "hooks/test") == "install");
+}
+
+TEST_CASE("a job that could not run is refused with every reason") {
+  Lab lab;
+  lab.hook("install", "#!/bin/sh\n");
+  SECTION("nothing is wrong with a plugin without a manifest") {
+    CHECK(lab.check().has_value());
+    lab.story.job.definition.plugin_config["acme"] = {{"a", 1}};
+    CHECK(lab.check().error().message == "jobs.: PL018 plugin_config.acme: the plugin takes no configuration; it has no plugin.yml");
+  }
+  SECTION("manifest") {
+    lab.manifest("oder: 1\n");
+    CHECK(lab.check().error().message == (lab.plugins.path / "10-acme/plugin.yml").string() + ":4:1: PL005 unknown key \"oder\" (did you mean \"order\"?)");
+  }
+  SECTION("name") {
+    write_file(lab.plugins.path / "10-acme/plugin.yml", "apiVersion: outpost/v1\nname: acne\nversion: 1\n");
+    CHECK(lab.check().error().message == (lab.plugins.path / "10-acme/plugin.yml").string() +
+                                             ":2:1: PL020 name: \"acne\" is not the name of the folder (write name: acme, or rename the folder)");
+  }
+  SECTION("requirements") {
+    lab.manifest("requires: {commands: [sh, no-such-command], agent: \">=99\", os: [plan9]}\nhooks: {install: {resources: [cluster4]}}\n");
+    const auto message = lab.check().error().message;
+    CHECK(message.find(":4:27: PL004 requires.commands: there is no command \"no-such-command\" in the PATH of hooks; install it") != std::string::npos);
+    CHECK(message.find("PL021 requires.agent: the plugin needs 99, this agent is " OUTPOST_VERSION) != std::string::npos);
+    CHECK(message.find("PL021 requires.os: this is ") != std::string::npos);
+    CHECK(message.find("PL021 hooks.install.resources: the job \"\" does not hold \"cluster4\"") != std::string::npos);
+    lab.story.job.definition.resources = {"cluster4"};
+    CHECK(lab.check().error().message.find("cluster4") == std::string::npos);
+  }
 }

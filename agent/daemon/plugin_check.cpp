@@ -1,0 +1,65 @@
+#include "agent/daemon/plugin_check.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/daemon/definition.hpp"
+#include "plugins/hooks/job_check.hpp"
+
+#include <algorithm>
+
+namespace outpost::daemon {
+namespace {
+
+/// Where a value was written; else what it is part of.
+config::Origin nearest_origin(const config::Origins& origins, std::string path, const std::string& file) {
+  for (;;) {
+    if (const auto found = origins.find(path); found != origins.end()) return found->second;
+    const auto dot = path.rfind('.');
+    if (dot == std::string::npos) return {file, 0, 0};
+    path.resize(dot);
+  }
+}
+
+struct Places {
+  const config::Origins& origins;
+  std::string prefix;  ///< "jobs.NAME.", or nothing in a job file.
+  std::string plugins;  ///< Where the plugins are listed, for a plugin that is not configured.
+  std::string file;
+};
+
+void add_problems(hooks::PluginLibrary& library, const job::Definition& definition, const std::function<bool(const std::string&)>& knows_secret,
+                  const Places& places, std::vector<std::string>& lines) {
+  const hooks::JobKnowledge knowledge{knows_secret, [&](const std::string& plugin, const std::vector<std::string>& path) {
+                                        const std::string own = places.prefix + "plugin_config." + plugin;
+                                        if (places.origins.find(own) == places.origins.end()) return nearest_origin(places.origins, places.plugins, places.file);
+                                        return nearest_origin(places.origins, path.empty() ? own : own + "." + join(path, "."), places.file);
+                                      }};
+  for (const auto& diagnosis : check_job(library, definition, knowledge)) {
+    auto line = diagnosis.text();
+    // Two jobs that run the same plugin have the same mistake once.
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> check_plugins(const config::Loaded& loaded) {
+  std::vector<std::string> lines;
+  hooks::PluginLibrary library{loaded.settings.plugins_path};
+  const auto knows_secret = [&](const std::string& name) { return loaded.settings.secrets.contains(name); };
+  for (const auto& job : loaded.settings.jobs)
+    add_problems(library, definition_of(job), knows_secret, {loaded.origins, "jobs." + job.name + ".", "jobs." + job.name + ".plugins", loaded.file}, lines);
+  return lines;
+}
+
+std::vector<std::string> check_plugins(const config::JobFile& job, const std::string& file) {
+  std::vector<std::string> lines;
+  hooks::PluginLibrary library{job.plugins_path};
+  job::Definition definition;
+  definition.name = job.name;
+  definition.plugins = job.plugins;
+  for (const auto& [plugin, configuration] : job.plugin_config) definition.plugin_config[plugin] = configuration;
+  add_problems(library, definition, [&](const std::string& name) { return job.secrets.contains(name); }, {job.origins, "", "plugins", file}, lines);
+  return lines;
+}
+
+}  // namespace outpost::daemon

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "agent/config/job_file.hpp"
+#include "agent/config/load.hpp"
+
+#include <string>
+#include <vector>
+
+namespace outpost::daemon {
+
+/// Everything because of which configured jobs could not run their plugins, one line each: manifests, what they require
+/// of this machine, what the plugins are configured with. For `outpost config check`. Blocks.
+[[nodiscard]] std::vector<std::string> check_plugins(const config::Loaded& loaded);
+
+/// The same for a job file, whose name is `file`.
+[[nodiscard]] std::vector<std::string> check_plugins(const config::JobFile& job, const std::string& file);
+
+}  // namespace outpost::daemon

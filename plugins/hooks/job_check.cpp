@@ -1,0 +1,57 @@
+#include "plugins/hooks/job_check.hpp"
+
+#include "agent/config/values.hpp"
+#include "plugins/hooks/config_schema.hpp"
+
+#include <algorithm>
+
+namespace outpost::hooks {
+namespace {
+
+void check_resources(const Plugin& plugin, const job::Definition& definition, Diagnoses& diagnoses) {
+  for (const auto& [stage, hook] : plugin.manifest->hooks)
+    for (const auto& resource : hook.resources) {
+      if (std::find(definition.resources.begin(), definition.resources.end(), resource) != definition.resources.end()) continue;
+      const std::string key = "hooks." + std::string{to_string(stage)} + ".resources";
+      const auto& origins = plugin.manifest->origins;
+      const auto where = origins.find(key);
+      diagnoses.push_back({"PL021", Severity::error, where != origins.end() ? where->second : config::Origin{},
+                           key + ": the job " + config::quote(definition.name) + " does not hold " + config::quote(resource),
+                           "add it to the job's resources in outpost.yml"});
+    }
+}
+
+void check_config(const Plugin& plugin, const job::Definition& definition, const JobKnowledge& knowledge, Diagnoses& diagnoses) {
+  const auto* given = definition.plugin_config.if_contains(plugin.name);
+  const std::string label = "plugin_config." + plugin.name;
+  if (!plugin.manifest || !plugin.manifest->config_schema) {
+    if (given)
+      diagnoses.push_back({"PL018", Severity::error, knowledge.origin(plugin.name, {}),
+                           label + ": the plugin takes no configuration", plugin.manifest ? "" : "it has no " + std::string{manifest_name}});
+    return;
+  }
+  boost::json::object configuration = given && given->is_object() ? given->get_object() : boost::json::object{};
+  for (const auto& mistake : check_configuration(configuration, *plugin.manifest->config_schema, knowledge.knows_secret))
+    diagnoses.push_back({mistake.is_secret ? "PL007" : "PL018", Severity::error, knowledge.origin(plugin.name, mistake.path),
+                         label + (mistake.path.empty() ? "" : "." + mistake.place()) + ": " + mistake.message, {}});
+}
+
+}  // namespace
+
+Diagnoses check_job(PluginLibrary& library, const job::Definition& definition, const JobKnowledge& knowledge) {
+  Diagnoses all;
+  for (const auto& name : definition.plugins) {
+    const auto found = library.find(name);
+    if (!found) continue;
+    const Plugin& plugin = **found;
+    all.insert(all.end(), plugin.diagnoses.begin(), plugin.diagnoses.end());
+    if (plugin.is_broken()) continue;  // What it requires is not known then.
+    auto missing = missing_requirements(plugin);
+    all.insert(all.end(), std::make_move_iterator(missing.begin()), std::make_move_iterator(missing.end()));
+    if (plugin.manifest) check_resources(plugin, definition, all);
+    check_config(plugin, definition, knowledge, all);
+  }
+  return all;
+}
+
+}  // namespace outpost::hooks

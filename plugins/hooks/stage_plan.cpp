@@ -1,0 +1,76 @@
+#include "plugins/hooks/stage_plan.hpp"
+
+#include "agent/base/text.hpp"
+#include "plugins/hooks/plugin_folder.hpp"
+
+#include <algorithm>
+
+namespace outpost::hooks {
+namespace {
+
+bool matches_any(const std::vector<std::string>& patterns, const std::string& text) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches_glob(text, pattern); });
+}
+
+/// Why the plugin's filters pass a job over; empty when they do not.
+std::string filtered(const Filters& when, const job::Job& job) {
+  const auto none_of = [](const std::vector<std::string>& patterns) { return " matches none of " + join(patterns, ", "); };
+  const auto& definition = job.definition;
+  if (!when.topics.empty() && !matches_any(when.topics, definition.topic)) return "topic: " + definition.topic + none_of(when.topics);
+  if (!when.jobs.empty() && !matches_any(when.jobs, definition.name)) return "job: " + definition.name + none_of(when.jobs);
+  if (when.component_types.empty()) return {};
+  std::vector<std::string> types;
+  for (const auto& component : job.components) types.push_back(component.type);
+  if (std::any_of(types.begin(), types.end(), [&](const auto& type) { return matches_any(when.component_types, type); })) return {};
+  return "component_type: " + (types.empty() ? "no component" : join(types, ", ")) + none_of(when.component_types);
+}
+
+/// A plugin that has set nothing up has nothing to take down, collect or free.
+Result<bool> has_begun(const Plugin& plugin, const job::Story& story) {
+  const auto forward = [&](const job::StepRecord& step) { return step.plugin == plugin.name && !always_runs(step.stage); };
+  if (std::any_of(story.steps.begin(), story.steps.end(), forward)) return true;
+  for (const auto stage : job::all_stages) {
+    if (always_runs(stage)) break;
+    const auto hooks = hooks_of(plugin.folder, plugin.name, stage);
+    if (!hooks) return hooks.error();
+    if (!hooks->empty()) return false;
+  }
+  return true;  // It has hooks for the closing stages only.
+}
+
+}  // namespace
+
+Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story, job::Stage stage) {
+  std::vector<std::pair<int, std::size_t>> ordered;  // By the order numbers, then as the job lists them.
+  for (std::size_t index = 0; index < plugins.size(); ++index)
+    ordered.emplace_back(plugins[index]->manifest ? plugins[index]->manifest->order : Manifest{}.order, index);
+  std::sort(ordered.begin(), ordered.end());
+  std::vector<pipeline::Step> all;
+  for (const auto& [order, index] : ordered) {
+    const auto& plugin = plugins[index];
+    auto steps = hooks_of(plugin->folder, plugin->name, stage);
+    if (!steps) return steps.error();
+    if (steps->empty()) continue;
+    std::string reason;
+    if (plugin->manifest) {
+      reason = filtered(plugin->manifest->when, story.job);
+      if (reason.empty() && always_runs(stage)) {
+        const auto begun = has_begun(*plugin, story);
+        if (!begun) return begun.error();
+        if (!*begun) reason = "none of its hooks has run before";
+      }
+    }
+    const HookSettings settings = plugin->manifest ? plugin->manifest->settings(stage) : HookSettings{};
+    for (auto& step : *steps) {
+      step.rules = {settings.timeout, settings.grace, settings.retries, settings.retry_on, settings.keep_going,
+                    plugin->manifest ? plugin->manifest->limits.log : std::nullopt};
+      step.skipped = reason;
+      all.push_back(std::move(step));
+    }
+  }
+  // What was set up last is taken down first.
+  if (always_runs(stage)) std::reverse(all.begin(), all.end());
+  return all;
+}
+
+}  // namespace outpost::hooks

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/job/story.hpp"
+#include "agent/pipeline/step_runner.hpp"
+#include "plugins/hooks/plugin.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace outpost::hooks {
+
+/// The hooks of a stage in the order in which they run, with what their manifests say of them. Hooks that are not to run
+/// in this job are there too, with the reason: a filter of their plugin, or a closing stage of a plugin that has hooks
+/// for the stages before, of which none has begun.
+[[nodiscard]] Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story,
+                                                             job::Stage stage);
+
+}  // namespace outpost::hooks
