@@ -104,12 +104,19 @@ Result<std::string> digest_of_entries(const std::vector<Entry>& entries) {
   return hash.hex();
 }
 
+/// For jobs that run as other users than the agent, whatever its umask.
+Result<void> make_open_directory(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0755) != 0) return errno_error("cannot create", path.native(), errno);
+  if (::chmod(path.c_str(), 0755) != 0) return errno_error("cannot change the mode of", path.native(), errno);
+  return {};
+}
+
 Result<void> copy_entry(const Entry& entry, const fs::path& to) {
   std::error_code error;
   if (!entry.target.empty()) {
     fs::create_symlink(entry.target, to, error);
   } else if (S_ISDIR(entry.status.st_mode)) {
-    if (::mkdir(to.c_str(), 0755) != 0) return errno_error("cannot create", to.native(), errno);
+    return make_open_directory(to);
   } else {
     fs::copy_file(entry.content, to, error);
     // Jobs may run as other users than the agent; nobody may change what they run.
@@ -122,7 +129,7 @@ Result<void> copy_entry(const Entry& entry, const fs::path& to) {
 Result<void> copy_all(const std::vector<Entry>& entries, const fs::path& to) {
   std::error_code ignored;
   fs::remove_all(to, ignored);  // Of an agent that died.
-  if (::mkdir(to.c_str(), 0755) != 0) return errno_error("cannot create", to.native(), errno);
+  if (auto made = make_open_directory(to); !made) return made;
   for (const auto& entry : entries)
     if (auto copied = copy_entry(entry, to / entry.path); !copied) return copied;
   return {};
@@ -159,6 +166,7 @@ Result<Snapshots::Taken> Snapshots::take(const std::string& name, const fs::path
       if (error) return errno_error("cannot rename", draft.native(), error.value());
     }
     fs::create_directories(links, error);
+    if (!error) fs::permissions(links, fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read | fs::perms::others_exec, fs::perm_options::add, error);
     const fs::path link = links / name;
     fs::remove(link, error);
     error.clear();
