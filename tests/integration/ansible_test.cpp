@@ -40,6 +40,9 @@ struct DciLab : SampleLab {
     fs::create_directories(directory.path / "plugins");
     fs::copy(fs::path{OUTPOST_SHIPPED_HOOKS} / plugin, directory.path / "plugins/acme", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     fs::copy(fs::path{OUTPOST_DCI_DIRECTORIES} / directory_name, agent, fs::copy_options::recursive);
+    // The lab calls its plugin acme, and a manifest has its folder's name.
+    const auto manifest = directory.path / "plugins/acme/plugin.yml";
+    write_file(manifest, replace_all(read_file(manifest), "name: " + plugin, "name: acme"));
     std::ofstream{directory.path / "plugins/acme/layout.yml", std::ios::app} << "directories: [" << agent.string() << "]\n";
   }
 
