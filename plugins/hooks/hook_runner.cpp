@@ -141,6 +141,8 @@ Result<std::vector<job::TakenPlugin>> HookRunner::take(const job::Definition& de
 }
 
 Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) {
+  if (!options_.stages.empty() && std::find(options_.stages.begin(), options_.stages.end(), stage) == options_.stages.end())
+    return std::vector<pipeline::Step>{};
   std::vector<std::shared_ptr<const Plugin>> plugins;
   for (const auto& name : story.job.definition.plugins) {
     const auto own = std::find_if(taken.begin(), taken.end(), [&](const auto& one) { return one.name == name; });

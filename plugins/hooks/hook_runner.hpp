@@ -26,6 +26,7 @@ struct HookOptions {
   /// Is given the path of a hook that is a playbook or a file of tasks. Empty: it is not installed.
   std::filesystem::path playbook_runner;
   std::filesystem::path snapshots_directory;  ///< For the copies of plugins that jobs run; empty: they run where they lie.
+  std::vector<job::Stage> stages;             ///< Hooks of no others run; empty: of all.
   std::filesystem::path jobs_directory;       ///< Of all jobs: what none of them uses goes.
 };
 

@@ -9,15 +9,16 @@
 #include <unistd.h>
 
 namespace outpost::hooks {
-namespace {
 
 namespace fs = std::filesystem;
 
-/// What editors and package managers leave beside files (run-parts passes over the same names).
+/// run-parts passes over the same names.
 bool is_leftover(const std::string& name) {
   return name.starts_with('.') || name.ends_with('~') || name.ends_with(".rpmsave") || name.ends_with(".rpmnew") ||
          name.ends_with(".rpmorig") || name.ends_with(".sample") || name == "README.md";
 }
+
+namespace {
 
 bool is_yaml(const fs::path& path) { return path.extension() == ".yml" || path.extension() == ".yaml"; }
 

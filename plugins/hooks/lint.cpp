@@ -1,0 +1,166 @@
+#include "plugins/hooks/lint.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/values.hpp"
+#include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/plugin_folder.hpp"
+#include "plugins/hooks/script.hpp"
+
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <tuple>
+
+namespace outpost::hooks {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+class Linter {
+ public:
+  Linter(const Plugin& plugin, const std::string& shown) : plugin_{plugin}, shown_{shown} {}
+
+  Diagnoses lint() {
+    diagnoses_ = plugin_.diagnoses;
+    for (auto& missing : missing_requirements(plugin_)) {
+      missing.severity = Severity::warning;  // This need not be the machine that it will run on.
+      diagnoses_.push_back(std::move(missing));
+    }
+    check_names();
+    for (const auto stage : job::all_stages) check_stage(stage);
+    if (hooks_ == 0) say("PL019", Severity::error, {shown_ + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage");
+    if (has_hook("acquire") && !has_hook("release"))
+      say("PL010", Severity::warning, {shown_ + "hooks/acquire", 0, 0}, "what acquire takes, nothing frees", "add hooks/release");
+    check_variables();
+    if (plugin_.manifest && plugin_.manifest->config_schema) check_properties(*plugin_.manifest->config_schema, "config");
+    auto complaints = shellcheck(plugin_.folder, shell_scripts_, shown_);
+    diagnoses_.insert(diagnoses_.end(), std::make_move_iterator(complaints.begin()), std::make_move_iterator(complaints.end()));
+    std::sort(diagnoses_.begin(), diagnoses_.end(), [](const auto& left, const auto& right) {
+      return std::tie(left.where.file, left.where.line, left.where.column, left.code) < std::tie(right.where.file, right.where.line, right.where.column, right.code);
+    });
+    return std::move(diagnoses_);
+  }
+
+ private:
+  void say(const char* code, Severity severity, config::Origin where, std::string message, std::string fix) {
+    diagnoses_.push_back({code, severity, std::move(where), std::move(message), std::move(fix)});
+  }
+
+  [[nodiscard]] config::Origin place_of(const std::string& key) const {
+    const auto found = plugin_.manifest->origins.find(key);
+    return found != plugin_.manifest->origins.end() ? found->second : config::Origin{shown_ + std::string{manifest_name}, 0, 0};
+  }
+
+  [[nodiscard]] bool has_hook(const std::string& name) const {
+    std::error_code error;
+    return std::any_of(endings.begin(), endings.end(), [&](const char* ending) { return fs::exists(plugin_.folder / "hooks" / (name + ending), error); });
+  }
+
+  /// A hook whose name is misspelt never runs.
+  void check_names() {
+    std::vector<std::string> stages;
+    for (const auto stage : job::all_stages) stages.emplace_back(to_string(stage));
+    std::error_code error;
+    for (fs::directory_iterator entry{plugin_.folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
+      std::string name = entry->path().filename().native();
+      if (is_leftover(name)) continue;
+      std::error_code ignored;
+      const std::string file = shown_ + "hooks/" + printable(name, 80);
+      if (fs::is_directory(entry->path(), ignored) && name.ends_with(".d")) name.resize(name.size() - 2);
+      if (std::find(stages.begin(), stages.end(), name) != stages.end()) continue;
+      const bool playbook = is_playbook(entry->path());
+      std::string meant = name;
+      for (const char* extension : {".sh", ".py", ".yml", ".yaml", ".bash"})
+        if (meant.ends_with(extension)) meant.resize(meant.size() - std::string_view{extension}.size());
+      if (playbook && std::find(stages.begin(), stages.end(), meant) != stages.end()) continue;
+      const bool extended = meant != name && std::find(stages.begin(), stages.end(), meant) != stages.end();
+      const auto advice = extended ? " (did you mean " + config::quote(meant) + "? hooks have no extension)" : config::suggestion(name, stages);
+      say("PL019", Severity::error, {file, 0, 0}, "is no stage, so it never runs" + advice, advice.empty() ? "move it out of hooks/" : "");
+    }
+  }
+
+  void check_stage(job::Stage stage) {
+    const std::string name{to_string(stage)};
+    const auto hooks = hooks_of(plugin_.folder, plugin_.name, stage);
+    if (!hooks) return say("PL002", Severity::error, {shown_ + "hooks/" + name, 0, 0}, hooks.error().message, {});
+    const bool named = plugin_.manifest && plugin_.manifest->hooks.contains(stage);
+    if (named && hooks->empty())
+      say("PL019", Severity::warning, place_of("hooks." + name), "hooks." + name + ": there is no hook of this stage", "add hooks/" + name + ", or remove the key");
+    if (plugin_.manifest && !hooks->empty() && default_timeout(stage) >= 1h && !plugin_.manifest->settings(stage).timeout)
+      say("PL006", Severity::warning, place_of("hooks"), "hooks." + name + " has no time limit of its own: a hook that hangs holds the lab for hours",
+          "add " + name + ": {timeout: 30min}, or what it needs at most");
+    for (const auto& hook : *hooks) check_hook(hook);
+  }
+
+  void check_hook(const pipeline::Step& hook) {
+    ++hooks_;
+    const std::string path = hook.program.lexically_relative(plugin_.folder).native();
+    if (is_playbook(hook.program)) return check_label(hook.program, shown_ + path);
+    const Script script = read_script(hook.program, shown_ + path, diagnoses_);
+    check_label(hook.program, script.shown);
+    if (!script.is_shell()) return;
+    const bool secrets = plugin_.manifest && plugin_.manifest->config_schema && has_secrets(*plugin_.manifest->config_schema);
+    check_shell(script, secrets, diagnoses_);
+    shell_scripts_.push_back(path);
+  }
+
+  /// Where SELinux is on, a file that was moved from a home directory keeps a label that the service may not run.
+  void check_label(const fs::path& file, const std::string& shown) {
+    std::error_code error;
+    if (!fs::exists("/sys/fs/selinux/enforce", error)) return;
+    char label[256];
+    const auto size = ::getxattr(file.c_str(), "security.selinux", label, sizeof label - 1);
+    if (size <= 0) return;
+    const std::string text{label, static_cast<std::size_t>(size)};
+    if (text.find(":user_home_t") != std::string::npos || text.find(":user_tmp_t") != std::string::npos || text.find(":tmp_t") != std::string::npos)
+      say("PL014", Severity::warning, {shown, 0, 0}, "has the label " + printable(text, 120), "restorecon -R on the plugin, once it is in its place");
+  }
+
+  [[nodiscard]] static bool sounds_secret(std::string_view name) {
+    const std::string word = to_lower(name);
+    return std::any_of(secret_words.begin(), secret_words.end(), [&](const char* part) { return word.find(part) != std::string::npos; });
+  }
+
+  void check_variables() {
+    if (!plugin_.manifest) return;
+    const auto& names = plugin_.manifest->environment;
+    for (std::size_t index = 0; index < names.size(); ++index)
+      if (sounds_secret(names[index]))
+        say("PL007", Severity::warning, place_of("env.allow[" + std::to_string(index) + "]"),
+            "env.allow: " + config::quote(names[index]) + " sounds like a secret, and every process of the hook's user can read an environment",
+            "make it a property with x-secret: true in config");
+  }
+
+  void check_properties(const boost::json::object& schema, const std::string& label) {
+    const auto* properties = schema.if_contains("properties");
+    if (!properties || !properties->is_object()) return;
+    for (const auto& property : properties->get_object()) {
+      const auto* own = property.value().if_object();
+      if (!own) continue;
+      const auto* type = own->if_contains("type");
+      const bool text = type && type->is_string() && type->get_string() == "string";
+      if (text && !has_secrets(*own) && sounds_secret(property.key()) && !property.key().ends_with("_file"))
+        say("PL007", Severity::warning, place_of("config"), label + "." + std::string{property.key()} + " sounds like a secret, but is none",
+            "add x-secret: true to it");
+      check_properties(*own, label + "." + std::string{property.key()});
+    }
+  }
+
+  static constexpr std::array endings{"", ".d", ".yml", ".yaml"};
+  static constexpr std::array secret_words{"password", "passwd", "token", "secret", "credential", "private_key", "api_key"};
+
+  const Plugin& plugin_;
+  const std::string& shown_;
+  Diagnoses diagnoses_;
+  std::vector<std::string> shell_scripts_;
+  std::size_t hooks_ = 0;
+};
+
+}  // namespace
+
+Diagnoses lint(const Plugin& plugin, const std::string& shown) { return Linter{plugin, shown}.lint(); }
+
+}  // namespace outpost::hooks

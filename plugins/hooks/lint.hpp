@@ -1,0 +1,25 @@
+#pragma once
+
+#include "plugins/hooks/plugin.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace outpost::hooks {
+
+/// Everything that can be said of a plugin without running it: its manifest, its hooks as files and as scripts, what it
+/// requires of this machine. Errors are what would keep a hook from running, warnings what is likely a mistake.
+/// `shown` is put in front of the plugin's files in messages: "" for the current directory, else with a slash at its end.
+/// Blocks; runs shellcheck when it is installed.
+[[nodiscard]] Diagnoses lint(const Plugin& plugin, const std::string& shown);
+
+/// What shellcheck says of scripts (PL013), which are called `shown` + their path below `folder`. Nothing when it is not
+/// installed.
+[[nodiscard]] Diagnoses shellcheck(const std::filesystem::path& folder, const std::vector<std::string>& scripts, const std::string& shown);
+
+enum class LintFormat { human, json, sarif };
+
+/// The report of `outpost plugin lint`: one line for each, an array of JSON objects, or SARIF 2.1.0.
+[[nodiscard]] std::string lint_report(const Diagnoses& diagnoses, LintFormat format);
+
+}  // namespace outpost::hooks

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "plugins/hooks/diagnosis.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace outpost::hooks {
+
+/// A hook as a file.
+struct Script {
+  std::string shown;        ///< As messages call it.
+  std::string text;         ///< Its first MiB.
+  std::string interpreter;  ///< "bash", "python3"; empty for a program.
+
+  [[nodiscard]] bool is_shell() const;
+};
+
+/// Reads a hook, and says why it could not be started: no execute bit (PL002), CRLF or a #! line that leads nowhere
+/// (PL003), a file system that is mounted noexec (PL015).
+[[nodiscard]] Script read_script(const std::filesystem::path& file, const std::string& shown, Diagnoses& diagnoses);
+
+/// What in a shell script is likely a mistake: PL008, PL009, PL011.
+void check_shell(const Script& script, bool plugin_has_secrets, Diagnoses& diagnoses);
+
+}  // namespace outpost::hooks
