@@ -1,5 +1,8 @@
 #pragma once
 
+#include "agent/config/job_file.hpp"
+#include "agent/job/stage.hpp"
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -57,10 +60,52 @@ struct JobRunOptions {
   std::filesystem::path file;
   std::filesystem::path directory;  ///< Where logs and results go; empty: a new one below the current directory.
   bool quiet = false;               ///< Don't show what the steps print.
+  std::vector<job::Stage> stages;   ///< Hooks of no others run; empty: all.
+  bool temporary = false;           ///< The directory goes afterwards, so nobody is told of it.
 };
 
 /// Runs a job without a server and shows it as it goes.
 int run_job(const JobRunOptions& options);
+/// The same for a job that is read already; `options.file` is what messages call it.
+int run_job(const config::JobFile& job, const JobRunOptions& options);
+
+struct PluginNewOptions {
+  std::string name;
+  std::string language = "sh";
+  std::filesystem::path directory;  ///< Empty: of the plugin's name.
+};
+/// Makes a plugin to begin with.
+int new_plugin(const PluginNewOptions& options);
+
+struct PluginLintOptions {
+  std::vector<std::filesystem::path> directories;  ///< Empty: the current one.
+  std::string format = "human";
+  bool strict = false;  ///< Warnings count.
+};
+/// Says what is wrong with plugins. Exit status 2: errors; 1: warnings, with `strict`.
+int lint_plugins(const PluginLintOptions& options);
+
+/// The plugins that a job of this machine can name.
+int list_plugins(const std::filesystem::path& config);
+
+/// Everything about one of them, or about one in a folder.
+int show_plugin(const std::filesystem::path& config, const std::string& plugin);
+
+struct PluginRunOptions {
+  std::filesystem::path plugin = ".";
+  std::string stage, until;         ///< Empty: all stages; only that one.
+  std::filesystem::path job;        ///< Empty: the plugin's job.yml, or one with nothing in it.
+  std::filesystem::path config;     ///< What the plugin is configured with, instead of what the job says.
+  std::filesystem::path directory;  ///< Where logs and results go; empty: a temporary one.
+  bool keep = false;                ///< The temporary one stays.
+  bool quiet = false;
+  bool dry_run = false;             ///< Only say what would run.
+};
+/// Runs the plugin in a folder in a job of its own, without a server.
+int run_plugin(const PluginRunOptions& options);
+
+/// Prints what a hook of a stage would find in its environment.
+int show_plugin_environment(const PluginRunOptions& options);
 
 struct SpoolExportOptions {
   std::filesystem::path config;

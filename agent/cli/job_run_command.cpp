@@ -73,11 +73,13 @@ Result<std::filesystem::path> directory_for(const JobRunOptions& options) {
 
 int run_job(const JobRunOptions& options) {
   const auto file = config::load_job_file(options.file);
-  if (!file) {
-    std::cerr << file.error().text();
-    return exit_configuration;
-  }
-  if (const auto lines = daemon::check_plugins(*file, options.file.filename().string()); !lines.empty()) {
+  if (file) return run_job(*file, options);
+  std::cerr << file.error().text();
+  return exit_configuration;
+}
+
+int run_job(const config::JobFile& file, const JobRunOptions& options) {
+  if (const auto lines = daemon::check_plugins(file, options.file.filename().string()); !lines.empty()) {
     for (const auto& line : lines) std::cerr << line << "\n";
     return exit_configuration;
   }
@@ -87,13 +89,13 @@ int run_job(const JobRunOptions& options) {
     return exit_usage;
   }
   StepPrinter printer;
-  daemon::LocalJobOptions local{.directory = *directory};
+  daemon::LocalJobOptions local{.directory = *directory, .stages = options.stages};
   local.event = [&](const job::Event& each, const job::Story&) {
     if (each.type == event::step_ended) printer.flush(each.step_id);
     print_event(each);
   };
   if (!options.quiet) local.output = [&](std::string_view step_id, std::string_view output) { printer.print(step_id, output); };
-  const auto story = daemon::run_local_job(*file, local);
+  const auto story = daemon::run_local_job(file, local);
   if (!story) {
     std::cerr << "outpost: " << story.error().message << "\n";
     return exit_negative;
@@ -107,7 +109,7 @@ int run_job(const JobRunOptions& options) {
   if (story->totals.total > 0)
     std::cout << "tests:   " << story->totals.total << ", " << story->totals.success << " passed, " << story->totals.failures + story->totals.errors
               << " failed, " << story->totals.skips << " skipped\n";
-  std::cout << "files:   " << (*directory / "jobs" / story->job.id).string() << "\n";
+  if (!options.temporary) std::cout << "files:   " << (*directory / "jobs" / story->job.id).string() << "\n";
   return judgement.verdict == job::Verdict::success ? exit_ok : exit_negative;
 }
 

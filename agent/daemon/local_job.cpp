@@ -30,24 +30,6 @@ namespace json = boost::json;
 
 namespace {
 
-job::Job job_of(const config::JobFile& file, const Clock& clock) {
-  job::Job job;
-  job.id = new_id(clock.now());
-  job.definition.name = file.name;
-  job.definition.source = "local";
-  job.definition.topic = file.topic;
-  job.definition.plugins = file.plugins;
-  job.definition.timeout = file.timeout;
-  job.definition.grace = file.grace;
-  for (const auto& [plugin, configuration] : file.plugin_config) job.definition.plugin_config[plugin] = configuration;
-  for (std::size_t index = 0; index < file.components.size(); ++index) {
-    const auto& local = file.components[index];
-    job.components.push_back({.id = std::to_string(index + 1), .type = local.type, .name = local.name, .version = local.version,
-                              .url = "file://" + local.path.string(), .tags = local.tags});
-  }
-  return job;
-}
-
 job::Event queued(const job::Job& job) {
   json::array components;
   for (const auto& component : job.components) components.push_back(to_json(component));
@@ -91,6 +73,24 @@ asio::awaitable<Result<job::Story>> run_it(journal::Journal& journal, pipeline::
 
 }  // namespace
 
+job::Job job_of(const config::JobFile& file, const Clock& clock) {
+  job::Job job;
+  job.id = new_id(clock.now());
+  job.definition.name = file.name;
+  job.definition.source = "local";
+  job.definition.topic = file.topic;
+  job.definition.plugins = file.plugins;
+  job.definition.timeout = file.timeout;
+  job.definition.grace = file.grace;
+  for (const auto& [plugin, configuration] : file.plugin_config) job.definition.plugin_config[plugin] = configuration;
+  for (std::size_t index = 0; index < file.components.size(); ++index) {
+    const auto& local = file.components[index];
+    job.components.push_back({.id = std::to_string(index + 1), .type = local.type, .name = local.name, .version = local.version,
+                              .url = "file://" + local.path.string(), .tags = local.tags});
+  }
+  return job;
+}
+
 Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOptions& options) {
   asio::io_context loop{1};
   SystemClock clock;
@@ -103,7 +103,7 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   process::LocalCommandRunner commands{*guardian};
   auto secrets = secrets_of(file);
   if (!secrets) return secrets.error();
-  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets};
+  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets, .stages = options.stages};
   if (auto found = find_own_program("outpost-ansible")) hook_options.playbook_runner = *found;
   hooks::HookRunner hook_runner{commands, clock, std::move(hook_options)};
   junit::JunitCollector collector{workers};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/clock.hpp"
 #include "agent/base/result.hpp"
 #include "agent/config/job_file.hpp"
 #include "agent/job/story.hpp"
@@ -7,11 +8,16 @@
 #include <filesystem>
 #include <functional>
 #include <string_view>
+#include <vector>
 
 namespace outpost::daemon {
 
+/// The job that a file describes, with an id of its own.
+[[nodiscard]] job::Job job_of(const config::JobFile& file, const Clock& clock);
+
 struct LocalJobOptions {
   std::filesystem::path directory;  ///< Journal, logs, results and artifacts go here; it must exist.
+  std::vector<job::Stage> stages;   ///< Hooks of no other stages run; empty: all.
   std::function<void(const job::Event& event, const job::Story& story)> event;  ///< Each event as it is journaled.
   std::function<void(std::string_view step_id, std::string_view output)> output;  ///< What the steps print, as it arrives.
 };

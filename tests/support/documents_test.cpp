@@ -204,6 +204,13 @@ TEST_CASE("the table of the manifest in hooks/README.md has exactly the keys tha
   CHECK(without(listed, known) == Words{});
 }
 
+TEST_CASE("the table of lint codes in hooks/README.md is that of the code") {
+  std::vector<std::string> listed, known;
+  for (const auto& row : rows(section(text_of("hooks/README.md"), "## Write, check, try"))) listed.push_back(*quoted(row.at(0)).begin() + " " + row.at(1));
+  for (const auto& code : hooks::all_codes()) known.push_back(std::string{code.code} + " " + std::string{code.title});
+  CHECK(listed == known);
+}
+
 TEST_CASE("manifests in documents, samples and packaged plugins are right") {
   int found = 0;
   const auto check = [&](const std::string& text, const std::string& name) {

@@ -1,0 +1,134 @@
+#include "agent/base/text.hpp"
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+#include "agent/config/load.hpp"
+#include "agent/daemon/client.hpp"
+#include "agent/daemon/plugin_tools.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <system_error>
+
+namespace outpost::cli {
+namespace {
+
+int complain(const Error& error, int status = exit_negative) {
+  std::cerr << "outpost: " << error.message << "\n";
+  return status;
+}
+
+/// A machine without a configuration has the places that packages use.
+std::vector<std::filesystem::path> plugins_path_of(const std::filesystem::path& file) {
+  const auto types = daemon::source_types();
+  const auto loaded = config::load(file, config::environment_of(environ), types);
+  return loaded ? loaded->settings.plugins_path : config::Settings{}.plugins_path;
+}
+
+std::optional<job::Stage> stage_named(const std::string& name) {
+  const auto stage = job::parse_stage(name);
+  if (stage) return stage;
+  std::vector<std::string> names;
+  for (const auto each : job::all_stages) names.emplace_back(to_string(each));
+  const auto near = nearest(name, names);
+  std::cerr << "outpost: there is no stage \"" << printable(name, 80) << "\"" << (near ? " (did you mean \"" + *near + "\"?)" : " (" + join(names, ", ") + ")") << "\n";
+  return std::nullopt;
+}
+
+}  // namespace
+
+int new_plugin(const PluginNewOptions& options) {
+  const auto directory = options.directory.empty() ? std::filesystem::path{options.name} : options.directory;
+  const auto files = daemon::new_plugin(options.name, options.language, directory);
+  if (!files) return complain(files.error());
+  for (const auto& file : *files) std::cout << (directory / file).string() << "\n";
+  std::cout << "\nnext: cd " << directory.string() << " && outpost plugin lint && outpost plugin run\n";
+  return exit_ok;
+}
+
+int lint_plugins(const PluginLintOptions& options) {
+  auto directories = options.directories;
+  if (directories.empty()) directories.emplace_back(".");
+  const auto report = daemon::lint_plugins(directories, options.format);
+  if (!report) return complain(report.error());
+  std::cout << report->text;
+  if (report->errors) return exit_usage;
+  return report->warnings && options.strict ? exit_negative : exit_ok;
+}
+
+int list_plugins(const std::filesystem::path& config) {
+  const auto path = plugins_path_of(config);
+  const auto rows = daemon::installed_plugins(path);
+  if (rows.empty()) {
+    std::vector<std::string> places;
+    for (const auto& place : path) places.push_back(place.string());
+    std::cout << "no plugins in " << join(places, ", ") << "\n";
+    return exit_ok;
+  }
+  std::size_t name_width = 4, version_width = 7;
+  for (const auto& row : rows) {
+    name_width = std::max(name_width, row.name.size());
+    version_width = std::max(version_width, row.version.size());
+  }
+  const auto cell = [](std::string text, std::size_t width) { return text + std::string(width - std::min(width, text.size()) + 2, ' '); };
+  std::cout << cell("NAME", name_width) << cell("VERSION", version_width) << "FOLDER, STAGES\n";
+  for (const auto& row : rows)
+    std::cout << cell(printable(row.name), name_width) << cell(row.broken ? "broken" : row.version.empty() ? "-" : printable(row.version), version_width)
+              << printable(row.path) << (row.stages.empty() ? "" : ": " + row.stages) << "\n";
+  const bool broken = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.broken; });
+  if (broken) std::cout << "\nwhat is wrong with one: outpost plugin show NAME\n";
+  return exit_ok;
+}
+
+int show_plugin(const std::filesystem::path& config, const std::string& plugin) {
+  const auto text = daemon::describe_plugin(plugin, plugins_path_of(config));
+  if (!text) return complain(text.error());
+  std::cout << *text;
+  return exit_ok;
+}
+
+int run_plugin(const PluginRunOptions& options) {
+  auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
+  if (!job) return complain(job.error(), exit_configuration);
+  if (options.dry_run) {
+    const auto plan = daemon::plan_of(*job);
+    if (!plan) return complain(plan.error(), exit_configuration);
+    std::cout << *plan;
+    return exit_ok;
+  }
+  JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet};
+  if (!options.stage.empty()) {
+    const auto stage = stage_named(options.stage);
+    const auto until = options.until.empty() ? stage : stage_named(options.until);
+    if (!stage || !until) return exit_usage;
+    for (const auto each : job::all_stages)
+      if (each >= *stage && each <= *until) run.stages.push_back(each);
+  }
+  const bool temporary = options.directory.empty();
+  if (temporary) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "outpost-plugin-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) return complain(errno_error("cannot create", pattern, errno));
+    run.directory = pattern;
+    run.temporary = !options.keep;
+  }
+  const int status = run_job(*job, run);
+  if (temporary && !options.keep) {
+    std::error_code error;
+    std::filesystem::remove_all(run.directory, error);
+  }
+  return status;
+}
+
+int show_plugin_environment(const PluginRunOptions& options) {
+  const auto stage = stage_named(options.stage);
+  if (!stage) return exit_usage;
+  const auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
+  if (!job) return complain(job.error(), exit_configuration);
+  const auto text = daemon::environment_of_hook(*job, *stage);
+  if (!text) return complain(text.error(), exit_configuration);
+  std::cout << *text;
+  return exit_ok;
+}
+
+}  // namespace outpost::cli

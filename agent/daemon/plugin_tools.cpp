@@ -1,0 +1,246 @@
+#include "agent/daemon/plugin_tools.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/config/plugin_name.hpp"
+#include "agent/config/small_file.hpp"
+#include "agent/config/values.hpp"
+#include "agent/daemon/local_job.hpp"
+#include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/environment.hpp"
+#include "plugins/hooks/lint.hpp"
+#include "plugins/hooks/plugin_folder.hpp"
+#include "plugins/hooks/skeleton.hpp"
+#include "plugins/hooks/stage_plan.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <system_error>
+
+namespace outpost::daemon {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// "." is a folder with a name too.
+fs::path whole(const fs::path& directory) {
+  std::error_code error;
+  auto path = fs::weakly_canonical(fs::absolute(directory, error), error);
+  return error ? directory : path;
+}
+
+Result<fs::path> folder_of_plugin(const fs::path& directory) {
+  const fs::path folder = whole(directory);
+  std::error_code error;
+  if (fs::is_directory(folder / "hooks", error) || fs::exists(folder / hooks::manifest_name, error)) return folder;
+  return Error{Fault::refused, printable(directory.native()) + " is no plugin: there is neither hooks/ nor " + std::string{hooks::manifest_name} + " in it"};
+}
+
+std::string name_of(const fs::path& folder) { return config::plugin_name(folder.filename().native()); }
+
+std::vector<std::string> stages_of(const hooks::Plugin& plugin) {
+  std::vector<std::string> stages;
+  for (const auto stage : job::all_stages) {
+    const auto steps = hooks::hooks_of(plugin.folder, plugin.name, stage);
+    if (steps && !steps->empty()) stages.emplace_back(to_string(stage));
+  }
+  return stages;
+}
+
+job::Story story_of(const config::JobFile& file) {
+  job::Story story;
+  story.job = job_of(file, SystemClock{});
+  return story;
+}
+
+Result<std::vector<std::shared_ptr<const hooks::Plugin>>> plugins_of(hooks::PluginLibrary& library, const config::JobFile& job) {
+  std::vector<std::shared_ptr<const hooks::Plugin>> plugins;
+  for (const auto& name : job.plugins) {
+    auto plugin = library.find(name);
+    if (!plugin) return plugin.error();
+    if ((*plugin)->is_broken()) return Error{Fault::refused, text_of((*plugin)->diagnoses)};
+    plugins.push_back(std::move(*plugin));
+  }
+  return plugins;
+}
+
+void print_filters(std::ostream& out, const char* name, const std::vector<std::string>& patterns) {
+  if (!patterns.empty()) out << "  when         " << name << " matches " << join(patterns, ", ") << "\n";
+}
+
+void print_manifest(std::ostream& out, const hooks::Plugin& plugin) {
+  const auto& manifest = *plugin.manifest;
+  if (!manifest.description.empty()) out << "  description  " << printable(manifest.description) << "\n";
+  if (!manifest.maintainer.empty()) out << "  maintainer   " << printable(manifest.maintainer) << "\n";
+  out << "  order        " << manifest.order << "\n";
+  if (!manifest.requirements.commands.empty()) out << "  requires     " << join(manifest.requirements.commands, ", ") << "\n";
+  print_filters(out, "topic", manifest.when.topics);
+  print_filters(out, "a component's type", manifest.when.component_types);
+  print_filters(out, "the job's name", manifest.when.jobs);
+  if (!manifest.config_schema) return;
+  const auto* properties = manifest.config_schema->if_contains("properties");
+  if (!properties || !properties->is_object()) return;
+  for (const auto& property : properties->get_object()) {
+    const auto* own = property.value().if_object();
+    out << "  config       " << std::string{property.key()};
+    if (own && hooks::has_secrets(*own)) out << " (secret)";
+    if (own && own->contains("description")) out << ": " << printable(job::text_at(*own, "description"), 200);
+    out << "\n";
+  }
+}
+
+}  // namespace
+
+Result<std::vector<fs::path>> new_plugin(const std::string& name, const std::string& language, const fs::path& directory) {
+  const auto known = hooks::parse_language(language);
+  if (!known) return Error{Fault::refused, "\"" + printable(language, 80) + "\" is not one of sh, python and ansible"};
+  return hooks::write_skeleton(name, *known, directory);
+}
+
+Result<LintReport> lint_plugins(const std::vector<fs::path>& directories, const std::string& format) {
+  hooks::Diagnoses all;
+  for (const auto& directory : directories) {
+    const auto folder = folder_of_plugin(directory);
+    if (!folder) return folder.error();
+    const bool here = directory == ".";
+    const std::string shown = here ? "" : printable((directory / "").native());
+    const auto plugin = hooks::read_plugin(*folder, name_of(*folder), shown + std::string{hooks::manifest_name});
+    auto found = hooks::lint(plugin, shown);
+    all.insert(all.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+  }
+  const auto kind = format == "json" ? hooks::LintFormat::json : format == "sarif" ? hooks::LintFormat::sarif : hooks::LintFormat::human;
+  const bool warnings = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.severity == hooks::Severity::warning; });
+  return LintReport{hooks::lint_report(all, kind), hooks::has_errors(all), warnings};
+}
+
+std::vector<PluginRow> installed_plugins(const std::vector<fs::path>& plugins_path) {
+  std::vector<PluginRow> rows;
+  hooks::PluginLibrary library{plugins_path};
+  for (const auto& plugin : library.all())
+    rows.push_back({plugin->name, plugin->manifest ? plugin->manifest->version : "", join(stages_of(*plugin), " "), plugin->folder.string(), plugin->is_broken()});
+  return rows;
+}
+
+Result<std::string> describe_plugin(const std::string& wanted, const std::vector<fs::path>& plugins_path) {
+  hooks::PluginLibrary library{plugins_path};
+  std::shared_ptr<const hooks::Plugin> plugin;
+  if (wanted.find('/') != std::string::npos || wanted == "." || wanted == "..") {
+    const auto folder = folder_of_plugin(wanted);
+    if (!folder) return folder.error();
+    plugin = library.at(*folder, name_of(*folder));
+  } else {
+    auto found = library.find(wanted);
+    if (!found) return found.error();
+    plugin = std::move(*found);
+  }
+  std::ostringstream out;
+  out << plugin->name << (plugin->manifest ? " " + printable(plugin->manifest->version) : "") << "\n  folder       " << printable(plugin->folder.native()) << "\n";
+  if (plugin->manifest) print_manifest(out, *plugin);
+  else if (!plugin->is_broken()) out << "  manifest     none: defaults, and no configuration\n";
+  for (const auto& name : stages_of(*plugin)) {
+    const auto stage = *job::parse_stage(name);
+    const auto settings = plugin->manifest ? plugin->manifest->settings(stage) : hooks::HookSettings{};
+    out << "  " << name << std::string(13 - std::min<std::size_t>(12, name.size()), ' ') << "at most " << format_duration(settings.timeout.value_or(job::default_timeout(stage)));
+    if (settings.retries > 0) out << ", tried again up to " << settings.retries << " times";
+    if (settings.keep_going) out << ", a failure lets the job go on";
+    out << "\n";
+  }
+  out << text_of(plugin->diagnoses);
+  return out.str();
+}
+
+Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path& job_file, const fs::path& config_file) {
+  const auto folder = folder_of_plugin(directory);
+  if (!folder) return folder.error();
+  const std::string name = name_of(*folder);
+  config::JobFile job{.name = "try-" + name};
+  std::error_code error;
+  const fs::path own = *folder / "job.yml";
+  const fs::path file = job_file.empty() && fs::exists(own, error) ? own : job_file;
+  if (!file.empty()) {
+    auto loaded = config::load_job_file(file);
+    if (!loaded) return Error{Fault::malformed, std::string{trim(loaded.error().text())}};
+    job = std::move(*loaded);
+  }
+  job.plugins = {name};
+  job.plugins_path = {folder->parent_path()};
+  if (config_file.empty()) return job;
+  auto text = config::read_small_file(config_file, config::yaml_bytes);
+  if (!text) return text.error();
+  config::Problems problems;
+  const auto parsed = config::parse_yaml(*text, printable(config_file.native()), problems);
+  if (problems.list.empty() && parsed.root.kind != config::Node::Kind::map)
+    problems.list.push_back({{printable(config_file.native()), 1, 1}, "is no configuration: a mapping is due (example: address: 192.0.2.10)"});
+  if (!problems.list.empty()) return Error{Fault::malformed, std::string{trim(problems.text())}};
+  job.plugin_config[name] = config::as_typed_json(parsed.root).as_object();
+  job.origins.clear();
+  return job;
+}
+
+Result<std::string> plan_of(const config::JobFile& job) {
+  hooks::PluginLibrary library{job.plugins_path};
+  const auto plugins = plugins_of(library, job);
+  if (!plugins) return plugins.error();
+  job::Story story = story_of(job);
+  std::ostringstream out;
+  for (const auto stage : job::all_stages) {
+    auto steps = hooks::plan_stage(*plugins, story, stage);
+    if (!steps) return steps.error();
+    for (const auto& step : *steps) {
+      out << to_string(stage) << std::string(10 - to_string(stage).size(), ' ') << step.plugin << "/" << printable(step.hook);
+      if (!step.skipped.empty()) {
+        out << "  passed over: " << printable(step.skipped) << "\n";
+        continue;
+      }
+      out << "  at most " << format_duration(std::min(step.rules.timeout.value_or(job::default_timeout(stage)), job.timeout)) << ", grace "
+          << format_duration(step.rules.grace.value_or(job.grace));
+      if (step.rules.retries > 0) out << ", up to " << step.rules.retries + 1 << " attempts";
+      if (step.rules.keep_going) out << ", continue";
+      out << "\n";
+      story.steps.push_back({.id = step.hook, .stage = stage, .plugin = step.plugin, .hook = step.hook, .ended = true});
+    }
+  }
+  return out.str();
+}
+
+Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage stage) {
+  hooks::PluginLibrary library{job.plugins_path};
+  const auto plugins = plugins_of(library, job);
+  if (!plugins) return plugins.error();
+  const hooks::Plugin& plugin = *plugins->front();
+  const job::Story story = story_of(job);
+  pipeline::StepRequest request{.step = {stage, plugin.name, std::string{to_string(stage)}, plugin.folder / "hooks" / to_string(stage), plugin.folder},
+                                .step_id = std::string{to_string(stage)} + "." + plugin.name,
+                                .attempt = 1,
+                                .reason = "normal",
+                                .story = story,
+                                .directory = {fs::path{"/var/lib/outpost/jobs"} / story.job.id},
+                                .component_paths = {},
+                                .timeout = job::default_timeout(stage),
+                                .grace = job.grace};
+  hooks::EnvironmentInputs inputs{.request = request, .manifest = plugin.manifest ? &*plugin.manifest : nullptr, .inherited = hooks::inherited_environment(),
+                                  .now = SystemClock{}.now()};
+  if (plugin.manifest) {
+    const auto settings = plugin.manifest->settings(stage);
+    request.timeout = settings.timeout.value_or(request.timeout);
+    request.grace = settings.grace.value_or(request.grace);
+    request.step.rules.retries = settings.retries;
+    if (plugin.manifest->config_schema) {
+      const auto given = job.plugin_config.find(plugin.name);
+      boost::json::object configuration = given == job.plugin_config.end() ? boost::json::object{} : given->second;
+      const auto mistakes = hooks::check_configuration(configuration, *plugin.manifest->config_schema, [](const std::string&) { return true; });
+      if (!mistakes.empty()) return Error{Fault::refused, "plugin_config." + plugin.name + "." + mistakes.front().place() + ": " + mistakes.front().message};
+      inputs.configuration = hooks::without_secrets(configuration, *plugin.manifest->config_schema).configuration;
+      inputs.configuration_file = request.directory.plugin_config(plugin.name);
+      if (hooks::has_secrets(*plugin.manifest->config_schema)) inputs.secrets = fs::path{"/run/outpost/secrets"} / (story.job.id + "." + request.step_id);
+    }
+  }
+  auto variables = hook_environment(inputs);
+  std::sort(variables.begin(), variables.end());
+  std::string text;
+  for (const auto& variable : variables) text += printable(variable) + "\n";
+  return text;
+}
+
+}  // namespace outpost::daemon

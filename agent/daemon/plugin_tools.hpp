@@ -1,0 +1,46 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/config/job_file.hpp"
+#include "agent/job/stage.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What `outpost plugin` does, without a daemon. Everything here blocks.
+namespace outpost::daemon {
+
+/// Makes a new plugin; `language` is sh, python or ansible. Returns its files.
+[[nodiscard]] Result<std::vector<std::filesystem::path>> new_plugin(const std::string& name, const std::string& language, const std::filesystem::path& directory);
+
+struct LintReport {
+  std::string text;
+  bool errors = false, warnings = false;
+};
+/// `format` is human, json or sarif.
+[[nodiscard]] Result<LintReport> lint_plugins(const std::vector<std::filesystem::path>& directories, const std::string& format);
+
+/// A plugin that is installed, in words.
+struct PluginRow {
+  std::string name, version, stages, path;
+  bool broken = false;
+};
+[[nodiscard]] std::vector<PluginRow> installed_plugins(const std::vector<std::filesystem::path>& plugins_path);
+
+/// Everything about one plugin, for people; `plugin` is the name of an installed one or a folder.
+[[nodiscard]] Result<std::string> describe_plugin(const std::string& plugin, const std::vector<std::filesystem::path>& plugins_path);
+
+/// A job that runs the plugin in a folder: of a job file, or one with nothing in it. `config` is a file with the plugin's
+/// configuration. The message of an error has a line for each mistake.
+[[nodiscard]] Result<config::JobFile> job_for_plugin(const std::filesystem::path& directory, const std::filesystem::path& job_file,
+                                                                  const std::filesystem::path& config_file);
+
+/// What a job would run, in order, with limits, and what it would pass over and why.
+[[nodiscard]] Result<std::string> plan_of(const config::JobFile& job);
+
+/// The environment that a hook of this stage would find, one variable a line, sorted; secrets are never in it.
+[[nodiscard]] Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage stage);
+
+}  // namespace outpost::daemon
