@@ -38,6 +38,9 @@ int resume_claims(const DaemonOptions& daemon, const ClaimsOptions& options);
 /// Claims nothing more; what runs goes on to its end.
 int drain(const DaemonOptions& daemon, const ClaimsOptions& options);
 
+/// Has the daemon read its configuration again.
+int reload(const DaemonOptions& daemon, bool as_json);
+
 /// Who is told about jobs, and what waits for them.
 int list_reporters(const DaemonOptions& daemon, bool as_json);
 

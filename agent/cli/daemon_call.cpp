@@ -11,9 +11,14 @@ namespace outpost::cli {
 Result<std::filesystem::path> socket_of(const DaemonOptions& options) {
   if (!options.socket.empty()) return options.socket;
   const auto types = daemon::source_types();
-  const auto loaded = config::load(options.config, config::environment_of(environ), types);
-  if (!loaded) return Error{Fault::malformed, loaded.error().text()};
-  return loaded->settings.runtime_directory / "api.sock";
+  const auto environment = config::environment_of(environ);
+  const auto loaded = config::load(options.config, environment, types);
+  if (loaded) return loaded->settings.runtime_directory / "api.sock";
+  // A daemon that began with a right one may run all the same.
+  const auto socket = config::places_of(options.config, environment).runtime_directory / "api.sock";
+  std::error_code ignored;
+  if (std::filesystem::is_socket(socket, ignored)) return socket;
+  return Error{Fault::malformed, loaded.error().text()};
 }
 
 int fail(const Error& error) { return fail(error, error.fault == Fault::unavailable ? exit_no_daemon : exit_negative); }

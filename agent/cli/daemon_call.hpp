@@ -8,7 +8,7 @@
 
 namespace outpost::cli {
 
-/// Where the daemon listens, by its configuration.
+/// Where the daemon listens, by its configuration, which may be wrong as long as a socket is there.
 [[nodiscard]] Result<std::filesystem::path> socket_of(const DaemonOptions& options);
 
 /// Says what went wrong on standard error; the exit status for it.

@@ -43,6 +43,7 @@ struct CommandLine {
     app.set_version_flag("--version", "outpost " OUTPOST_VERSION);
     add_status();
     add_claims();
+    add_reload();
     add_job();
     add_plugin();
     add_spool();
@@ -111,6 +112,19 @@ struct CommandLine {
   void add_scope(CLI::App& command) {
     auto* source = command.add_option("--source", claims.source, "Only jobs of this source");
     command.add_option("--resource", claims.resource, "Only jobs that need this lab resource")->excludes(source);
+  }
+
+  void add_reload() {
+    auto* command = app.add_subcommand("reload", "Have the daemon read its configuration again");
+    add_daemon_options(*command);
+    add_json_flag(*command);
+    command->footer("Running jobs are not disturbed. When the configuration is wrong, the old one stays in force.\n\n"
+                    "Examples:\n  outpost config check && outpost reload\n  outpost reload --json | jq .needs_restart\n\n"
+                    "Exit status 5: the configuration is wrong.");
+    command->callback([this] {
+      daemon.config = config;
+      result = cli::reload(daemon, as_json);
+    });
   }
 
   void add_reporter() {

@@ -83,15 +83,24 @@ void print_claims(const json::object& claims) {
   }
 }
 
+void print_configuration(const json::object& configuration) {
+  const auto problem = text_at(configuration, "problem");
+  if (problem.empty()) return;
+  std::cout << "config    " << (job::flag_at(configuration, "last_good") ? "the last good one, of " : "that of ") << text_at(configuration, "since")
+            << " is in force, because " << printable(text_at(configuration, "file")) << " is wrong:\n          " << printable(problem) << "\n";
+}
+
 void print_status(const json::object& status) {
   const auto& slots = object_at(status, "slots");
   std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
             << ", " << number_at(slots, "busy") << " of " << number_at(slots, "total") << " slots busy, steps run by " << text_at(status, "runner") << "\n";
   for (const auto& each : array_at(status, "sources")) {
     const auto& source = each.as_object();
-    std::cout << "source    " << text_at(source, "name") << "  " << printable(text_at(source, "url")) << ", answered " << ago(text_at(source, "last_poll")) << "\n";
+    std::cout << "source    " << text_at(source, "name") << "  " << printable(text_at(source, "url")) << ", answered " << ago(text_at(source, "last_poll"))
+              << (job::flag_at(source, "leaving") ? ", no longer configured: leaves when its jobs have ended" : "") << "\n";
     if (const auto error = text_at(source, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
   }
+  print_configuration(object_at(status, "configuration"));
   print_claims(object_at(status, "claims"));
   print_jobs(object_at(status, "jobs"));
   for (const auto& each : array_at(status, "reporters")) {

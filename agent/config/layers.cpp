@@ -83,24 +83,30 @@ void lay_over(Node& base, Node over) {
   }
 }
 
-Layers read_layers(const fs::path& file, Problems& problems) {
-  Layers layers;
-  layers.tree.kind = Node::Kind::map;
+ReadTexts read_texts(const fs::path& file, Problems& problems) {
   const fs::path directory = file.parent_path() / "conf.d";
-  const std::string main_name = printable(file.filename().native(), 255);
-  layers.tree.origin = {main_name, 0, 0};
-  std::vector<std::pair<std::string, fs::path>> files{{main_name, file}};
+  std::vector<std::pair<std::string, fs::path>> files{{printable(file.filename().native(), 255), file}};
   for (const auto& name : overrides_of(directory, problems))
     files.emplace_back("conf.d/" + printable(name, 255), directory / name);
+  ReadTexts read;
   for (const auto& [name, path] : files) {
-    layers.files.push_back(name);
-    const auto text = read_small_file(path, yaml_bytes);
+    auto text = read_small_file(path, yaml_bytes);
     if (!text) {
       problems.list.push_back({{name, 0, 0}, text.error().message});
-      layers.complete = false;
-      continue;
+      read.complete = false;
     }
-    Parsed parsed = parse_yaml(*text, name, problems);
+    read.texts.push_back({name, text ? std::move(*text) : std::string{}});
+  }
+  return read;
+}
+
+Layers lay_texts(const Texts& texts, Problems& problems) {
+  Layers layers;
+  layers.tree.kind = Node::Kind::map;
+  if (!texts.empty()) layers.tree.origin = {texts.front().name, 0, 0};
+  for (const auto& [name, text] : texts) {
+    layers.files.push_back(name);
+    Parsed parsed = parse_yaml(text, name, problems);
     layers.complete = layers.complete && parsed.complete;
     if (parsed.root.kind == Node::Kind::null) continue;
     if (parsed.root.kind != Node::Kind::map) {

@@ -16,8 +16,14 @@ struct Layers {
   bool complete = true;            ///< Every file could be read to its end.
 };
 
-/// Reads outpost.yml and conf.d/*.yml beside it.
-[[nodiscard]] Layers read_layers(const std::filesystem::path& file, Problems& problems);
+struct ReadTexts {
+  Texts texts;
+  bool complete = true;  ///< Every file could be read.
+};
+/// Reads outpost.yml and conf.d/*.yml beside it. A file that cannot be read is a problem, and empty.
+[[nodiscard]] ReadTexts read_texts(const std::filesystem::path& file, Problems& problems);
+
+[[nodiscard]] Layers lay_texts(const Texts& texts, Problems& problems);
 
 /// Lays `over` over `base`: mappings merge by key, items of the list `jobs` by their name, all else is replaced.
 void lay_over(Node& base, Node over);

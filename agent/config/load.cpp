@@ -32,32 +32,96 @@ Environment environment_of(const char* const* variables) {
   return environment;
 }
 
-boost::system::result<Loaded, Problems> load(const std::filesystem::path& file, const Environment& environment,
-                                             std::span<const SourceType> source_types, const ZoneLookup& zones) {
-  std::error_code ignored;
-  const auto whole_path = std::filesystem::absolute(file, ignored);
-  Problems problems;
-  Layers layers = read_layers(whole_path, problems);
+namespace {
+
+/// What a reading is made with, beside the texts.
+struct Circumstances {
+  const std::filesystem::path& directory;
+  const Environment& environment;
+  std::span<const SourceType> source_types;
+  const ZoneLookup& zones;
+};
+
+/// Into `loaded` comes what can be made out, also when there are problems.
+Problems read_texts_into(Loaded& loaded, Problems problems, bool all_there, const Circumstances& with) {
+  Layers layers = lay_texts(loaded.texts, problems);
   // What is missing from half a file says nothing.
-  if (!layers.complete) {
+  if (!layers.complete || !all_there) {
     sort(problems, layers.files);
     return problems;
   }
 
   // The first reading only learns which keys there are, for the variables.
   std::vector<KnownKey> known;
-  Reading scout{.directory = whole_path.parent_path(), .zones = zones, .problems = {}, .origins = {}};
-  (void)decode(scout, layers.tree, source_types, known);
-  apply_environment(layers.tree, environment, known, problems);
+  Reading scout{.directory = with.directory, .zones = with.zones, .problems = {}, .origins = {}};
+  (void)decode(scout, layers.tree, with.source_types, known);
+  apply_environment(layers.tree, with.environment, known, problems);
 
-  Reading reading{
-      .directory = whole_path.parent_path(), .zones = zones, .problems = std::move(problems), .origins = {}};
-  Loaded loaded{
-      .settings = decode(reading, layers.tree, source_types, known), .origins = {}, .file = layers.files.front()};
+  Reading reading{.directory = with.directory, .zones = with.zones, .problems = std::move(problems), .origins = {}};
+  loaded.settings = decode(reading, layers.tree, with.source_types, known);
+  loaded.file = layers.files.front();
   loaded.origins = std::move(reading.origins);
-  if (reading.problems.list.empty()) return loaded;
   sort(reading.problems, layers.files);
   return std::move(reading.problems);
+}
+
+/// `key: value` at the beginning of a line of a file that is no YAML as a whole.
+std::string value_in(const Texts& texts, std::string_view key) {
+  std::string value;
+  for (const auto& [name, text] : texts) {
+    for (std::string_view line : split(text, '\n')) {
+      if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
+      line = trim(line.substr(key.size() + 1));
+      if (line.size() >= 2 && (line.front() == '"' || line.front() == '\''))
+        value = line.substr(1, line.find(line.front(), 1) - 1);
+      else
+        value = trim(line.substr(0, line.find(" #")));
+    }
+  }
+  return value;
+}
+
+}  // namespace
+
+boost::system::result<Loaded, Problems> load(const std::filesystem::path& file, const Environment& environment,
+                                             std::span<const SourceType> source_types, const ZoneLookup& zones) {
+  std::error_code ignored;
+  const auto whole_path = std::filesystem::absolute(file, ignored);
+  Problems problems;
+  Loaded loaded;
+  auto read = read_texts(whole_path, problems);
+  loaded.texts = std::move(read.texts);
+  const auto directory = whole_path.parent_path();
+  problems = read_texts_into(loaded, std::move(problems), read.complete, {directory, environment, source_types, zones});
+  if (problems.list.empty()) return loaded;
+  return problems;
+}
+
+boost::system::result<Loaded, Problems> load_texts(Texts texts, const std::filesystem::path& directory,
+                                                   const Environment& environment,
+                                                   std::span<const SourceType> source_types, const ZoneLookup& zones) {
+  Loaded loaded;
+  loaded.texts = std::move(texts);
+  const bool all_there = !loaded.texts.empty();
+  Problems problems = read_texts_into(loaded, {}, all_there, {directory, environment, source_types, zones});
+  if (!all_there) problems.list.push_back({{"outpost.yml", 0, 0}, "there is nothing of it"});
+  if (problems.list.empty()) return loaded;
+  return problems;
+}
+
+Places places_of(const std::filesystem::path& file, const Environment& environment) {
+  std::error_code ignored;
+  const auto whole_path = std::filesystem::absolute(file, ignored);
+  const auto directory = whole_path.parent_path();
+  Problems problems;
+  const Texts texts = read_texts(whole_path, problems).texts;
+  const Settings defaults;
+  const auto place = [&](std::string_view key, const std::filesystem::path& otherwise) {
+    const auto variable = environment.find("OUTPOST_CFG_" + to_upper(std::string{key}));
+    const std::string value = variable != environment.end() ? variable->second : value_in(texts, key);
+    return value.empty() ? otherwise : (directory / value).lexically_normal();
+  };
+  return {place("state_directory", defaults.state_directory), place("runtime_directory", defaults.runtime_directory)};
 }
 
 }  // namespace outpost::config

@@ -25,6 +25,7 @@ struct SecretSource {
   std::string credential;  ///< The name of a file in $CREDENTIALS_DIRECTORY (systemd LoadCredential=).
 
   [[nodiscard]] bool empty() const { return file.empty() && credential.empty(); }
+  friend bool operator==(const SecretSource&, const SecretSource&) = default;
 };
 
 /// One instance of a control server. Keys that only its type knows are in `options`.
@@ -46,6 +47,7 @@ struct Source {
   bool allow_local_redirects = false;         ///< Downloads may be redirected to loopback and link-local addresses.
   /// Checked against the OptionSpecs of the type: durations are whole milliseconds, sizes bytes, files absolute paths.
   boost::json::object options;
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
 /// What to do with components that were there before the first start.
@@ -58,6 +60,8 @@ struct Limits {
   std::optional<std::uint64_t> memory;  ///< Bytes.
   std::optional<std::uint64_t> tasks;   ///< Processes and threads at once.
   std::optional<unsigned> cpu_percent;  ///< Of one processor.
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Job {
@@ -82,12 +86,14 @@ struct Job {
   std::string configuration, comment, url;       ///< Told to the server with the job.
   std::vector<std::string> tags;
   std::map<std::string, double> key_values;
+  friend bool operator==(const Job&, const Job&) = default;
 };
 
 /// A lab machine or cluster that one job holds at a time.
 struct Resource {
   std::string name;
   std::vector<std::string> hosts;
+  friend bool operator==(const Resource&, const Resource&) = default;
 };
 
 /// What may wait for a server, and how fast it goes. A tenth of the file system is the limit when that is less.
@@ -100,6 +106,7 @@ struct Spool {
   std::uint64_t limit = 5ULL << 30;        ///< Bytes of logs and results that still have to reach a server.
   std::uint64_t artifacts = 20ULL << 30;   ///< Bytes of artifacts.
   std::optional<std::uint64_t> bandwidth;  ///< Bytes a second, all uploads together; unset: unlimited.
+  friend bool operator==(const Spool&, const Spool&) = default;
 };
 
 struct Downloads {
@@ -108,12 +115,14 @@ struct Downloads {
   std::uint64_t unpack_bytes = 200ULL << 30;  ///< Of one archive, unpacked.
   std::uint64_t unpack_entries = 1'000'000;
   double unpack_ratio = 200;  ///< Unpacked to packed size.
+  friend bool operator==(const Downloads&, const Downloads&) = default;
 };
 
 struct Alarms {
   std::string webhook;               ///< Gets a POST with JSON; empty: none.
   std::vector<std::string> command;  ///< An argument vector, no shell; the alarm's text is its standard input.
   std::optional<milliseconds> no_component_after;  ///< Unset: no such alarm.
+  friend bool operator==(const Alarms&, const Alarms&) = default;
 };
 
 struct Logs {
@@ -123,6 +132,7 @@ struct Logs {
   milliseconds live_first{std::chrono::seconds{2}};   ///< From the start of a step to the first piece that is sent.
   milliseconds live_longest{std::chrono::minutes{1}};  ///< What the interval grows to.
   unsigned live_pieces = 200;                         ///< Of a running step; the rest is one piece at its end.
+  friend bool operator==(const Logs&, const Logs&) = default;
 };
 
 /// How long ended jobs are kept, in the journal and as directories: until the first of these is reached.
@@ -130,6 +140,7 @@ struct History {
   std::size_t jobs = 500;                   ///< The newest so many.
   milliseconds age{std::chrono::days{90}};  ///< Since the end of the job.
   std::uint64_t size = 20ULL << 30;         ///< Bytes of all their directories together.
+  friend bool operator==(const History&, const History&) = default;
 };
 
 /// The file system of the state directory.
@@ -137,6 +148,7 @@ struct Disk {
   std::uint64_t keep_free = 256ULL << 20;   ///< Bytes; with less nothing is claimed.
   std::uint64_t reserve = 64ULL << 20;      ///< Bytes of a file that is given up when nothing else is left; 0: none.
   milliseconds check{std::chrono::seconds{30}};  ///< Between two looks.
+  friend bool operator==(const Disk&, const Disk&) = default;
 };
 
 struct Settings {
@@ -155,6 +167,7 @@ struct Settings {
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
   std::filesystem::path state_directory = "/var/lib/outpost";
   std::filesystem::path runtime_directory = "/run/outpost";
+  friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 }  // namespace outpost::config

@@ -54,6 +54,9 @@ class AgentControl {
   virtual boost::asio::awaitable<Result<boost::json::object>> resume(Scope scope, bool all) = 0;
   /// Claims nothing more until the agent ends or everything is resumed; what runs goes on to its end.
   virtual boost::asio::awaitable<Result<boost::json::object>> drain(std::string reason) = 0;
+  /// Reads the configuration again and goes on with it: {changed[], needs_restart[]}. malformed: it is wrong, a line for
+  /// each problem, and the old one stays in force.
+  virtual boost::asio::awaitable<Result<boost::json::object>> reload() = 0;
   /// Begins to export what waits for this reporter, or with "" for the only one that has something waiting. malformed:
   /// it must be named; unavailable: no such reporter; refused: nothing waits.
   virtual boost::asio::awaitable<Result<SpoolStream>> export_spool(std::string reporter) = 0;

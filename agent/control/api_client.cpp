@@ -15,12 +15,15 @@ namespace {
 
 /// What a daemon's answer that is no success says.
 Error refusal(const http::Response& answer) {
-  const Fault fault = answer.status == 400 ? Fault::malformed : Fault::refused;
+  const Fault fault = answer.status == 400 || answer.status == 422 ? Fault::malformed : Fault::refused;
   boost::system::error_code error;
   const json::value body = json::parse(answer.body, error);
   if (!error && body.is_object())
-    if (const auto* problem = body.get_object().if_contains("error"); problem && problem->is_object())
-      return {fault, printable(job::text_at(problem->get_object(), "message"))};
+    if (const auto* problem = body.get_object().if_contains("error"); problem && problem->is_object()) {
+      std::string message = printable(job::text_at(problem->get_object(), "message"));
+      for (const auto& line : job::texts_at(problem->get_object(), "problems")) message += "\n" + printable(line);
+      return {fault, std::move(message)};
+    }
   return {fault, "the daemon answered with status " + std::to_string(answer.status)};
 }
 

@@ -21,7 +21,8 @@ class ApiClient {
   ApiClient(http::Client& client, std::filesystem::path socket) : client_{client}, socket_{std::move(socket)} {}
 
   /// The JSON answer of GET `path` ("/api/v1/status"). unavailable: the daemon does not answer, and what to look at;
-  /// refused: it answered with an error, whose message this is.
+  /// refused, malformed (400, 422): it answered with an error, whose
+  /// message this is, with its problems below it.
   boost::asio::awaitable<Result<boost::json::value>> get(std::string path);
   /// The same of POST with a JSON object.
   boost::asio::awaitable<Result<boost::json::value>> post(std::string path, boost::json::object body);

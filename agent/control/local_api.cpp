@@ -104,6 +104,17 @@ asio::awaitable<ServerResponse> steer_claims(AgentControl& agent, ServerRequest&
   co_return answer(200, json::object{{"claims", *done}});
 }
 
+asio::awaitable<ServerResponse> reload(AgentControl& agent) {
+  const auto reloaded = co_await agent.reload();
+  if (reloaded) co_return answer(200, *reloaded);
+  if (reloaded.error().fault != Fault::malformed) co_return problem(reloaded.error());
+  // The problems are for a person; a program may count them.
+  json::array problems;
+  for (const auto& line : split(reloaded.error().message, '\n'))
+    if (!line.empty()) problems.emplace_back(line);
+  co_return answer(422, json::object{{"error", json::object{{"message", "the configuration is wrong, the old one stays in force"}, {"problems", std::move(problems)}}}});
+}
+
 ServerResponse list_parked(AgentControl& agent, const std::string& reporter) {
   const auto items = agent.parked(reporter);
   if (!items) return problem(items.error());
@@ -185,6 +196,10 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
     if (request.method != "POST") co_return only("POST");
     agent.poll_now();
     co_return answer(202, json::object{{"polling", true}});
+  }
+  if (ours && parts.size() == 4 && parts[3] == "reload") {
+    if (request.method != "POST") co_return only("POST");
+    co_return co_await reload(agent);
   }
   if (ours && parts.size() == 4 && parts[3] == "claims")
     co_return reads ? answer(200, json::object{{"claims", agent.claims()}}) : only("GET");

@@ -11,6 +11,7 @@ namespace outpost::control {
 ///   GET  /api/v1/jobs/<job id>
 ///   POST /api/v1/jobs/<job id>/cancel  {"reason": "..."}
 ///   POST /api/v1/poll
+///   POST /api/v1/reload                         422: the configuration is wrong
 ///   GET  /api/v1/claims
 ///   POST /api/v1/pause   {"source": "...", "resource": "...", "reason": "..."}
 ///   POST /api/v1/resume  {"source": "...", "resource": "...", "all": true}

@@ -2,10 +2,10 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
-#include "agent/daemon/definition.hpp"
 #include "agent/job/event_types.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -42,32 +42,28 @@ job::Event make_event(std::string_view type, std::string job_id, json::object da
   return made;
 }
 
-Agent::Agent(asio::any_io_executor executor, AgentPorts ports, const config::Settings& settings,
-             std::vector<std::unique_ptr<Integration>> integrations, pipeline::JobOptions job_options, AgentOptions options)
+Agent::Agent(asio::any_io_executor executor, AgentPorts ports, config::Settings settings,
+             std::vector<std::shared_ptr<Integration>> integrations, pipeline::JobOptions job_options, AgentOptions options)
     : executor_{executor},
-      ports_{ports},
-      settings_{settings},
+      ports_{std::move(ports)},
+      settings_{std::move(settings)},
       integrations_{std::move(integrations)},
       job_options_{std::move(job_options)},
       options_{std::move(options)},
-      queue_{settings.slots},
-      retention_{{ports.journal, ports.deliveries, ports.workers, ports.clock, ports.logger, ports.alarms}, job_options_.jobs_directory, settings.history},
+      queue_{settings_.slots},
+      retention_{{ports_.journal, ports_.deliveries, ports_.workers, ports_.clock, ports_.logger, ports_.alarms}, job_options_.jobs_directory, settings_.history},
       bulletin_{executor},
-      disk_{ports.workers, ports.logger, ports.alarms, settings.state_directory, settings.disk},
-      spool_{{ports.journal, ports.deliveries, ports.workers, ports.logger, ports.alarms}, job_options_.jobs_directory},
-      log_room_{{ports.journal, ports.deliveries, ports.workers, ports.logger}, job_options_.jobs_directory},
+      disk_{ports_.workers, ports_.logger, ports_.alarms, settings_.state_directory, settings_.disk},
+      spool_{{ports_.journal, ports_.deliveries, ports_.workers, ports_.logger, ports_.alarms}, job_options_.jobs_directory},
+      log_room_{{ports_.journal, ports_.deliveries, ports_.workers, ports_.logger}, job_options_.jobs_directory},
       schedule_wakeup_{executor},
       retention_wakeup_{executor},
       disk_wakeup_{executor},
       stopped_wakeup_{executor},
-      started_at_{ports.clock.now()} {
-  for (const auto& job : settings.jobs)
-    if (job.enabled) definitions_.push_back({definition_of(job), &job, {}, {}});
-  for (const auto& each : integrations_) {
-    const std::string& name = each->settings.name;
-    poll_wakeups_[name] = std::make_unique<Wakeup>(executor);
-    each->polled = std::any_of(definitions_.begin(), definitions_.end(), [&](const auto& definition) { return definition.value.source == name; });
-  }
+      started_at_{ports_.clock.now()} {
+  Definitions fresh;
+  definitions_ = definitions_of(settings_, fresh);
+  for (const auto& each : integrations_) adopt(each);
   job_options_.workspace_seen = [this](const std::string& job_id, const std::string& step_id, const pipeline::WorkspaceSizes& sizes) {
     bulletin_.post({job_id, step_id, "workspace", {{"bytes", sizes.last.bytes}}, ports_.clock.now()});
   };
@@ -100,11 +96,29 @@ asio::awaitable<void> Agent::run() {
   if (closed) co_await say_goodbye();
 }
 
+/// Gives it what its life here needs.
+void Agent::adopt(const std::shared_ptr<Integration>& each) {
+  each->poll_wakeup = std::make_unique<Wakeup>(executor_);
+  each->life_wakeup = std::make_unique<Wakeup>(executor_);
+  each->polled = std::any_of(definitions_.begin(), definitions_.end(), [&](const auto& definition) { return definition->value.source == each->settings.name; });
+}
+
+void Agent::start_loops(const std::shared_ptr<Integration>& each) {
+  const std::string& name = each->settings.name;
+  each->delivers = true;
+  const auto delivery = [each] { return each->dispatcher->run(); };
+  const auto ended = [each](std::exception_ptr thrown) {
+    each->delivers = false;
+    each->life_wakeup->notify();
+    if (thrown && !each->retired) std::rethrow_exception(thrown);
+  };
+  asio::co_spawn(executor_, again_and_again(delivery, "delivery to " + name), asio::bind_cancellation_slot(each->stop_delivery.slot(), ended));
+  keep_going([this, each] { return poll_loop(each); }, "polling " + name);
+}
+
 void Agent::start_work() {
-  for (auto& each : integrations_) {
-    keep_going([dispatcher = each->dispatcher.get()] { return dispatcher->run(); }, "delivery to " + each->settings.name);
-    keep_going([this, from = each.get()] { return poll_loop(*from); }, "polling " + each->settings.name);
-  }
+  working_ = true;
+  for (const auto& each : integrations_) start_loops(each);
   for (auto& story : std::exchange(unfinished_, {})) start_job(std::move(story));
   keep_going([this] { return schedule_loop(); }, "scheduling");
   keep_going([this] { return retention_loop(); }, "removing old jobs");
@@ -141,7 +155,7 @@ void Agent::stop(std::string reason) {
   stopping_ = true;
   stop_reason_ = std::move(reason);
   for (auto& [id, runner] : running_) runner->cancel("agent", "agent stopped (" + stop_reason_ + ")");
-  for (auto& [name, wakeup] : poll_wakeups_) wakeup->notify();
+  for (const auto& each : integrations_) each->poll_wakeup->notify();
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   disk_wakeup_.notify();
@@ -177,7 +191,7 @@ asio::awaitable<void> Agent::disk_loop() {
 // ---- what the local API asks for -----------------------------------------------------------------------------------
 
 void Agent::poll_now() {
-  for (auto& [name, wakeup] : poll_wakeups_) wakeup->notify();
+  for (const auto& each : integrations_) each->poll_wakeup->notify();
 }
 
 Result<void> Agent::cancel(const std::string& job_id, const std::string& reason) {
@@ -207,7 +221,7 @@ Result<void> Agent::acknowledge(const std::string& alarm) {
 }
 
 asio::awaitable<Result<std::size_t>> Agent::retry(std::string reporter, std::vector<std::string> keys) {
-  Integration* to = integration(reporter);
+  const auto to = integration(reporter);
   if (!to) co_return Error{Fault::unavailable, "there is no reporter " + printable(reporter, 80)};
   co_return co_await to->dispatcher->retry_parked(std::move(keys));
 }
@@ -229,14 +243,14 @@ void Agent::withdraw(const std::string& job_id, const std::string& reason) {
 }
 
 void Agent::credentials_accepted(const std::string& source) {
-  if (Integration* from = integration(source)) from->dispatcher->credentials_changed();
+  if (const auto from = integration(source)) from->dispatcher->credentials_changed();
   hurry_claims(source);
 }
 
 void Agent::clock_was_set() {
   for (const auto& each : integrations_)
     if (each->credentials_refused || each->dispatcher->status().credentials_refused) {
-      poll_wakeups_.at(each->settings.name)->notify();
+      each->poll_wakeup->notify();
       credentials_accepted(each->settings.name);
     }
 }
@@ -334,15 +348,20 @@ asio::awaitable<void> Agent::again_and_again(std::function<asio::awaitable<void>
   }
 }
 
-Integration* Agent::integration(const std::string& name) const {
+std::shared_ptr<Integration> Agent::integration(const std::string& name) const {
   for (const auto& each : integrations_)
-    if (each->settings.name == name) return each.get();
+    if (each->settings.name == name) return each;
   return nullptr;
+}
+
+bool Agent::is_configured(const std::string& source) const {
+  const auto found = integration(source);
+  return found && !found->leaving;
 }
 
 const Agent::Definition* Agent::definition(const std::string& name) const {
   for (const auto& each : definitions_)
-    if (each.value.name == name) return &each;
+    if (each->value.name == name) return each.get();
   return nullptr;
 }
 

@@ -10,8 +10,8 @@
 #include "agent/daemon/log_room.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/queue.hpp"
-#include "agent/daemon/removed_source.hpp"
 #include "agent/daemon/retention.hpp"
+#include "agent/daemon/source_by_name.hpp"
 #include "agent/daemon/spool_export.hpp"
 #include "agent/daemon/spool_keeper.hpp"
 #include "agent/delivery/dispatcher.hpp"
@@ -22,6 +22,7 @@
 #include "agent/pipeline/job_runner.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 
 #include <chrono>
 #include <functional>
@@ -37,11 +38,20 @@ namespace outpost::daemon {
 
 /// One configured control server: the source that offers its work, and the reporter that tells it the results.
 struct Integration {
+  std::shared_ptr<void> access;  ///< What source and reporter stand on; it goes after them.
   config::Source settings;
   std::unique_ptr<pipeline::Source> source;
   std::unique_ptr<pipeline::Reporter> reporter;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
   delivery::SpoolKey spool_key;  ///< Seals what is exported of its deliveries.
+
+  // Its life; the agent's.
+  bool leaving = false;  ///< No longer configured: nothing new is taken; it goes when its jobs have ended and all is told.
+  bool retired = false;  ///< Its loops end.
+  bool delivers = false;  ///< The dispatcher runs.
+  boost::asio::cancellation_signal stop_delivery;
+  std::unique_ptr<Wakeup> poll_wakeup;
+  std::unique_ptr<Wakeup> life_wakeup;  ///< A job of it has ended, it retires, or its delivery has ended.
 
   // How polling goes; the agent's.
   bool polled = false;        ///< There is a definition to ask for.
@@ -58,7 +68,7 @@ struct Integration {
 struct AgentPorts {
   journal::Journal& journal;
   journal::Deliveries& deliveries;
-  pipeline::StepRunner& steps;
+  std::shared_ptr<pipeline::StepRunner> steps;
   pipeline::Collector& collector;
   Workers& workers;
   const Clock& clock;
@@ -66,11 +76,31 @@ struct AgentPorts {
   Alarms& alarms;
 };
 
+/// Which configuration is in force.
+struct ConfigurationState {
+  std::string file;      ///< outpost.yml
+  Timestamp since{};     ///< When it was read, or for the last good one, when that was.
+  bool last_good = false;  ///< The files were wrong at the start.
+  std::string problem;   ///< Why the files, as they are now, are not in force; empty when they are.
+};
+
 struct AgentOptions {
+  std::function<ConfigurationState()> configuration = [] { return ConfigurationState{}; };
+  /// Reads the files again: {changed[], needs_restart[]}. malformed: they are wrong, a line for each problem.
+  std::function<boost::asio::awaitable<Result<boost::json::object>>()> reload;
   std::string runner_name;                                              ///< Of what runs the steps, for the status.
   std::chrono::milliseconds delivery_patience = std::chrono::seconds{10};  ///< For what waits to be sent when we stop.
   std::function<std::uint64_t()> journal_size = [] { return std::uint64_t{0}; };  ///< Bytes on disk, for the status.
   std::chrono::milliseconds journal_patience = std::chrono::minutes{1};    ///< With a journal that cannot be written when we stop.
+};
+
+/// What a new configuration brings, beside its settings.
+struct Reconfiguration {
+  config::Settings settings;
+  std::vector<std::shared_ptr<Integration>> integrations;  ///< New ones, and those that replace one of their name.
+  std::shared_ptr<pipeline::StepRunner> steps;             ///< For the jobs that start from now on.
+  pipeline::LogOptions logs;
+  std::vector<std::string> secrets;  ///< More texts that must never be seen in a log.
 };
 
 /// A draft for the journal.
@@ -80,8 +110,8 @@ struct AgentOptions {
 /// run, and takes up after a restart what the journal says was unfinished.
 class Agent final : public control::AgentControl {
  public:
-  Agent(boost::asio::any_io_executor executor, AgentPorts ports, const config::Settings& settings,
-        std::vector<std::unique_ptr<Integration>> integrations, pipeline::JobOptions job_options, AgentOptions options);
+  Agent(boost::asio::any_io_executor executor, AgentPorts ports, config::Settings settings,
+        std::vector<std::shared_ptr<Integration>> integrations, pipeline::JobOptions job_options, AgentOptions options);
 
   /// Reads the journal: what was seen, what waits, what was running. Call it before run().
   Result<void> restore();
@@ -98,6 +128,17 @@ class Agent final : public control::AgentControl {
   /// too, which have to outlive it. When it returns the process has to end.
   boost::asio::awaitable<void> leave(std::string reason);
 
+  /// Goes on with another configuration. Jobs that run keep the plugins, secrets and limits that they began with; where
+  /// their source is reached is asked anew each time. A source that is no longer there lets its running jobs end and
+  /// delivers what it has to say. An error: nothing has changed. Not more than one at a time.
+  boost::asio::awaitable<Result<void>> reconfigure(Reconfiguration parts);
+
+  /// Jobs that were claimed and have not ended; after restore() those that run() will go on with.
+  [[nodiscard]] std::size_t unfinished() const { return unfinished_.size() + running_.size(); }
+  /// Nothing is claimed until this is called with "": the configuration on disk is wrong, and only what was begun is
+  /// finished.
+  void close_claims(std::string reason);
+
   /// What should have begun more than a minute before `now` and has not: a poll, an attempt to deliver, a write to the
   /// journal. "" when all is on time. A server or a disk that takes long is never late: what has begun may last.
   [[nodiscard]] std::string overdue(std::chrono::steady_clock::time_point now) const;
@@ -112,6 +153,7 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string reason) override;
   boost::asio::awaitable<Result<boost::json::object>> resume(control::Scope scope, bool all) override;
   boost::asio::awaitable<Result<boost::json::object>> drain(std::string reason) override;
+  boost::asio::awaitable<Result<boost::json::object>> reload() override;
   boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override;
   boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override;
   Result<boost::json::array> reporters() override;
@@ -130,11 +172,23 @@ class Agent final : public control::AgentControl {
   void renew_spool_key(const std::string& source, delivery::SpoolKey key);
 
  private:
-  struct Definition {
-    job::Definition value;
-    const config::Job* settings = nullptr;
+  /// What is remembered of a definition, whatever its settings become.
+  struct History {
     std::set<std::string> seen;  ///< Ids of components.
     Timestamp last_new{};
+  };
+  struct Definition {
+    job::Definition value;
+    config::Job settings;
+    std::shared_ptr<History> history;
+  };
+  using Definitions = std::vector<std::shared_ptr<const Definition>>;
+  /// A job at work, with what it was started with.
+  struct Running {
+    std::unique_ptr<pipeline::Source> source;
+    std::shared_ptr<pipeline::StepRunner> steps;
+    std::unique_ptr<pipeline::JobRunner> runner;
+    pipeline::JobRunner* operator->() const { return runner.get(); }
   };
   struct PollOutcome {
     bool asked = false, answered = false;  ///< For one definition at least.
@@ -154,8 +208,19 @@ class Agent final : public control::AgentControl {
   void look_if_drained();
   [[nodiscard]] std::string why_it_waits(const job::Story& story) const;
 
+  // Another configuration (agent_reload.cpp)
+  [[nodiscard]] Definitions definitions_of(const config::Settings& settings, Definitions& fresh) const;
+  boost::asio::awaitable<void> put_in_place(std::shared_ptr<Integration> made);
+  boost::asio::awaitable<void> dismiss(std::shared_ptr<Integration> leaving);
+  boost::asio::awaitable<void> retire(std::shared_ptr<Integration> old);
+  [[nodiscard]] bool is_needed(const Integration& leaving) const;
+  void settle_sources();
+  void take_up_orphans();
+
   // Life (agent.cpp)
   void start_work();
+  void start_loops(const std::shared_ptr<Integration>& each);
+  void adopt(const std::shared_ptr<Integration>& each);
   boost::asio::awaitable<bool> wait_until_stopped();
   boost::asio::awaitable<void> say_goodbye();
   boost::asio::awaitable<void> retention_loop();
@@ -172,36 +237,39 @@ class Agent final : public control::AgentControl {
   void spawn(boost::asio::awaitable<void> work, std::string what);
   void keep_going(std::function<boost::asio::awaitable<void>()> work, std::string what);
   boost::asio::awaitable<void> again_and_again(std::function<boost::asio::awaitable<void>()> work, std::string what);
-  [[nodiscard]] Integration* integration(const std::string& name) const;
+  /// Also one that is leaving.
+  [[nodiscard]] std::shared_ptr<Integration> integration(const std::string& name) const;
+  [[nodiscard]] bool is_configured(const std::string& source) const;
   [[nodiscard]] const Definition* definition(const std::string& name) const;
 
   // What the journal says (agent_restore.cpp)
-  Result<void> restore_seen();
-  void note_seen(const job::Event& told);
+  Result<void> restore_seen(const Definitions& definitions);
+  static void note_seen(const Definitions& definitions, const job::Event& told);
   Result<void> restore_jobs();
   void keep_orphan(job::Story story);
+  void clear_alarms_of_before();
   void clear_stale_alarms();
   /// The story as these types of events tell it; all when there are none.
   [[nodiscard]] Result<job::Story> load(const std::string& job_id, std::vector<std::string> types = {});
 
   // From components to jobs that wait (agent_polling.cpp)
-  boost::asio::awaitable<void> poll_loop(Integration& integration);
+  boost::asio::awaitable<void> poll_loop(std::shared_ptr<Integration> integration);
   boost::asio::awaitable<void> wait_for_poll(Integration& integration);
   [[nodiscard]] std::chrono::milliseconds pause_before_poll(const Integration& integration);
   boost::asio::awaitable<void> poll_all(Integration& integration);
   void report_poll(Integration& integration, const PollOutcome& outcome);
   void hurry_claims(const std::string& source);
   boost::asio::awaitable<void> watch_jobs(Integration& integration);
-  boost::asio::awaitable<void> take_in(Definition& definition, std::vector<pipeline::Candidates> candidates);
+  boost::asio::awaitable<void> take_in(std::shared_ptr<const Definition> definition, std::vector<pipeline::Candidates> candidates);
   [[nodiscard]] static std::vector<job::Event> outdated(const job::Story& story, const std::string& newer_id);
   [[nodiscard]] std::vector<job::Event> withdraw_outdated(const std::string& name, const std::string& newer_id);
-  void note_news(Definition& definition, bool news);
+  void note_news(const Definition& definition, bool news);
 
   // From jobs that wait to jobs that have ended (agent_jobs.cpp)
   boost::asio::awaitable<void> schedule_loop();
   void start_jobs();
   void end_closed_claims();
-  [[nodiscard]] std::unique_ptr<pipeline::JobRunner> make_runner(job::Story story);
+  [[nodiscard]] Running make_runner(job::Story story);
   void start_job(job::Story story, const std::string& cancel_reason = {});
   boost::asio::awaitable<void> run_job(std::string id);
   static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);
@@ -216,29 +284,28 @@ class Agent final : public control::AgentControl {
 
   boost::asio::any_io_executor executor_;
   AgentPorts ports_;
-  const config::Settings& settings_;
-  std::vector<std::unique_ptr<Integration>> integrations_;
+  config::Settings settings_;
+  std::vector<std::shared_ptr<Integration>> integrations_;  ///< Those that are leaving too.
   pipeline::JobOptions job_options_;
   AgentOptions options_;
-  std::vector<Definition> definitions_;  ///< Never changes, so coroutines may refer to its elements.
+  Definitions definitions_;
   Queue queue_;
   ClaimGate gate_;
-  std::map<std::string, std::unique_ptr<pipeline::JobRunner>> running_;
+  std::map<std::string, Running> running_;
   std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.
-  RemovedSource removed_source_;
   Retention retention_;
   journal::Bulletin bulletin_;  ///< What is so for the moment: sizes of workspaces.
   DiskKeeper disk_;
   SpoolKeeper spool_;
   LogRoom log_room_;
-  std::map<std::string, std::unique_ptr<Wakeup>> poll_wakeups_;
   Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_;
   std::shared_ptr<void> journal_watch_;
   bool journal_broken_ = false;  ///< The last write failed.
   bool claims_held_ = false;     ///< The disk was too full, or broken, when jobs were last to be started.
   std::set<std::string> troubled_logs_;  ///< Those that cannot be written.
   Timestamp started_at_{};
+  bool working_ = false;  ///< The loops were started.
   bool stopping_ = false;
   std::string stop_reason_;
   std::mt19937_64 random_{std::random_device{}()};

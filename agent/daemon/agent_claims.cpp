@@ -140,10 +140,10 @@ void Agent::look_if_drained() {
 std::string Agent::why_it_waits(const job::Story& story) const {
   const auto& definition = story.job.definition;
   if (std::string held = gate_.refusal(definition); !held.empty()) return held;
-  const Integration* from = integration(definition.source);
+  const auto from = integration(definition.source);
   if (from && from->polled && !from->answers) return "source " + definition.source + " does not answer";
   if (const Definition* known = this->definition(definition.name); known && !window_is_open(definition.name))
-    return "its window opens at " + to_rfc3339(config::next_opening(known->settings->windows, ports_.clock.now()));
+    return "its window opens at " + to_rfc3339(config::next_opening(known->settings.windows, ports_.clock.now()));
   for (const auto& name : definition.resources)
     if (const auto holder = queue_.holders().find(name); holder != queue_.holders().end())
       return "resource " + name + " is held by job " + holder->second;

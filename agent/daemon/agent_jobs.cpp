@@ -39,40 +39,43 @@ void Agent::start_jobs() {
   while (auto story = queue_.next([this](const job::Story& waiting) { return may_claim(waiting); })) start_job(std::move(*story));
 }
 
-std::unique_ptr<pipeline::JobRunner> Agent::make_runner(job::Story story) {
-  Integration* from = integration(story.job.definition.source);
-  pipeline::Source& source = from ? *from->source : removed_source_;
-  const pipeline::JobPorts job_ports{ports_.journal, source, ports_.steps, ports_.collector, ports_.workers, ports_.clock};
+Agent::Running Agent::make_runner(job::Story story) {
+  const auto find = [this](const std::string& name) -> std::shared_ptr<pipeline::Source> {
+    const auto found = integration(name);
+    return found ? std::shared_ptr<pipeline::Source>{found, found->source.get()} : nullptr;
+  };
+  Running made{std::make_unique<SourceByName>(story.job.definition.source, find), ports_.steps, nullptr};
+  const pipeline::JobPorts job_ports{ports_.journal, *made.source, *made.steps, ports_.collector, ports_.workers, ports_.clock};
   pipeline::JobOptions options = job_options_;
   options.slot = queue_.slot_of(story.job.id);
-  if (from) options.credentials_pause = from->settings.credentials_retry;
+  if (const auto from = integration(story.job.definition.source)) options.credentials_pause = from->settings.credentials_retry;
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
   };
   options.may_claim = [this, definition = story.job.definition] { return claiming_is_allowed(definition); };
-  auto runner = std::make_unique<pipeline::JobRunner>(job_ports, std::move(options), std::move(story));
-  if (stopping_) runner->cancel("agent", "agent stopped (" + stop_reason_ + ")");
-  return runner;
+  made.runner = std::make_unique<pipeline::JobRunner>(job_ports, std::move(options), std::move(story));
+  if (stopping_) made->cancel("agent", "agent stopped (" + stop_reason_ + ")");
+  return made;
 }
 
 /// A job that holds what it needs; with a reason it is only closed.
 void Agent::start_job(job::Story story, const std::string& cancel_reason) {
   const std::string id = story.job.id;
   if (story.claim_id.empty()) story.job.definition.plugin_config = plugin_config_of(story.job.definition);
-  auto& runner = *running_.insert_or_assign(id, make_runner(std::move(story))).first->second;
+  auto& runner = *running_.insert_or_assign(id, make_runner(std::move(story))).first->second.runner;
   if (!cancel_reason.empty()) runner.cancel("operator", cancel_reason);
   spawn(run_job(id), "job " + id);
 }
 
 asio::awaitable<void> Agent::run_job(std::string id) {
-  std::string thrown = co_await run_guarded(*running_.at(id));
+  std::string thrown = co_await run_guarded(*running_.at(id).runner);
   if (!thrown.empty()) {
     // As after a crash of the whole agent: what was running is lost, and the closing stages follow.
     report_bug("job " + id, thrown);
     auto story = load(id);
     if (story && !story->ended) {
       running_[id] = make_runner(std::move(*story));
-      thrown = co_await run_guarded(*running_.at(id));
+      thrown = co_await run_guarded(*running_.at(id).runner);
     }
     if (!thrown.empty()) {
       report_bug("job " + id, thrown);
@@ -89,11 +92,14 @@ asio::awaitable<void> Agent::run_job(std::string id) {
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   stopped_wakeup_.notify();
+  for (const auto& each : integrations_)
+    if (each->leaving) each->life_wakeup->notify();
   look_if_drained();
 }
 
 /// A job whose window has closed before it was claimed waits for the next one, unless a newer one has come meanwhile.
 void Agent::put_back(job::Story story) {
+  if (!is_configured(story.job.definition.source)) return keep_orphan(std::move(story));
   const auto& waiting = queue_.waiting();
   const auto newer = std::find_if(waiting.begin(), waiting.end(), [&](const auto& other) {
     return other.job.definition.name == story.job.definition.name && !other.backlog;
@@ -131,8 +137,8 @@ asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
 /// A job whose source does not answer, or refuses us, waits without holding anything.
 bool Agent::may_claim(const job::Story& story) const {
   if (stopping_) return false;
-  const Integration* from = integration(story.job.definition.source);
-  return from && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition) &&
+  const auto from = integration(story.job.definition.source);
+  return from && !from->leaving && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition) &&
          plugins_are_right(story.job.definition);
 }
 
@@ -160,7 +166,7 @@ json::object Agent::plugin_config_of(const job::Definition& of_job) const {
 /// A job that is queued but no longer configured has no window.
 bool Agent::window_is_open(const std::string& definition_name) const {
   const Definition* known = definition(definition_name);
-  return !known || config::is_open(known->settings->windows, ports_.clock.now());
+  return !known || config::is_open(known->settings.windows, ports_.clock.now());
 }
 
 std::chrono::milliseconds Agent::until_next_look() const {
@@ -170,7 +176,7 @@ std::chrono::milliseconds Agent::until_next_look() const {
   std::chrono::milliseconds wait = look_again;
   for (const auto& waiting : queue_.waiting()) {
     if (window_is_open(waiting.job.definition.name)) continue;
-    const auto opening = config::next_opening(definition(waiting.job.definition.name)->settings->windows, now);
+    const auto opening = config::next_opening(definition(waiting.job.definition.name)->settings.windows, now);
     wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(opening - now));
   }
   return std::max<std::chrono::milliseconds>(wait, 100ms);

@@ -67,18 +67,19 @@ job::Event queued(std::string id, const job::Definition& definition, const std::
 
 }  // namespace
 
-asio::awaitable<void> Agent::poll_loop(Integration& integration) {
-  while (!stopping_) {
-    co_await poll_all(integration);
-    co_await watch_jobs(integration);
-    if (!stopping_) co_await wait_for_poll(integration);
+asio::awaitable<void> Agent::poll_loop(std::shared_ptr<Integration> integration) {
+  const auto goes_on = [&] { return !stopping_ && !integration->retired; };
+  while (goes_on()) {
+    co_await poll_all(*integration);
+    if (goes_on()) co_await watch_jobs(*integration);
+    if (goes_on()) co_await wait_for_poll(*integration);
   }
 }
 
 /// While our credentials are refused the source is asked now and then whether that may have changed: somebody who has
 /// replaced them should not have to wait for the next regular try.
 asio::awaitable<void> Agent::wait_for_poll(Integration& integration) {
-  Wakeup& wakeup = *poll_wakeups_.at(integration.settings.name);
+  Wakeup& wakeup = *integration.poll_wakeup;
   auto left = pause_before_poll(integration);
   while (!stopping_ && left > 0ms) {
     const auto part = integration.credentials_refused ? std::min(left, look_for_credentials) : left;
@@ -105,21 +106,23 @@ std::chrono::milliseconds Agent::pause_before_poll(const Integration& integratio
 /// Asks for every definition of one source.
 asio::awaitable<void> Agent::poll_all(Integration& integration) {
   PollOutcome outcome;
-  for (auto& definition : definitions_) {
-    if (definition.value.source != integration.settings.name || stopping_) continue;
+  const Definitions known = definitions_;  // They may be others when a server has answered.
+  for (const auto& definition : known) {
+    if (definition->value.source != integration.settings.name || stopping_ || integration.retired) continue;
     outcome.asked = true;
-    const bool history = definition.seen.empty() && definition.settings->backlog == config::Backlog::all;
-    auto candidates = co_await integration.source->poll(definition.value, history ? history_depth : poll_depth);
+    const bool history = definition->history->seen.empty() && definition->settings.backlog == config::Backlog::all;
+    auto candidates = co_await integration.source->poll(definition->value, history ? history_depth : poll_depth);
+    if (this->definition(definition->value.name) != definition.get()) continue;
     if (candidates) {
       outcome.answered = true;
       co_await take_in(definition, std::move(*candidates));
     } else {
       outcome.answered = outcome.answered || candidates.error().fault == Fault::malformed;
       Error failure = candidates.error();
-      outcome.failure = std::move(failure).in("jobs." + definition.value.name);
+      outcome.failure = std::move(failure).in("jobs." + definition->value.name);
     }
   }
-  if (outcome.asked && !stopping_) report_poll(integration, outcome);
+  if (outcome.asked && !stopping_ && !integration.retired) report_poll(integration, outcome);
 }
 
 void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
@@ -174,12 +177,14 @@ asio::awaitable<void> Agent::watch_jobs(Integration& integration) {
 }
 
 /// Journals what is new and queues the jobs that it is worth, in one transaction.
-asio::awaitable<void> Agent::take_in(Definition& definition, std::vector<pipeline::Candidates> candidates) {
+asio::awaitable<void> Agent::take_in(std::shared_ptr<const Definition> taken, std::vector<pipeline::Candidates> candidates) {
+  const Definition& definition = *taken;
+  History& history = *definition.history;
   const std::string& name = definition.value.name;
   const Intake plan = plan_intake({.candidates = candidates,
-                                   .seen = [&](const std::string& id) { return definition.seen.contains(id); },
-                                   .first_poll = definition.seen.empty(),
-                                   .backlog = backlog_of(definition.settings->backlog)});
+                                   .seen = [&](const std::string& id) { return history.seen.contains(id); },
+                                   .first_poll = history.seen.empty(),
+                                   .backlog = backlog_of(definition.settings.backlog)});
   if (plan.unmatched) ports_.logger.info(name + ": nothing matches \"" + *plan.unmatched + "\" in topic " + definition.value.topic + " yet");
   note_news(definition, !plan.seen.empty());
   if (plan.seen.empty()) co_return;
@@ -196,12 +201,13 @@ asio::awaitable<void> Agent::take_in(Definition& definition, std::vector<pipelin
   }
   const auto written = co_await append(std::move(events));
   if (!written) co_return;  // The agent stops; its next start sees all this again.
-  for (const auto& seen : plan.seen) definition.seen.insert(seen.component.id);
+  for (const auto& seen : plan.seen) history.seen.insert(seen.component.id);
   for (const auto& one : *written) {
     if (one.type != event::job_queued) continue;
     job::Story story = job::replay({one});
     ports_.logger.notice("job " + one.job_id + " (" + name + ") queued for " + story.job.components.front().name);
-    queue_.add(std::move(story));
+    if (is_configured(story.job.definition.source)) queue_.add(std::move(story));
+    else keep_orphan(std::move(story));
   }
   schedule_wakeup_.notify();
 }
@@ -227,13 +233,14 @@ std::vector<job::Event> Agent::outdated(const job::Story& story, const std::stri
 }
 
 /// The alarm of a job that gets nothing new.
-void Agent::note_news(Definition& definition, bool news) {
+void Agent::note_news(const Definition& definition, bool news) {
+  Timestamp& last_new = definition.history->last_new;
   const auto now = ports_.clock.now();
   const auto& quiet_after = settings_.alarms.no_component_after;
   const std::string key = "no-component:" + definition.value.name;
-  if (news || definition.last_new == Timestamp{}) definition.last_new = now;
-  if (quiet_after && now - definition.last_new > *quiet_after)
-    ports_.alarms.raise(key, "no-component", definition.value.name + ": no new component since " + to_rfc3339(definition.last_new) +
+  if (news || last_new == Timestamp{}) last_new = now;
+  if (quiet_after && now - last_new > *quiet_after)
+    ports_.alarms.raise(key, "no-component", definition.value.name + ": no new component since " + to_rfc3339(last_new) +
                                                  " (alarms.no_component_after is " + format_duration(*quiet_after) + ")");
   else if (news) ports_.alarms.clear(key);
 }

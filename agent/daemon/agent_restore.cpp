@@ -12,13 +12,14 @@ namespace event = job::event;
 
 Result<void> Agent::restore() {
   if (auto claims = restore_claims(); !claims) return claims;
-  if (auto seen = restore_seen(); !seen) return seen;
+  if (auto seen = restore_seen(definitions_); !seen) return seen;
   if (auto jobs = restore_jobs(); !jobs) return jobs;
+  clear_alarms_of_before();
   clear_stale_alarms();
   return {};
 }
 
-Result<void> Agent::restore_seen() {
+Result<void> Agent::restore_seen(const Definitions& definitions) {
   // A job has seen its components, too: a damaged journal may have lost the one event and kept the other.
   journal::Query query{.types = {std::string{event::component_seen}, std::string{event::job_queued}}};
   for (;;) {
@@ -27,12 +28,12 @@ Result<void> Agent::restore_seen() {
     if (events->empty()) return {};
     for (const auto& told : *events) {
       query.after = told.seq;
-      note_seen(told);
+      note_seen(definitions, told);
     }
   }
 }
 
-void Agent::note_seen(const job::Event& told) {
+void Agent::note_seen(const Definitions& definitions, const job::Event& told) {
   std::string name = job::text_at(told.data, "definition");
   std::vector<std::string> ids;
   if (told.type == event::job_queued) {
@@ -42,10 +43,11 @@ void Agent::note_seen(const job::Event& told) {
   } else if (const auto* component = told.data.if_contains("component"); component && component->is_object()) {
     ids.push_back(job::text_at(component->get_object(), "id"));
   }
-  for (auto& definition : definitions_) {
-    if (definition.value.name != name) continue;
-    definition.seen.insert(ids.begin(), ids.end());
-    definition.last_new = std::max(definition.last_new, told.occurred_at);
+  for (const auto& definition : definitions) {
+    if (definition->value.name != name) continue;
+    History& history = *definition->history;
+    history.seen.insert(ids.begin(), ids.end());
+    history.last_new = std::max(history.last_new, told.occurred_at);
   }
 }
 
@@ -56,7 +58,7 @@ Result<void> Agent::restore_jobs() {
   for (const auto& row : *rows) {
     auto story = load(row.job_id);
     if (!story) return story.error();
-    if (!integration(story->job.definition.source)) {
+    if (!is_configured(story->job.definition.source)) {
       keep_orphan(std::move(*story));
     } else if (story->claim_id.empty() && story->history_lost) {
       // Its claim may be what was lost.
@@ -79,19 +81,25 @@ void Agent::keep_orphan(job::Story story) {
   const auto& definition = story.job.definition;
   ports_.alarms.raise("orphan:" + id, "degraded",
                       "job " + id + " (" + definition.name + ", " + story.describe() + ") cannot go on: its source \"" + definition.source +
-                          "\" is no longer configured; configure it again and restart, or cancel the job");
+                          "\" is no longer configured; configure it again (outpost reload), or cancel the job");
   if (story.claiming || !story.claim.external_ref.empty()) queue_.reserve(story);
   orphans_.emplace(id, std::move(story));
 }
 
-/// Takes back what the restart has settled, and what is about things that are no longer configured: nobody else would.
+/// What the restart has settled.
+void Agent::clear_alarms_of_before() {
+  const auto active = ports_.alarms.active();
+  for (const auto& [key, alarm] : active)
+    if (key.starts_with("bug:")) ports_.alarms.clear(key);
+}
+
+/// Takes back what is about things that are no longer configured: nobody else would.
 void Agent::clear_stale_alarms() {
   const auto is_stale = [this](const std::string& key) {
     const auto about = [&key](std::string_view prefix) -> std::optional<std::string> {
       if (!key.starts_with(prefix)) return std::nullopt;
       return key.substr(prefix.size());
     };
-    if (about("bug:")) return true;
     if (const auto job = about("orphan:")) return !orphans_.contains(*job);
     if (const auto source = about("credentials:")) return !integration(*source);
     if (const auto source = about("poll:")) return !integration(*source);

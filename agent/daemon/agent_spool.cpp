@@ -30,7 +30,7 @@ std::vector<SpoolOwner> Agent::spool_owners() const {
 }
 
 void Agent::renew_spool_key(const std::string& source, delivery::SpoolKey key) {
-  if (auto* found = integration(source)) found->spool_key = std::move(key);
+  if (const auto found = integration(source)) found->spool_key = std::move(key);
 }
 
 asio::awaitable<Result<control::SpoolStream>> Agent::export_spool(std::string reporter) {

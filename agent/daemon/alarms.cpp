@@ -99,37 +99,38 @@ asio::awaitable<void> Alarms::journal_event(job::Event event) {
 
 asio::awaitable<void> Alarms::tell(Alarm alarm) {
   std::string text = "Outpost: " + alarm.kind + " since " + to_rfc3339(alarm.since) + "\n\n" + alarm.message + "\n";
-  if (!ways_.webhook.empty() && ways_.client) co_await call_webhook(alarm);
-  if (!ways_.command.empty() && ways_.commands) co_await run_command(std::move(text), std::move(alarm));
+  const Ways ways = ways_;  // As they are now, whatever a reload makes of them meanwhile.
+  if (!ways.webhook.empty() && ways.client) co_await call_webhook(ways, alarm);
+  if (!ways.command.empty() && ways.commands) co_await run_command(ways, std::move(text), std::move(alarm));
 }
 
-asio::awaitable<void> Alarms::call_webhook(Alarm alarm) {
+asio::awaitable<void> Alarms::call_webhook(Ways ways, Alarm alarm) {
   http::Request request;
   request.method = "POST";
-  request.url = ways_.webhook;
+  request.url = ways.webhook;
   request.headers.set("Content-Type", "application/json");
   request.body = json::serialize(json::object{{"event", "alarm"}, {"key", alarm.key}, {"kind", alarm.kind},
                                               {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}});
-  const auto answer = co_await ways_.client->send(std::move(request));
+  const auto answer = co_await ways.client->send(std::move(request));
   if (!answer) logger_.warning("alarms.webhook: " + answer.error().message);
   else if (answer->status / 100 != 2) logger_.warning("alarms.webhook: answered " + std::to_string(answer->status));
 }
 
-asio::awaitable<void> Alarms::run_command(std::string text, Alarm alarm) {
+asio::awaitable<void> Alarms::run_command(Ways ways, std::string text, Alarm alarm) {
   // The text goes through the environment and a pipe, never through the command line: it may hold a server's words.
   process::Command command;
   command.program = "/bin/sh";
   command.arguments = {"-c", R"(printf %s "$OUTPOST_ALARM_TEXT" | "$@")", "sh"};
-  command.arguments.insert(command.arguments.end(), ways_.command.begin(), ways_.command.end());
+  command.arguments.insert(command.arguments.end(), ways.command.begin(), ways.command.end());
   command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "OUTPOST_ALARM_TEXT=" + text,
                          "OUTPOST_ALARM_KIND=" + alarm.kind};
   command.deadline = std::chrono::minutes{1};
   std::string output;
   process::TextOutput words{[&output](std::string_view bytes) { output += bytes.substr(0, 4096 - std::min<std::size_t>(4096, output.size())); }};
-  const auto finished = co_await ways_.commands->run(std::move(command), words);
+  const auto finished = co_await ways.commands->run(std::move(command), words);
   const auto* exited = finished ? std::get_if<process::Exited>(&finished->ending) : nullptr;
   if (!exited || exited->status != 0)
-    logger_.warning("alarms.command: " + ways_.command.front() + " did not succeed: " + (finished ? output : finished.error().message));
+    logger_.warning("alarms.command: " + ways.command.front() + " did not succeed: " + (finished ? output : finished.error().message));
 }
 
 }  // namespace outpost::daemon

@@ -9,6 +9,7 @@
 #include <boost/json/array.hpp>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ namespace outpost::daemon {
 /// What an admin has to know: raised once, told once, shown until it is cleared or acknowledged.
 struct Alarm {
   std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
-  std::string kind;  ///< parked | expand | degraded | credentials | no-component | data-loss
+  std::string kind;  ///< parked | expand | degraded | credentials | configuration | no-component | data-loss
   std::string message;
   Timestamp since{};
 };
@@ -30,11 +31,14 @@ class Alarms {
   struct Ways {
     std::string webhook;
     std::vector<std::string> command;
-    http::Client* client = nullptr;            ///< For the webhook.
+    std::shared_ptr<http::Client> client;      ///< For the webhook.
     process::CommandRunner* commands = nullptr;  ///< For the command.
   };
 
   Alarms(journal::Journal& journal, const Clock& clock, const Logger& logger, boost::asio::any_io_executor executor, Ways ways);
+
+  /// Where alarms that are raised from now on go.
+  void set(Ways ways) { ways_ = std::move(ways); }
 
   /// Takes up the alarms that were raised before the restart and not cleared.
   Result<void> restore();
@@ -54,8 +58,8 @@ class Alarms {
   void note(std::string_view type, boost::json::object data);
   boost::asio::awaitable<void> journal_event(job::Event event);
   boost::asio::awaitable<void> tell(Alarm alarm);
-  boost::asio::awaitable<void> run_command(std::string text, Alarm alarm);
-  boost::asio::awaitable<void> call_webhook(Alarm alarm);
+  boost::asio::awaitable<void> run_command(Ways ways, std::string text, Alarm alarm);
+  boost::asio::awaitable<void> call_webhook(Ways ways, Alarm alarm);
 
   journal::Journal& journal_;
   const Clock& clock_;

@@ -11,7 +11,6 @@
 #include "agent/http/beast/beast_server.hpp"
 #include "agent/process/local/local_command_runner.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
-#include "plugins/hooks/hook_runner.hpp"
 #include "plugins/junit/junit_collector.hpp"
 
 #include <boost/json/array.hpp>
@@ -64,7 +63,9 @@ journal::Identity identity_of_this_host() {
   return {host, first_line_of("/proc/sys/kernel/random/boot_id"), OUTPOST_VERSION};
 }
 
-Composition::Composition(config::Settings settings, asio::any_io_executor executor) : settings_{std::move(settings)}, executor_{executor}, own_unit_{std::move(executor)} {}
+Composition::Composition(InForce configuration, asio::any_io_executor executor)
+    : settings_{std::move(configuration.settings)}, file_{std::move(configuration.file)}, texts_{std::move(configuration.texts)},
+      configuration_{file_.string(), configuration.since, !configuration.problem.empty(), std::move(configuration.problem)}, executor_{executor}, own_unit_{std::move(executor)} {}
 
 Composition::~Composition() {
   clock_watch_.reset();
@@ -73,8 +74,8 @@ Composition::~Composition() {
   workers_.join();
 }
 
-Result<std::unique_ptr<Composition>> Composition::make(config::Settings settings, asio::any_io_executor executor) {
-  std::unique_ptr<Composition> made{new Composition{std::move(settings), std::move(executor)}};
+Result<std::unique_ptr<Composition>> Composition::make(InForce configuration, asio::any_io_executor executor) {
+  std::unique_ptr<Composition> made{new Composition{std::move(configuration), std::move(executor)}};
   using Step = Result<void> (Composition::*)();
   for (const Step step : {&Composition::make_directories, &Composition::make_journal, &Composition::make_runner, &Composition::make_integrations, &Composition::make_agent})
     if (auto done = (made.get()->*step)(); !done) return done.error();
@@ -103,31 +104,16 @@ Result<void> Composition::make_runner() {
   children_ = std::make_unique<process::LocalCommandRunner>(*guardian);
   if (auto chosen = choose_runner(); !chosen) return chosen;
 
-  hooks::HookOptions options;
-  options.plugin_directories = settings_.plugins_path;
-  options.secrets_directory = settings_.runtime_directory / "secrets";
-  options.resources = described(settings_.resources);
-  if (auto found = find_own_program("outpost-ansible")) options.playbook_runner = *found;
-  options.snapshots_directory = settings_.state_directory / "plugins";
-  options.jobs_directory = settings_.state_directory / "jobs";
-  const auto credentials = config::credentials_directory(config::environment_of(environ));
-  for (const auto& [name, source] : settings_.secrets) {
-    auto secret = config::read_secret(source, credentials);
-    if (!secret) return std::move(secret.error()).in("secrets." + name);
-    secrets_.emplace_back(secret->reveal());
-    options.secrets.emplace(name, std::string{secret->reveal()});
-  }
-  steps_ = std::make_unique<hooks::HookRunner>(step_runner(), clock_, std::move(options));
+  auto options = hook_options(settings_, secrets_);
+  if (!options) return options.error();
+  // A step that has outlived the agent before us still needs them.
+  if (!step_runner().outlives()) hooks::remove_left_secrets(options->secrets_directory);
+  steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(*options));
   collector_ = std::make_unique<junit::JunitCollector>(workers_);
 
-  Alarms::Ways ways{settings_.alarms.webhook, settings_.alarms.command, nullptr, children_.get()};
-  if (!ways.webhook.empty()) {
-    auto client = http::make_beast_client({.user_agent = "outpost/" OUTPOST_VERSION});
-    if (!client) return std::move(client.error()).in("alarms.webhook");
-    alarm_client_ = std::move(*client);
-    ways.client = alarm_client_.get();
-  }
-  alarms_ = std::make_unique<Alarms>(*journal_, clock_, logger_, executor_, std::move(ways));
+  auto ways = alarm_ways(settings_.alarms);
+  if (!ways) return ways.error();
+  alarms_ = std::make_unique<Alarms>(*journal_, clock_, logger_, executor_, std::move(*ways));
   if (auto restored = alarms_->restore(); !restored) return restored;
   alarms_->clear("journal-damaged");
   if (!journal_->quarantined().empty())
@@ -174,6 +160,33 @@ asio::awaitable<void> Composition::end_steps() {
   if (units_) co_await units_->end_all();
 }
 
+Result<hooks::HookOptions> Composition::hook_options(const config::Settings& settings, std::vector<std::string>& secrets) {
+  hooks::HookOptions options;
+  options.plugin_directories = settings.plugins_path;
+  options.secrets_directory = settings.runtime_directory / "secrets";
+  options.resources = described(settings.resources);
+  if (auto found = find_own_program("outpost-ansible")) options.playbook_runner = *found;
+  options.snapshots_directory = settings.state_directory / "plugins";
+  options.jobs_directory = settings.state_directory / "jobs";
+  const auto credentials = config::credentials_directory(config::environment_of(environ));
+  for (const auto& [name, source] : settings.secrets) {
+    auto secret = config::read_secret(source, credentials);
+    if (!secret) return std::move(secret.error()).in("secrets." + name);
+    secrets.emplace_back(secret->reveal());
+    options.secrets.emplace(name, std::string{secret->reveal()});
+  }
+  return options;
+}
+
+Result<Alarms::Ways> Composition::alarm_ways(const config::Alarms& alarms) const {
+  Alarms::Ways ways{alarms.webhook, alarms.command, nullptr, children_.get()};
+  if (ways.webhook.empty()) return ways;
+  auto client = http::make_beast_client({.user_agent = "outpost/" OUTPOST_VERSION});
+  if (!client) return std::move(client.error()).in("alarms.webhook");
+  ways.client = std::move(*client);
+  return ways;
+}
+
 Result<void> Composition::make_integrations() {
   auto unpacker = files::find_unpacker();
   if (!unpacker) return unpacker.error();
@@ -185,30 +198,38 @@ Result<void> Composition::make_integrations() {
   }
   uploads_ = upload_throttle(settings_.spool);
   for (const auto& [name, source] : settings_.sources) {
-    auto integration = make_integration(source);
+    auto opened = open_server(source, uploads_);
+    if (!opened) return std::move(opened.error()).in("sources." + name);
+    auto integration = make_integration(settings_, source, std::move(*opened));
     if (!integration) return std::move(integration.error()).in("sources." + name);
     integrations_.push_back(std::move(*integration));
   }
   return {};
 }
 
-Result<std::unique_ptr<Integration>> Composition::make_integration(const config::Source& source) {
+Result<Composition::Opened> Composition::open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads) {
   auto file = std::make_shared<config::CredentialsFile>(source, config::credentials_directory(config::environment_of(environ)));
-  auto access = access_to(source, *file, uploads_);
+  auto access = access_to(source, *file, std::move(uploads));
   if (!access) return access.error();
-  access->server.standing =
-      std::make_shared<dci::Standing>(access->server.credentials, clock_, standing_options(source, std::move(file)));
-  secrets_.emplace_back(access->secret.reveal());
-  servers_.push_back(std::make_unique<ServerAccess>(std::move(*access)));
-  const ServerAccess& there = *servers_.back();
+  return Opened{std::move(file), std::make_shared<ServerAccess>(std::move(*access))};
+}
 
-  auto integration = std::make_unique<Integration>();
+Result<std::shared_ptr<Integration>> Composition::make_integration(const config::Settings& settings, const config::Source& source, Opened opened) {
+  ServerAccess& there = *opened.access;
+  there.server.standing =
+      std::make_shared<dci::Standing>(there.server.credentials, clock_, standing_options(source, std::move(opened.file)));
+  secrets_.emplace_back(there.secret.reveal());
+  std::erase_if(servers_, [](const auto& gone) { return gone.expired(); });
+  servers_.push_back(opened.access);
+
+  auto integration = std::make_shared<Integration>();
+  integration->access = opened.access;
   integration->settings = source;
   integration->settings.url = there.server.url;
   integration->spool_key = there.spool_key;
-  auto offers = dci::make_source(there.server, source_settings(source), *there.client, workers_, clock_, cache_.get());
+  auto offers = dci::make_source(there.server, source_settings(settings, source), *there.client, workers_, clock_, cache_.get());
   if (!offers) return offers.error();
-  auto job_directory = [jobs = settings_.state_directory / "jobs"](const std::string& id) { return jobs / id; };
+  auto job_directory = [jobs = settings.state_directory / "jobs"](const std::string& id) { return jobs / id; };
   auto reporter = make_reporter(there, source, std::move(job_directory), workers_, clock_);
   if (!reporter) return reporter.error();
   integration->source = std::move(*offers);
@@ -219,7 +240,7 @@ Result<std::unique_ptr<Integration>> Composition::make_integration(const config:
     else alarms.clear(told.key);
   };
   integration->dispatcher = std::make_unique<delivery::Dispatcher>(source.name, *journal_, *journal_, *integration->reporter, clock_, executor_,
-                                                                   delivery::system_timing(executor_), delivery_options(settings_.spool, source), std::move(alarm));
+                                                                   delivery::system_timing(executor_), delivery_options(settings.spool, source), std::move(alarm));
   return integration;
 }
 
@@ -246,37 +267,45 @@ asio::awaitable<Result<std::optional<dci::Credentials>>> Composition::renew_cred
   co_return std::optional<dci::Credentials>{std::move(*made)};
 }
 
-dci::SourceSettings Composition::source_settings(const config::Source& source) {
-  dci::SourceSettings settings;
-  settings.name = source.name;
-  settings.ui_url = job::text_at(source.options, "ui_url");
-  settings.allow_local_redirects = source.allow_local_redirects;
-  settings.limits.bytes = settings_.downloads.limit;
-  settings.limits.unpack.bytes = settings_.downloads.unpack_bytes;
-  settings.limits.unpack.entries = settings_.downloads.unpack_entries;
-  settings.limits.unpack.ratio = static_cast<std::uint64_t>(settings_.downloads.unpack_ratio);
-  settings.unpacker = unpacker_;
-  settings.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
-  return settings;
+dci::SourceSettings Composition::source_settings(const config::Settings& settings, const config::Source& source) {
+  dci::SourceSettings made;
+  made.name = source.name;
+  made.ui_url = job::text_at(source.options, "ui_url");
+  made.allow_local_redirects = source.allow_local_redirects;
+  made.limits.bytes = settings.downloads.limit;
+  made.limits.unpack.bytes = settings.downloads.unpack_bytes;
+  made.limits.unpack.entries = settings.downloads.unpack_entries;
+  made.limits.unpack.ratio = static_cast<std::uint64_t>(settings.downloads.unpack_ratio);
+  made.unpacker = unpacker_;
+  made.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
+  return made;
+}
+
+pipeline::LogOptions Composition::log_options(const config::Logs& logs) {
+  pipeline::LogOptions options;
+  options.capture = {.limit = logs.step_limit, .segment_size = logs.segment_size, .segment_age = logs.segment_age};
+  options.cuts = {.first = logs.live_first, .longest = logs.live_longest, .pieces = logs.live_pieces};
+  return options;
 }
 
 Result<void> Composition::make_agent() {
   pipeline::JobOptions options;
   options.jobs_directory = settings_.state_directory / "jobs";
-  const auto& logs = settings_.logs;
-  options.logs.capture = {.limit = logs.step_limit, .segment_size = logs.segment_size, .segment_age = logs.segment_age};
+  options.logs = log_options(settings_.logs);
   options.logs.packers = &packers_;
-  options.logs.cuts = {.first = logs.live_first, .longest = logs.live_longest, .pieces = logs.live_pieces};
   options.boot_id = identity_of_this_host().boot_id;
   options.secrets = secrets_;
   AgentOptions agent_options;
   agent_options.runner_name = step_runner().name();
   agent_options.journal_size = [&journal = *journal_] { return journal.size(); };
-  AgentPorts ports{*journal_, *journal_, *steps_, *collector_, workers_, clock_, logger_, *alarms_};
+  agent_options.configuration = [this] { return configuration_; };
+  agent_options.reload = [this] { return reload(); };
+  AgentPorts ports{*journal_, *journal_, steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
   clock_watch_ = std::make_unique<ClockWatch>(executor_, clock_, [this] {
     logger_.notice("this machine's clock was set");
-    for (const auto& there : servers_) there->server.standing->ask_again();
+    for (const auto& each : servers_)
+      if (const auto there = each.lock()) there->server.standing->ask_again();
     agent_->clock_was_set();
   });
   return {};

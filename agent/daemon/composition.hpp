@@ -20,11 +20,14 @@
 #include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/dci/source.hpp"
 #include "plugins/dci/standing.hpp"
+#include "plugins/hooks/hook_runner.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,12 +38,21 @@ namespace outpost::daemon {
 /// The id of this machine and of its boot, for events.
 [[nodiscard]] journal::Identity identity_of_this_host();
 
+/// The configuration to run with.
+struct InForce {
+  std::filesystem::path file;  ///< outpost.yml, to be read again on request.
+  config::Settings settings;
+  config::Texts texts;  ///< What they were read from.
+  Timestamp since{};
+  std::string problem;  ///< Why the files as they are now could not be taken; these are the last good ones then.
+};
+
 /// Everything that outpostd consists of, in the order in which it has to be made and taken apart. This is the only
 /// place that names adapters.
 class Composition {
  public:
   /// Makes what the settings ask for. An error says what an admin has to change.
-  static Result<std::unique_ptr<Composition>> make(config::Settings settings, boost::asio::any_io_executor executor);
+  static Result<std::unique_ptr<Composition>> make(InForce configuration, boost::asio::any_io_executor executor);
   ~Composition();
 
   [[nodiscard]] Agent& agent() { return *agent_; }
@@ -57,8 +69,32 @@ class Composition {
   [[nodiscard]] const Logger& logger() const { return logger_; }
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
 
+  /// After Agent::restore(): remembers the configuration as a good one; with the last good one it lets finish what was
+  /// begun, with an alarm. malformed: with that there is nothing to finish, and the files are wrong.
+  Result<void> settle_configuration();
+  /// Reads the configuration again and goes on with it: {changed[], needs_restart[]}. malformed: it is wrong, a line for
+  /// each problem; the old one stays in force and there is an alarm.
+  boost::asio::awaitable<Result<boost::json::object>> reload();
+  /// Called when a reload begins, and when it has ended either way.
+  void watch_reloads(std::function<void()> begins, std::function<void()> ended);
+
  private:
-  Composition(config::Settings settings, boost::asio::any_io_executor executor);
+  /// What talks to one server, before it is put together.
+  struct Opened {
+    std::shared_ptr<config::CredentialsFile> file;
+    std::shared_ptr<ServerAccess> access;
+  };
+  /// What a reload reads from the disk.
+  struct Fresh {
+    config::Loaded loaded;
+    std::vector<std::string> needs_restart;
+    std::vector<std::string> secrets;
+    hooks::HookOptions hooks;
+    std::shared_ptr<http::Throttle> uploads;
+    std::map<std::string, Opened> servers;  ///< Of the sources that are new or changed.
+  };
+
+  Composition(InForce configuration, boost::asio::any_io_executor executor);
   Result<void> make_directories();
   Result<void> make_journal();
   Result<void> make_runner();
@@ -66,14 +102,30 @@ class Composition {
   [[nodiscard]] process::CommandRunner& step_runner() const;
   Result<void> make_integrations();
   Result<void> make_agent();
-  Result<std::unique_ptr<Integration>> make_integration(const config::Source& source);
-  [[nodiscard]] dci::SourceSettings source_settings(const config::Source& source);
+  [[nodiscard]] static Result<Opened> open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads);
+  Result<std::shared_ptr<Integration>> make_integration(const config::Settings& settings, const config::Source& source, Opened opened);
+  [[nodiscard]] dci::SourceSettings source_settings(const config::Settings& settings, const config::Source& source);
+  [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
+  [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);
+  [[nodiscard]] Result<Alarms::Ways> alarm_ways(const config::Alarms& alarms) const;
+
+  // Reading it again (composition_reload.cpp)
+  boost::asio::awaitable<Result<boost::json::object>> reload_once();
+  [[nodiscard]] static Result<Fresh> read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads);
+  boost::asio::awaitable<Result<void>> go_on_with(Fresh& fresh);
+  void reload_failed(const Error& error);
+  boost::asio::awaitable<void> remember(config::Texts texts);
   [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source,
                                                         std::shared_ptr<config::CredentialsFile> file);
   boost::asio::awaitable<Result<std::optional<dci::Credentials>>> renew_credentials(
       std::string source, std::shared_ptr<config::CredentialsFile> file);
 
   config::Settings settings_;
+  std::filesystem::path file_;
+  config::Texts texts_;
+  ConfigurationState configuration_;
+  std::function<void()> reload_begins_ = [] {}, reload_ended_ = [] {};
+  bool reloading_ = false;
   boost::asio::any_io_executor executor_;
   Logger logger_;
   SystemClock clock_;
@@ -83,15 +135,14 @@ class Composition {
   std::unique_ptr<process::CommandRunner> children_;  ///< The commands of the agent itself.
   std::unique_ptr<process::SystemdCommandRunner> units_;  ///< Those of steps, when systemd runs them.
   process::OwnUnit own_unit_;
-  std::unique_ptr<http::Client> alarm_client_;
   std::unique_ptr<Alarms> alarms_;
-  std::unique_ptr<pipeline::StepRunner> steps_;
+  std::shared_ptr<pipeline::StepRunner> steps_;
   std::unique_ptr<pipeline::Collector> collector_;
   std::shared_ptr<http::Throttle> uploads_;  ///< Shared by all clients; nullptr: nothing holds uploads back.
-  std::vector<std::unique_ptr<ServerAccess>> servers_;
+  std::vector<std::weak_ptr<ServerAccess>> servers_;  ///< Of the integrations.
   std::unique_ptr<files::Cache> cache_;
   std::filesystem::path unpacker_;
-  std::vector<std::unique_ptr<Integration>> integrations_;
+  std::vector<std::shared_ptr<Integration>> integrations_;  ///< Until the agent has them.
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<ClockWatch> clock_watch_;

@@ -23,6 +23,7 @@ class DiskKeeper {
  public:
   DiskKeeper(Workers& workers, const Logger& logger, Alarms& alarms, std::filesystem::path state_directory, config::Disk settings);
 
+  void set(config::Disk settings) { settings_ = settings; }
   /// Looks once: writes and syncs a small file, and makes the reserve when there is room for it.
   boost::asio::awaitable<void> look();
 

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/composition.hpp"
+#include "agent/daemon/last_good.hpp"
 #include "agent/daemon/service_notifier.hpp"
 #include "agent/process/local/local_command_runner.hpp"
 
@@ -69,10 +70,36 @@ asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Compositi
   co_await stop_at_once(composition);
 }
 
-int run_daemon(config::Settings settings) {
+/// SIGHUP: as `outpost reload`. What is wrong is in the log.
+asio::awaitable<void> watch_hangups(asio::signal_set& signals, daemon::Composition& composition) {
+  for (;;) {
+    co_await signals.async_wait(asio::use_awaitable);
+    static_cast<void>(co_await composition.reload());
+  }
+}
+
+/// The configuration, or the last good one when its files are wrong and there is one. An error says what is wrong.
+Result<daemon::InForce> configuration_of(const std::string& file) {
+  const auto types = daemon::source_types();
+  const auto environment = config::environment_of(environ);
+  auto loaded = config::load(file, environment, types);
+  if (loaded) return daemon::InForce{file, std::move(loaded->settings), std::move(loaded->texts), SystemClock{}.now(), {}};
+  const Error wrong{Fault::malformed, loaded.error().text()};
+  const auto state_directory = config::places_of(file, environment).state_directory;
+  std::error_code ignored;
+  if (!std::filesystem::exists(state_directory / "journal.db", ignored)) return wrong;
+  auto good = daemon::read_last_good(state_directory, file);
+  if (!good || !*good) return wrong;
+  const auto directory = std::filesystem::absolute(file, ignored).parent_path();
+  auto again = config::load_texts(std::move((*good)->texts), directory, environment, types);
+  if (!again || again->settings.state_directory != state_directory) return wrong;
+  return daemon::InForce{file, std::move(again->settings), std::move(again->texts), (*good)->since, wrong.message};
+}
+
+int run_daemon(daemon::InForce configuration) {
   const daemon::Logger logger;
   asio::io_context loop{1};
-  auto composition = daemon::Composition::make(std::move(settings), loop.get_executor());
+  auto composition = daemon::Composition::make(std::move(configuration), loop.get_executor());
   if (!composition) {
     logger.error(composition.error().message);
     return exit_failed;
@@ -82,22 +109,31 @@ int run_daemon(config::Settings settings) {
     logger.error(restored.error().message);
     return exit_failed;
   }
+  if (auto settled = parts.settle_configuration(); !settled) {
+    std::cerr << settled.error().message;
+    return exit_configuration;
+  }
   if (auto listening = parts.listen(); !listening) {
     logger.error(listening.error().message);
     return exit_failed;
   }
   daemon::ServiceNotifier notifier{loop.get_executor(), [&] { return parts.agent().overdue(std::chrono::steady_clock::now()); }, logger};
-  asio::signal_set signals{loop, SIGTERM, SIGINT};
+  const auto ready = [&] { notifier.ready("polling " + std::to_string(parts.settings().sources.size()) + " sources"); };
+  parts.watch_reloads([&] { notifier.reloading(); }, ready);
+  asio::signal_set signals{loop, SIGTERM, SIGINT}, hangups{loop, SIGHUP};
   std::exception_ptr thrown;
   asio::co_spawn(loop, watch_signals(signals, parts, notifier), [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);  // Nobody could stop us in good order any more.
+  });
+  asio::co_spawn(loop, watch_hangups(hangups, parts), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
   });
   asio::co_spawn(loop, parts.agent().run(), [&](std::exception_ptr error) {
     thrown = error;
     parts.stop_listening();
     loop.stop();
   });
-  notifier.ready("polling " + std::to_string(parts.settings().sources.size()) + " sources");
+  ready();
   logger.notice("outpostd " OUTPOST_VERSION " is up; local API on " + (parts.settings().runtime_directory / "api.sock").string());
   loop.run();
   if (thrown) std::rethrow_exception(thrown);
@@ -113,14 +149,13 @@ int main(int argc, char** argv) {
   app.name("outpostd");
   app.add_option("-c,--config", file, "Configuration file; conf.d/*.yml beside it override it")->capture_default_str();
   app.set_version_flag("--version", "outpostd " OUTPOST_VERSION);
-  app.footer("Example:\n  outpostd --config /etc/outpost/outpost.yml\n\nSIGTERM stops it in good order. Check a configuration with: outpost config check");
+  app.footer("Example:\n  outpostd --config /etc/outpost/outpost.yml\n\nSIGTERM stops it in good order, SIGHUP has it read its configuration again. Check a configuration with: outpost config check");
   CLI11_PARSE(app, argc, argv);
 
   ::signal(SIGPIPE, SIG_IGN);
-  const auto types = daemon::source_types();
-  auto loaded = config::load(file, config::environment_of(environ), types);
-  if (!loaded) {
-    std::cerr << loaded.error().text();
+  auto configuration = configuration_of(file);
+  if (!configuration) {
+    std::cerr << configuration.error().message;
     return exit_configuration;
   }
   if (auto reaping = process::become_subreaper(); !reaping) {
@@ -128,7 +163,7 @@ int main(int argc, char** argv) {
     return exit_failed;
   }
   try {
-    return run_daemon(std::move(loaded->settings));
+    return run_daemon(std::move(*configuration));
   } catch (const std::exception& failure) {
     std::cerr << "outpostd: a bug, please report it: " << failure.what() << "\n";
     return exit_failed;

@@ -36,6 +36,8 @@ class Queue {
   void release(const std::string& job_id);
 
   [[nodiscard]] const std::vector<job::Story>& waiting() const { return waiting_; }
+  /// With fewer than are busy, nothing starts until enough jobs have ended.
+  void set_slots(unsigned slots) { slots_ = slots; }
   [[nodiscard]] unsigned slots() const { return slots_; }
   [[nodiscard]] unsigned busy() const { return static_cast<unsigned>(running_.size()); }
   /// Resource to the job that holds it.

@@ -47,6 +47,7 @@ class Retention {
   /// Removes the oldest jobs that nobody needs any more, until about so many bytes are free, or none is left.
   boost::asio::awaitable<void> make_room(std::uint64_t bytes);
 
+  void set(config::History keep) { keep_ = keep; }
   /// What the agent noted about itself from this moment on is still needed.
   void keep_since(Timestamp moment) { needed_since_ = moment; }
 

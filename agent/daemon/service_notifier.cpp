@@ -2,6 +2,9 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <ctime>
+#include <utility>
+
 namespace outpost::daemon {
 
 ServiceNotifier::ServiceNotifier(boost::asio::any_io_executor executor, std::function<std::string()> overdue, const Logger& logger)
@@ -12,7 +15,15 @@ ServiceNotifier::ServiceNotifier(boost::asio::any_io_executor executor, std::fun
 
 void ServiceNotifier::ready(const std::string& status) {
   ::sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
-  if (period_.count() > 0) feed();
+  if (period_.count() > 0 && !std::exchange(feeding_, true)) feed();
+}
+
+/// As Type=notify-reload wants it (systemd.service(5)): the time says which reload it is about.
+void ServiceNotifier::reloading() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto microseconds = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+  ::sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds)).c_str());
 }
 
 void ServiceNotifier::stopping(const std::string& status) { ::sd_notify(0, ("STOPPING=1\nSTATUS=" + status).c_str()); }

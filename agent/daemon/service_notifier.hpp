@@ -20,6 +20,8 @@ class ServiceNotifier {
 
   void ready(const std::string& status);
   void stopping(const std::string& status);
+  /// The configuration is being read again, until the next ready().
+  void reloading();
 
  private:
   void feed();
@@ -27,6 +29,7 @@ class ServiceNotifier {
   boost::asio::steady_timer timer_;
   std::function<std::string()> overdue_;
   const Logger& logger_;
+  bool feeding_ = false;
   std::chrono::microseconds period_{};  ///< Half of what systemd waits; zero: no watchdog.
 };
 

@@ -18,6 +18,10 @@ namespace {
 
 json::value moment(Timestamp at) { return at == Timestamp{} ? json::value(nullptr) : json::value(to_rfc3339(at)); }
 
+json::object configuration_status(const ConfigurationState& state) {
+  return {{"file", state.file}, {"since", moment(state.since)}, {"last_good", state.last_good}, {"problem", printable(state.problem)}};
+}
+
 json::object summary(const job::Story& story) {
   json::array components;
   for (const auto& component : story.job.components) components.push_back(json::object{{"type", component.type}, {"name", component.name}});
@@ -69,7 +73,7 @@ json::object in_full(const job::Story& story) {
 json::object Agent::status() {
   json::array sources, reporters, running, waiting;
   for (const auto& each : integrations_) {
-    sources.push_back(json::object{{"name", each->settings.name}, {"type", each->settings.type}, {"url", each->settings.url},
+    sources.push_back(json::object{{"name", each->settings.name}, {"type", each->settings.type}, {"url", each->settings.url}, {"leaving", each->leaving},
                                    {"last_poll", moment(each->last_poll)}, {"last_error", printable(each->last_error)}});
     const auto delivery = each->dispatcher->status();
     reporters.push_back(json::object{{"name", each->settings.name}, {"waiting", delivery.waiting}, {"parked", delivery.parked},
@@ -106,6 +110,7 @@ json::object Agent::status() {
           {"runner", options_.runner_name},
           {"slots", {{"total", queue_.slots()}, {"busy", queue_.busy()}}},
           {"sources", std::move(sources)},
+          {"configuration", configuration_status(options_.configuration())},
           {"claims", std::move(claiming)},
           {"jobs", {{"running", std::move(running)}, {"waiting", std::move(waiting)}}},
           {"reporters", std::move(reporters)},
@@ -168,7 +173,7 @@ Result<json::array> Agent::reporters() {
     const auto backlog = ports_.deliveries.backlog(name);
     if (!backlog) return backlog.error();
     list.push_back(json::object{{"name", name},
-                                {"configured", integration(name) != nullptr},
+                                {"configured", is_configured(name)},
                                 {"waiting", backlog->waiting},
                                 {"waiting_bytes", backlog->waiting_bytes},
                                 {"parked", backlog->parked},
@@ -181,7 +186,7 @@ Result<json::array> Agent::reporters() {
 asio::awaitable<Result<json::object>> Agent::forget_reporter(std::string name, bool drop_waiting) {
   const std::string shown = printable(name, 80);
   if (integration(name))
-    co_return Error{Fault::refused, "reporter " + shown + " is in use: take the source out of the configuration and restart outpostd first"};
+    co_return Error{Fault::refused, "reporter " + shown + " is in use: take the source out of the configuration and reload it, then wait until it has left"};
   const auto cursor = ports_.deliveries.cursor(name);
   if (!cursor) co_return cursor.error();
   if (!*cursor) co_return Error{Fault::unavailable, "nobody knows a reporter " + shown};

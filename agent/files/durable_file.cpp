@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 fs::path directory_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path{"."}; }
 
-Result<void> write_and_sync(const fs::path& path, std::string_view content) {
-  const Descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640)};
+Result<void> write_and_sync(const fs::path& path, std::string_view content, unsigned mode) {
+  const Descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode)};
   if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
   while (!content.empty()) {
     const ssize_t written = ::write(file.get(), content.data(), content.size());
@@ -31,10 +31,10 @@ Result<void> write_and_sync(const fs::path& path, std::string_view content) {
 
 }  // namespace
 
-Result<void> write_durably(const fs::path& target, std::string_view content) {
+Result<void> write_durably(const fs::path& target, std::string_view content, unsigned mode) {
   fs::path draft = target;
   draft += ".draft";
-  if (auto written = write_and_sync(draft, content); !written) {
+  if (auto written = write_and_sync(draft, content, mode); !written) {
     ::unlink(draft.c_str());
     return written;
   }

@@ -9,7 +9,8 @@ namespace outpost::files {
 
 /// Makes `target` hold exactly `content`, or leaves it as it was: whoever reads it sees the old content or the new one.
 /// Once this returns success, the content survives a crash of the program and of the machine. Blocks for two syncs.
-[[nodiscard]] Result<void> write_durably(const std::filesystem::path& target, std::string_view content);
+[[nodiscard]] Result<void> write_durably(const std::filesystem::path& target, std::string_view content,
+                                         unsigned mode = 0640);
 
 /// Gives a finished and closed file its final name: syncs it, renames it, syncs the directories. Blocks.
 [[nodiscard]] Result<void> rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -106,9 +106,11 @@ struct Placed {
 
 HookRunner::HookRunner(process::CommandRunner& commands, const Clock& clock, HookOptions options)
     : commands_{commands}, clock_{clock}, options_{std::move(options)}, library_{options_.plugin_directories},
-      snapshots_{options_.snapshots_directory, options_.jobs_directory} {
-  std::error_code ignored;  // What an agent left that died beside a step.
-  if (!options_.secrets_directory.empty() && !commands_.outlives()) fs::remove_all(options_.secrets_directory, ignored);
+      snapshots_{options_.snapshots_directory, options_.jobs_directory} {}
+
+void remove_left_secrets(const fs::path& secrets_directory) {
+  std::error_code ignored;
+  if (!secrets_directory.empty()) fs::remove_all(secrets_directory, ignored);
 }
 
 Result<void> HookRunner::check(const job::Definition& definition) {

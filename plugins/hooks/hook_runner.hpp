@@ -18,8 +18,7 @@ namespace outpost::hooks {
 
 struct HookOptions {
   std::vector<std::filesystem::path> plugin_directories;  ///< Searched in this order.
-  /// Where files with secrets may lie for the time of a step: tmpfs, and ours alone. Emptied when the runner is made,
-  /// where no step can have outlived the agent.
+  /// Where files with secrets may lie for the time of a step: tmpfs. Ours alone; see remove_left_secrets().
   std::filesystem::path secrets_directory;
   std::map<std::string, std::string> secrets;             ///< Name to value.
   std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
@@ -29,6 +28,9 @@ struct HookOptions {
   std::vector<job::Stage> stages;             ///< Hooks of no others run; empty: of all.
   std::filesystem::path jobs_directory;       ///< Of all jobs: what none of them uses goes.
 };
+
+/// Removes what an agent left in the directory that died beside a step. No step may run yet.
+void remove_left_secrets(const std::filesystem::path& secrets_directory);
 
 /// Runs the executables of plugin folders as steps: the hook contract, version 1 (hooks/README.md).
 class HookRunner final : public pipeline::StepRunner {

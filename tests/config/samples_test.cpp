@@ -31,7 +31,7 @@ TEST_CASE("the sample configurations are read without a problem") {
 
 TEST_CASE("the complete sample shows every key there is") {
   Problems problems;
-  const Layers layers = read_layers(samples / "complete.yml", problems);
+  const Layers layers = lay_texts(read_texts(samples / "complete.yml", problems).texts, problems);
   REQUIRE(problems.text() == "");
   const ZoneLookup zones = test_zones;
   Reading reading{.directory = samples, .zones = zones, .problems = {}, .origins = {}};

@@ -66,7 +66,7 @@ struct AgentWorld {
     ended = false;
     alarms = std::make_unique<daemon::Alarms>(journal, clock, logger, loop->get_executor(), daemon::Alarms::Ways{});
     REQUIRE(alarms->restore());
-    daemon::AgentPorts ports{journal, journal, steps, collector, *workers, clock, logger, *alarms};
+    daemon::AgentPorts ports{journal, journal, borrowed_steps(), collector, *workers, clock, logger, *alarms};
     pipeline::JobOptions options;
     options.jobs_directory = directory.path / "jobs";
     options.claim_pause = std::chrono::milliseconds{1};
@@ -169,18 +169,23 @@ struct AgentWorld {
   bool ended = false;
   std::exception_ptr thrown;
 
+  /// As the composition makes one; all are of the one server.
+  std::shared_ptr<daemon::Integration> integration(const config::Source& configured) {
+    auto made = std::make_shared<daemon::Integration>();
+    made->settings = configured;
+    made->source = std::make_unique<SharedSource>(source);
+    made->reporter = std::make_unique<FakeReporter>(server);
+    made->dispatcher = std::make_unique<delivery::Dispatcher>(configured.name, journal, journal, *made->reporter, clock, loop->get_executor(),
+                                                              std::make_unique<FakeTiming>(time), delivery::Options{}, [](const delivery::Alarm&) {});
+    return made;
+  }
+  /// Steps that outlive whoever uses them.
+  std::shared_ptr<pipeline::StepRunner> borrowed_steps() { return {std::shared_ptr<void>{}, &steps}; }
+
  private:
-  std::vector<std::unique_ptr<daemon::Integration>> integrations() {
-    std::vector<std::unique_ptr<daemon::Integration>> list;
-    for (const auto& [name, configured] : settings.sources) {
-      auto made = std::make_unique<daemon::Integration>();
-      made->settings = configured;
-      made->source = std::make_unique<SharedSource>(source);
-      made->reporter = std::make_unique<FakeReporter>(server);
-      made->dispatcher = std::make_unique<delivery::Dispatcher>(name, journal, journal, *made->reporter, clock, loop->get_executor(),
-                                                                std::make_unique<FakeTiming>(time), delivery::Options{}, [](const delivery::Alarm&) {});
-      list.push_back(std::move(made));
-    }
+  std::vector<std::shared_ptr<daemon::Integration>> integrations() {
+    std::vector<std::shared_ptr<daemon::Integration>> list;
+    for (const auto& [name, configured] : settings.sources) list.push_back(integration(configured));
     return list;
   }
 };

@@ -37,7 +37,7 @@ struct World {
   SystemClock clock;
   Logger logger;
 
-  Alarms make() { return {journal, clock, logger, loop.get_executor(), {"https://hook.example/alarm", {"mail", "-s", "Outpost", "root"}, &client, &commands}}; }
+  Alarms make() { return {journal, clock, logger, loop.get_executor(), {"https://hook.example/alarm", {"mail", "-s", "Outpost", "root"}, {std::shared_ptr<void>{}, &client}, &commands}}; }
   void settle() {
     loop.restart();
     loop.run();

@@ -30,6 +30,10 @@ struct FakeAgent final : control::AgentControl {
     return {};
   }
   void poll_now() override { polled = true; }
+  boost::asio::awaitable<Result<boost::json::object>> reload() override {
+    if (polled) co_return Error{Fault::malformed, "outpost.yml:1:1: a\noutpost.yml:2:1: b\n"};
+    co_return boost::json::object{{"changed", boost::json::array{"slots"}}};
+  }
   boost::json::object claims() override { return {{"state", steered}}; }
   boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string why) override {
     if (scope.source == "nobody") co_return Error{Fault::unavailable, "there is no source nobody"};
@@ -197,6 +201,16 @@ TEST_CASE("parked items are listed and sent again") {
   CHECK(agent.retried.empty());
   CHECK(ask(agent, "POST", "/api/v1/reporters/dci/retry", "", "[1]").status == 400);
   CHECK(ask(agent, "POST", "/api/v1/reporters/other/retry").status == 404);
+}
+
+TEST_CASE("a reload says what has changed, or what is wrong") {
+  FakeAgent agent;
+  CHECK(ask(agent, "POST", "/api/v1/reload").body.at("changed").at(0) == "slots");
+  agent.polled = true;
+  const auto refused = ask(agent, "POST", "/api/v1/reload");
+  CHECK(refused.status == 422);
+  CHECK(refused.body.at("error").at("problems").as_array().size() == 2);
+  CHECK(ask(agent, "GET", "/api/v1/reload").status == 405);
 }
 
 TEST_CASE("claiming is paused, resumed and drained") {

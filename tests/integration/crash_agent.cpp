@@ -24,7 +24,8 @@ using namespace outpost;
 
 int run(config::Settings settings, unsigned long fatal) {
   asio::io_context loop{1};
-  auto composition = daemon::Composition::make(std::move(settings), loop.get_executor());
+  daemon::InForce configuration{.file = {}, .settings = std::move(settings), .texts = {}, .since = {}, .problem = {}};
+  auto composition = daemon::Composition::make(std::move(configuration), loop.get_executor());
   if (!composition) {
     std::cerr << composition.error().message << "\n";
     return 1;

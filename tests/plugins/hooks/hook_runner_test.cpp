@@ -187,7 +187,7 @@ TEST_CASE("secrets that an agent left when it died are gone once the next one st
   write_file(runtime.path / "secrets/job.install/password", "hunter2");
   process::LocalCommandRunner commands{OUTPOST_GUARDIAN};
   SystemClock clock;
-  const hooks::HookRunner runner{commands, clock, {.secrets_directory = runtime.path / "secrets"}};
+  hooks::remove_left_secrets(runtime.path / "secrets");
   CHECK_FALSE(std::filesystem::exists(runtime.path / "secrets/job.install"));
 }
 

@@ -1,0 +1,184 @@
+// What an admin does to a daemon at work, with the commands: drain, reload, restart with a wrong configuration.
+
+#include "integration/sample_lab.hpp"
+
+#include "agent/job/event.hpp"
+#include "support/catch.hpp"
+
+#include <sys/stat.h>
+#include <csignal>
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using namespace outpost;
+using namespace outpost::test;
+using job::text_at;
+
+/// A lab whose hook of install waits until it may go on.
+struct OperatedLab : SampleLab {
+  OperatedLab() {
+    hook("install", "#!/bin/sh\ntouch " + running.string() + "\nn=0\nwhile [ ! -e " + go.string() +
+                        " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n");
+  }
+  void start_busy() {
+    feed("1.0", {});
+    start_agent();
+    until("the job to run", [&] { return fs::exists(running); });
+  }
+  /// The exit status of `outpost ARGUMENTS...`; what it printed is in `said`.
+  int outpost(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), OUTPOST_COMMAND);
+    arguments.insert(arguments.end(), {"--config", (directory.path / "agent/outpost.yml").string()});
+    fs::remove(directory.path / "command.out");
+    Process command{arguments, directory.path / "command.out"};
+    const int status = command.wait();
+    said = read_file(directory.path / "command.out");
+    return status;
+  }
+  void spoil() { write_file(directory.path / "agent/conf.d/90-wrong.yml", "slots: many\n"); }
+  void repair() { fs::remove(directory.path / "agent/conf.d/90-wrong.yml"); }
+  bool alarmed(const std::string& key) {
+    const auto now = status();
+    for (const auto& alarm : now.at("alarms").as_array())
+      if (text_at(alarm.as_object(), "key") == key) return true;
+    return false;
+  }
+
+  fs::path running = directory.path / "running", go = directory.path / "go";
+  std::string said;
+};
+
+}  // namespace
+
+TEST_CASE("outpost drain waits until the last job has ended, and nothing new is claimed meanwhile", "[operate]") {
+  OperatedLab lab;
+  lab.start_busy();
+  CHECK(lab.outpost({"drain", "--timeout", "10ms", "--reason", "new switch"}) == 1);
+  CHECK_THAT(lab.said, holds("draining: 1 job still runs") && holds("the drain goes on"));
+  lab.feed("2.0", {});
+  lab.until("the next to wait", [&] { return lab.status().at("jobs").at("waiting").as_array().size() == 1; });
+  REQUIRE(lab.outpost({"status"}) == 0);
+  CHECK_THAT(lab.said, holds("claims    draining") && holds("draining: new switch"));
+  write_file(lab.go, "");
+  CHECK(lab.outpost({"drain", "--wait"}) == 0);
+  CHECK_THAT(lab.said, holds("drained"));
+  CHECK(lab.jobs().size() == 1);
+  CHECK(text_at(lab.status(), "state") == "drained");
+  CHECK(lab.outpost({"resume"}) == 0);
+  CHECK(text_at(lab.finished_job(2), "status") == "success");
+}
+
+TEST_CASE("A reload changes what a running daemon does, and its running job is not disturbed", "[operate]") {
+  OperatedLab lab;
+  lab.start_busy();
+  const bool by_signal = GENERATE(false, true);
+  const pid_t pid = lab.agent_pid();
+  lab.configure("", "slots: 3\nspool: {uploads: 2}\nresources: {cluster4: {hosts: [10.0.0.4]}}\nstate_directory: elsewhere\n");
+  const std::string text = lab.agent_configuration();
+  write_file(lab.directory.path / "agent/outpost.yml", text.substr(0, text.find("state_directory: state\n")) + text.substr(text.find("runtime_directory")));
+  if (by_signal) {
+    ::kill(pid, SIGHUP);
+  } else {
+    REQUIRE(lab.outpost({"reload"}) == 0);
+    CHECK_THAT(lab.said, holds("slots (changed)") && holds("resources.cluster4 (new)") && holds("needs a restart: state_directory"));
+  }
+  lab.until("the new slots", [&] { return lab.status().at("slots").at("total").as_int64() == 3; });
+  CHECK(lab.status().at("resources").as_object().contains("cluster4"));
+  CHECK(lab.status().at("jobs").at("running").as_array().size() == 1);
+  CHECK_FALSE(fs::exists(lab.directory.path / "agent/elsewhere"));
+  write_file(lab.go, "");
+  CHECK(text_at(lab.finished_job(), "status") == "success");
+  CHECK(lab.agent_pid() == pid);
+}
+
+TEST_CASE("A reload of a wrong configuration says what is wrong, and the old one stays in force", "[operate]") {
+  OperatedLab lab;
+  write_file(lab.go, "");
+  lab.start_agent();
+  lab.until("the agent", [&] { return lab.agent_is_up(); });
+  lab.spoil();
+  CHECK(lab.outpost({"reload"}) == 5);
+  CHECK_THAT(lab.said, holds("conf.d/90-wrong.yml:1:1: slots: "));
+  CHECK_THAT(lab.agent_log(), holds("conf.d/90-wrong.yml:1:1: slots: "));
+  CHECK(lab.alarmed("configuration"));
+  CHECK_THAT(text_at(lab.status().at("configuration").as_object(), "problem"), holds("conf.d/90-wrong.yml:1:1"));
+  lab.feed("1.0", {});  // It works on.
+  CHECK(text_at(lab.finished_job(), "status") == "success");
+  lab.repair();
+  CHECK(lab.outpost({"reload"}) == 0);
+  CHECK_FALSE(lab.alarmed("configuration"));
+}
+
+TEST_CASE("Credentials and address of a source that is corrected by a reload are used at once", "[operate]") {
+  OperatedLab lab;
+  write_file(lab.go, "");
+  lab.configure("", "", "url: http://127.0.0.1:1");
+  lab.start_agent();
+  lab.until("polls to fail", [&] { return lab.agent_is_up() && !text_at(lab.status().at("sources").at(0).as_object(), "last_error").empty(); });
+  lab.configure();
+  REQUIRE(lab.outpost({"reload"}) == 0);
+  CHECK_THAT(lab.said, holds("sources.dci (changed)"));
+  lab.feed("1.0", {});
+  CHECK(text_at(lab.finished_job(), "status") == "success");
+}
+
+TEST_CASE("A source that is taken out of the configuration finishes and tells its running job, then leaves", "[operate]") {
+  OperatedLab lab;
+  lab.start_busy();
+  write_file(lab.directory.path / "agent/outpost.yml", "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n");
+  REQUIRE(lab.outpost({"reload"}) == 0);
+  CHECK_THAT(lab.said, holds("sources.dci (removed)") && holds("jobs.nightly (removed)"));
+  CHECK(lab.status().at("sources").at(0).at("leaving").as_bool());
+  write_file(lab.go, "");
+  lab.until("it to leave", [&] { return lab.status().at("sources").as_array().empty(); });
+  const std::string id = text_at(lab.jobs().at(0), "id");
+  CHECK(lab.states(id) == std::vector<std::string>{"new", "pre-run", "running", "post-run", "success"});
+  CHECK(lab.key_values(id).contains("steps"));
+  lab.configure();
+  REQUIRE(lab.outpost({"reload"}) == 0);
+  lab.feed("2.0", {});
+  CHECK(text_at(lab.finished_job(2), "status") == "success");
+}
+
+TEST_CASE("A restart with a wrong configuration finishes what was begun with the last good one", "[operate]") {
+  OperatedLab lab;
+  const fs::path kept = lab.directory.path / "agent/state/last-good.json";
+  lab.start_busy();
+  struct stat status{};
+  REQUIRE(::stat(kept.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  lab.stop_agent(SIGKILL);
+  lab.feed("2.0", {});
+  SECTION("a value is wrong") { lab.spoil(); }
+  SECTION("it is no YAML at all") { write_file(lab.directory.path / "agent/conf.d/90-wrong.yml", "jobs: [\n"); }
+  lab.start_agent();
+  lab.until("the first job to end", [&] { return lab.agent_is_up() && lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+  CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
+  CHECK(lab.alarmed("configuration"));
+  CHECK(text_at(lab.status(), "state") == "degraded");
+  CHECK(lab.status().at("configuration").at("last_good").as_bool());
+  REQUIRE(lab.outpost({"status"}) == 0);
+  CHECK_THAT(lab.said, holds("last good") && holds("conf.d/90-wrong.yml"));
+  CHECK(lab.jobs().size() == 1);
+  lab.repair();
+  write_file(lab.go, "");
+  REQUIRE(lab.outpost({"reload"}) == 0);
+  CHECK(text_at(lab.finished_job(2), "status") == "success");
+  CHECK_FALSE(lab.alarmed("configuration"));
+}
+
+TEST_CASE("A start with a wrong configuration and nothing to finish is refused", "[operate]") {
+  OperatedLab lab;
+  write_file(lab.go, "");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.finished_job();
+  CHECK(lab.stop_agent(SIGTERM) == 0);
+  lab.spoil();
+  lab.start_agent();
+  lab.until("it to end", [&] { return !lab.agent_is_running(); });
+  CHECK(lab.stop_agent(SIGTERM) == 5);
+  CHECK_THAT(lab.agent_log(), holds("conf.d/90-wrong.yml:1:1: slots: "));
+}
