@@ -171,6 +171,7 @@ Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::
   const auto sources = keys_of(settings.sources), resources = keys_of(settings.resources);
   Job job;
   fields.read("enabled", job.enabled, as_boolean);
+  fields.read("block_shutdown", job.block_shutdown, as_boolean);
   fields.read("source", job.source, as_name);
   fields.read("topic", job.topic, as_text);
   fields.read("timeout", job.timeout, as_duration, 1s, 30 * 24h);

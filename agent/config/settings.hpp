@@ -67,6 +67,7 @@ struct Limits {
 struct Job {
   std::string name;
   bool enabled = true;
+  bool block_shutdown = false;  ///< While it runs the machine refuses to be shut down.
   std::string source;  ///< Exists in Settings::sources.
   std::string topic;
   /// Selections in the order of the file: strings ("ocp?tags:build:nightly") or objects ({type, tags, max_age...},

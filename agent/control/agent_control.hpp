@@ -41,6 +41,15 @@ class AgentControl {
   virtual Result<boost::json::object> job(const std::string& job_id) = 0;
   /// Cancels a running or waiting job. unavailable: no such job; refused: it has ended.
   virtual Result<void> cancel(const std::string& job_id, const std::string& reason) = 0;
+  /// Queues a job of the configuration with the newest components, whether or not they have been run; its id.
+  /// unavailable: no such job, or nothing matches it; retry_later, credentials: its source does not say.
+  virtual boost::asio::awaitable<Result<std::string>> run_job(std::string name) = 0;
+  /// Queues a job that has ended once more, with the same components and the configuration of today; the new id.
+  /// unavailable: no such job; refused: it has not ended, or is no longer configured.
+  virtual boost::asio::awaitable<Result<std::string>> retry_job(std::string job_id) = 0;
+  /// Keeps a job that waits from being claimed, until it is released; also after a restart. refused: it does not wait.
+  virtual boost::asio::awaitable<Result<void>> hold_job(std::string job_id, std::string reason) = 0;
+  virtual boost::asio::awaitable<Result<void>> release_job(std::string job_id) = 0;
   /// Polls all sources now.
   virtual void poll_now() = 0;
 

@@ -78,6 +78,31 @@ asio::awaitable<ServerResponse> cancel_job(AgentControl& agent, ServerRequest& r
   co_return answer(202, json::object{{"job_id", job_id}, {"cancelling", true}});
 }
 
+asio::awaitable<ServerResponse> run_job(AgentControl& agent, ServerRequest& request) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string name = job::text_at(*body, "name");
+  if (name.empty()) co_return problem(400, "the name of a job of the configuration is due: {\"name\": ...}");
+  const auto made = co_await agent.run_job(std::move(name));
+  if (!made) co_return problem(made.error());
+  co_return answer(202, json::object{{"job_id", *made}});
+}
+
+/// retry, hold or release.
+asio::awaitable<ServerResponse> steer_job(AgentControl& agent, ServerRequest& request, std::string id, std::string what) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string reason = job::text_at(*body, "reason"), job_id = id;
+  if (what == "retry") {
+    const auto made = co_await agent.retry_job(std::move(job_id));
+    co_return made ? answer(202, json::object{{"job_id", *made}, {"retries", id}}) : problem(made.error());
+  }
+  Result<void> done;
+  if (what == "hold") done = co_await agent.hold_job(std::move(job_id), std::move(reason));
+  else done = co_await agent.release_job(std::move(job_id));
+  co_return done ? answer(200, json::object{{"job_id", id}, {"held", what == "hold"}}) : problem(done.error());
+}
+
 asio::awaitable<ServerResponse> acknowledge(AgentControl& agent, ServerRequest& request) {
   const auto body = co_await read_object(request);
   if (!body) co_return problem(400, body.error().message);
@@ -185,12 +210,20 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
   const bool reads = request.method == "GET" || request.method == "HEAD";
   const bool ours = parts.size() >= 4 && parts[1] == "api" && parts[2] == "v1";
   if (ours && parts.size() == 4 && parts[3] == "status") co_return reads ? answer(200, agent.status()) : only("GET");
-  if (ours && parts.size() == 4 && parts[3] == "jobs") co_return reads ? list_jobs(agent, request) : only("GET");
+  if (ours && parts.size() == 4 && parts[3] == "jobs") {
+    if (request.method == "POST") co_return co_await run_job(agent, request);
+    co_return reads ? list_jobs(agent, request) : only("GET, POST");
+  }
   if (ours && parts.size() == 5 && parts[3] == "jobs") co_return reads ? show_job(agent, parts[4]) : only("GET");
   if (ours && parts.size() == 6 && parts[3] == "jobs" && parts[5] == "cancel") {
     if (request.method != "POST") co_return only("POST");
     std::string job_id = parts[4];
     co_return co_await cancel_job(agent, request, std::move(job_id));
+  }
+  if (ours && parts.size() == 6 && parts[3] == "jobs" && (parts[5] == "retry" || parts[5] == "hold" || parts[5] == "release")) {
+    if (request.method != "POST") co_return only("POST");
+    std::string job_id = parts[4], what = parts[5];
+    co_return co_await steer_job(agent, request, std::move(job_id), std::move(what));
   }
   if (ours && parts.size() == 4 && parts[3] == "poll") {
     if (request.method != "POST") co_return only("POST");

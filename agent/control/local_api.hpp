@@ -9,7 +9,11 @@ namespace outpost::control {
 ///   GET  /api/v1/status
 ///   GET  /api/v1/jobs[?limit=N]        N from 1 to 1000, 50 unless told
 ///   GET  /api/v1/jobs/<job id>
+///   POST /api/v1/jobs                  {"name": "..."}: runs a job of the configuration now
 ///   POST /api/v1/jobs/<job id>/cancel  {"reason": "..."}
+///   POST /api/v1/jobs/<job id>/retry
+///   POST /api/v1/jobs/<job id>/hold    {"reason": "..."}
+///   POST /api/v1/jobs/<job id>/release
 ///   POST /api/v1/poll
 ///   POST /api/v1/reload                         422: the configuration is wrong
 ///   GET  /api/v1/claims

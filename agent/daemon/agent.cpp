@@ -206,6 +206,7 @@ Result<void> Agent::cancel(const std::string& job_id, const std::string& reason)
     return {};
   }
   if (queue_.remove(job_id)) {
+    held_.erase(job_id);
     withdraw(job_id, "cancelled while it waited: " + why);
     return {};
   }

@@ -106,6 +106,9 @@ struct Reconfiguration {
 /// A draft for the journal.
 [[nodiscard]] job::Event make_event(std::string_view type, std::string job_id, boost::json::object data);
 
+/// A job that waits from now on; with `backlog` newer components don't supersede it.
+[[nodiscard]] job::Event queued(std::string id, const job::Definition& definition, const std::vector<job::Component>& set, bool backlog);
+
 /// The daemon's heart: polls the sources, queues jobs for new components, gives slots and resources to those that may
 /// run, and takes up after a restart what the journal says was unfinished.
 class Agent final : public control::AgentControl {
@@ -133,6 +136,11 @@ class Agent final : public control::AgentControl {
   /// delivers what it has to say. An error: nothing has changed. Not more than one at a time.
   boost::asio::awaitable<Result<void>> reconfigure(Reconfiguration parts);
 
+  /// The machine goes down, or does not after all: written down.
+  boost::asio::awaitable<void> note_shutdown(bool goes_down);
+  /// Which running jobs say that the machine must not go down; "" when none does.
+  [[nodiscard]] std::string must_not_go_down() const;
+
   /// Jobs that were claimed and have not ended; after restore() those that run() will go on with.
   [[nodiscard]] std::size_t unfinished() const { return unfinished_.size() + running_.size(); }
   /// Nothing is claimed until this is called with "": the configuration on disk is wrong, and only what was begun is
@@ -148,6 +156,10 @@ class Agent final : public control::AgentControl {
   Result<boost::json::array> jobs(std::size_t limit) override;
   Result<boost::json::object> job(const std::string& job_id) override;
   Result<void> cancel(const std::string& job_id, const std::string& reason) override;
+  boost::asio::awaitable<Result<std::string>> run_job(std::string name) override;
+  boost::asio::awaitable<Result<std::string>> retry_job(std::string job_id) override;
+  boost::asio::awaitable<Result<void>> hold_job(std::string job_id, std::string reason) override;
+  boost::asio::awaitable<Result<void>> release_job(std::string job_id) override;
   void poll_now() override;
   boost::json::object claims() override { return gate_.to_json(running_.size()); }
   boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string reason) override;
@@ -207,6 +219,9 @@ class Agent final : public control::AgentControl {
   [[nodiscard]] Result<void> check_scope(const control::Scope& scope) const;
   void look_if_drained();
   [[nodiscard]] std::string why_it_waits(const job::Story& story) const;
+
+  // Jobs that somebody asks for (agent_requests.cpp)
+  boost::asio::awaitable<Result<std::string>> enqueue(const Definition& definition, std::vector<job::Component> components, std::string why);
 
   // Another configuration (agent_reload.cpp)
   [[nodiscard]] Definitions definitions_of(const config::Settings& settings, Definitions& fresh) const;
@@ -271,7 +286,7 @@ class Agent final : public control::AgentControl {
   void end_closed_claims();
   [[nodiscard]] Running make_runner(job::Story story);
   void start_job(job::Story story, const std::string& cancel_reason = {});
-  boost::asio::awaitable<void> run_job(std::string id);
+  boost::asio::awaitable<void> work_on(std::string id);
   static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);
   boost::asio::awaitable<void> end_broken(std::string id, std::string thrown);
   [[nodiscard]] bool may_claim(const job::Story& story) const;
@@ -291,6 +306,7 @@ class Agent final : public control::AgentControl {
   Definitions definitions_;
   Queue queue_;
   ClaimGate gate_;
+  std::map<std::string, std::string> held_;  ///< Waiting jobs that are held, and why.
   std::map<std::string, Running> running_;
   std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.

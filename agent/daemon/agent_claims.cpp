@@ -139,7 +139,8 @@ void Agent::look_if_drained() {
 /// For people; "" when it is its turn.
 std::string Agent::why_it_waits(const job::Story& story) const {
   const auto& definition = story.job.definition;
-  if (std::string held = gate_.refusal(definition); !held.empty()) return held;
+  if (const auto held = held_.find(story.job.id); held != held_.end()) return "held" + after_colon(held->second);
+  if (std::string refused = gate_.refusal(definition); !refused.empty()) return refused;
   const auto from = integration(definition.source);
   if (from && from->polled && !from->answers) return "source " + definition.source + " does not answer";
   if (const Definition* known = this->definition(definition.name); known && !window_is_open(definition.name))

@@ -64,10 +64,10 @@ void Agent::start_job(job::Story story, const std::string& cancel_reason) {
   if (story.claim_id.empty()) story.job.definition.plugin_config = plugin_config_of(story.job.definition);
   auto& runner = *running_.insert_or_assign(id, make_runner(std::move(story))).first->second.runner;
   if (!cancel_reason.empty()) runner.cancel("operator", cancel_reason);
-  spawn(run_job(id), "job " + id);
+  spawn(work_on(id), "job " + id);
 }
 
-asio::awaitable<void> Agent::run_job(std::string id) {
+asio::awaitable<void> Agent::work_on(std::string id) {
   std::string thrown = co_await run_guarded(*running_.at(id).runner);
   if (!thrown.empty()) {
     // As after a crash of the whole agent: what was running is lost, and the closing stages follow.
@@ -138,7 +138,7 @@ asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
 bool Agent::may_claim(const job::Story& story) const {
   if (stopping_) return false;
   const auto from = integration(story.job.definition.source);
-  return from && !from->leaving && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition) &&
+  return from && !from->leaving && !held_.contains(story.job.id) && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition) &&
          plugins_are_right(story.job.definition);
 }
 
@@ -151,7 +151,7 @@ bool Agent::claiming_is_allowed(const job::Definition& definition) const {
 bool Agent::plugins_are_right(job::Definition of_job) const {
   of_job.plugin_config = plugin_config_of(of_job);
   const std::string key = "plugins:" + of_job.name;
-  const auto checked = ports_.steps.check(of_job);
+  const auto checked = ports_.steps->check(of_job);
   if (checked) ports_.alarms.clear(key);
   else ports_.alarms.raise(key, "plugins", "jobs of " + of_job.name + " wait: " + checked.error().message);
   return checked.has_value();

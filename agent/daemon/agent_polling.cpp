@@ -57,6 +57,8 @@ std::vector<job::Event> events_of(const Intake& plan, const job::Definition& def
   return events;
 }
 
+}  // namespace
+
 job::Event queued(std::string id, const job::Definition& definition, const std::vector<job::Component>& set, bool backlog) {
   json::array components;
   for (const auto& component : set) components.push_back(to_json(component));
@@ -64,8 +66,6 @@ job::Event queued(std::string id, const job::Definition& definition, const std::
   return make_event(event::job_queued, std::move(id), {{"definition", to_json(definition)}, {"components", std::move(components)},
                                                        {"backlog", backlog}, {"reporters", json::array(reporters.begin(), reporters.end())}});
 }
-
-}  // namespace
 
 asio::awaitable<void> Agent::poll_loop(std::shared_ptr<Integration> integration) {
   const auto goes_on = [&] { return !stopping_ && !integration->retired; };

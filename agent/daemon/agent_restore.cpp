@@ -58,6 +58,7 @@ Result<void> Agent::restore_jobs() {
   for (const auto& row : *rows) {
     auto story = load(row.job_id);
     if (!story) return story.error();
+    if (story->held) held_.emplace(row.job_id, *story->held);
     if (!is_configured(story->job.definition.source)) {
       keep_orphan(std::move(*story));
     } else if (story->claim_id.empty() && story->history_lost) {

@@ -7,12 +7,15 @@
 #include "agent/config/small_file.hpp"
 #include "agent/control/local_api.hpp"
 #include "agent/daemon/disk_keeper.hpp"
+#include "agent/job/event_types.hpp"
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/http/beast/beast_server.hpp"
 #include "agent/process/local/local_command_runner.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/junit/junit_collector.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 
 #include <sys/stat.h>
@@ -69,6 +72,9 @@ Composition::Composition(InForce configuration, asio::any_io_executor executor)
 
 Composition::~Composition() {
   clock_watch_.reset();
+  shutdown_trigger_.reset();
+  bus_object_.reset();
+  shutdown_watch_.reset();
   agent_.reset();
   server_.reset();
   workers_.join();
@@ -317,6 +323,26 @@ Result<void> Composition::listen() {
   auto listening = server_->listen(std::move(options), control::local_api(*agent_));
   if (!listening) return listening.error();
   return {};
+}
+
+void Composition::join_system_bus() {
+  const auto log = [this](const std::string& message) { logger_.info(message); };
+  bus_object_ = std::make_unique<control::AgentObject>(executor_, *agent_, *journal_, control::AgentObject::Options{.log = log});
+  control::ShutdownWatch::Wishes wishes;
+  wishes.announced = [this](bool goes_down) { return agent_->note_shutdown(goes_down); };
+  wishes.must_not = [this] { return agent_->must_not_go_down(); };
+  wishes.cannot_refuse = [this](const std::string& why) {
+    if (why.empty()) return alarms_->clear("block-shutdown");
+    alarms_->raise("block-shutdown", "degraded",
+                   "a job says block_shutdown, but a shutdown cannot be refused: " + why + "; see SYSTEM BUS in outpostd(8)");
+  };
+  wishes.log = log;
+  shutdown_watch_ = std::make_unique<control::ShutdownWatch>(executor_, std::move(wishes));
+  shutdown_trigger_ = journal_->subscribe([this](const job::Event& event) {
+    if (event.type == job::event::claim_granted || event.type == job::event::job_ended) shutdown_watch_->look_again();
+  });
+  asio::co_spawn(executor_, bus_object_->run(), asio::detached);
+  asio::co_spawn(executor_, shutdown_watch_->run(), asio::detached);
 }
 
 void Composition::stop_listening() {

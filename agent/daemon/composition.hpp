@@ -4,6 +4,8 @@
 #include "agent/base/workers.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/load.hpp"
+#include "agent/control/dbus/agent_object.hpp"
+#include "agent/control/dbus/shutdown_watch.hpp"
 #include "agent/daemon/agent.hpp"
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/client.hpp"
@@ -66,6 +68,8 @@ class Composition {
   boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit() { return own_unit_.stop_limit(); }
   /// Ends at once what would outlive a process that has no time left to close its jobs.
   boost::asio::awaitable<void> end_steps();
+  /// Offers the agent on the system bus, and takes part in shutdowns of the machine, as far as there are such things.
+  void join_system_bus();
   [[nodiscard]] const Logger& logger() const { return logger_; }
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
 
@@ -147,6 +151,9 @@ class Composition {
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<control::AgentObject> bus_object_;
+  std::unique_ptr<control::ShutdownWatch> shutdown_watch_;
+  std::shared_ptr<void> shutdown_trigger_;
 };
 
 }  // namespace outpost::daemon

@@ -57,6 +57,7 @@ Result<void> Composition::settle_configuration() {
     const std::string line = split(configuration_.problem, '\n').front();
     const std::string since = to_rfc3339(configuration_.since);
     configuration_.problem = line;
+    alarms_->clear("configuration");  // Of a reload before, which was less.
     alarms_->raise("configuration", "degraded", "the configuration is wrong; the last good one, of " + since + ", finishes what was begun, and nothing more is claimed. Correct it, then outpost reload: " + line);
     agent_->close_claims("the configuration is wrong, that of " + since + " only finishes what was begun: " + line);
     return {};

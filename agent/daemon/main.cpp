@@ -133,6 +133,7 @@ int run_daemon(daemon::InForce configuration) {
     parts.stop_listening();
     loop.stop();
   });
+  parts.join_system_bus();
   ready();
   logger.notice("outpostd " OUTPOST_VERSION " is up; local API on " + (parts.settings().runtime_directory / "api.sock").string());
   loop.run();

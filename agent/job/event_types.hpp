@@ -8,6 +8,8 @@ namespace outpost::job::event {
 
 // The agent
 inline constexpr std::string_view agent_started = "agent.started";    ///< {pid, runner}
+/// {cancelled: bool}: the machine goes down, or does not after all.
+inline constexpr std::string_view machine_shutdown = "machine.shutdown";
 inline constexpr std::string_view agent_stopping = "agent.stopping";  ///< {reason}
 /// {source | resource | neither: everything, reason}: nothing of it is claimed until it is resumed.
 inline constexpr std::string_view claims_paused = "claims.paused";
@@ -36,6 +38,8 @@ inline constexpr std::string_view component_superseded = "component.superseded";
 
 // A job waits, is claimed
 inline constexpr std::string_view job_queued = "job.queued";  ///< {definition{}, components[], backlog: bool, reporters[]}
+inline constexpr std::string_view job_held = "job.held";          ///< {reason}: it is not claimed until it is released.
+inline constexpr std::string_view job_released = "job.released";  ///< {}
 inline constexpr std::string_view job_withdrawn = "job.withdrawn";      ///< {reason, by: job id}: ended before it was claimed.
 /// {claim_id, slot, plugin_config{}: what the plugins are configured with by now}: written before the server is asked.
 inline constexpr std::string_view claim_requested = "claim.requested";

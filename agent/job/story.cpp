@@ -38,6 +38,10 @@ void apply_queue(Story& story, const Event& event) {
     if (const auto* plugins = event.data.if_contains("plugins"); plugins && plugins->is_array())
       for (const auto& plugin : plugins->get_array())
         if (plugin.is_object()) story.plugins->push_back(taken_plugin_from_json(plugin.get_object()));
+  } else if (event.type == event::job_held) {
+    story.held = text_at(event.data, "reason");
+  } else if (event.type == event::job_released) {
+    story.held.reset();
   } else if (event.type == event::job_ended || event.type == event::job_withdrawn) {
     story.ended = true;
     story.ended_at = event.occurred_at;

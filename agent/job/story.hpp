@@ -79,6 +79,7 @@ struct Story {
   std::optional<Judgement> failing;  ///< What has failed in a job that goes on.
   std::optional<Judgement> judgement;
   std::vector<std::string> warnings;
+  std::optional<std::string> held;  ///< Why it is not to be claimed until it is released.
   bool history_lost = false;  ///< The journal may have lost events of it: what it has not got may have happened.
   bool ended = false;
   Seq last_seq = 0;

@@ -9,8 +9,8 @@ namespace json = boost::json;
 namespace {
 
 struct ClaimsWorld : AgentWorld {
-  using Answer = Result<json::object>;
-  Answer ask(std::function<boost::asio::awaitable<Answer>()> call) {
+  template <class Answer>
+  Answer wait_for(std::function<boost::asio::awaitable<Answer>()> call) {
     std::optional<Answer> answer;
     boost::asio::co_spawn(*loop, std::move(call), [&](std::exception_ptr error, Answer given) {
       thrown = error;
@@ -19,6 +19,10 @@ struct ClaimsWorld : AgentWorld {
     until([&] { return answer.has_value(); });
     return std::move(*answer);
   }
+  using Answer = Result<json::object>;
+  Answer ask(std::function<boost::asio::awaitable<Answer>()> call) { return wait_for<Answer>(std::move(call)); }
+  Result<void> tell(std::function<boost::asio::awaitable<Result<void>>()> call) { return wait_for<Result<void>>(std::move(call)); }
+  Result<std::string> make(std::function<boost::asio::awaitable<Result<std::string>>()> call) { return wait_for<Result<std::string>>(std::move(call)); }
   Answer pause(control::Scope scope = {}, std::string reason = "why") {
     return ask([this, scope, reason] { return agent->pause(scope, reason); });
   }
@@ -113,6 +117,45 @@ TEST_CASE("draining, running jobs end, nothing more is claimed, and the end is w
   REQUIRE(world.resume());
   world.until([&] { return world.state(1) == "success"; });
   CHECK(world.count(event::drain_ended) == 1);
+}
+
+TEST_CASE("a job that waits is held until it is released, also through a restart") {
+  ClaimsWorld world;
+  world.run_until_hook();
+  world.offer({"2", "1"});
+  world.poll();
+  const std::string first = world.job_ids()[0], second = world.job_ids()[1];
+  REQUIRE(world.tell([&] { return world.agent->hold_job(second, "not yet"); }));
+  CHECK(world.waits_for() == "held: not yet");
+  CHECK(world.tell([&] { return world.agent->hold_job(first, ""); }).error().fault == Fault::refused);
+  CHECK(world.tell([&] { return world.agent->release_job(first); }).error().fault == Fault::refused);
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  world.poll();
+  CHECK(world.state(1) == "waiting");
+  CHECK(world.waits_for() == "held: not yet");
+  REQUIRE(world.tell([&] { return world.agent->release_job(second); }));
+  world.until([&] { return world.state(1) == "success"; });
+}
+
+TEST_CASE("a job is run now, or once more, because somebody asks for it") {
+  ClaimsWorld world;
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  const auto again = world.make([&] { return world.agent->retry_job(world.job_ids()[0]); });
+  REQUIRE(again);
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.story(1).job.id == *again);
+  CHECK(world.story(1).job.components.front().id == "1");
+  REQUIRE(world.make([&] { return world.agent->run_job("nightly"); }));
+  world.until([&] { return world.count(event::job_ended) == 3; });
+  CHECK(world.make([&] { return world.agent->run_job("weekly"); }).error().fault == Fault::unavailable);
+  CHECK(world.make([&] { return world.agent->retry_job("nonsense"); }).error().fault == Fault::unavailable);
+  world.source.offers[0].components.clear();
+  CHECK(world.make([&] { return world.agent->run_job("nightly"); }).error().fault == Fault::unavailable);
+  world.source.poll_failure = Error{Fault::retry_later, "connection refused"};
+  CHECK(world.make([&] { return world.agent->run_job("nightly"); }).error().fault == Fault::retry_later);
 }
 
 TEST_CASE("a claim that waits for its server is taken back when everything is paused") {

@@ -1,91 +1,16 @@
 #include "agent/control/api_client.hpp"
 #include "agent/control/local_api.hpp"
 
+#include "fakes/fake_agent.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
 
 #include <boost/json/parse.hpp>
 
 using namespace outpost;
+using test::FakeAgent;
 
 namespace {
-
-struct FakeAgent final : control::AgentControl {
-  std::string cancelled, reason;
-  std::size_t limit = 0;
-  bool polled = false;
-  boost::json::object status() override { return {{"state", "idle"}}; }
-  Result<boost::json::array> jobs(std::size_t wanted) override {
-    limit = wanted;
-    return boost::json::array{};
-  }
-  Result<boost::json::object> job(const std::string& id) override {
-    if (id != "known") return Error{Fault::unavailable, "there is no job " + id};
-    return boost::json::object{{"job_id", id}};
-  }
-  Result<void> cancel(const std::string& id, const std::string& why) override {
-    if (id == "ended") return Error{Fault::refused, "job ended has ended: success"};
-    cancelled = id;
-    reason = why;
-    return {};
-  }
-  void poll_now() override { polled = true; }
-  boost::asio::awaitable<Result<boost::json::object>> reload() override {
-    if (polled) co_return Error{Fault::malformed, "outpost.yml:1:1: a\noutpost.yml:2:1: b\n"};
-    co_return boost::json::object{{"changed", boost::json::array{"slots"}}};
-  }
-  boost::json::object claims() override { return {{"state", steered}}; }
-  boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string why) override {
-    if (scope.source == "nobody") co_return Error{Fault::unavailable, "there is no source nobody"};
-    steered = "paused " + scope.source + scope.resource + why;
-    co_return claims();
-  }
-  boost::asio::awaitable<Result<boost::json::object>> resume(control::Scope scope, bool all) override {
-    steered = "resumed " + scope.source + scope.resource + (all ? "all" : "");
-    co_return claims();
-  }
-  boost::asio::awaitable<Result<boost::json::object>> drain(std::string why) override {
-    steered = "draining " + why;
-    co_return claims();
-  }
-  std::string steered;
-  boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override {
-    if (reporter.empty()) co_return Error{Fault::malformed, "something waits for a, b: say which with --reporter"};
-    if (reporter != "lab 4") co_return Error{Fault::refused, "nothing waits for " + reporter};
-    auto pieces = std::make_shared<std::vector<std::string>>(std::vector<std::string>{"", "lo", "hel"});
-    http::Producer archive = [pieces] { return next_of(pieces); };
-    co_return control::SpoolStream{{{"items", 7}}, std::move(archive)};
-  }
-  boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override {
-    const auto body = co_await receipt.read_all(100);
-    if (!body || *body != "receipt") co_return Error{Fault::malformed, "it is no receipt"};
-    co_return boost::json::object{{"settled", 3}};
-  }
-  static boost::asio::awaitable<Result<std::string>> next_of(std::shared_ptr<std::vector<std::string>> pieces) {
-    std::string piece = std::move(pieces->back());
-    pieces->pop_back();
-    co_return piece;
-  }
-  Result<boost::json::array> reporters() override { return boost::json::array{boost::json::object{{"name", "dci"}}}; }
-  boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) override {
-    if (!drop_waiting) co_return Error{Fault::refused, "3 items would be dropped"};
-    co_return boost::json::object{{"reporter", name}};
-  }
-  Result<void> acknowledge(const std::string& alarm) override {
-    if (alarm != "dci/parked/x") return Error{Fault::unavailable, "there is no alarm " + alarm};
-    return {};
-  }
-  Result<boost::json::array> parked(const std::string& reporter) override {
-    if (reporter != "dci") return Error{Fault::unavailable, "there is no reporter " + reporter};
-    return boost::json::array{{{"key", "x"}}};
-  }
-  boost::asio::awaitable<Result<std::size_t>> retry(std::string reporter, std::vector<std::string> keys) override {
-    if (reporter != "dci") co_return Error{Fault::unavailable, "there is no reporter " + reporter};
-    retried = std::move(keys);
-    co_return std::size_t{3};
-  }
-  std::vector<std::string> retried;
-};
 
 struct FakeRequest final : http::ServerRequest {
   std::string text;
@@ -201,6 +126,22 @@ TEST_CASE("parked items are listed and sent again") {
   CHECK(agent.retried.empty());
   CHECK(ask(agent, "POST", "/api/v1/reporters/dci/retry", "", "[1]").status == 400);
   CHECK(ask(agent, "POST", "/api/v1/reporters/other/retry").status == 404);
+}
+
+TEST_CASE("a job is run now, run again, held and released") {
+  FakeAgent agent;
+  const auto made = ask(agent, "POST", "/api/v1/jobs", "", R"({"name": "nightly"})");
+  CHECK(made.status == 202);
+  CHECK(made.body.at("job_id") == "new-1");
+  CHECK(ask(agent, "POST", "/api/v1/jobs", "", R"({"name": "weekly"})").status == 404);
+  CHECK(ask(agent, "POST", "/api/v1/jobs").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/jobs/known/retry").body.at("job_id") == "new-2");
+  CHECK(ask(agent, "POST", "/api/v1/jobs/unknown/retry").status == 404);
+  CHECK(ask(agent, "POST", "/api/v1/jobs/known/hold", "", R"({"reason": "not yet"})").status == 200);
+  CHECK(agent.held == "not yet");
+  CHECK(ask(agent, "POST", "/api/v1/jobs/known/release").status == 200);
+  CHECK(ask(agent, "POST", "/api/v1/jobs/ended/hold").status == 409);
+  CHECK(ask(agent, "GET", "/api/v1/jobs/known/hold").status == 405);
 }
 
 TEST_CASE("a reload says what has changed, or what is wrong") {

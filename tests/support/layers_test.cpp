@@ -28,10 +28,12 @@ const std::map<std::string, Layers> allowed{
     {"http/beast", {"base", "http"}},
     {"files/archive", {"base", "files"}},
     {"process/local", {"base", "process"}},
-    {"process/systemd", {"base", "process"}},
+    {"bus", {"base"}},
+    {"process/systemd", {"base", "bus", "process"}},
     {"journal/sqlite", {"base", "job", "journal"}},
     {"plugins", {"base", "config", "job", "files", "pipeline", "http", "process", "journal"}},
     {"control", {"base", "job", "journal", "pipeline", "http", "process", "log", "delivery"}},
+    {"control/dbus", {"base", "bus", "job", "journal", "control"}},
     {"dashboard", {"base", "job", "journal", "pipeline", "http", "process", "log", "delivery", "control"}},
 };
 /// These may include everything, the command line only functions of the composition root and what works alone.

@@ -37,6 +37,13 @@ Error cannot_read(const std::string& unit) { return {Fault::malformed, unit + ":
 
 }  // namespace
 
+/// systemd tells nobody of changes who has not asked for it.
+ServiceManager::ServiceManager(asio::any_io_executor executor)
+    : bus_{std::move(executor), [](sd_bus* connection) {
+             return sd_bus_call_method_async(connection, nullptr, systemd, manager_path, manager_interface, "Subscribe", nullptr,
+                                             nullptr, nullptr);
+           }} {}
+
 asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface) {
   auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll");
   if (!request) co_return request.error();

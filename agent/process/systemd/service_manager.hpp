@@ -1,7 +1,7 @@
 #pragma once
 
+#include "agent/bus/bus.hpp"
 #include "agent/process/command.hpp"
-#include "agent/process/systemd/bus.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -12,10 +12,13 @@
 
 namespace outpost::process {
 
+using bus::Bus;
+using bus::Message;
+
 /// systemd, as its D-Bus interface shows it (org.freedesktop.systemd1(5)); faults as Bus::call() has them.
 class ServiceManager {
  public:
-  explicit ServiceManager(boost::asio::any_io_executor executor) : bus_{std::move(executor)} {}
+  explicit ServiceManager(boost::asio::any_io_executor executor);
 
   struct State {
     std::string active;      ///< "inactive", "activating", "active", "deactivating", "failed"

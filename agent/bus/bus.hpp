@@ -8,10 +8,12 @@
 
 #include <systemd/sd-bus.h>
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
-namespace outpost::process {
+namespace outpost::bus {
 
 struct MessageDeleter {
   void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
@@ -21,16 +23,23 @@ using Message = std::unique_ptr<sd_bus_message, MessageDeleter>;
 /// The system bus within an Asio loop. A connection that breaks (a restart of the bus) is made anew by the next call.
 class Bus {
  public:
-  explicit Bus(boost::asio::any_io_executor executor) : executor_{std::move(executor)} {}
+  /// Called with each new connection, before anything is sent over it; an error is a negative errno.
+  using Prepare = std::function<int(sd_bus* connection)>;
+  explicit Bus(boost::asio::any_io_executor executor, Prepare prepare = {}) : executor_{std::move(executor)}, prepare_{std::move(prepare)} {}
   ~Bus();
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
   /// A call to be filled with arguments. unavailable: there is no system bus.
   Result<Message> method(const char* destination, const std::string& path, const char* interface, const char* member);
-  /// The answer. Not cancellable, but it never takes longer than half a minute. `refused`: the caller may not do that;
+  /// The answer. Not cancellable, but it never takes longer than `limit`. `refused`: the caller may not do that;
   /// `retry_later`: the connection broke or the answer did not come; `unavailable`: any other error of the callee.
-  boost::asio::awaitable<Result<Message>> call(Message request);
+  boost::asio::awaitable<Result<Message>> call(Message request, std::chrono::microseconds limit = std::chrono::seconds{25});
+
+  /// The connection, for what sd-bus can do beside calls, made anew if it broke. unavailable: there is no system bus.
+  Result<sd_bus*> handle();
+  /// Something was given to sd-bus that has to be sent.
+  void send();
 
   /// For as long as it lives, `changed` is notified whenever properties of an object change, and when the connection
   /// breaks, because then a change may have gone by unseen: look, then wait.
@@ -50,12 +59,17 @@ class Bus {
     std::shared_ptr<struct BusConnection> connection_;
   };
   Result<Watch> watch(const char* sender, const std::string& path, Wakeup& changed);
+  /// The same for a signal.
+  Result<Watch> watch(const char* sender, const std::string& path, const char* interface, const char* member, Wakeup& changed);
+  /// Only for the end of the connection.
+  Result<Watch> watch_connection(Wakeup& changed);
 
  private:
   Result<std::shared_ptr<BusConnection>> connection();
 
   boost::asio::any_io_executor executor_;
+  Prepare prepare_;
   std::shared_ptr<BusConnection> connection_;
 };
 
-}  // namespace outpost::process
+}  // namespace outpost::bus

@@ -1,4 +1,4 @@
-#include "agent/process/systemd/bus.hpp"
+#include "agent/bus/bus.hpp"
 
 #include "agent/base/text.hpp"
 
@@ -15,7 +15,7 @@
 #include <set>
 #include <utility>
 
-namespace outpost::process {
+namespace outpost::bus {
 
 namespace asio = boost::asio;
 using asio::posix::stream_descriptor;
@@ -125,9 +125,10 @@ Result<Connection> Bus::connection() {
   if (const int opened = sd_bus_open_system_with_description(&bus, "outpostd"); opened < 0)
     return bus_error("cannot connect to the system bus", opened);
   connection_ = std::make_shared<BusConnection>(executor_, bus);
-  // systemd tells nobody of changes who has not asked for it.
-  sd_bus_call_method_async(bus, nullptr, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                           "org.freedesktop.systemd1.Manager", "Subscribe", nullptr, nullptr, nullptr);
+  if (const int prepared = prepare_ ? prepare_(bus) : 0; prepared < 0) {
+    connection_->close();
+    return bus_error("cannot prepare a connection to the system bus", prepared);
+  }
   asio::co_spawn(executor_, pump(connection_), asio::detached);
   return connection_;
 }
@@ -142,13 +143,13 @@ Result<Message> Bus::method(const char* destination, const std::string& path, co
   return Message{message};
 }
 
-asio::awaitable<Result<Message>> Bus::call(Message request) {
+asio::awaitable<Result<Message>> Bus::call(Message request, std::chrono::microseconds limit) {
   const std::string member = sd_bus_message_get_member(request.get());
   const auto connected = connection();
   if (!connected) co_return connected.error();
   const Connection connection = *connected;
   Pending pending{executor_};
-  const int sent = sd_bus_call_async(connection->bus, &pending.slot, request.get(), take_answer, &pending, 0);
+  const int sent = sd_bus_call_async(connection->bus, &pending.slot, request.get(), take_answer, &pending, static_cast<std::uint64_t>(limit.count()));
   if (sent < 0) {
     connection->close();
     co_return bus_error(member, sent);
@@ -177,19 +178,39 @@ Bus::Watch::~Watch() {
 
 bool Bus::Watch::is_broken() const { return !connection_ || !connection_->open; }
 
-Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, Wakeup& changed) {
+Result<sd_bus*> Bus::handle() {
   const auto connected = connection();
   if (!connected) return connected.error();
-  Watch watch;
-  const int matched = sd_bus_match_signal_async((*connected)->bus, &watch.slot_, sender, path.c_str(),
-                                                "org.freedesktop.DBus.Properties", "PropertiesChanged", notify_watcher,
-                                                nullptr, &changed);
+  return (*connected)->bus;
+}
+
+void Bus::send() {
+  if (connection_ && connection_->open) connection_->work.notify();
+}
+
+Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, Wakeup& changed) {
+  return watch(sender, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", changed);
+}
+
+Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, const char* interface, const char* member,
+                              Wakeup& changed) {
+  auto watch = watch_connection(changed);
+  if (!watch) return watch;
+  const int matched = sd_bus_match_signal_async(watch->connection_->bus, &watch->slot_, sender, path.c_str(), interface,
+                                                member, notify_watcher, nullptr, &changed);
   if (matched < 0) return bus_error("cannot watch " + path, matched);
-  watch.changed_ = &changed;
-  watch.connection_ = *connected;
-  watch.connection_->watchers.insert(&changed);
-  watch.connection_->work.notify();
+  watch->connection_->work.notify();
   return watch;
 }
 
-}  // namespace outpost::process
+Result<Bus::Watch> Bus::watch_connection(Wakeup& changed) {
+  const auto connected = connection();
+  if (!connected) return connected.error();
+  Watch watch;
+  watch.changed_ = &changed;
+  watch.connection_ = *connected;
+  watch.connection_->watchers.insert(&changed);
+  return watch;
+}
+
+}  // namespace outpost::bus
