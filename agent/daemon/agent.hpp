@@ -38,7 +38,8 @@ namespace outpost::daemon {
 
 /// One configured control server: the source that offers its work, and the reporter that tells it the results.
 struct Integration {
-  std::shared_ptr<void> access;  ///< What source and reporter stand on; it goes after them.
+  std::shared_ptr<void> identity;  ///< Held against other agents of this host.
+  std::shared_ptr<void> access;    ///< What source and reporter stand on; it goes after them.
   config::Source settings;
   std::unique_ptr<pipeline::Source> source;
   std::unique_ptr<pipeline::Reporter> reporter;

@@ -222,6 +222,8 @@ Result<Composition::Opened> Composition::open_server(const config::Source& sourc
 
 Result<std::shared_ptr<Integration>> Composition::make_integration(const config::Settings& settings, const config::Source& source, Opened opened) {
   ServerAccess& there = *opened.access;
+  auto identity = identities_.hold(there.spool_key.client_id(), there.server.url);
+  if (!identity) return identity.error();
   there.server.standing =
       std::make_shared<dci::Standing>(there.server.credentials, clock_, standing_options(source, std::move(opened.file)));
   secrets_.emplace_back(there.secret.reveal());
@@ -229,6 +231,7 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   servers_.push_back(opened.access);
 
   auto integration = std::make_shared<Integration>();
+  integration->identity = std::move(*identity);
   integration->access = opened.access;
   integration->settings = source;
   integration->settings.url = there.server.url;

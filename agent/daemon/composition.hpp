@@ -10,6 +10,7 @@
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/clock_watch.hpp"
+#include "agent/daemon/identity_lock.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/server_access.hpp"
 #include "agent/files/cache.hpp"
@@ -146,6 +147,7 @@ class Composition {
   std::vector<std::weak_ptr<ServerAccess>> servers_;  ///< Of the integrations.
   std::unique_ptr<files::Cache> cache_;
   std::filesystem::path unpacker_;
+  IdentityLocks identities_;
   std::vector<std::shared_ptr<Integration>> integrations_;  ///< Until the agent has them.
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;

@@ -102,7 +102,8 @@ int run_daemon(daemon::InForce configuration) {
   auto composition = daemon::Composition::make(std::move(configuration), loop.get_executor());
   if (!composition) {
     logger.error(composition.error().message);
-    return exit_failed;
+    // What is refused stays so until somebody changes it.
+    return composition.error().fault == Fault::refused ? exit_configuration : exit_failed;
   }
   daemon::Composition& parts = **composition;
   if (auto restored = parts.agent().restore(); !restored) {

@@ -169,6 +169,26 @@ TEST_CASE("A restart with a wrong configuration finishes what was begun with the
   CHECK_FALSE(lab.alarmed("configuration"));
 }
 
+TEST_CASE("A second agent with the same identity is refused, although its directories are others", "[operate]") {
+  OperatedLab lab;
+  lab.start_busy();
+  const fs::path other = lab.directory.path / "other/outpost.yml";
+  std::string text = lab.agent_configuration();
+  text.replace(text.find("dcirc.sh"), 8, (lab.directory.path / "agent/dcirc.sh").string());
+  write_file(other, text);
+  {
+    Process second{{OUTPOST_DAEMON, "--config", other.string()}, lab.directory.path / "second.log"};
+    CHECK(second.wait() == 5);
+  }
+  CHECK_THAT(read_file(lab.directory.path / "second.log"),
+             holds("remoteci/" + lab.remoteci) && holds("process " + std::to_string(lab.agent_pid())) && holds("a remoteci of its own"));
+  lab.stop_agent(SIGKILL);  // Nothing of it is left that would be in the way.
+  Process second{{OUTPOST_DAEMON, "--config", other.string()}, lab.directory.path / "second.log"};
+  lab.until("the second to start", [&] { return read_file(lab.directory.path / "second.log").find("is up") != std::string::npos; });
+  second.signal(SIGKILL);
+  second.wait();
+}
+
 TEST_CASE("A start with a wrong configuration and nothing to finish is refused", "[operate]") {
   OperatedLab lab;
   write_file(lab.go, "");

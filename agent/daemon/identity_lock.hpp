@@ -1,0 +1,25 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace outpost::daemon {
+
+/// What we are at our control servers, each held against other agents of this host, whatever their user and their
+/// directories are: two with one identity would claim jobs for the same lab, and take each other's for their own. Held
+/// by a name in the abstract namespace of unix sockets, so nothing is left behind however we end. Agents in another
+/// network namespace are not seen.
+class IdentityLocks {
+ public:
+  /// Holds this identity as long as the token lives; several tokens of ours share it. refused: another process has it,
+  /// and which.
+  Result<std::shared_ptr<void>> hold(const std::string& client_id, const std::string& url);
+
+ private:
+  std::map<std::string, std::weak_ptr<void>> held_;
+};
+
+}  // namespace outpost::daemon
