@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -277,9 +278,23 @@ void serve() {
   }
 }
 
+/// The agent keeps itself small, and is the last that the kernel ends when memory runs out; what it runs is neither.
+void shed_limits_of_agent() {
+  rlimit data{};
+  if (::getrlimit(RLIMIT_DATA, &data) == 0) {
+    data.rlim_cur = data.rlim_max;
+    ::setrlimit(RLIMIT_DATA, &data);
+  }
+  if (const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); score >= 0) {
+    [[maybe_unused]] const auto written = ::write(score, "0", 1);
+    ::close(score);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  shed_limits_of_agent();  // While /proc still shows us as our own.
   ::prctl(PR_SET_DUMPABLE, 0);  // The command may be the same user; it shall not trace us or open our descriptors.
   close_other_descriptors();
   if (count == 2 && std::strcmp(arguments[1], guardian::serve) == 0) serve();
