@@ -135,6 +135,27 @@ struct SpoolConfirmOptions {
 };
 /// Settles here what an import elsewhere has delivered.
 int confirm_spool(const SpoolConfirmOptions& options);
+
+struct JobOptions {
+  std::string job;     ///< An id or its beginning; for start the name of a job of the configuration.
+  std::string reason;
+  std::size_t limit = 20;  ///< Of list.
+  bool as_json = false;
+};
+
+/// The newest jobs of the daemon.
+int list_jobs(const DaemonOptions& daemon, const JobOptions& options);
+/// One job with its stages, steps, results and warnings.
+int show_job(const DaemonOptions& daemon, const JobOptions& options);
+/// Queues a job of the configuration now.
+int start_job(const DaemonOptions& daemon, const JobOptions& options);
+int cancel_job(const DaemonOptions& daemon, const JobOptions& options);
+/// Queues a job that has ended once more.
+int retry_job(const DaemonOptions& daemon, const JobOptions& options);
+/// Keeps a job that waits from being claimed, until it is released.
+int hold_job(const DaemonOptions& daemon, const JobOptions& options);
+int release_job(const DaemonOptions& daemon, const JobOptions& options);
+
 struct JobLogsOptions {
   std::filesystem::path config;     ///< Says where the daemon keeps its jobs.
   std::filesystem::path directory;  ///< Instead: the directory of `outpost job run`.

@@ -35,6 +35,7 @@ struct CommandLine {
   PluginRunOptions plugin_run;
   std::string plugin;
   SetupOptions setup;
+  JobOptions job;
   int result = exit_ok;
 
   CommandLine() {
@@ -196,16 +197,17 @@ struct CommandLine {
   }
 
   void add_job() {
-    auto* job = app.add_subcommand("job", "Jobs");
-    job->require_subcommand(1);
-    auto* run = job->add_subcommand("run", "Run a job on this machine, without a server");
+    auto* group = app.add_subcommand("job", "Jobs");
+    group->require_subcommand(1);
+    auto* run = group->add_subcommand("run", "Run a job on this machine, without a server");
     run->add_option("FILE", job_run.file, "Job file (YAML): name, plugins, plugins_path, components")->required();
     run->add_option("-d,--directory", job_run.directory, "Where logs, results and artifacts go (default: ./outpost-job-<time>)");
     run->add_flag("-q,--quiet", job_run.quiet, "Don't show what the steps print");
     run->footer("Examples:\n  outpost job run samples/configurations/job.yml\n  outpost job run -q -d /tmp/try job.yml\n\n"
                 "Exit status 0: the verdict is success; 1: it is not.");
     run->callback([this] { result = run_job(job_run); });
-    auto* logs = job->add_subcommand("logs", "Print what the steps of a job printed");
+    add_daemon_jobs(*group);
+    auto* logs = group->add_subcommand("logs", "Print what the steps of a job printed");
     add_config_option(*logs);
     logs->add_option("JOB", job_logs.job, "The job's id here, or how it begins")->required();
     logs->add_option("STEP", job_logs.step, "One step, such as install.acme-storage (default: all)");
@@ -269,6 +271,47 @@ struct CommandLine {
     env->footer("Examples:\n  outpost plugin env test");
     env->callback([this] { result = show_plugin_environment(plugin_run); });
   }
+
+  /// What is asked of the daemon about its jobs.
+  void add_daemon_jobs(CLI::App& group) {
+    auto* list = add_job_command(group, "list", "The newest jobs of the daemon", cli::list_jobs);
+    list->add_option("-n,--limit", job.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
+    list->footer("Examples:\n  outpost job list\n  outpost job list --limit 100 --json | jq '.[].judgement.verdict'");
+    auto* show = add_job_command(group, "show", "One job: stages, steps, results, warnings", cli::show_job);
+    add_job_id(*show, "The job's id here, or how it begins");
+    show->footer("Examples:\n  outpost job show 01a1fd08\n  outpost job show 01a1fd08 --json | jq .steps");
+    auto* start = add_job_command(group, "start", "Run a job of the configuration now, also when nothing is new", cli::start_job);
+    add_job_id(*start, "The name of the job");
+    start->footer("It waits for its window, a slot and its lab resources as any other.\n\n"
+                  "Examples:\n  outpost job start acme-storage-nightly\n  outpost job start --json acme-storage-nightly | jq -r .job_id");
+    auto* cancel = add_job_command(group, "cancel", "Stop a job that runs, or take one that waits out of the queue", cli::cancel_job);
+    add_job_id(*cancel, "The job's id here, or how it begins");
+    cancel->add_option("-r,--reason", job.reason, "Why; the server is told");
+    cancel->footer("Its closing stages still run.\n\nExamples:\n  outpost job cancel 01a1fd08\n  outpost job cancel --reason 'wrong switch' 01a1fd08");
+    auto* retry = add_job_command(group, "retry", "Run a job that has ended once more, with the same components", cli::retry_job);
+    add_job_id(*retry, "The job's id here, or how it begins");
+    retry->footer("Examples:\n  outpost job retry 01a1fd08\n  outpost job retry --json 01a1fd08 | jq -r .job_id");
+    auto* hold = add_job_command(group, "hold", "Keep a job that waits from being claimed", cli::hold_job);
+    add_job_id(*hold, "The job's id here, or how it begins");
+    hold->add_option("-r,--reason", job.reason, "Why, for those who look at the status");
+    hold->footer("Examples:\n  outpost job hold 01a1fd08\n  outpost job hold --reason 'the disk array comes on Monday' 01a1fd08");
+    auto* release = add_job_command(group, "release", "Let a job that is held be claimed", cli::release_job);
+    add_job_id(*release, "The job's id here, or how it begins");
+    release->footer("Examples:\n  outpost job release 01a1fd08\n  outpost job release --json 01a1fd08");
+  }
+
+  CLI::App* add_job_command(CLI::App& group, const char* name, const char* description, int (*command)(const DaemonOptions&, const JobOptions&)) {
+    auto* added = group.add_subcommand(name, description);
+    add_daemon_options(*added);
+    added->add_flag("--json", job.as_json, "Print the answer of the local API as it is");
+    added->callback([this, command] {
+      daemon.config = config;
+      result = command(daemon, job);
+    });
+    return added;
+  }
+
+  void add_job_id(CLI::App& command, const char* description) { command.add_option("JOB", job.job, description)->required(); }
 
   void add_spool() {
     auto* spool = app.add_subcommand("spool", "Deliveries that travel in an archive, for labs without a connection");

@@ -1,0 +1,157 @@
+// What is asked of the daemon about its jobs.
+
+#include "agent/base/clock.hpp"
+#include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
+#include "agent/cli/commands.hpp"
+#include "agent/cli/daemon_call.hpp"
+#include "agent/cli/exit_codes.hpp"
+#include "agent/daemon/client.hpp"
+#include "agent/job/event.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <functional>
+#include <iostream>
+
+namespace outpost::cli {
+
+namespace json = boost::json;
+using job::text_at;
+
+namespace {
+
+constexpr std::size_t looked_through = 1000;  ///< The newest so many jobs, for the beginning of an id.
+constexpr std::size_t whole_id = 36;
+
+const json::array& array_at(const json::object& object, std::string_view key) {
+  static const json::array nothing;
+  const auto* value = object.if_contains(key);
+  return value && value->is_array() ? value->get_array() : nothing;
+}
+
+std::string shown(const json::object& object, std::string_view key) { return printable(text_at(object, key)); }
+
+/// The id that begins so.
+Result<std::string> id_of(const std::filesystem::path& socket, const std::string& beginning) {
+  if (beginning.size() >= whole_id) return beginning;
+  const auto answer = daemon::ask_daemon(socket, "/api/v1/jobs?limit=" + std::to_string(looked_through));
+  if (!answer) return answer.error();
+  std::vector<std::string> found;
+  for (const auto& each : array_at(answer->as_object(), "jobs"))
+    if (const auto id = text_at(each.as_object(), "job_id"); id.starts_with(beginning)) found.push_back(id);
+  if (found.size() == 1) return found.front();
+  if (found.empty()) return Error{Fault::refused, "there is no job " + printable(beginning, 80) + " among the newest " + std::to_string(looked_through) + "; see: outpost job list"};
+  return Error{Fault::refused, std::to_string(found.size()) + " jobs begin with " + printable(beginning, 80) + ": " + found[0] + ", " + found[1] + "..."};
+}
+
+std::string duration_between(const std::string& from, const std::string& to) {
+  const auto begin = parse_rfc3339(from), end = parse_rfc3339(to);
+  if (!begin) return "";
+  return format_duration(std::chrono::duration_cast<std::chrono::milliseconds>((end ? *end : SystemClock{}.now()) - *begin));
+}
+
+std::string components_of(const json::object& job) {
+  std::string names;
+  for (const auto& each : array_at(job, "components")) names += (names.empty() ? "" : ", ") + shown(each.as_object(), "name");
+  return names;
+}
+
+void print_line(const json::object& job) {
+  std::cout << text_at(job, "job_id") << "  " << shown(job, "state") << "  " << shown(job, "name") << "  " << components_of(job) << "  "
+            << text_at(job, "queued_at").substr(0, 19) << "Z\n";
+}
+
+void print_job(const json::object& job) {
+  std::cout << "job         " << text_at(job, "job_id") << "  " << shown(job, "name") << "\nstate       " << shown(job, "state") << "\n";
+  if (const auto* judgement = job.if_contains("judgement"); judgement && judgement->is_object())
+    if (const auto message = shown(judgement->get_object(), "message"); !message.empty()) std::cout << "because     " << message << "\n";
+  std::cout << "components  " << components_of(job) << "\nqueued      " << text_at(job, "queued_at") << "\n";
+  if (const auto claimed = text_at(job, "claimed_at"); !claimed.empty())
+    std::cout << "claimed     " << claimed << ", for " << duration_between(claimed, text_at(job, "ended_at")) << "\n";
+  if (const auto url = shown(job, "url"); !url.empty()) std::cout << "server      " << url << "\n";
+  for (const auto& each : array_at(job, "steps")) {
+    const auto& step = each.as_object();
+    std::cout << "step        " << shown(step, "step_id") << "  " << shown(step, "state") << ", " << duration_between(text_at(step, "started_at"), text_at(step, "ended_at")) << "\n";
+  }
+  if (const auto* tests = job.if_contains("tests"); tests && tests->is_object() && job::number_at(tests->get_object(), "total") > 0) {
+    const auto number = [&](const char* key) { return job::number_at(tests->get_object(), key); };
+    std::cout << "tests       " << number("total") << ": " << number("success") << " passed, " << number("failures") << " failed, " << number("errors") << " errors, "
+              << number("skips") << " skipped\n";
+  }
+  for (const auto& each : array_at(job, "results")) std::cout << "result      " << printable(std::string{each.as_string()}) << "\n";
+  for (const auto& each : array_at(job, "artifacts")) std::cout << "artifact    " << printable(std::string{each.as_string()}) << "\n";
+  for (const auto& each : array_at(job, "warnings")) std::cout << "WARNING     " << printable(std::string{each.as_string()}) << "\n";
+}
+
+/// Has the daemon do something to one job, and says so.
+int tell(const DaemonOptions& daemon, const JobOptions& options, const std::string& what, const std::function<std::string(const json::object&, const std::string& id)>& say) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
+  const auto id = id_of(*socket, options.job);
+  if (!id) return fail(id.error());
+  json::object body;
+  if (!options.reason.empty()) body["reason"] = options.reason;
+  const auto answer = daemon::tell_daemon(*socket, "/api/v1/jobs/" + percent_encode(*id) + "/" + what, std::move(body));
+  if (!answer) return fail(answer.error());
+  std::cout << (options.as_json ? json::serialize(*answer) : say(answer->as_object(), *id)) << "\n";
+  return exit_ok;
+}
+
+}  // namespace
+
+int list_jobs(const DaemonOptions& daemon, const JobOptions& options) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
+  const auto answer = daemon::ask_daemon(*socket, "/api/v1/jobs?limit=" + std::to_string(options.limit));
+  if (!answer) return fail(answer.error());
+  const auto& jobs = array_at(answer->as_object(), "jobs");
+  if (options.as_json) {
+    std::cout << json::serialize(jobs) << "\n";
+    return exit_ok;
+  }
+  for (const auto& each : jobs) print_line(each.as_object());
+  if (jobs.empty()) std::cout << "no jobs\n";
+  return exit_ok;
+}
+
+int show_job(const DaemonOptions& daemon, const JobOptions& options) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
+  const auto id = id_of(*socket, options.job);
+  if (!id) return fail(id.error());
+  const auto answer = daemon::ask_daemon(*socket, "/api/v1/jobs/" + percent_encode(*id));
+  if (!answer) return fail(answer.error());
+  const auto& job = answer->at("job").as_object();
+  if (options.as_json) std::cout << json::serialize(job) << "\n";
+  else print_job(job);
+  return exit_ok;
+}
+
+int start_job(const DaemonOptions& daemon, const JobOptions& options) {
+  const auto socket = socket_of(daemon);
+  if (!socket) return fail(socket.error(), exit_configuration);
+  const auto answer = daemon::tell_daemon(*socket, "/api/v1/jobs", {{"name", options.job}});
+  if (!answer) return fail(answer.error());
+  std::cout << (options.as_json ? json::serialize(*answer) : "queued: job " + text_at(answer->as_object(), "job_id")) << "\n";
+  return exit_ok;
+}
+
+int cancel_job(const DaemonOptions& daemon, const JobOptions& options) {
+  return tell(daemon, options, "cancel", [](const json::object&, const std::string& id) { return "cancelling: job " + id; });
+}
+
+int retry_job(const DaemonOptions& daemon, const JobOptions& options) {
+  return tell(daemon, options, "retry", [](const json::object& answer, const std::string&) { return "queued: job " + text_at(answer, "job_id"); });
+}
+
+int hold_job(const DaemonOptions& daemon, const JobOptions& options) {
+  return tell(daemon, options, "hold", [](const json::object&, const std::string& id) { return "held: job " + id + "; let it go with outpost job release"; });
+}
+
+int release_job(const DaemonOptions& daemon, const JobOptions& options) {
+  return tell(daemon, options, "release", [](const json::object&, const std::string& id) { return "released: job " + id; });
+}
+
+}  // namespace outpost::cli
