@@ -23,7 +23,7 @@ void arm(int timer) {
 
 ClockWatch::ClockWatch(boost::asio::any_io_executor loop, const Clock& clock, std::function<void()> was_set)
     : ClockWatch{std::move(loop), clock, std::move(was_set),
-                 ::timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC), pause} {}
+                 ::timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC), usual_pause} {}
 
 ClockWatch::ClockWatch(boost::asio::any_io_executor loop, const Clock& clock, std::function<void()> was_set,
                        int descriptor, std::chrono::milliseconds pause)

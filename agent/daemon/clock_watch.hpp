@@ -15,7 +15,7 @@ namespace outpost::daemon {
 /// nobody up otherwise. What is slowly brought right is not noticed, nor a step of less than a second.
 class ClockWatch {
  public:
-  static constexpr std::chrono::milliseconds pause = std::chrono::seconds{10};
+  static constexpr std::chrono::milliseconds usual_pause = std::chrono::seconds{10};
 
   /// `was_set` is called on the loop, at once, but not again within the pause: then at its end. Clock and loop outlive
   /// it. A kernel that cannot tell leaves it silent.
