@@ -32,6 +32,14 @@ struct ReloadWorld : AgentWorld {
     start();
     until([this] { return !steps.ran.empty() && steps.ran.back() == "install.acme"; });
   }
+  /// Something of the running job that the server has to be told.
+  void say(const char* key) {
+    job::Event event;
+    event.type = "test.said";
+    event.job_id = job_ids().at(0);
+    event.data = {{"items", {{{"key", key}}}}};
+    append(std::move(event));
+  }
   std::size_t sources() { return agent->status().at("sources").as_array().size(); }
   config::Settings wanted;
 };
@@ -81,12 +89,19 @@ TEST_CASE("more slots take effect at once, fewer as jobs end") {
   CHECK(world.state(0) == "running: install");
 }
 
-TEST_CASE("a source that is made anew takes over the running jobs of the old one") {
+TEST_CASE("a source that is made anew takes over the deliveries and the running jobs of the old one") {
   ReloadWorld world;
   world.run_until_hook();
+  world.server.holds = true;
+  world.say("on its way");
+  world.until([&] { return world.server.in_flight == 1; });
   world.wanted.sources.at("fake").url = "https://other";
   world.reload({"fake"});
   CHECK(world.sources() == 1);
+  CHECK(world.server.count("on its way") == 0);
+  world.server.holds = false;
+  world.say("later");
+  world.until([&] { return world.server.count("on its way") == 1 && world.server.count("later") == 1; });
   REQUIRE(world.cancel(world.job_ids()[0], "enough"));
   world.until([&] { return world.count(event::job_ended) == 1; });
   CHECK(world.state(0) == "killed");
