@@ -201,6 +201,7 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
       });
       ::_exit(0);
     }
+    ::close(first[1]);  // Else the end of the agent would not be seen.
     char byte = 0;
     REQUIRE(::read(first[0], &byte, 1) == 1);
     const int kept = ::open("/run/outpost/slots/1/output", O_RDONLY | O_NONBLOCK);
@@ -259,6 +260,7 @@ TEST_CASE("a command that was being cancelled when the agent died is cancelled, 
     });
     ::_exit(0);
   }
+  ::close(first[1]);  // Else the end of the agent would not be seen.
   char byte = 0;
   REQUIRE(::read(first[0], &byte, 1) == 1);
   REQUIRE(eventually([] { return fs::exists("/run/outpost/slots/1/stopping"); }));
@@ -295,6 +297,7 @@ TEST_CASE("what an agent that cannot take it up again has left in a slot ends be
     });
     ::_exit(0);
   }
+  ::close(first[1]);  // Else the end of the agent would not be seen.
   char byte = 0;
   REQUIRE(::read(first[0], &byte, 1) == 1);
   ::kill(agent, SIGKILL);
