@@ -227,7 +227,7 @@ class Setup {
       note(where + "ansible_inventory is not carried over: put " + inventory + " into the directory as hosts.yml");
     for (const auto& extra : texts_of(entry, "ansible_extravars_files"))
       if (fs::path{extra}.lexically_normal() != (directory_ / "settings.yml").lexically_normal())
-        note(where + "ansible_extravars_files: add " + extra + " to `extra` of the plugin (hooks/plugins/README.md)");
+        note(where + "ansible_extravars_files: add " + extra + " to `extra` of the plugin, in plugin_config");
     for (const auto& [key, why] : advice)
       if (entry.find(key)) note_key(where, key);
     static const std::set<std::string, std::less<>> taken{"topic", "comment", "url", "configuration", "components", "dci_credentials", "ansible_playbook", "ansible_inventory", "ansible_extravars", "ansible_extravars_files"};
@@ -314,12 +314,11 @@ class Setup {
       job.selections.push_back(scalar(guess));
       note(job.name + ": no component was named, so it runs for the newest of the type " + guess + "; the server took the newest of every type of the topic");
     }
-    const std::string usual = "/etc/" + layout_.substr(0, layout_.size() - 6) + "-agent";
-    if (directory_.lexically_normal() != usual)
-      note(layout_ + " looks into " + usual + ": copy the plugin to /etc/outpost/plugins.d and add `directories: [" + directory_.string() + "]` to its layout.yml");
     note("whoever started the agent (a timer, dci-queue, a person) is no longer needed: Outpost polls for new components; `windows` of a job says when it may run");
     if (uses_sudo()) note("its hooks use sudo: install outpost-root and say `profile: root` in the job, or take sudo out of the hooks");
   }
+
+  bool is_usual_directory() const { return directory_.lexically_normal() == "/etc/" + layout_.substr(0, layout_.size() - 6) + "-agent"; }
 
   bool uses_sudo() const {
     std::error_code error;
@@ -347,6 +346,7 @@ class Setup {
       if (!job.resource.empty()) text += "    resources: [" + scalar(job.resource) + "]\n";
       if (root) text += "    # profile: root   # Its hooks use sudo; needs the package outpost-root.\n";
     }
+    if (!is_usual_directory()) text += "\nplugin_config:\n  " + layout_ + ": {directories: [" + scalar(directory_.lexically_normal().string()) + "]}\n";
     if (!resources_.empty()) text += "\nresources:\n";
     for (const auto& [name, hosts] : resources_) text += "  " + scalar(name) + ": {hosts: " + list_of(hosts) + "}\n";
     return text;

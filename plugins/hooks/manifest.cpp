@@ -32,6 +32,13 @@ bool is_version(std::string_view text) {
          text.back() != '.' && text.find("..") == std::string_view::npos;
 }
 
+/// "plays/install.yml": in the plugin's folder, and YAML.
+bool is_playbook_path(const std::string& path) {
+  const auto parts = split(path, '/');
+  const bool stays = std::none_of(parts.begin(), parts.end(), [](std::string_view part) { return part.empty() || part.front() == '.'; });
+  return stays && (path.ends_with(".yml") || path.ends_with(".yaml"));
+}
+
 std::string own_contract() {
   return std::string{contract_prefix} + std::to_string(contract_major) + (contract_minor > 0 ? "." + std::to_string(contract_minor) : "");
 }
@@ -145,6 +152,9 @@ struct Reader {
     const auto codes = read_exit_codes(fields, "retry_on");
     hook.retry_on = codes.value_or(std::vector<int>{69});
     fields.texts("resources", hook.resources);
+    fields.read("playbook", hook.playbook, config::as_text);
+    if (fields.node().find("playbook") != nullptr && !is_playbook_path(hook.playbook))
+      fields.problem("playbook", quote(hook.playbook) + " is not the path of a YAML file in the plugin's folder (example: plays/install.yml)");
     fields.read("continue", hook.keep_going, config::as_boolean);
     if (codes && hook.retries == 0 && fields.node().find("retries") == nullptr) fields.problem("retry_on", "without retries it means nothing (add retries: 1)");
     const bool closing = always_runs(stage);

@@ -30,6 +30,7 @@ struct HookSettings {
   unsigned retries = 0;           ///< So many more attempts after an exit code of `retry_on`.
   std::vector<int> retry_on;      ///< Unset means 69.
   std::vector<std::string> resources;  ///< The job has to hold these.
+  std::string playbook;           ///< YAML for Ansible, a path in the plugin's folder; empty: what is in hooks/.
   bool keep_going = false;        ///< `continue`: when it fails, the job fails, but goes on.
 };
 

@@ -25,13 +25,24 @@ std::string filtered(const Filters& when, const job::Job& job) {
   return "component_type: " + (types.empty() ? "no component" : join(types, ", ")) + none_of(when.component_types);
 }
 
+/// The hooks of a stage: the playbook that the manifest names, or the files that are there.
+Result<std::vector<pipeline::Step>> hooks_in(const Plugin& plugin, job::Stage stage) {
+  auto steps = hooks_of(plugin.folder, plugin.name, stage);
+  const std::string playbook = plugin.manifest ? plugin.manifest->settings(stage).playbook : "";
+  if (!steps || playbook.empty()) return steps;
+  const std::string point{to_string(stage)};
+  if (!steps->empty())
+    return Error{Fault::malformed, steps->front().program.string() + " is there, and plugin.yml names " + playbook + " for " + point + ": keep one"};
+  return std::vector<pipeline::Step>{{stage, plugin.name, point, plugin.folder / playbook, plugin.folder}};
+}
+
 /// A plugin that has set nothing up has nothing to take down, collect or free.
 Result<bool> has_begun(const Plugin& plugin, const job::Story& story) {
   const auto forward = [&](const job::StepRecord& step) { return step.plugin == plugin.name && !always_runs(step.stage); };
   if (std::any_of(story.steps.begin(), story.steps.end(), forward)) return true;
   for (const auto stage : job::all_stages) {
     if (always_runs(stage)) break;
-    const auto hooks = hooks_of(plugin.folder, plugin.name, stage);
+    const auto hooks = hooks_in(plugin, stage);
     if (!hooks) return hooks.error();
     if (!hooks->empty()) return false;
   }
@@ -48,7 +59,7 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
   std::vector<pipeline::Step> all;
   for (const auto& [order, index] : ordered) {
     const auto& plugin = plugins[index];
-    auto steps = hooks_of(plugin->folder, plugin->name, stage);
+    auto steps = hooks_in(*plugin, stage);
     if (!steps) return steps.error();
     if (steps->empty()) continue;
     std::string reason;

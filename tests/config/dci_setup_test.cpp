@@ -66,7 +66,7 @@ TEST_CASE("the settings of an OpenShift agent become a job") {
   CHECK(notes(setup, "dci_disconnected is not carried over"));
   CHECK(setup.configuration.find("DCI_API_SECRET") == std::string::npos);
   CHECK(setup.configuration.find((agent.path / "dcirc.sh").string()) != std::string::npos);
-  CHECK(notes(setup, "add `directories: ["));
+  CHECK(setup.configuration.find("dci-openshift-hooks: {directories: [\"" + agent.path.string() + "\"]}") != std::string::npos);
 }
 
 TEST_CASE("topics of a RHEL agent become jobs that hold their systems") {

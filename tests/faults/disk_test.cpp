@@ -342,3 +342,14 @@ TEST_CASE("F21: a file system that turns read-only is waited for in the same way
            in_bytes(static_cast<std::int64_t>(output.size() - content.logs.at("install/acme/install").size())), "0");
   }
 }
+
+TEST_CASE("F21: an agent whose state directory is read-only from the start says so and ends", "[F21]") {
+  FaultLab lab;
+  const SmallDisk disk{lab, "16m"};
+  if (!disk.why_not.empty()) return skip("F21: " + no_disk(disk));
+  REQUIRE(::mount(nullptr, disk.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0);
+  lab.start_agent();
+  lab.until("the agent to end", [&] { return !lab.agent_is_running(); });
+  CHECK(lab.stop_agent(SIGTERM) == 1);
+  CHECK_THAT(lab.agent_log(), holds(disk.path.string()) && holds("read-only"));
+}

@@ -132,6 +132,13 @@ END
   outpost config check || fail "the configuration is wrong"
 }
 
+# shipped PLUGIN: one that comes with the project becomes one of the site's, with what plugins share in place of a link.
+shipped() {
+  cp -r "$project/hooks/plugins/$1" /etc/outpost/plugins.d/
+  rm /etc/outpost/plugins.d/"$1"/lib
+  cp -r "$project/hooks/plugins/lib" /etc/outpost/plugins.d/"$1"/lib
+}
+
 # hook PLUGIN STAGE: of the site's own plugin, from standard input.
 hook() {
   local folder=/etc/outpost/plugins.d/50-$1/hooks

@@ -110,7 +110,8 @@ int settle(const fs::path& slot) {
     return 0;
   }
   const auto cgroup = own_cgroup();
-  const bool asked_to_end = fs::exists(slot / stopping_file);
+  std::error_code ignored;
+  const bool asked_to_end = fs::exists(slot / stopping_file, ignored);
   const auto patience = end_of_patience(slot);
   while (Clock::now() < patience) {
     if (cgroup.processes().size() <= 1) return 0;

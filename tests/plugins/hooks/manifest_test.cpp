@@ -103,6 +103,8 @@ const std::vector<Mutation>& mutations() {
       {"timeout: 2h", "timeout: 2", "plugin.yml:21:13: PL001 hooks.install.timeout: \"2\" has no unit (write 2s, 2min, 2h or 2d)\n"},
       {"timeout: 2h", "timeout: 2 hours", "plugin.yml:21:13: PL001 hooks.install.timeout: \"2 hours\" is not a duration (example: 10min)\n"},
       {"timeout: 2h", "timout: 2h", "plugin.yml:21:13: PL005 hooks.install: unknown key \"timout\" (did you mean \"timeout\"?)\n"},
+      {"timeout: 2h", "playbook: ../site.yml",
+       "plugin.yml:21:13: PL001 hooks.install.playbook: \"../site.yml\" is not the path of a YAML file in the plugin's folder (example: plays/install.yml)\n"},
       {"grace: 120s", "grace: 2h", "plugin.yml:21:26: PL001 hooks.install.grace: \"2h\" is not between 0ms and 1h\n", false},
       {"retries: 2", "retries: many", "plugin.yml:21:39: PL001 hooks.install.retries: \"many\" is not a whole number (example: 2)\n"},
       {"retries: 2, ", "", "plugin.yml:21:39: PL001 hooks.install.retry_on: without retries it means nothing (add retries: 1)\n"},

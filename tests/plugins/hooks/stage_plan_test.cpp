@@ -45,6 +45,22 @@ TEST_CASE("hooks of a stage run by their plugins' numbers, then as the job lists
   CHECK(site.plan(job::Stage::cleanup) == "late middle plain early");
 }
 
+TEST_CASE("a playbook that the manifest names is the hook of its stage, unless there is one in hooks/ too") {
+  Site site;
+  site.plugin("a", "hooks: {install: {playbook: plays/site.yml, timeout: 5min}}\n", {"test"});
+  const auto steps = hooks::plan_stage(site.plugins, site.story, job::Stage::install);
+  REQUIRE(steps);
+  REQUIRE(steps->size() == 1);
+  CHECK(steps->front().program == site.directory.path / "a/plays/site.yml");
+  CHECK(steps->front().hook == "install");
+  CHECK(steps->front().rules.timeout == 5min);
+  CHECK(site.plan(job::Stage::test) == "a");
+  site.plugin("b", "hooks: {install: {playbook: site.yml}}\n", {"install"});
+  const auto both = hooks::plan_stage(site.plugins, site.story, job::Stage::install);
+  REQUIRE_FALSE(both);
+  CHECK(both.error().message.ends_with("hooks/install is there, and plugin.yml names site.yml for install: keep one"));
+}
+
 TEST_CASE("a plugin whose filters a job does not match is passed over, with the reason") {
   Site site;
   site.plugin("a", "when: {topic: [\"OCP-4.*\"], component_type: [ocp]}\n", {"install"});
