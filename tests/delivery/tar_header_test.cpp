@@ -43,12 +43,12 @@ Found read(const std::string& bytes) {
 
 /// Only the header, of a file of any size.
 std::string header_by_libarchive(std::uint64_t size) {
-  std::string bytes(64 * 1024, '\0');
+  std::vector<char> room(64 * 1024);
   std::size_t used = 0;
   struct archive* writer = ::archive_write_new();
   ::archive_write_set_format_pax_restricted(writer);
   ::archive_write_set_bytes_per_block(writer, 0);
-  ::archive_write_open_memory(writer, bytes.data(), bytes.size(), &used);
+  ::archive_write_open_memory(writer, room.data(), room.size(), &used);
   struct archive_entry* entry = ::archive_entry_new();
   ::archive_entry_set_pathname(entry, "outpost-spool/items/00000001.data");
   ::archive_entry_set_filetype(entry, AE_IFREG);
@@ -56,9 +56,8 @@ std::string header_by_libarchive(std::uint64_t size) {
   ::archive_entry_set_size(entry, static_cast<la_int64_t>(size));
   CHECK(::archive_write_header(writer, entry) == ARCHIVE_OK);
   ::archive_entry_free(entry);
-  bytes.resize(used);
-  ::archive_write_fail(writer);
-  ::archive_write_free(writer);
+  std::string bytes{room.data(), used};
+  ::archive_write_free(writer);  // It would write the body that is due, and ends where there is no more room.
   return bytes;
 }
 
