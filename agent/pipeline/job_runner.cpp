@@ -216,7 +216,7 @@ asio::awaitable<void> JobRunner::settle_lost(const job::StepRecord& interrupted)
   attempt.number = interrupted.attempt;
   attempt.started = ports_.clock.since_boot();
   attempt.interrupted = true;
-  auto reopening = reopen_log(interrupted, false);
+  auto reopening = reopen_log(interrupted, std::nullopt);
   auto capture = co_await std::move(reopening);
   StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
   if (capture) {

@@ -128,7 +128,7 @@ class JobRunner {
   boost::asio::awaitable<job::StepEnding> carry_out(Attempt attempt, log::Capture capture, const job::StepRecord* known);
   void cannot_capture(const Attempt& attempt, const Error& error);
   boost::asio::awaitable<bool> take_up(job::StepRecord interrupted);
-  boost::asio::awaitable<Result<log::Capture>> reopen_log(const job::StepRecord& interrupted, bool goes_on);
+  boost::asio::awaitable<Result<log::Capture>> reopen_log(const job::StepRecord& interrupted, std::optional<log::CaptureOptions> more);
   [[nodiscard]] std::optional<Step> step_of(const job::StepRecord& record);
   boost::asio::awaitable<void> download();
   boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
@@ -146,6 +146,7 @@ class JobRunner {
   boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
   [[nodiscard]] std::vector<log::Segment> segments_of_steps() const;
   boost::asio::awaitable<void> pack_segments();
+  [[nodiscard]] log::CaptureOptions capture_options(const Step& step) const;
   [[nodiscard]] StepLog::Ports log_ports(boost::asio::any_io_executor executor);
   [[nodiscard]] std::shared_ptr<TaskLog> task_log(const Attempt& attempt, boost::asio::any_io_executor executor, const job::StepRecord* known);
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;

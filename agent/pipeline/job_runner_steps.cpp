@@ -100,9 +100,7 @@ asio::awaitable<std::optional<int>> JobRunner::run_attempt(const Step& step, int
   co_await record_.commit();
   options_.checkpoint("step.started");
 
-  auto capture_options = options_.logs.capture;
-  if (step.rules.log_limit) capture_options.limit = std::min(capture_options.limit, *step.rules.log_limit);
-  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, capture_options);
+  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, capture_options(step));
   if (!capture) {
     cannot_capture(attempt, capture.error());
     co_return std::nullopt;
@@ -162,7 +160,7 @@ asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
   noted.step_id = attempt.id;
   noted.attempt = attempt.number;
   co_await record_.commit();
-  auto reopening = reopen_log(interrupted, true);
+  auto reopening = reopen_log(interrupted, capture_options(*step));
   auto capture = co_await std::move(reopening);
   if (capture) {
     co_await carry_out(std::move(attempt), std::move(*capture), &interrupted);
@@ -178,13 +176,12 @@ asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
   co_return false;
 }
 
-/// The log of a step from before a restart; `goes_on`: there is more to come.
-asio::awaitable<Result<log::Capture>> JobRunner::reopen_log(const job::StepRecord& interrupted, bool goes_on) {
+/// The log of a step from before a restart; `more`: how to keep what is still to come, nothing when the step is gone.
+asio::awaitable<Result<log::Capture>> JobRunner::reopen_log(const job::StepRecord& interrupted, std::optional<log::CaptureOptions> more) {
   const log::Remains remains{interrupted.cut_bytes, interrupted.segments, !options_.boot_id.empty() && !interrupted.boot_id.empty() && interrupted.boot_id != options_.boot_id};
-  auto reopening = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains, goes_on,
-                    options = options_.logs.capture]() mutable {
-    return goes_on ? log::Capture::resume(std::move(place), std::move(redactor), *clock, remains, options)
-                   : log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
+  auto reopening = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains, more]() mutable {
+    return more ? log::Capture::resume(std::move(place), std::move(redactor), *clock, remains, *more)
+                : log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
   };
   co_return co_await ports_.workers.run(std::move(reopening));
 }
@@ -426,6 +423,13 @@ asio::awaitable<void> JobRunner::pack_segments() {
     return true;
   };
   co_await ports_.workers.run(std::move(removal));
+}
+
+/// What is kept of a step's output: its plugin may ask for less than the agent does.
+log::CaptureOptions JobRunner::capture_options(const Step& step) const {
+  auto options = options_.logs.capture;
+  if (step.rules.log_limit) options.limit = std::min(options.limit, *step.rules.log_limit);
+  return options;
 }
 
 StepLog::Ports JobRunner::log_ports(asio::any_io_executor executor) {

@@ -155,6 +155,18 @@ TEST_CASE("a step that has outlived the agent has the time that was left of its 
   CHECK(world.steps.adopted_for.front() + (world.clock.since_boot() - started) >= timeout - std::chrono::milliseconds{1});
 }
 
+TEST_CASE("of a step that has outlived the agent as much output is kept as its plugin says") {
+  const auto events = whole_job();
+  Restarted world{events, until_start(events, "install.acme")};
+  world.steps.left["install.acme"] = process::Left::there;
+  const std::string before = "output of install.acme\n", more = "more";
+  world.steps.rules["install.acme"].log_limit = before.size() + more.size();
+  world.run();
+  const auto log = read_file(world.directory.path / "job-1/logs/install.acme.log");
+  CHECK(log.substr(0, log.find('[')) == before + more + "\n");
+  CHECK(log.find("[gap: 17 bytes, the step's limit of ") != std::string::npos);
+}
+
 TEST_CASE("a step of another boot is gone, whatever its slot says") {
   const auto events = whole_job();
   Restarted world{events, until_start(events, "install.acme")};
