@@ -293,9 +293,9 @@ void Dispatcher::journal_works() {
   journal_due_ = Moment{};
 }
 
-/// When a write that failed is to be tried again; max() when none did.
 Moment Dispatcher::due() const { return std::min(prepared_ ? next_attempt() : Moment::max(), journal_due()); }
 
+/// When a write that failed is to be tried again; max() when none did.
 Moment Dispatcher::journal_due() const { return journal_due_ > timing_->now() ? journal_due_ : Moment::max(); }
 
 asio::awaitable<void> Dispatcher::idle() { return settled(journal_.last(), {}); }
