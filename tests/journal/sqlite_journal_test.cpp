@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -122,9 +123,14 @@ TEST_CASE("A lock that outlives its agent for a moment does not keep the next on
   REQUIRE(::flock(lock, LOCK_EX | LOCK_NB) == 0);
   const std::string dead = "pid 2147483647, boot x";  // No process has this number.
   REQUIRE(::pwrite(lock, dead.data(), dead.size(), 0) == static_cast<ssize_t>(dead.size()));
-  // As what an agent was starting when it was killed: it goes when it becomes another program.
-  std::thread child{[lock] {
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  // As what an agent was starting when it was killed: it goes when it becomes another program. Here that is once the
+  // next agent has met the lock, and reads whose it is.
+  const int looks = ::inotify_init1(IN_CLOEXEC);
+  REQUIRE(::inotify_add_watch(looks, (place.path.string() + ".lock").c_str(), IN_ACCESS) >= 0);
+  std::thread child{[lock, looks] {
+    inotify_event look{};
+    [[maybe_unused]] const auto got = ::read(looks, &look, sizeof look);
+    ::close(looks);
     ::close(lock);
   }};
   const auto opened = place.open();
