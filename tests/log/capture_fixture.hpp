@@ -5,14 +5,12 @@
 #include "agent/base/hash.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_directory.hpp"
-
-#include <sys/resource.h>
-
-#include <csignal>
 
 namespace outpost::log::test {
 
+using outpost::test::FileSizeLimit;
 using outpost::test::read_file;
 using outpost::test::TemporaryDirectory;
 using outpost::test::write_file;
@@ -99,23 +97,5 @@ inline std::vector<job::LogSegment> pack(Capture& capture, bool remove = true) {
   capture.named(named.size());
   return named;
 }
-
-/// A disk that is full: no file may become larger than this, for this whole process.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t size) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = size;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 }  // namespace outpost::log::test

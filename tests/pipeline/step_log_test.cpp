@@ -6,13 +6,10 @@
 #include "fakes/printing.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-
-#include <sys/resource.h>
-
-#include <csignal>
 
 using namespace outpost;
 using namespace outpost::test;
@@ -77,19 +74,6 @@ struct World {
   bool wait_for_segment = false;  ///< The step goes on until one is named.
 };
 
-struct Full {
-  explicit Full(rlim_t size) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    rlimit limit = before;
-    limit.rlim_cur = size;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~Full() { end(); }
-  void end() const { ::setrlimit(RLIMIT_FSIZE, &before); }
-  rlimit before{};
-};
-
 std::string lines(int count) {
   std::string text;
   for (int number = 0; number < count; ++number) text += "line " + std::to_string(number) + " hunter22\n";
@@ -133,7 +117,7 @@ TEST_CASE("a segment that is old enough is closed though it is small") {
 TEST_CASE("a full disk is asked for room before anything is dropped") {
   World world;
   const auto text = lines(3000);
-  Full full{10'000};
+  FileSizeLimit full{10'000};
   int asked = 0;
   std::vector<std::string> told;
   world.options.make_room = [&]() -> boost::asio::awaitable<bool> {
@@ -154,7 +138,7 @@ TEST_CASE("what no room could be made for is dropped, counted and told") {
   const auto text = lines(3000);
   std::vector<std::string> told;
   {
-    const Full full{10'000};
+    const FileSizeLimit full{10'000};
     int asked = 0;
     world.options.make_room = [&]() -> boost::asio::awaitable<bool> {
       ++asked;
@@ -201,7 +185,7 @@ TEST_CASE("output that the last of a disk is not for is dropped, counted and mar
 TEST_CASE("a gap that the disk takes no mark for is a warning") {
   World world;
   const auto text = lines(3000);
-  const Full full{10'000};
+  const FileSizeLimit full{10'000};
   world.run(text);
   const auto warnings = world.events(event::job_warning);
   REQUIRE(warnings.size() == 1);
