@@ -34,6 +34,16 @@ struct Restarted : RunnerWorld {
       write_file(directory.path / "job-1/logs" / (step.id + ".log"), "output of " + step.id + "\n");
     }
   }
+
+  /// And then the dead agent had heard from the server that the job is not wanted any more.
+  void was_cancelled() {
+    job::Event cancel;
+    cancel.type = event::cancel_requested;
+    cancel.job_id = "job-1";
+    cancel.data = {{"by", "server"}, {"reason", "killed"}};
+    std::vector<job::Event> drafts{cancel};
+    REQUIRE(await(loop, journal.append(std::move(drafts))));
+  }
 };
 
 }  // namespace
@@ -181,12 +191,7 @@ TEST_CASE("a job that was cancelled while the agent was away ends its step at on
   const auto events = whole_job();
   Restarted world{events, until_start(events, "install.acme")};
   world.steps.left["install.acme"] = process::Left::there;
-  job::Event cancel;
-  cancel.type = event::cancel_requested;
-  cancel.job_id = "job-1";
-  cancel.data = {{"by", "server"}, {"reason", "killed"}};
-  std::vector<job::Event> drafts{cancel};
-  REQUIRE(await(world.loop, world.journal.append(std::move(drafts))));
+  world.was_cancelled();
   const auto story = world.run();
   CHECK(world.steps.adopted_for == std::vector<std::chrono::milliseconds>{std::chrono::milliseconds{}});
   CHECK(story.describe() == "killed");
@@ -205,12 +210,7 @@ TEST_CASE("a cancel that the dead agent had not written down is seen by how the 
 TEST_CASE("a job whose cancel was journaled stays cancelled after a restart") {
   const auto events = whole_job();
   Restarted world{events, 8};
-  job::Event cancel;
-  cancel.type = event::cancel_requested;
-  cancel.job_id = "job-1";
-  cancel.data = {{"by", "server"}, {"reason", "killed"}};
-  std::vector<job::Event> drafts{cancel};
-  REQUIRE(await(world.loop, world.journal.append(std::move(drafts))));
+  world.was_cancelled();
   const auto story = world.run();
   CHECK(story.ended);
   CHECK(story.describe() != "success");
