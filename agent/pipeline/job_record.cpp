@@ -1,5 +1,7 @@
 #include "agent/pipeline/job_record.hpp"
 
+#include "agent/job/event_types.hpp"
+
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -19,6 +21,19 @@ job::Event& JobRecord::note(std::string_view type, boost::json::object data) {
   event.job_id = story_.job.id;
   event.data = std::move(data);
   return pending_.emplace_back(std::move(event));
+}
+
+job::Event& JobRecord::note_of(const StepNames& step, std::string_view type, boost::json::object data) {
+  data["stage"] = to_string(step.stage);
+  data["plugin"] = step.plugin;
+  data["hook"] = step.hook;
+  auto& event = note(type, std::move(data));
+  event.step_id = step.step_id;
+  return event;
+}
+
+void JobRecord::warn_of(const StepNames& step, const std::string& message) {
+  note(job::event::job_warning, {{"stage", to_string(step.stage)}, {"message", step.step_id + ": " + message}});
 }
 
 asio::awaitable<void> JobRecord::commit() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/job/stage.hpp"
 #include "agent/job/story.hpp"
 #include "agent/journal/journal.hpp"
 
@@ -13,6 +14,12 @@
 
 namespace outpost::pipeline {
 
+/// Which step an event is about.
+struct StepNames {
+  job::Stage stage;
+  std::string step_id, plugin, hook;
+};
+
 /// Writes the events of one job, and knows its story. Events are noted first and become durable together, because a
 /// disk sync costs more than everything else that the agent does between two steps.
 class JobRecord {
@@ -22,6 +29,10 @@ class JobRecord {
 
   /// An event of this job that goes out with the next commit.
   job::Event& note(std::string_view type, boost::json::object data = {});
+
+  /// The same of one of its steps, whose names go into the event.
+  job::Event& note_of(const StepNames& step, std::string_view type, boost::json::object data);
+  void warn_of(const StepNames& step, const std::string& message);
 
   /// Returns once everything noted is durable. While the journal cannot be written (disk full, read-only) it tries again
   /// after 1 s, 2 s... up to 30 s: nothing may happen that is not written down first.

@@ -437,7 +437,7 @@ StepLog::Ports JobRunner::log_ports(asio::any_io_executor executor) {
 }
 
 std::shared_ptr<TaskLog> JobRunner::task_log(const Attempt& attempt, asio::any_io_executor executor, const job::StepRecord* known) {
-  StepLog::Names names{attempt.step.stage, attempt.id, attempt.step.plugin, attempt.step.hook};
+  StepNames names{attempt.step.stage, attempt.id, attempt.step.plugin, attempt.step.hook};
   return std::make_shared<TaskLog>(log_ports(std::move(executor)), std::move(names), directory_.tasks(attempt.id), log_place(attempt.id), redactor(), known);
 }
 

@@ -40,7 +40,7 @@ Result<std::vector<job::Blob>> pack_all(const std::vector<log::Segment>& segment
 
 }  // namespace
 
-StepLog::StepLog(Ports ports, Names names, log::Capture capture, unsigned cuts)
+StepLog::StepLog(Ports ports, StepNames names, log::Capture capture, unsigned cuts)
     : ports_{std::move(ports)}, names_{std::move(names)}, capture_{std::move(capture)}, plan_{ports_.options.cuts, cuts}, wakeup_{ports_.executor} {
   if (!ports_.options.show) return;
   capture_.show_to([this](std::string_view output) { ports_.options.show(names_.step_id, output); });
@@ -186,19 +186,6 @@ asio::awaitable<bool> StepLog::cut(bool last) {
   if (!*piece) co_return false;
   note(job::event::log_cut, {{"last", (*piece)->last}}).blobs.push_back((*piece)->blob);
   co_return true;
-}
-
-job::Event& StepLog::note(std::string_view type, boost::json::object data) {
-  data["stage"] = to_string(names_.stage);
-  data["plugin"] = names_.plugin;
-  data["hook"] = names_.hook;
-  auto& event = ports_.record.note(type, std::move(data));
-  event.step_id = names_.step_id;
-  return event;
-}
-
-void StepLog::warn(std::string message) {
-  ports_.record.note(job::event::job_warning, {{"stage", to_string(names_.stage)}, {"message", names_.step_id + ": " + message}});
 }
 
 }  // namespace outpost::pipeline

@@ -3,7 +3,6 @@
 #include "agent/base/clock.hpp"
 #include "agent/base/wakeup.hpp"
 #include "agent/base/workers.hpp"
-#include "agent/job/stage.hpp"
 #include "agent/log/capture.hpp"
 #include "agent/log/cut_plan.hpp"
 #include "agent/pipeline/job_record.hpp"
@@ -46,10 +45,6 @@ struct LogOptions {
 /// fails otherwise (an error of the device, read-only) the output waits in the pipe, and so does the step.
 class StepLog final : public process::Output {
  public:
-  struct Names {
-    job::Stage stage;
-    std::string step_id, plugin, hook;
-  };
   /// What it stands on; everything outlives it.
   struct Ports {
     JobRecord& record;
@@ -60,7 +55,7 @@ class StepLog final : public process::Output {
   };
 
   /// `cuts`: pieces from before a restart.
-  StepLog(Ports ports, Names names, log::Capture capture, unsigned cuts = 0);
+  StepLog(Ports ports, StepNames names, log::Capture capture, unsigned cuts = 0);
 
   boost::asio::awaitable<process::Taken> take(int pipe, std::size_t limit) override;
   /// Lines of the agent itself.
@@ -88,11 +83,11 @@ class StepLog final : public process::Output {
   [[nodiscard]] Moment next_cut() const;
   [[nodiscard]] Moment segment_due() const;
   void tell(int refused);
-  void warn(std::string message);
-  job::Event& note(std::string_view type, boost::json::object data);
+  job::Event& note(std::string_view type, boost::json::object data) { return ports_.record.note_of(names_, type, std::move(data)); }
+  void warn(const std::string& message) { ports_.record.warn_of(names_, message); }
 
   Ports ports_;
-  Names names_;
+  StepNames names_;
   log::Capture capture_;
   log::CutPlan plan_;
   Wakeup wakeup_;

@@ -11,7 +11,7 @@ namespace outpost::pipeline {
 namespace asio = boost::asio;
 namespace event = job::event;
 
-TaskLog::TaskLog(StepLog::Ports ports, StepLog::Names names, std::filesystem::path stream, log::Place place,
+TaskLog::TaskLog(StepLog::Ports ports, StepNames names, std::filesystem::path stream, log::Place place,
                  log::Redactor redactor, const job::StepRecord* known)
     : ports_{std::move(ports)}, names_{std::move(names)}, stream_{std::move(stream)}, wakeup_{ports_.executor} {
   log::TaskReader::Progress progress;
@@ -78,19 +78,6 @@ void TaskLog::note_end(const log::Task& task) {
   if (task.warnings > 0) data["warnings"] = task.warnings;
   note(event::task_ended, std::move(data)).blobs.push_back(task.blob);
   started_ = std::max(started_, ++ended_);
-}
-
-job::Event& TaskLog::note(std::string_view type, boost::json::object data) {
-  data["stage"] = to_string(names_.stage);
-  data["plugin"] = names_.plugin;
-  data["hook"] = names_.hook;
-  auto& noted = ports_.record.note(type, std::move(data));
-  noted.step_id = names_.step_id;
-  return noted;
-}
-
-void TaskLog::warn(const std::string& message) {
-  ports_.record.note(event::job_warning, {{"stage", to_string(names_.stage)}, {"message", names_.step_id + ": " + message}});
 }
 
 }  // namespace outpost::pipeline

@@ -22,7 +22,7 @@ class TaskLog {
   static constexpr std::chrono::milliseconds interval{500};  ///< Between two looks.
 
   /// `stream` is the file that the step may write. `known` is the step as the journal has it, nullptr: it begins.
-  TaskLog(StepLog::Ports ports, StepLog::Names names, std::filesystem::path stream, log::Place place,
+  TaskLog(StepLog::Ports ports, StepNames names, std::filesystem::path stream, log::Place place,
           log::Redactor redactor, const job::StepRecord* known);
 
   /// Notes tasks while the step runs, until stop() is called.
@@ -36,11 +36,11 @@ class TaskLog {
   [[nodiscard]] bool is_there() const;
   boost::asio::awaitable<bool> read(bool last);
   void note_end(const log::Task& task);
-  job::Event& note(std::string_view type, boost::json::object data);
-  void warn(const std::string& message);
+  job::Event& note(std::string_view type, boost::json::object data) { return ports_.record.note_of(names_, type, std::move(data)); }
+  void warn(const std::string& message) { ports_.record.warn_of(names_, message); }
 
   StepLog::Ports ports_;
-  StepLog::Names names_;
+  StepNames names_;
   std::filesystem::path stream_;
   std::shared_ptr<log::TaskReader> reader_;  ///< A worker may still be at it when this is gone.
   unsigned ended_ = 0;
