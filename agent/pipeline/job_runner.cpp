@@ -18,11 +18,8 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 namespace event = job::event;
 using job::Stage;
-using job::StepEnding;
 
 namespace {
-
-constexpr std::string_view history_lost_reason = "the journal of the agent was damaged and may have lost what happened to this job";
 
 Result<void> write_json(const std::filesystem::path& path, const json::value& value) {
   std::ofstream file{path};
@@ -178,63 +175,6 @@ asio::awaitable<void> JobRunner::postpone() {
 }
 
 // ---- the way of a job ----------------------------------------------------------------------------------------------
-
-asio::awaitable<void> JobRunner::settle_interrupted_steps() {
-  auto making = [directory = directory_, slot = options_.slot, &steps = ports_.steps]() -> Result<void> {
-    if (auto made = directory.create(); !made) return made;
-    return steps.prepare(directory, slot);
-  };
-  if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement) {
-    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = made.error().message};
-    keeps_going_ = false;
-  }
-  // Any step may have run that we know nothing of.
-  if (record_.story().history_lost && !cancel_wanted_)
-    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "journal-damaged", .message = std::string{history_lost_reason}};
-  keeps_going_ = keeps_going_ && !record_.story().history_lost;
-  const auto steps = record_.story().steps;
-  for (const auto& step : steps) {
-    if (step.ended) {
-      co_await settle_segments(step);
-      continue;
-    }
-    stopping_allowed_ = !always_runs(step.stage);
-    const bool taken_up = step.plugin != own_plugin && co_await take_up(step);
-    if (!taken_up) co_await settle_lost(step);
-    // What the agent itself was doing (a download) can be done again.
-    if (step.plugin == own_plugin || always_runs(step.stage) || !failed()) continue;
-    record_.note(event::stage_ended, {{"stage", to_string(step.stage)}, {"outcome", cancel_wanted_ && !verdict_ ? "cancelled" : "failed"}, {"duration_ms", 0}});
-  }
-  co_await record_.commit();
-}
-
-/// A step that has ended with the agent, nobody knows how.
-asio::awaitable<void> JobRunner::settle_lost(const job::StepRecord& interrupted) {
-  Attempt attempt;
-  attempt.step = {interrupted.stage, interrupted.plugin, interrupted.hook, {}, {}};
-  attempt.id = interrupted.id;
-  attempt.number = interrupted.attempt;
-  attempt.started = ports_.clock.since_boot();
-  attempt.interrupted = true;
-  auto reopening = reopen_log(interrupted, std::nullopt);
-  auto capture = co_await std::move(reopening);
-  StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
-  if (capture) {
-    const asio::any_io_executor loop = co_await asio::this_coro::executor;
-    StepLog log{log_ports(loop), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
-    if (interrupted.plugin != own_plugin) attempt.tasks = task_log(attempt, loop, &interrupted);
-    co_await finish(attempt, log, std::move(lost));
-  } else {
-    warn(interrupted.stage, capture.error().message);
-    record_.note(event::step_ended, {{"stage", to_string(interrupted.stage)}, {"plugin", interrupted.plugin}, {"hook", interrupted.hook},
-                                     {"ending", "lost"}, {"detail", lost.ending.detail}}).step_id = interrupted.id;
-  }
-  if (interrupted.plugin == own_plugin || always_runs(interrupted.stage) || cancel_wanted_ || record_.story().history_lost) co_return;
-  verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "agent-restarted",
-                            .message = "agent restarted while " + interrupted.id + " was running", .stage = interrupted.stage,
-                            .plugin = interrupted.plugin};
-  keeps_going_ = false;
-}
 
 /// Whatever happens to the folders of the plugins from here on, this job runs what they hold now.
 asio::awaitable<void> JobRunner::take_plugins() {

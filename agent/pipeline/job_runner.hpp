@@ -87,6 +87,9 @@ class JobRunner {
   [[nodiscard]] const job::Story& story() const { return record_.story(); }
 
  private:
+  static constexpr std::string_view history_lost_reason =
+      "the journal of the agent was damaged and may have lost what happened to this job";
+
   /// One execution of one step.
   struct Attempt {
     Step step;
@@ -108,8 +111,6 @@ class JobRunner {
   boost::asio::awaitable<void> claim_refused(std::string message);
   boost::asio::awaitable<void> withdraw();
   boost::asio::awaitable<void> postpone();
-  boost::asio::awaitable<void> settle_interrupted_steps();
-  boost::asio::awaitable<void> settle_lost(const job::StepRecord& interrupted);
   boost::asio::awaitable<void> take_plugins();
   boost::asio::awaitable<void> forward_stages();
   boost::asio::awaitable<void> decide();
@@ -122,14 +123,20 @@ class JobRunner {
   boost::asio::awaitable<bool> pause(std::chrono::milliseconds duration);
   static boost::asio::awaitable<Result<void>> sleep(std::chrono::milliseconds duration);
 
+  // What the dead agent has left (job_runner_restart.cpp)
+  boost::asio::awaitable<void> settle_interrupted_steps();
+  boost::asio::awaitable<void> settle_lost(const job::StepRecord& interrupted);
+  boost::asio::awaitable<bool> take_up(job::StepRecord interrupted);
+  boost::asio::awaitable<Result<log::Capture>> reopen_log(const job::StepRecord& interrupted, std::optional<log::CaptureOptions> more);
+  [[nodiscard]] std::optional<Step> step_of(const job::StepRecord& record);
+  boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
+
   // Its steps (job_runner_steps.cpp)
+  [[nodiscard]] static bool wants_again(const Step& step, const job::StepEnding& ending, int attempt);
   boost::asio::awaitable<void> run_step(const Step& step);
   boost::asio::awaitable<std::optional<int>> run_attempt(const Step& step, int attempt);
   boost::asio::awaitable<job::StepEnding> carry_out(Attempt attempt, log::Capture capture, const job::StepRecord* known);
   void cannot_capture(const Attempt& attempt, const Error& error);
-  boost::asio::awaitable<bool> take_up(job::StepRecord interrupted);
-  boost::asio::awaitable<Result<log::Capture>> reopen_log(const job::StepRecord& interrupted, std::optional<log::CaptureOptions> more);
-  [[nodiscard]] std::optional<Step> step_of(const job::StepRecord& record);
   boost::asio::awaitable<void> download();
   boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
   boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, StepOutcome& outcome);
@@ -137,13 +144,6 @@ class JobRunner {
   boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::Output& output, bool adopted);
   boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log, std::chrono::milliseconds limit);
   boost::asio::awaitable<Result<void>> fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit);
-  boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
-  void note_results(const Attempt& attempt, const Collected& collected);
-  void fail(const Step& step, job::Judgement judgement);
-  void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
-  /// Whether no further forward stage or step begins.
-  [[nodiscard]] bool failed() const { return (verdict_.has_value() && !keeps_going_) || cancel_wanted_; }
-  boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
   [[nodiscard]] std::vector<log::Segment> segments_of_steps() const;
   boost::asio::awaitable<void> pack_segments();
   [[nodiscard]] log::CaptureOptions capture_options(const Step& step) const;
@@ -155,6 +155,14 @@ class JobRunner {
   [[nodiscard]] std::chrono::milliseconds time_left(const Step& step) const;
   [[nodiscard]] std::chrono::milliseconds time_left() const;
   [[nodiscard]] std::map<std::string, std::filesystem::path> component_paths() const;
+
+  // What they left (job_runner_outcome.cpp)
+  boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
+  void note_results(const Attempt& attempt, const Collected& collected);
+  void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
+  void fail(const Step& step, job::Judgement judgement);
+  /// Whether no further forward stage or step begins.
+  [[nodiscard]] bool failed() const { return (verdict_.has_value() && !keeps_going_) || cancel_wanted_; }
 
   JobPorts ports_;
   JobOptions options_;

@@ -1,0 +1,149 @@
+// What a step of a JobRunner left, and what that means for the job.
+
+#include "agent/base/text.hpp"
+#include "agent/job/event_types.hpp"
+#include "agent/pipeline/job_runner.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <algorithm>
+
+namespace outpost::pipeline {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace event = job::event;
+using job::StepEnding;
+
+namespace {
+
+/// What was measured.
+json::object to_json(const process::Figures& figures) {
+  json::object object;
+  const auto put = [&object](std::string_view name, const std::optional<std::uint64_t>& value) {
+    if (value) object[name] = *value;
+  };
+  put("cpu_us", figures.cpu_us);
+  put("memory_peak", figures.memory_peak);
+  put("read_bytes", figures.read_bytes);
+  put("written_bytes", figures.written_bytes);
+  put("tasks_peak", figures.tasks_peak);
+  put("oom_kills", figures.oom_kills);
+  return object;
+}
+
+}  // namespace
+
+/// Notes everything that a step left, in one transaction with its end: either all of it is known, or the step is lost.
+asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome) {
+  co_await log.cut_last();
+  if (attempt.tasks) co_await attempt.tasks->finish();
+  note_cancel();
+  Result<Collected> collected = Collected{};
+  if (attempt.step.plugin != own_plugin) {
+    Step step = attempt.step;
+    std::string step_id = attempt.id;
+    JobDirectory directory = directory_;
+    collected = co_await ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+  }
+  if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
+  else note_results(attempt, *collected);
+
+  const auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - attempt.started);
+  const bool exited = outcome.ending.kind == StepEnding::Kind::exited;
+  auto& ended = record_.note(event::step_ended,
+                             {{"stage", to_string(attempt.step.stage)},
+                              {"plugin", attempt.step.plugin},
+                              {"hook", attempt.step.hook},
+                              {"ending", to_string(outcome.ending.kind)},
+                              {"code", outcome.ending.code},
+                              {"detail", outcome.ending.detail},
+                              {"class", exited ? to_string(job::classify_exit(outcome.ending.code)) : "none"},
+                              {"duration_ms", duration.count()},
+                              {"leftovers", outcome.leftovers},
+                              {"output_bytes", log.bytes()},
+                              {"figures", to_json(outcome.figures)}});
+  ended.step_id = attempt.id;
+  ended.attempt = attempt.number;
+  if (attempt.workspace) {
+    ended.data["workspace_bytes"] = attempt.workspace->last.bytes;
+    ended.data["workspace_peak_bytes"] = attempt.workspace->peak.bytes;
+    if (!attempt.workspace->peak.complete) ended.data["workspace_complete"] = false;
+  }
+  if (outcome.leftovers > 0)
+    warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");
+  consider(attempt, outcome, collected ? *collected : Collected{});
+}
+
+void JobRunner::note_results(const Attempt& attempt, const Collected& collected) {
+  const json::object common{{"stage", to_string(attempt.step.stage)}, {"plugin", attempt.step.plugin}, {"hook", attempt.step.hook}};
+  for (const auto& result : collected.results) {
+    json::object data = common;
+    // Names are unique at the server, or the comparison with the next job breaks there.
+    const auto& known = record_.story().result_names;
+    const bool taken = std::find(known.begin(), known.end(), result.name) != known.end();
+    data["name"] = taken ? result.name + ".try" + std::to_string(attempt.number) : result.name;
+    data["well_formed"] = result.well_formed;
+    if (!result.well_formed) data["problem"] = result.problem;
+    data["total"] = result.total;
+    data["success"] = result.success;
+    data["failures"] = result.failures;
+    data["errors"] = result.errors;
+    data["skips"] = result.skips;
+    data["time_ms"] = result.time_ms;
+    data["failed"] = json::array(result.failed.begin(), result.failed.end());
+    auto& noted = record_.note(event::result_found, std::move(data));
+    noted.step_id = attempt.id;
+    noted.blobs.push_back(result.blob);
+  }
+  for (const auto& artifact : collected.artifacts) {
+    json::object data = common;
+    data["name"] = artifact.name;
+    data["mime"] = artifact.blob.mime;
+    auto& noted = record_.note(event::artifact_found, std::move(data));
+    noted.step_id = attempt.id;
+    noted.blobs.push_back(artifact.blob);
+  }
+  for (const auto& warning : collected.warnings) warn(attempt.step.stage, attempt.id + ": " + warning);
+}
+
+/// What the step means for the verdict. The lab's fault outweighs failed tests; failed tests outweigh the exit status.
+void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected) {
+  const Step& step = attempt.step;
+  const bool asks_again = wants_again(step, outcome.ending, attempt.number);
+  StepEnding ending = outcome.ending;
+  if (ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) ending = {StepEnding::Kind::lost, 0, "stopped although nobody had cancelled the job"};
+  auto judgement = asks_again ? std::nullopt : judge(step.stage, step.plugin, step.hook, ending);
+  if (judgement && judgement->verdict == job::Verdict::killed) judgement.reset();  // decide() words a cancel.
+  if (judgement && step.plugin == own_plugin)
+    judgement->message = std::string{to_string(step.stage)} + ": the components could not be downloaded: " + outcome.ending.detail;
+
+  std::int64_t bad = 0, total = 0;
+  std::string first;
+  for (const auto& result : collected.results) {
+    bad += result.failures + result.errors;
+    total += result.total;
+    if (first.empty() && !result.failed.empty()) first = result.failed.front();
+  }
+  if (bad > 0 && (!judgement || judgement->verdict == job::Verdict::failure)) {
+    const bool product = judges_product(step.stage);
+    judgement = job::Judgement{.verdict = product ? job::Verdict::failure : job::Verdict::error, .reason = "tests-failed",
+                               .message = std::string{to_string(step.stage)} + ": " + std::to_string(bad) + " of " + std::to_string(total) +
+                                          " cases failed in " + step.plugin + (first.empty() ? "" : ", first " + printable(first, 200)),
+                               .stage = step.stage, .plugin = step.plugin};
+    if (outcome.ending.kind == StepEnding::Kind::exited) judgement->exit_status = outcome.ending.code;
+  }
+  if (!judgement) return;
+  if (always_runs(step.stage)) warn(step.stage, judgement->message);
+  else if (!attempt.interrupted && !record_.story().judgement) fail(step, std::move(*judgement));
+}
+
+/// The first cause is the verdict. A step that lets the job go on does so for what failed before it, too.
+void JobRunner::fail(const Step& step, job::Judgement judgement) {
+  keeps_going_ = step.rules.keep_going && (!verdict_ || keeps_going_);
+  if (verdict_) return;
+  verdict_ = std::move(judgement);
+  if (keeps_going_) record_.note(event::job_failing, to_json(*verdict_));
+}
+
+}  // namespace outpost::pipeline
