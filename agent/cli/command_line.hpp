@@ -1,0 +1,72 @@
+#pragma once
+
+#include "agent/cli/commands.hpp"
+#include "agent/cli/exit_codes.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace outpost::cli {
+
+/// The options and commands of outpost. A command runs when the line is parsed and leaves its exit status in `result`.
+struct CommandLine {
+  CommandLine();
+
+  CLI::App app{"Outpost: the agent that runs product builds through a lab. See outpost(1)."};
+  int result = exit_ok;
+
+  // What the daemon is asked (command_line_daemon.cpp)
+  void add_status();
+  void add_claims();
+  void add_scope(CLI::App& command);
+  void add_reload();
+  void add_reporter();
+  void add_parked(CLI::App& group);
+  void add_alarm();
+
+  // command_line_job.cpp
+  void add_job();
+  void add_daemon_jobs(CLI::App& group);
+
+  // command_line_plugin.cpp
+  void add_plugin();
+  void add_plugin_job_options(CLI::App& command);
+  void add_plugin_run(CLI::App& group);
+
+  // command_line_spool.cpp
+  void add_spool();
+  void add_spool_export(CLI::App& spool);
+  void add_spool_import(CLI::App& spool);
+  void add_spool_confirm(CLI::App& spool);
+
+  // The others, and what several of them take (command_line.cpp)
+  void add_setup();
+  void add_config();
+  void add_config_option(CLI::App& command);
+  static void add_json_flag(CLI::App& command, bool& as_json);
+  /// Makes it a command that asks the daemon; `work` returns the exit status.
+  CLI::App* ask_daemon(CLI::App* command, std::function<int()> work);
+
+  std::string config = "/etc/outpost/outpost.yml";
+  DaemonOptions daemon;
+  bool as_json = false, yes = false, everything = false;
+  std::string reporter;
+  std::vector<std::string> keys;
+  ClaimsOptions claims;
+  JobOptions job;
+  JobRunOptions job_run;
+  JobLogsOptions job_logs;
+  PluginNewOptions plugin_new;
+  PluginLintOptions plugin_lint;
+  PluginRunOptions plugin_run;
+  std::string plugin;
+  SpoolExportOptions spool_export;
+  SpoolImportOptions spool_import;
+  SpoolConfirmOptions spool_confirm;
+  SetupOptions setup;
+};
+
+}  // namespace outpost::cli

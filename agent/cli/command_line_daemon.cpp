@@ -1,0 +1,103 @@
+// What the daemon is asked: its status, whether it claims, its configuration, its reporters and alarms.
+
+#include "agent/cli/command_line.hpp"
+
+namespace outpost::cli {
+
+void CommandLine::add_status() {
+  auto* command = ask_daemon(app.add_subcommand("status", "What the daemon does now"),
+                             [this] { return show_status(daemon, as_json); });
+  add_json_flag(*command, as_json);
+  command->footer("Examples:\n  outpost status\n  outpost status --json | jq .alarms");
+}
+
+void CommandLine::add_claims() {
+  auto* pause = ask_daemon(app.add_subcommand("pause", "Claim no more jobs; those that run go on"),
+                           [this] { return pause_claims(daemon, claims); });
+  add_json_flag(*pause, claims.as_json);
+  add_scope(*pause);
+  pause->add_option("-r,--reason", claims.reason, "Why, for those who look at the status");
+  pause->footer(
+      "A pause survives a restart.\n\nExamples:\n  outpost pause --reason 'power is switched at noon'\n"
+      "  outpost pause --resource cluster4");
+  auto* resume = ask_daemon(app.add_subcommand("resume", "End a pause or a drain"),
+                            [this] { return resume_claims(daemon, claims); });
+  add_json_flag(*resume, claims.as_json);
+  add_scope(*resume);
+  resume->add_flag("-a,--all", claims.all, "Also the pauses of single sources and resources");
+  resume->footer("Examples:\n  outpost resume\n  outpost resume --resource cluster4");
+  auto* drain = ask_daemon(app.add_subcommand("drain", "Let running jobs end and claim no more"),
+                           [this] { return cli::drain(daemon, claims); });
+  add_json_flag(*drain, claims.as_json);
+  drain->add_option("-r,--reason", claims.reason, "Why, for those who look at the status");
+  drain->add_flag("-w,--wait", claims.wait, "Return when no job runs any more");
+  drain->add_option("-t,--timeout", claims.timeout, "Wait no longer than this (example: 2h); the drain goes on");
+  drain->footer(
+      "A drain ends with `outpost resume`, or when the daemon is restarted.\n\n"
+      "Examples:\n  outpost drain --wait && systemctl stop outpostd\n"
+      "  outpost drain --timeout 2h --reason 'new switch'\n\n"
+      "Exit status with --wait or --timeout 0: no job runs; 1: one still does, or somebody ended the drain.");
+}
+
+void CommandLine::add_scope(CLI::App& command) {
+  auto* source = command.add_option("--source", claims.source, "Only jobs of this source");
+  command.add_option("--resource", claims.resource, "Only jobs that need this lab resource")->excludes(source);
+}
+
+void CommandLine::add_reload() {
+  auto* command = ask_daemon(app.add_subcommand("reload", "Have the daemon read its configuration again"),
+                             [this] { return reload(daemon, as_json); });
+  add_json_flag(*command, as_json);
+  command->footer(
+      "Running jobs are not disturbed. When the configuration is wrong, the old one stays in force.\n\n"
+      "Examples:\n  outpost config check && outpost reload\n  outpost reload --json | jq .needs_restart\n\n"
+      "Exit status 5: the configuration is wrong.");
+}
+
+void CommandLine::add_reporter() {
+  auto* group = app.add_subcommand("reporter", "Who is told about jobs");
+  group->require_subcommand(1);
+  auto* list = ask_daemon(group->add_subcommand("list", "All reporters, and what waits for them"),
+                          [this] { return list_reporters(daemon, as_json); });
+  add_json_flag(*list, as_json);
+  list->footer("Examples:\n  outpost reporter list");
+  auto* forget =
+      ask_daemon(group->add_subcommand("forget", "Drop what is kept for a reporter that is no longer configured"),
+                 [this] { return forget_reporter(daemon, reporter, yes); });
+  forget->add_option("NAME", reporter, "The reporter: the name of the source that it belonged to")->required();
+  forget->add_flag("-y,--yes", yes, "Also when something waits for it");
+  forget->footer("Examples:\n  outpost reporter forget old-server\n  outpost reporter forget --yes old-server");
+  add_parked(*group);
+}
+
+void CommandLine::add_parked(CLI::App& group) {
+  auto* parked = ask_daemon(group.add_subcommand("parked", "What its server will not take as it is, and why"),
+                            [this] { return list_parked(daemon, reporter, as_json); });
+  add_json_flag(*parked, as_json);
+  parked->add_option("NAME", reporter, "The reporter: the name of its source")->required();
+  parked->footer("Examples:\n  outpost reporter parked dci");
+  auto* retry = ask_daemon(group.add_subcommand("retry", "Send parked items again, because the reason is gone"),
+                           [this] { return retry_parked(daemon, reporter, keys); });
+  retry->add_option("NAME", reporter, "The reporter: the name of its source")->required();
+  retry->add_option("ITEM", keys, "Keys of items, with what needs them; default: all");
+  retry->footer("Examples:\n  outpost reporter retry dci");
+}
+
+void CommandLine::add_alarm() {
+  auto* group = app.add_subcommand("alarm", "What an admin has to know");
+  group->require_subcommand(1);
+  auto* list = ask_daemon(group->add_subcommand("list", "All alarms, with their keys"),
+                          [this] { return list_alarms(daemon, as_json); });
+  add_json_flag(*list, as_json);
+  list->footer("Examples:\n  outpost alarm list");
+  auto* ack = ask_daemon(group->add_subcommand("ack", "Take alarms off the list until their causes come back"), [this] {
+    if (keys.empty() && !everything) throw CLI::RequiredError("KEY or --all");
+    return acknowledge_alarms(daemon, keys);
+  });
+  auto* named = ack->add_option("KEY", keys, "Keys of alarms, see: outpost alarm list");
+  auto* all = ack->add_flag("--all", everything, "All alarms");
+  named->excludes(all);
+  ack->footer("Examples:\n  outpost alarm ack journal-damaged\n  outpost alarm ack --all");
+}
+
+}  // namespace outpost::cli

@@ -1,0 +1,83 @@
+// outpost job: one that runs here, and what the daemon is asked about its own.
+
+#include "agent/cli/command_line.hpp"
+
+namespace outpost::cli {
+
+void CommandLine::add_job() {
+  auto* group = app.add_subcommand("job", "Jobs");
+  group->require_subcommand(1);
+  auto* run = group->add_subcommand("run", "Run a job on this machine, without a server");
+  run->add_option("FILE", job_run.file, "Job file (YAML): name, plugins, plugins_path, components")->required();
+  run->add_option("-d,--directory", job_run.directory,
+                  "Where logs, results and artifacts go (default: ./outpost-job-<time>)");
+  run->add_flag("-q,--quiet", job_run.quiet, "Don't show what the steps print");
+  run->footer(
+      "Examples:\n  outpost job run samples/configurations/job.yml\n  outpost job run -q -d /tmp/try job.yml\n\n"
+      "Exit status 0: the verdict is success; 1: it is not.");
+  run->callback([this] { result = run_job(job_run); });
+  add_daemon_jobs(*group);
+  auto* logs = group->add_subcommand("logs", "Print what the steps of a job printed");
+  add_config_option(*logs);
+  logs->add_option("JOB", job_logs.job, "The job's id here, or how it begins")->required();
+  logs->add_option("STEP", job_logs.step, "One step, such as install.acme-storage (default: all)");
+  logs->add_option("-d,--directory", job_logs.directory,
+                   "Of a job that `outpost job run` ran, instead of the daemon's");
+  logs->add_flag("-t,--times", job_logs.times, "Print when each line came (UTC)");
+  logs->footer("Examples:\n  outpost job logs 01a1fd08\n  outpost job logs -t 01a1fd08 install.acme-storage");
+  logs->callback([this] {
+    job_logs.config = config;
+    result = show_job_logs(job_logs);
+  });
+}
+
+void CommandLine::add_daemon_jobs(CLI::App& group) {
+  auto* list = ask_daemon(group.add_subcommand("list", "The newest jobs of the daemon"),
+                          [this] { return list_jobs(daemon, job); });
+  add_json_flag(*list, job.as_json);
+  list->add_option("-n,--limit", job.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
+  list->footer("Examples:\n  outpost job list\n  outpost job list --limit 100 --json | jq '.[].judgement.verdict'");
+  auto* show = ask_daemon(group.add_subcommand("show", "One job: stages, steps, results, warnings"),
+                          [this] { return show_job(daemon, job); });
+  add_json_flag(*show, job.as_json);
+  show->add_option("JOB", job.job, "The job's id here, or how it begins")->required();
+  show->footer("Examples:\n  outpost job show 01a1fd08\n  outpost job show 01a1fd08 --json | jq .steps");
+  auto* start =
+      ask_daemon(group.add_subcommand("start", "Run a job of the configuration now, also when nothing is new"),
+                 [this] { return start_job(daemon, job); });
+  add_json_flag(*start, job.as_json);
+  start->add_option("JOB", job.job, "The name of the job")->required();
+  start->footer(
+      "It waits for its window, a slot and its lab resources as any other.\n\n"
+      "Examples:\n  outpost job start acme-storage-nightly\n"
+      "  outpost job start --json acme-storage-nightly | jq -r .job_id");
+  auto* cancel =
+      ask_daemon(group.add_subcommand("cancel", "Stop a job that runs, or take one that waits out of the queue"),
+                 [this] { return cancel_job(daemon, job); });
+  add_json_flag(*cancel, job.as_json);
+  cancel->add_option("JOB", job.job, "The job's id here, or how it begins")->required();
+  cancel->add_option("-r,--reason", job.reason, "Why; the server is told");
+  cancel->footer(
+      "Its closing stages still run.\n\nExamples:\n  outpost job cancel 01a1fd08\n"
+      "  outpost job cancel --reason 'wrong switch' 01a1fd08");
+  auto* retry =
+      ask_daemon(group.add_subcommand("retry", "Run a job that has ended once more, with the same components"),
+                 [this] { return retry_job(daemon, job); });
+  add_json_flag(*retry, job.as_json);
+  retry->add_option("JOB", job.job, "The job's id here, or how it begins")->required();
+  retry->footer("Examples:\n  outpost job retry 01a1fd08\n  outpost job retry --json 01a1fd08 | jq -r .job_id");
+  auto* hold = ask_daemon(group.add_subcommand("hold", "Keep a job that waits from being claimed"),
+                          [this] { return hold_job(daemon, job); });
+  add_json_flag(*hold, job.as_json);
+  hold->add_option("JOB", job.job, "The job's id here, or how it begins")->required();
+  hold->add_option("-r,--reason", job.reason, "Why, for those who look at the status");
+  hold->footer(
+      "Examples:\n  outpost job hold 01a1fd08\n  outpost job hold --reason 'the disk array comes on Monday' 01a1fd08");
+  auto* release = ask_daemon(group.add_subcommand("release", "Let a job that is held be claimed"),
+                             [this] { return release_job(daemon, job); });
+  add_json_flag(*release, job.as_json);
+  release->add_option("JOB", job.job, "The job's id here, or how it begins")->required();
+  release->footer("Examples:\n  outpost job release 01a1fd08\n  outpost job release --json 01a1fd08");
+}
+
+}  // namespace outpost::cli

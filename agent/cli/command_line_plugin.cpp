@@ -1,0 +1,69 @@
+// outpost plugin: write, check and try them.
+
+#include "agent/cli/command_line.hpp"
+
+namespace outpost::cli {
+
+void CommandLine::add_plugin() {
+  auto* group = app.add_subcommand("plugin", "Plugins: write, check and try them");
+  group->require_subcommand(1);
+  auto* make = group->add_subcommand("new", "Make a plugin to begin with");
+  make->add_option("NAME", plugin_new.name, "The plugin's name")->required();
+  make->add_option("-l,--lang", plugin_new.language, "Language of its hooks")
+      ->check(CLI::IsMember({"sh", "python", "ansible"}))
+      ->capture_default_str();
+  make->add_option("-d,--directory", plugin_new.directory, "Where (default: a folder of its name)");
+  make->footer("Examples:\n  outpost plugin new acme-storage\n  outpost plugin new acme-storage --lang python");
+  make->callback([this] { result = new_plugin(plugin_new); });
+  auto* lint = group->add_subcommand("lint", "Say what is wrong with plugins");
+  lint->add_option("DIRECTORY", plugin_lint.directories, "Folders of plugins (default: the current one)");
+  lint->add_option("-f,--format", plugin_lint.format, "Of the report")
+      ->check(CLI::IsMember({"human", "json", "sarif"}))
+      ->capture_default_str();
+  lint->add_flag("--strict", plugin_lint.strict, "Warnings count");
+  lint->footer(
+      "Examples:\n  outpost plugin lint\n  outpost plugin lint --format sarif plugins.d/* >lint.sarif\n\n"
+      "Exit status 0: no errors; 1: warnings, with --strict; 2: errors.");
+  lint->callback([this] { result = lint_plugins(plugin_lint); });
+  auto* list = group->add_subcommand("list", "The plugins that a job of this machine can name");
+  add_config_option(*list);
+  list->callback([this] { result = list_plugins(config); });
+  auto* show = group->add_subcommand("show", "Everything about one plugin");
+  add_config_option(*show);
+  show->add_option("PLUGIN", plugin, "The name of one that is installed, or a folder")->required();
+  show->footer("Examples:\n  outpost plugin show rpm-certify\n  outpost plugin show ./acme-storage");
+  show->callback([this] { result = show_plugin(config, plugin); });
+  add_plugin_run(*group);
+}
+
+void CommandLine::add_plugin_job_options(CLI::App& command) {
+  command.add_option("-p,--plugin", plugin_run.plugin, "The plugin's folder")->capture_default_str();
+  command.add_option("-j,--job", plugin_run.job, "A job file (default: job.yml of the plugin, if there is one)");
+  command.add_option("--config", plugin_run.config,
+                     "A file with what the plugin is configured with, instead of what the job says");
+}
+
+void CommandLine::add_plugin_run(CLI::App& group) {
+  auto* run = group.add_subcommand("run", "Run a plugin in a job on this machine, without a server");
+  run->add_option("STAGE", plugin_run.stage, "Only this stage (default: all)");
+  add_plugin_job_options(*run);
+  run->add_option("--until", plugin_run.until, "The stages from STAGE to this one");
+  run->add_option("-d,--directory", plugin_run.directory,
+                  "Where logs, results and artifacts go (default: a temporary directory)");
+  run->add_flag("--keep", plugin_run.keep, "Keep the temporary directory");
+  run->add_flag("-q,--quiet", plugin_run.quiet, "Don't show what the hooks print");
+  run->add_flag("--dry-run", plugin_run.dry_run,
+                "Only say what would run, in which order, and what would be passed over");
+  run->footer(
+      "Examples:\n  outpost plugin run\n  outpost plugin run install --until test --keep\n"
+      "  outpost plugin run --dry-run\n\n"
+      "Exit status 0: the verdict is success; 1: it is not; 5: the plugin or the job is wrong.");
+  run->callback([this] { result = run_plugin(plugin_run); });
+  auto* env = group.add_subcommand("env", "Print the environment that a hook would find");
+  env->add_option("STAGE", plugin_run.stage, "The hook's stage")->required();
+  add_plugin_job_options(*env);
+  env->footer("Examples:\n  outpost plugin env test");
+  env->callback([this] { result = show_plugin_environment(plugin_run); });
+}
+
+}  // namespace outpost::cli
