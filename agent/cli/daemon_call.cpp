@@ -21,6 +21,12 @@ Result<std::filesystem::path> socket_of(const DaemonOptions& options) {
   return Error{Fault::malformed, loaded.error().text()};
 }
 
+const boost::json::array& array_at(const boost::json::object& answer, std::string_view key) {
+  static const boost::json::array nothing;
+  const auto* value = answer.if_contains(key);
+  return value && value->is_array() ? value->get_array() : nothing;
+}
+
 int fail(const Error& error) { return fail(error, error.fault == Fault::unavailable ? exit_no_daemon : exit_negative); }
 
 int fail(const Error& error, int status) {

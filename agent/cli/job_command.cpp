@@ -25,12 +25,6 @@ namespace {
 constexpr std::size_t looked_through = 1000;  ///< The newest so many jobs, for the beginning of an id.
 constexpr std::size_t whole_id = 36;
 
-const json::array& array_at(const json::object& object, std::string_view key) {
-  static const json::array nothing;
-  const auto* value = object.if_contains(key);
-  return value && value->is_array() ? value->get_array() : nothing;
-}
-
 std::string shown(const json::object& object, std::string_view key) { return printable(text_at(object, key)); }
 
 /// The id that begins so.

@@ -24,12 +24,6 @@ const json::object& object_at(const json::object& object, std::string_view key) 
   return value && value->is_object() ? value->get_object() : nothing;
 }
 
-const json::array& array_at(const json::object& object, std::string_view key) {
-  static const json::array nothing;
-  const auto* value = object.if_contains(key);
-  return value && value->is_array() ? value->get_array() : nothing;
-}
-
 /// "3min 12s"; "unknown" for no time.
 std::string age(const std::string& text) {
   const auto moment = parse_rfc3339(text);
