@@ -27,7 +27,7 @@ struct Scope {
   std::string source, resource;
 };
 
-/// What an admin can see and do. The daemon implements it; the local API, and later D-Bus and the page, speak to it.
+/// What an admin can see and do. The daemon implements it; the local API and the system bus, and later the page, speak to it.
 class AgentControl {
  public:
   virtual ~AgentControl() = default;
@@ -76,7 +76,7 @@ class AgentControl {
   /// parked, delivered, events_behind}.
   virtual Result<boost::json::array> reporters() = 0;
   /// Drops what a reporter that is no longer configured has not been told, so that nothing is kept for it: {reporter,
-  /// dropped, dropped_bytes}. unavailable: nobody knows it. refused: it is configured, or something waits and
+  /// dropped, dropped_bytes, parked}. unavailable: nobody knows it. refused: it is configured, or something waits and
   /// `drop_waiting` is not set.
   virtual boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) = 0;
   /// Not shown and not told again until its cause has gone and come back. unavailable: no such alarm.

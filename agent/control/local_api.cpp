@@ -7,6 +7,10 @@
 #include <boost/json/serialize.hpp>
 
 #include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace outpost::control {
 namespace {
@@ -68,107 +72,7 @@ asio::awaitable<Result<json::object>> read_object(ServerRequest& request) {
   co_return std::move(parsed.get_object());
 }
 
-asio::awaitable<ServerResponse> cancel_job(AgentControl& agent, ServerRequest& request, std::string job_id) {
-  const auto body = co_await read_object(request);
-  if (!body) co_return problem(400, body.error().message);
-  std::string reason = job::text_at(*body, "reason");
-  if (reason.empty()) reason = "cancelled by an operator";
-  const auto cancelled = agent.cancel(job_id, reason);
-  if (!cancelled) co_return problem(cancelled.error());
-  co_return answer(202, json::object{{"job_id", job_id}, {"cancelling", true}});
-}
-
-asio::awaitable<ServerResponse> run_job(AgentControl& agent, ServerRequest& request) {
-  const auto body = co_await read_object(request);
-  if (!body) co_return problem(400, body.error().message);
-  std::string name = job::text_at(*body, "name");
-  if (name.empty()) co_return problem(400, "the name of a job of the configuration is due: {\"name\": ...}");
-  const auto made = co_await agent.run_job(std::move(name));
-  if (!made) co_return problem(made.error());
-  co_return answer(202, json::object{{"job_id", *made}});
-}
-
-/// retry, hold or release.
-asio::awaitable<ServerResponse> steer_job(AgentControl& agent, ServerRequest& request, std::string id, std::string what) {
-  const auto body = co_await read_object(request);
-  if (!body) co_return problem(400, body.error().message);
-  std::string reason = job::text_at(*body, "reason"), job_id = id;
-  if (what == "retry") {
-    const auto made = co_await agent.retry_job(std::move(job_id));
-    co_return made ? answer(202, json::object{{"job_id", *made}, {"retries", id}}) : problem(made.error());
-  }
-  Result<void> done;
-  if (what == "hold") done = co_await agent.hold_job(std::move(job_id), std::move(reason));
-  else done = co_await agent.release_job(std::move(job_id));
-  co_return done ? answer(200, json::object{{"job_id", id}, {"held", what == "hold"}}) : problem(done.error());
-}
-
-asio::awaitable<ServerResponse> acknowledge(AgentControl& agent, ServerRequest& request) {
-  const auto body = co_await read_object(request);
-  if (!body) co_return problem(400, body.error().message);
-  const std::string key = job::text_at(*body, "key");
-  if (key.empty()) co_return problem(400, "the key of an alarm is due: {\"key\": ...}");
-  const auto acknowledged = agent.acknowledge(key);
-  if (!acknowledged) co_return problem(acknowledged.error());
-  co_return answer(200, json::object{{"key", key}, {"acknowledged", true}});
-}
-
 Scope scope_in(const json::object& body) { return {job::text_at(body, "source"), job::text_at(body, "resource")}; }
-
-/// pause, resume or drain; each answers with what is claimed from now on.
-asio::awaitable<ServerResponse> steer_claims(AgentControl& agent, ServerRequest& request, std::string what) {
-  const auto body = co_await read_object(request);
-  if (!body) co_return problem(400, body.error().message);
-  Scope scope = scope_in(*body);
-  std::string reason = job::text_at(*body, "reason");
-  Result<json::object> done = Error{};
-  if (what == "pause") done = co_await agent.pause(std::move(scope), std::move(reason));
-  else if (what == "resume") done = co_await agent.resume(std::move(scope), job::flag_at(*body, "all"));
-  else done = co_await agent.drain(std::move(reason));
-  if (!done) co_return problem(done.error());
-  co_return answer(200, json::object{{"claims", *done}});
-}
-
-asio::awaitable<ServerResponse> reload(AgentControl& agent) {
-  const auto reloaded = co_await agent.reload();
-  if (reloaded) co_return answer(200, *reloaded);
-  if (reloaded.error().fault != Fault::malformed) co_return problem(reloaded.error());
-  // The problems are for a person; a program may count them.
-  json::array problems;
-  for (const auto& line : split(reloaded.error().message, '\n'))
-    if (!line.empty()) problems.emplace_back(line);
-  co_return answer(422, json::object{{"error", json::object{{"message", "the configuration is wrong, the old one stays in force"}, {"problems", std::move(problems)}}}});
-}
-
-ServerResponse list_parked(AgentControl& agent, const std::string& reporter) {
-  const auto items = agent.parked(reporter);
-  if (!items) return problem(items.error());
-  return answer(200, json::object{{"parked", *items}});
-}
-
-asio::awaitable<ServerResponse> retry(AgentControl& agent, ServerRequest& request, std::string reporter) {
-  const auto body = co_await read_object(request);
-  if (!body) co_return problem(400, body.error().message);
-  std::string name = reporter;
-  auto keys = job::texts_at(*body, "items");
-  const auto retried = co_await agent.retry(std::move(name), std::move(keys));
-  if (!retried) co_return problem(retried.error());
-  co_return answer(202, json::object{{"reporter", reporter}, {"retried", *retried}});
-}
-
-ServerResponse list_jobs(AgentControl& agent, const ServerRequest& request) {
-  const auto limit = limit_of(request.query);
-  if (!limit) return problem(400, "limit is a number from 1 to 1000");
-  const auto jobs = agent.jobs(*limit);
-  if (!jobs) return problem(jobs.error());
-  return answer(200, json::object{{"jobs", *jobs}});
-}
-
-ServerResponse show_job(AgentControl& agent, const std::string& job_id) {
-  const auto job = agent.job(job_id);
-  if (!job) return problem(job.error());
-  return answer(200, json::object{{"job", *job}});
-}
 
 /// The text at `reporter=` of a query, or ""; nothing when there is something else in it.
 std::optional<std::string> reporter_of(const std::string& query) {
@@ -178,8 +82,127 @@ std::optional<std::string> reporter_of(const std::string& query) {
   return percent_decode(query.substr(name.size()), true);
 }
 
-asio::awaitable<ServerResponse> export_spool(AgentControl& agent, std::string query) {
-  auto reporter = reporter_of(query);
+// ---- one function for each route; `name` is what stands in the path for its star ----------------------------------
+
+using Answering = asio::awaitable<ServerResponse>;
+
+Answering show_status(AgentControl& agent, ServerRequest&, std::string) { co_return answer(200, agent.status()); }
+
+Answering list_jobs(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto limit = limit_of(request.query);
+  if (!limit) co_return problem(400, "limit is a number from 1 to 1000");
+  const auto jobs = agent.jobs(*limit);
+  if (!jobs) co_return problem(jobs.error());
+  co_return answer(200, json::object{{"jobs", *jobs}});
+}
+
+Answering show_job(AgentControl& agent, ServerRequest&, std::string name) {
+  const auto job = agent.job(name);
+  if (!job) co_return problem(job.error());
+  co_return answer(200, json::object{{"job", *job}});
+}
+
+Answering run_job(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string name = job::text_at(*body, "name");
+  if (name.empty()) co_return problem(400, "the name of a job of the configuration is due: {\"name\": ...}");
+  const auto made = co_await agent.run_job(std::move(name));
+  if (!made) co_return problem(made.error());
+  co_return answer(202, json::object{{"job_id", *made}});
+}
+
+Answering cancel_job(AgentControl& agent, ServerRequest& request, std::string name) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string reason = job::text_at(*body, "reason");
+  if (reason.empty()) reason = "cancelled by an operator";
+  const auto cancelled = agent.cancel(name, reason);
+  if (!cancelled) co_return problem(cancelled.error());
+  co_return answer(202, json::object{{"job_id", name}, {"cancelling", true}});
+}
+
+Answering retry_job(AgentControl& agent, ServerRequest& request, std::string name) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string job_id = name;
+  const auto made = co_await agent.retry_job(std::move(job_id));
+  if (!made) co_return problem(made.error());
+  co_return answer(202, json::object{{"job_id", *made}, {"retries", name}});
+}
+
+Answering hold_job(AgentControl& agent, ServerRequest& request, std::string name) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string reason = job::text_at(*body, "reason"), job_id = name;
+  const auto held = co_await agent.hold_job(std::move(job_id), std::move(reason));
+  if (!held) co_return problem(held.error());
+  co_return answer(200, json::object{{"job_id", name}, {"held", true}});
+}
+
+Answering release_job(AgentControl& agent, ServerRequest& request, std::string name) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string job_id = name;
+  const auto released = co_await agent.release_job(std::move(job_id));
+  if (!released) co_return problem(released.error());
+  co_return answer(200, json::object{{"job_id", name}, {"held", false}});
+}
+
+Answering poll(AgentControl& agent, ServerRequest&, std::string) {
+  agent.poll_now();
+  co_return answer(202, json::object{{"polling", true}});
+}
+
+Answering reload(AgentControl& agent, ServerRequest&, std::string) {
+  const auto reloaded = co_await agent.reload();
+  if (reloaded) co_return answer(200, *reloaded);
+  if (reloaded.error().fault != Fault::malformed) co_return problem(reloaded.error());
+  // The problems are for a person; a program may count them.
+  json::array problems;
+  for (const auto& line : split(reloaded.error().message, '\n'))
+    if (!line.empty()) problems.emplace_back(line);
+  json::object error{{"message", "the configuration is wrong, the old one stays in force"}};
+  error["problems"] = std::move(problems);
+  co_return answer(422, json::object{{"error", std::move(error)}});
+}
+
+Answering show_claims(AgentControl& agent, ServerRequest&, std::string) {
+  co_return answer(200, json::object{{"claims", agent.claims()}});
+}
+
+/// What is claimed from now on.
+ServerResponse claims_answer(const Result<json::object>& claims) {
+  return claims ? answer(200, json::object{{"claims", *claims}}) : problem(claims.error());
+}
+
+Answering pause(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  Scope scope = scope_in(*body);
+  std::string reason = job::text_at(*body, "reason");
+  const auto claims = co_await agent.pause(std::move(scope), std::move(reason));
+  co_return claims_answer(claims);
+}
+
+Answering resume(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  Scope scope = scope_in(*body);
+  const auto claims = co_await agent.resume(std::move(scope), job::flag_at(*body, "all"));
+  co_return claims_answer(claims);
+}
+
+Answering drain(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string reason = job::text_at(*body, "reason");
+  const auto claims = co_await agent.drain(std::move(reason));
+  co_return claims_answer(claims);
+}
+
+Answering export_spool(AgentControl& agent, ServerRequest& request, std::string) {
+  auto reporter = reporter_of(request.query);
   if (!reporter) co_return problem(400, "the query is reporter=NAME, or there is none");
   auto stream = co_await agent.export_spool(std::move(*reporter));
   if (!stream) co_return problem(stream.error());
@@ -191,13 +214,18 @@ asio::awaitable<ServerResponse> export_spool(AgentControl& agent, std::string qu
   co_return response;
 }
 
-ServerResponse list_reporters(AgentControl& agent) {
-  const auto reporters = agent.reporters();
-  if (!reporters) return problem(reporters.error());
-  return answer(200, json::object{{"reporters", *reporters}});
+Answering confirm_spool(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto confirmed = co_await agent.confirm_spool(request);
+  co_return confirmed ? answer(200, *confirmed) : problem(confirmed.error());
 }
 
-asio::awaitable<ServerResponse> forget_reporter(AgentControl& agent, ServerRequest& request, std::string name) {
+Answering list_reporters(AgentControl& agent, ServerRequest&, std::string) {
+  const auto reporters = agent.reporters();
+  if (!reporters) co_return problem(reporters.error());
+  co_return answer(200, json::object{{"reporters", *reporters}});
+}
+
+Answering forget_reporter(AgentControl& agent, ServerRequest& request, std::string name) {
   const auto body = co_await read_object(request);
   if (!body) co_return problem(400, body.error().message);
   const auto forgotten = co_await agent.forget_reporter(std::move(name), job::flag_at(*body, "drop_waiting"));
@@ -205,70 +233,89 @@ asio::awaitable<ServerResponse> forget_reporter(AgentControl& agent, ServerReque
   co_return answer(200, *forgotten);
 }
 
+Answering list_parked(AgentControl& agent, ServerRequest&, std::string name) {
+  const auto items = agent.parked(name);
+  if (!items) co_return problem(items.error());
+  co_return answer(200, json::object{{"parked", *items}});
+}
+
+Answering retry_parked(AgentControl& agent, ServerRequest& request, std::string name) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  std::string reporter = name;
+  auto keys = job::texts_at(*body, "items");
+  const auto retried = co_await agent.retry(std::move(reporter), std::move(keys));
+  if (!retried) co_return problem(retried.error());
+  co_return answer(202, json::object{{"reporter", name}, {"retried", *retried}});
+}
+
+Answering acknowledge(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  const std::string key = job::text_at(*body, "key");
+  if (key.empty()) co_return problem(400, "the key of an alarm is due: {\"key\": ...}");
+  const auto acknowledged = agent.acknowledge(key);
+  if (!acknowledged) co_return problem(acknowledged.error());
+  co_return answer(200, json::object{{"key", key}, {"acknowledged", true}});
+}
+
+// ---- which function it is -----------------------------------------------------------------------------------------
+
+struct Route {
+  std::string_view method;  ///< GET stands for HEAD too.
+  std::string_view path;    ///< Below /api/v1/; a star is one part of it, whatever it says.
+  Answering (*answer)(AgentControl& agent, ServerRequest& request, std::string name);
+};
+
+constexpr Route routes[] = {
+    {"GET", "status", show_status},
+    {"GET", "jobs", list_jobs},
+    {"POST", "jobs", run_job},
+    {"GET", "jobs/*", show_job},
+    {"POST", "jobs/*/cancel", cancel_job},
+    {"POST", "jobs/*/retry", retry_job},
+    {"POST", "jobs/*/hold", hold_job},
+    {"POST", "jobs/*/release", release_job},
+    {"POST", "poll", poll},
+    {"POST", "reload", reload},
+    {"GET", "claims", show_claims},
+    {"POST", "pause", pause},
+    {"POST", "resume", resume},
+    {"POST", "drain", drain},
+    {"POST", "spool/export", export_spool},
+    {"POST", "spool/confirm", confirm_spool},
+    {"GET", "reporters", list_reporters},
+    {"POST", "reporters/*/forget", forget_reporter},
+    {"GET", "reporters/*/parked", list_parked},
+    {"POST", "reporters/*/retry", retry_parked},
+    {"POST", "alarms/acknowledge", acknowledge},
+};
+
+/// What stands for the star, "" without one; nothing when the path is another.
+std::optional<std::string> match(std::string_view pattern, std::string_view path) {
+  const auto wanted = split(pattern, '/'), given = split(path, '/');
+  if (wanted.size() != given.size()) return std::nullopt;
+  std::string name;
+  for (std::size_t index = 0; index < wanted.size(); ++index) {
+    if (wanted[index] == "*") name = given[index];
+    else if (wanted[index] != given[index]) return std::nullopt;
+  }
+  return name;
+}
+
 asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& request) {
-  const auto parts = split(request.path, '/');  // "", "api", "v1", ...
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  const bool ours = parts.size() >= 4 && parts[1] == "api" && parts[2] == "v1";
-  if (ours && parts.size() == 4 && parts[3] == "status") co_return reads ? answer(200, agent.status()) : only("GET");
-  if (ours && parts.size() == 4 && parts[3] == "jobs") {
-    if (request.method == "POST") co_return co_await run_job(agent, request);
-    co_return reads ? list_jobs(agent, request) : only("GET, POST");
+  constexpr std::string_view root = "/api/v1/";
+  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
+  std::vector<std::string> methods;
+  if (request.path.starts_with(root)) {
+    for (const Route& each : routes) {
+      auto name = match(each.path, std::string_view{request.path}.substr(root.size()));
+      if (!name) continue;
+      if (each.method == method) co_return co_await each.answer(agent, request, std::move(*name));
+      methods.emplace_back(each.method);
+    }
   }
-  if (ours && parts.size() == 5 && parts[3] == "jobs") co_return reads ? show_job(agent, parts[4]) : only("GET");
-  if (ours && parts.size() == 6 && parts[3] == "jobs" && parts[5] == "cancel") {
-    if (request.method != "POST") co_return only("POST");
-    std::string job_id = parts[4];
-    co_return co_await cancel_job(agent, request, std::move(job_id));
-  }
-  if (ours && parts.size() == 6 && parts[3] == "jobs" && (parts[5] == "retry" || parts[5] == "hold" || parts[5] == "release")) {
-    if (request.method != "POST") co_return only("POST");
-    std::string job_id = parts[4], what = parts[5];
-    co_return co_await steer_job(agent, request, std::move(job_id), std::move(what));
-  }
-  if (ours && parts.size() == 4 && parts[3] == "poll") {
-    if (request.method != "POST") co_return only("POST");
-    agent.poll_now();
-    co_return answer(202, json::object{{"polling", true}});
-  }
-  if (ours && parts.size() == 4 && parts[3] == "reload") {
-    if (request.method != "POST") co_return only("POST");
-    co_return co_await reload(agent);
-  }
-  if (ours && parts.size() == 4 && parts[3] == "claims")
-    co_return reads ? answer(200, json::object{{"claims", agent.claims()}}) : only("GET");
-  if (ours && parts.size() == 4 && (parts[3] == "pause" || parts[3] == "resume" || parts[3] == "drain")) {
-    if (request.method != "POST") co_return only("POST");
-    std::string what = parts[3];
-    co_return co_await steer_claims(agent, request, std::move(what));
-  }
-  if (ours && parts.size() == 5 && parts[3] == "spool" && parts[4] == "export") {
-    if (request.method != "POST") co_return only("POST");
-    std::string query = request.query;
-    co_return co_await export_spool(agent, std::move(query));
-  }
-  if (ours && parts.size() == 5 && parts[3] == "spool" && parts[4] == "confirm") {
-    if (request.method != "POST") co_return only("POST");
-    const auto confirmed = co_await agent.confirm_spool(request);
-    co_return confirmed ? answer(200, *confirmed) : problem(confirmed.error());
-  }
-  if (ours && parts.size() == 4 && parts[3] == "reporters") co_return reads ? list_reporters(agent) : only("GET");
-  if (ours && parts.size() == 6 && parts[3] == "reporters" && parts[5] == "forget") {
-    if (request.method != "POST") co_return only("POST");
-    std::string name = parts[4];
-    co_return co_await forget_reporter(agent, request, std::move(name));
-  }
-  if (ours && parts.size() == 5 && parts[3] == "alarms" && parts[4] == "acknowledge") {
-    if (request.method != "POST") co_return only("POST");
-    co_return co_await acknowledge(agent, request);
-  }
-  if (ours && parts.size() == 6 && parts[3] == "reporters" && parts[5] == "parked")
-    co_return reads ? list_parked(agent, parts[4]) : only("GET");
-  if (ours && parts.size() == 6 && parts[3] == "reporters" && parts[5] == "retry") {
-    if (request.method != "POST") co_return only("POST");
-    std::string name = parts[4];
-    co_return co_await retry(agent, request, std::move(name));
-  }
-  co_return problem(404, "no such path; see GET /api/v1/status");
+  co_return methods.empty() ? problem(404, "no such path; see GET /api/v1/status") : only(join(methods, ", "));
 }
 
 }  // namespace

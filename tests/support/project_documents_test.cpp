@@ -95,10 +95,13 @@ TEST_CASE("agent/control/README.md has the fields and paths of the local API, an
   const std::string code = sources("agent/daemon", "(status|claim_gate)\\.cpp"), text = text_of("agent/control/README.md");
   Words documented, mentioned;
   for (const auto& phrase : quoted(text)) mentioned = united(mentioned, all_matches(phrase, "[a-z_]+"));
-  for (const auto& path : all_matches(text_of("agent/control/local_api.cpp"), "parts\\[[0-9]\\] == \"([a-z0-9]+)\"")) {
-    INFO(path);
-    CHECK(text.find("/" + path) != std::string::npos);
-  }
+  Words routes, paths;
+  for (const auto& each : all_matches(text_of("agent/control/local_api.cpp"), "\\{\"((?:GET|POST)\", \"[a-z/*]+)\""))
+    routes.insert(replace_all(each, "\", \"", " /api/v1/"));
+  for (const auto& each : all_matches(text, "`((?:GET|POST) /api/v1/[^`?]+)"))
+    paths.insert(replace_all(replace_all(each, "<job id>", "*"), "<name>", "*"));
+  REQUIRE(routes.size() > 10);
+  CHECK(routes == paths);
   // The alarms are put into words by themselves.
   const std::string alarms = sources("agent/daemon", "alarms\\.cpp"),
                     writer = alarms.substr(alarms.find("Alarms::to_json()"));
