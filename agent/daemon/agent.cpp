@@ -206,7 +206,6 @@ Result<void> Agent::cancel(const std::string& job_id, const std::string& reason)
     return {};
   }
   if (queue_.remove(job_id)) {
-    held_.erase(job_id);
     withdraw(job_id, "cancelled while it waited: " + why);
     return {};
   }
@@ -238,6 +237,7 @@ void Agent::close_orphan(job::Story story, const std::string& reason) {
 }
 
 void Agent::withdraw(const std::string& job_id, const std::string& reason) {
+  held_.erase(job_id);
   std::vector<job::Event> events;
   events.push_back(make_event(event::job_withdrawn, job_id, {{"reason", reason}}));
   spawn(append_only(std::move(events)), "withdrawing job " + job_id);

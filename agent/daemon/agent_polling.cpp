@@ -220,6 +220,7 @@ std::vector<job::Event> Agent::withdraw_outdated(const std::string& name, const 
   std::vector<job::Event> events;
   for (const auto& id : older) {
     const auto story = queue_.remove(id);
+    held_.erase(id);
     for (auto& each : outdated(*story, newer_id)) events.push_back(std::move(each));
   }
   return events;

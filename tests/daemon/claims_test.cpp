@@ -139,6 +139,23 @@ TEST_CASE("a job that waits is held until it is released, also through a restart
   world.until([&] { return world.state(1) == "success"; });
 }
 
+TEST_CASE("a held job that has given way to a newer one, or was cancelled, is not held any more") {
+  ClaimsWorld world;
+  world.run_until_hook();
+  world.offer({"2", "1"});
+  world.poll();
+  const std::string second = world.job_ids()[1];
+  REQUIRE(world.tell([&] { return world.agent->hold_job(second, "not yet"); }));
+  SECTION("a newer one has come") {
+    world.offer({"3", "2", "1"});
+    world.poll();
+  }
+  SECTION("cancelled") { REQUIRE(world.cancel(second, "enough")); }
+  world.until([&] { return world.state(1) == "withdrawn"; });
+  CHECK(world.tell([&] { return world.agent->release_job(second); }).error().fault == Fault::refused);
+  CHECK(world.count(event::job_released) == 0);
+}
+
 TEST_CASE("a job is run now, or once more, because somebody asks for it") {
   ClaimsWorld world;
   world.start();
