@@ -238,6 +238,7 @@ void Agent::close_orphan(job::Story story, const std::string& reason) {
 
 void Agent::withdraw(const std::string& job_id, const std::string& reason) {
   held_.erase(job_id);
+  clear_stale_alarms();
   std::vector<job::Event> events;
   events.push_back(make_event(event::job_withdrawn, job_id, {{"reason", reason}}));
   spawn(append_only(std::move(events)), "withdrawing job " + job_id);

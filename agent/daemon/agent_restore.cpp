@@ -94,9 +94,13 @@ void Agent::clear_alarms_of_before() {
     if (key.starts_with("bug:")) ports_.alarms.clear(key);
 }
 
-/// Takes back what is about things that are no longer configured: nobody else would.
+/// Takes back what is about things that are no longer there: nobody else would.
 void Agent::clear_stale_alarms() {
-  const auto is_stale = [this](const std::string& key) {
+  const auto waits = [this](const std::string& name) {
+    const auto& waiting = queue_.waiting();
+    return std::any_of(waiting.begin(), waiting.end(), [&](const auto& story) { return story.job.definition.name == name; });
+  };
+  const auto is_stale = [this, waits](const std::string& key) {
     const auto about = [&key](std::string_view prefix) -> std::optional<std::string> {
       if (!key.starts_with(prefix)) return std::nullopt;
       return key.substr(prefix.size());
@@ -104,6 +108,7 @@ void Agent::clear_stale_alarms() {
     if (const auto job = about("orphan:")) return !orphans_.contains(*job);
     if (const auto source = about("credentials:")) return !integration(*source);
     if (const auto source = about("poll:")) return !integration(*source);
+    if (const auto name = about("plugins:")) return !waits(*name);
     if (const auto name = about("no-component:")) return !settings_.alarms.no_component_after || !definition(*name);
     if (key.ends_with("/credentials")) return !integration(key.substr(0, key.size() - std::string_view{"/credentials"}.size()));
     return false;

@@ -48,10 +48,13 @@ TEST_CASE("a job whose plugins are not right is not claimed, and is once they ar
   CHECK(world.alarms->active().begin()->first.starts_with("plugins:"));
   CHECK(world.alarms->active().begin()->second.message.find("PL005") != std::string::npos);
   CHECK(world.source.claims == 0);
-  world.steps.checked = {};
-  world.start();
-  world.until([&] { return world.count(event::job_ended) == 1; });
-  CHECK(world.state(0) == "success");
+  SECTION("put right") {
+    world.steps.checked = {};
+    world.start();
+    world.until([&] { return world.count(event::job_ended) == 1; });
+    CHECK(world.state(0) == "success");
+  }
+  SECTION("cancelled") { REQUIRE(world.cancel(world.job_ids()[0], "enough")); }
   CHECK(world.alarms->active().empty());
 }
 
