@@ -361,9 +361,9 @@ bool Agent::is_configured(const std::string& source) const {
   return found && !found->leaving;
 }
 
-const Agent::Definition* Agent::definition(const std::string& name) const {
+std::shared_ptr<const Agent::Definition> Agent::definition(const std::string& name) const {
   for (const auto& each : definitions_)
-    if (each->value.name == name) return each.get();
+    if (each->value.name == name) return each;
   return nullptr;
 }
 

@@ -256,7 +256,7 @@ class Agent final : public control::AgentControl {
   /// Also one that is leaving.
   [[nodiscard]] std::shared_ptr<Integration> integration(const std::string& name) const;
   [[nodiscard]] bool is_configured(const std::string& source) const;
-  [[nodiscard]] const Definition* definition(const std::string& name) const;
+  [[nodiscard]] std::shared_ptr<const Definition> definition(const std::string& name) const;
 
   // What the journal says (agent_restore.cpp)
   Result<void> restore_seen(const Definitions& definitions);

@@ -159,13 +159,13 @@ bool Agent::plugins_are_right(job::Definition of_job) const {
 
 /// As it is configured now: what was wrong when the job was queued may have been corrected.
 json::object Agent::plugin_config_of(const job::Definition& of_job) const {
-  const Definition* known = definition(of_job.name);
+  const auto known = definition(of_job.name);
   return known ? known->value.plugin_config : of_job.plugin_config;
 }
 
 /// A job that is queued but no longer configured has no window.
 bool Agent::window_is_open(const std::string& definition_name) const {
-  const Definition* known = definition(definition_name);
+  const auto known = definition(definition_name);
   return !known || config::is_open(known->settings.windows, ports_.clock.now());
 }
 

@@ -112,7 +112,7 @@ asio::awaitable<void> Agent::poll_all(Integration& integration) {
     outcome.asked = true;
     const bool history = definition->history->seen.empty() && definition->settings.backlog == config::Backlog::all;
     auto candidates = co_await integration.source->poll(definition->value, history ? history_depth : poll_depth);
-    if (this->definition(definition->value.name) != definition.get()) continue;
+    if (this->definition(definition->value.name) != definition) continue;
     if (candidates) {
       outcome.answered = true;
       co_await take_in(definition, std::move(*candidates));

@@ -14,9 +14,8 @@ namespace json = boost::json;
 namespace event = job::event;
 
 asio::awaitable<Result<std::string>> Agent::run_job(std::string name) {
-  const auto found = std::find_if(definitions_.begin(), definitions_.end(), [&](const auto& each) { return each->value.name == name; });
-  if (found == definitions_.end()) co_return Error{Fault::unavailable, "there is no job " + printable(name, 80) + " in the configuration, or it is not enabled"};
-  const auto definition = *found;
+  const auto definition = this->definition(name);
+  if (!definition) co_return Error{Fault::unavailable, "there is no job " + printable(name, 80) + " in the configuration, or it is not enabled"};
   const auto from = integration(definition->value.source);
   if (!from || from->leaving) co_return Error{Fault::unavailable, "source " + definition->value.source + " is not configured"};
   const auto candidates = co_await from->source->poll(definition->value, 1);
@@ -34,9 +33,8 @@ asio::awaitable<Result<std::string>> Agent::retry_job(std::string job_id) {
   if (!story) co_return story.error();
   if (!story->ended) co_return Error{Fault::refused, "job " + story->job.id + " has not ended: " + story->describe()};
   const auto& name = story->job.definition.name;
-  const auto found = std::find_if(definitions_.begin(), definitions_.end(), [&](const auto& each) { return each->value.name == name; });
-  if (found == definitions_.end()) co_return Error{Fault::refused, "job " + printable(name, 80) + " is no longer configured, or not enabled"};
-  const auto definition = *found;
+  const auto definition = this->definition(name);
+  if (!definition) co_return Error{Fault::refused, "job " + printable(name, 80) + " is no longer configured, or not enabled"};
   auto components = story->job.components;
   co_return co_await enqueue(*definition, std::move(components), "somebody asked for job " + job_id + " once more");
 }
@@ -98,7 +96,7 @@ std::string Agent::must_not_go_down() const {
   std::string jobs;
   for (const auto& [id, running] : running_) {
     const auto& name = running->story().job.definition.name;
-    if (const Definition* known = definition(name); known && known->settings.block_shutdown) jobs += (jobs.empty() ? "runs " : ", ") + name;
+    if (const auto known = definition(name); known && known->settings.block_shutdown) jobs += (jobs.empty() ? "runs " : ", ") + name;
   }
   return jobs;
 }
