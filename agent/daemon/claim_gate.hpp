@@ -31,7 +31,6 @@ class ClaimGate {
 
   void pause(const Scope& scope, Hold hold) { pauses_.insert_or_assign(scope, std::move(hold)); }
   void resume(const Scope& scope) { pauses_.erase(scope); }
-  [[nodiscard]] bool is_paused(const Scope& scope) const { return pauses_.contains(scope); }
   [[nodiscard]] const std::map<Scope, Hold>& pauses() const { return pauses_; }
 
   void drain(Hold hold) { drain_ = std::move(hold); }
@@ -40,7 +39,6 @@ class ClaimGate {
 
   /// The configuration on disk is wrong and jobs had to be finished: nothing new until it is right. "" opens.
   void close(std::string reason) { closed_ = std::move(reason); }
-  [[nodiscard]] const std::string& closed() const { return closed_; }
 
   /// Why this job may not be claimed, for people; "" when it may.
   [[nodiscard]] std::string refusal(const job::Definition& definition) const;

@@ -109,6 +109,10 @@ class Composition {
   Result<void> make_agent();
   [[nodiscard]] static Result<Opened> open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads);
   Result<std::shared_ptr<Integration>> make_integration(const config::Settings& settings, const config::Source& source, Opened opened);
+  [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source,
+                                                        std::shared_ptr<config::CredentialsFile> file);
+  boost::asio::awaitable<Result<std::optional<dci::Credentials>>> renew_credentials(
+      std::string source, std::shared_ptr<config::CredentialsFile> file);
   [[nodiscard]] dci::SourceSettings source_settings(const config::Settings& settings, const config::Source& source);
   [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
   [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);
@@ -120,10 +124,6 @@ class Composition {
   boost::asio::awaitable<Result<void>> go_on_with(Fresh& fresh);
   void reload_failed(const Error& error);
   boost::asio::awaitable<void> remember(config::Texts texts);
-  [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source,
-                                                        std::shared_ptr<config::CredentialsFile> file);
-  boost::asio::awaitable<Result<std::optional<dci::Credentials>>> renew_credentials(
-      std::string source, std::shared_ptr<config::CredentialsFile> file);
 
   config::Settings settings_;
   std::filesystem::path file_;

@@ -116,8 +116,7 @@ Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& 
   auto hooks = hook_options(wanted, fresh.secrets);
   if (!hooks) return Error{Fault::malformed, hooks.error().message + "\n"};
   fresh.hooks = std::move(*hooks);
-  if (old.spool.bandwidth != wanted.spool.bandwidth)
-    fresh.uploads = wanted.spool.bandwidth ? std::make_shared<http::Throttle>(*wanted.spool.bandwidth) : nullptr;
+  if (old.spool.bandwidth != wanted.spool.bandwidth) fresh.uploads = upload_throttle(wanted.spool);
   for (const auto& [name, source] : wanted.sources) {
     if (!is_made_anew(old, wanted, name)) continue;
     auto opened = open_server(source, fresh.uploads);

@@ -21,8 +21,8 @@ class Queue {
   /// Takes a waiting job out of the queue without starting it.
   std::optional<job::Story> remove(const std::string& job_id);
 
-  /// The next job that may start now; it holds its slot and resources from here on. `may_claim` says whether the
-  /// windows of a job are open; a job that may not be claimed keeps nobody else from its resources.
+  /// The next job that may start now; it holds its slot and resources from here on. `may_claim` says what else a job
+  /// waits for, such as its window; one that may not be claimed keeps nobody else from its resources.
   std::optional<job::Story> next(const std::function<bool(const job::Story&)>& may_claim);
 
   /// Marks what a job holds that runs already (it was resumed after a restart), whether or not there is a slot left. It
