@@ -100,6 +100,7 @@ class Setup {
     choose_layout();
     if (jobs_.empty())
       return Error{Fault::malformed, directory_.string() + " has neither a settings.yml with a topic nor a file of dci-pipeline, so there is nothing to make a job of"};
+    has_sudo_ = uses_sudo();
     say_what_remains();
     return DciSetup{configuration(), std::move(notes_)};
   }
@@ -315,7 +316,7 @@ class Setup {
       note(job.name + ": no component was named, so it runs for the newest of the type " + guess + "; the server took the newest of every type of the topic");
     }
     note("whoever started the agent (a timer, dci-queue, a person) is no longer needed: Outpost polls for new components; `windows` of a job says when it may run");
-    if (uses_sudo()) note("its hooks use sudo: install outpost-root and say `profile: root` in the job, or take sudo out of the hooks");
+    if (has_sudo_) note("its hooks use sudo: install outpost-root and say `profile: root` in the job, or take sudo out of the hooks");
   }
 
   bool is_usual_directory() const { return directory_.lexically_normal() == "/etc/" + layout_.substr(0, layout_.size() - 6) + "-agent"; }
@@ -335,7 +336,6 @@ class Setup {
     std::string text = "# Made from " + directory_.string() + ". All keys: man outpost.yml\n\nsources:\n";
     for (const auto& [name, credentials] : sources_) text += "  " + name + ": {type: dci, credentials: " + scalar(credentials) + "}\n";
     text += "\njobs:\n";
-    const bool root = uses_sudo();
     for (const auto& job : jobs_) {
       text += "  - name: " + scalar(job.name) + "\n    source: " + job.source + "\n    topic: " + scalar(job.topic) + "\n    components:\n";
       for (const auto& selection : job.selections) text += "      - " + selection + "\n";
@@ -344,7 +344,7 @@ class Setup {
         if (!value.empty()) text += std::string{"    "} + key + ": " + scalar(value) + "\n";
       if (!job.tags.empty()) text += "    tags: " + list_of(job.tags) + "\n";
       if (!job.resource.empty()) text += "    resources: [" + scalar(job.resource) + "]\n";
-      if (root) text += "    # profile: root   # Its hooks use sudo; needs the package outpost-root.\n";
+      if (has_sudo_) text += "    # profile: root   # Its hooks use sudo; needs the package outpost-root.\n";
     }
     if (!is_usual_directory()) text += "\nplugin_config:\n  " + layout_ + ": {directories: [" + scalar(directory_.lexically_normal().string()) + "]}\n";
     if (!resources_.empty()) text += "\nresources:\n";
@@ -358,6 +358,7 @@ class Setup {
   std::map<std::string, std::vector<std::string>> resources_;
   std::optional<Job> settings_job_;
   std::vector<Job> jobs_;
+  bool has_sudo_ = false;  ///< One of its hooks.
   std::vector<std::string> notes_;
 };
 
