@@ -16,25 +16,6 @@
 
 namespace outpost::test {
 
-/// The same control server for one agent after the other.
-class SharedSource final : public pipeline::Source {
- public:
-  explicit SharedSource(FakeSource& server) : server_{server} {}
-  [[nodiscard]] std::string_view name() const override { return server_.name(); }
-  Result<void> check(const job::Definition& definition) const override { return server_.check(definition); }
-  boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition, std::size_t depth) override { return server_.poll(definition, depth); }
-  boost::asio::awaitable<Result<pipeline::Claimed>> claim(const pipeline::ClaimRequest& request) override { return server_.claim(request); }
-  boost::asio::awaitable<Result<std::optional<pipeline::Claimed>>> find(const pipeline::ClaimRequest& request) override { return server_.find(request); }
-  boost::asio::awaitable<bool> is_worth_asking() override { return server_.is_worth_asking(); }
-  boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim& claim) override { return server_.watch(claim); }
-  boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest& request, pipeline::Report report) override {
-    return server_.fetch(request, std::move(report));
-  }
-
- private:
-  FakeSource& server_;
-};
-
 /// A clock that runs, and that a test can move forward.
 struct MovedClock final : Clock {
   std::chrono::microseconds moved{0};
@@ -173,7 +154,9 @@ struct AgentWorld {
   std::shared_ptr<daemon::Integration> integration(const config::Source& configured) {
     auto made = std::make_shared<daemon::Integration>();
     made->settings = configured;
-    made->source = std::make_unique<SharedSource>(source);
+    // The same control server for one agent after the other.
+    const auto find = [this](const std::string&) { return std::shared_ptr<pipeline::Source>{std::shared_ptr<void>{}, &source}; };
+    made->source = std::make_unique<daemon::SourceByName>("fake", find);
     made->reporter = std::make_unique<FakeReporter>(server);
     made->dispatcher = std::make_unique<delivery::Dispatcher>(configured.name, journal, journal, *made->reporter, clock, loop->get_executor(),
                                                               std::make_unique<FakeTiming>(time), delivery::Options{}, [](const delivery::Alarm&) {});

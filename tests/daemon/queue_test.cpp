@@ -14,6 +14,13 @@ job::Story waiting(std::string id, std::vector<std::string> resources = {}) {
   return story;
 }
 
+/// One that held this slot before.
+job::Story in_slot(unsigned slot, std::string id) {
+  job::Story story = waiting(std::move(id));
+  story.slot = slot;
+  return story;
+}
+
 bool always(const job::Story&) { return true; }
 
 std::string next_id(Queue& queue, const std::function<bool(const job::Story&)>& may_claim = always) {
@@ -95,9 +102,7 @@ TEST_CASE("each running job has a slot of its own, the lowest that is free") {
 
 TEST_CASE("a job that ran before a restart keeps its slot, and nobody else gets it") {
   Queue queue{2};
-  auto resumed = waiting("resumed");
-  resumed.slot = 2;
-  queue.hold(resumed);
+  queue.hold(in_slot(2, "resumed"));
   CHECK(queue.slot_of("resumed") == 2);
   queue.add(waiting("new"));
   CHECK(next_id(queue) == "new");
@@ -106,23 +111,17 @@ TEST_CASE("a job that ran before a restart keeps its slot, and nobody else gets 
 
 TEST_CASE("jobs from before a restart with fewer slots have some all the same") {
   Queue queue{1};
-  auto high = waiting("high");
-  high.slot = 5;
-  queue.hold(high);
+  queue.hold(in_slot(5, "high"));
   queue.hold(waiting("without"));
   CHECK(queue.slot_of("high") == 5);
   CHECK(queue.slot_of("without") == 1);
-  auto again = waiting("again");
-  again.slot = 5;
-  queue.hold(again);
+  queue.hold(in_slot(5, "again"));
   CHECK(queue.slot_of("again") == 2);
 }
 
 TEST_CASE("a job that is claimed anew gets any slot") {
   Queue queue{2};
-  auto postponed = waiting("postponed");
-  postponed.slot = 2;
-  queue.add(postponed);
+  queue.add(in_slot(2, "postponed"));
   CHECK(next_id(queue) == "postponed");
   CHECK(queue.slot_of("postponed") == 1);
 }
