@@ -4,7 +4,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 namespace outpost::control {
 
@@ -17,10 +16,6 @@ constexpr const char* manager_path = "/org/freedesktop/login1";
 constexpr const char* manager = "org.freedesktop.login1.Manager";
 
 }  // namespace
-
-void ShutdownWatch::Lock::release() {
-  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-}
 
 ShutdownWatch::ShutdownWatch(asio::any_io_executor executor, Wishes wishes)
     : executor_{executor}, wishes_{std::move(wishes)}, changed_{executor}, bus_{executor} {}
@@ -50,9 +45,9 @@ asio::awaitable<Result<void>> ShutdownWatch::watch() {
     if (*going != announced) {
       announced = *going;
       co_await wishes_.announced(announced);
-      if (announced) delay.release();
+      if (announced) delay.close();
     }
-    if (!announced && !delay.is_held()) {
+    if (!announced && !delay.is_open()) {
       auto taken = co_await inhibit("delay", "notes in its journal that the machine goes down");
       if (!taken) co_return taken.error();
       delay = std::move(*taken);
@@ -66,9 +61,9 @@ asio::awaitable<Result<void>> ShutdownWatch::watch() {
 asio::awaitable<void> ShutdownWatch::refuse_or_not(Lock& block) {
   std::string why = wishes_.must_not();
   if (why.empty()) {
-    block.release();
+    block.close();
     wishes_.cannot_refuse("");
-  } else if (!block.is_held()) {
+  } else if (!block.is_open()) {
     auto taken = co_await inhibit("block", std::move(why));
     wishes_.cannot_refuse(taken ? "" : taken.error().message);
     if (taken) block = std::move(*taken);

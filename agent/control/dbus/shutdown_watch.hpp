@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/descriptor.hpp"
 #include "agent/base/wakeup.hpp"
 #include "agent/bus/bus.hpp"
 
@@ -34,23 +35,8 @@ class ShutdownWatch {
   void look_again() { changed_.notify(); }
 
  private:
-  /// A descriptor that inhibits as long as it is open.
-  class Lock {
-   public:
-    Lock() = default;
-    explicit Lock(int descriptor) : descriptor_{descriptor} {}
-    Lock(Lock&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
-    Lock& operator=(Lock&& other) noexcept {
-      std::swap(descriptor_, other.descriptor_);
-      return *this;
-    }
-    ~Lock() { release(); }
-    void release();
-    [[nodiscard]] bool is_held() const { return descriptor_ >= 0; }
-
-   private:
-    int descriptor_ = -1;
-  };
+  /// What logind gives inhibits as long as it is open.
+  using Lock = Descriptor;
 
   boost::asio::awaitable<Result<void>> watch();
   boost::asio::awaitable<Result<Lock>> inhibit(std::string mode, std::string why);
