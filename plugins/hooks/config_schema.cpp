@@ -303,14 +303,16 @@ class ConfigCheck {
     if (const auto* required = schema.if_contains("required"); required && required->is_array())
       for (const auto& name : required->get_array())
         if (name.is_string() && !object.contains(name.get_string())) note(path, "the key " + quote(std::string{name.get_string()}) + " is missing");
-    if (properties) fill_in(object, *properties);
+    if (properties) fill_in(object, *properties, path);
   }
 
-  static void fill_in(json::object& object, const json::object& properties) {
+  /// A default is looked at like a value that was written: nobody else would ask whether its secret is there.
+  void fill_in(json::object& object, const json::object& properties, const std::vector<std::string>& path) {
     for (const auto& property : properties) {
       const auto* schema = property.value().if_object();
       const auto* otherwise = schema ? schema->if_contains("default") : nullptr;
-      if (otherwise && !object.contains(property.key())) object[property.key()] = *otherwise;
+      if (!otherwise || object.contains(property.key())) continue;
+      check(object[property.key()] = *otherwise, *schema, below(path, property.key()));
     }
   }
 

@@ -82,6 +82,23 @@ TEST_CASE("a secret is named, and never written") {
   CHECK(unveiled.secrets == std::map<std::string, std::string>{{"password", "bmc"}, {"pool.key", "bmc"}});
 }
 
+TEST_CASE("a default is looked at like what is written, and has defaults itself") {
+  const auto mistakes_with = [](const std::string& otherwise) {
+    boost::json::object object;
+    const auto rules = hooks::schema_of(yaml("{type: object, properties: {password: {x-secret: true, default: " + otherwise + "}}}"));
+    return hooks::check_configuration(object, rules, [](const std::string& name) { return name == "bmc"; });
+  };
+  CHECK(mistakes_with("{secret: bmc}").empty());
+  REQUIRE(mistakes_with("{secret: bmd}").size() == 1);
+  CHECK(mistakes_with("{secret: bmd}").front().message == "there is no secret \"bmd\" (add it under secrets)");
+  REQUIRE(mistakes_with("hunter2").size() == 1);
+  CHECK(mistakes_with("hunter2").front().is_secret);
+  boost::json::object object;
+  const auto pool = hooks::schema_of(yaml("{type: object, properties: {pool: {type: object, default: {}, properties: {size: {type: integer, default: 4}}}}}"));
+  CHECK(hooks::check_configuration(object, pool, [](const std::string&) { return false; }).empty());
+  CHECK(boost::json::serialize(object) == R"({"pool":{"size":4}})");
+}
+
 TEST_CASE("a schema that would never do what it says is refused") {
   const auto problems_of = [](const std::string& text) {
     config::Problems problems;
