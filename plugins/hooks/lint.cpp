@@ -5,11 +5,13 @@
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/script.hpp"
+#include "plugins/hooks/stage_plan.hpp"
 
 #include <sys/xattr.h>
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <system_error>
 #include <tuple>
 
@@ -31,8 +33,8 @@ class Linter {
     }
     check_names();
     for (const auto stage : job::all_stages) check_stage(stage);
-    if (hooks_ == 0) say("PL019", Severity::error, {shown_ + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage");
-    if (has_hook("acquire") && !has_hook("release"))
+    if (stages_.empty()) say("PL019", Severity::error, {shown_ + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage");
+    if (stages_.contains(job::Stage::acquire) && !stages_.contains(job::Stage::release))
       say("PL010", Severity::warning, {shown_ + "hooks/acquire", 0, 0}, "what acquire takes, nothing frees", "add hooks/release");
     check_variables();
     if (plugin_.manifest && plugin_.manifest->config_schema) check_properties(*plugin_.manifest->config_schema, "config");
@@ -52,11 +54,6 @@ class Linter {
   [[nodiscard]] config::Origin place_of(const std::string& key) const {
     const auto found = plugin_.manifest->origins.find(key);
     return found != plugin_.manifest->origins.end() ? found->second : config::Origin{shown_ + std::string{manifest_name}, 0, 0};
-  }
-
-  [[nodiscard]] bool has_hook(const std::string& name) const {
-    std::error_code error;
-    return std::any_of(endings.begin(), endings.end(), [&](const char* ending) { return fs::exists(plugin_.folder / "hooks" / (name + ending), error); });
   }
 
   /// A hook whose name is misspelt never runs.
@@ -84,7 +81,8 @@ class Linter {
 
   void check_stage(job::Stage stage) {
     const std::string name{to_string(stage)};
-    const auto hooks = hooks_of(plugin_.folder, plugin_.name, stage);
+    const auto hooks = hooks_in(plugin_, stage);
+    if (!hooks || !hooks->empty()) stages_.insert(stage);
     if (!hooks) return say("PL002", Severity::error, {shown_ + "hooks/" + name, 0, 0}, hooks.error().message, {});
     const bool named = plugin_.manifest && plugin_.manifest->hooks.contains(stage);
     if (named && hooks->empty())
@@ -96,9 +94,12 @@ class Linter {
   }
 
   void check_hook(const pipeline::Step& hook) {
-    ++hooks_;
     const std::string path = hook.program.lexically_relative(plugin_.folder).native();
-    if (is_playbook(hook.program)) return check_label(hook.program, shown_ + path);
+    if (is_playbook(hook.program)) {
+      std::error_code error;
+      if (!fs::exists(hook.program, error)) say("PL002", Severity::error, {shown_ + path, 0, 0}, "cannot be read", {});
+      return check_label(hook.program, shown_ + path);
+    }
     const Script script = read_script(hook.program, shown_ + path, diagnoses_);
     check_label(hook.program, script.shown);
     if (!script.is_shell()) return;
@@ -149,14 +150,13 @@ class Linter {
     }
   }
 
-  static constexpr std::array endings{"", ".d", ".yml", ".yaml"};
   static constexpr std::array secret_words{"password", "passwd", "token", "secret", "credential", "private_key", "api_key"};
 
   const Plugin& plugin_;
   const std::string& shown_;
   Diagnoses diagnoses_;
   std::vector<std::string> shell_scripts_;
-  std::size_t hooks_ = 0;
+  std::set<job::Stage> stages_;  ///< That it has hooks for.
 };
 
 }  // namespace

@@ -25,17 +25,6 @@ std::string filtered(const Filters& when, const job::Job& job) {
   return "component_type: " + (types.empty() ? "no component" : join(types, ", ")) + none_of(when.component_types);
 }
 
-/// The hooks of a stage: the playbook that the manifest names, or the files that are there.
-Result<std::vector<pipeline::Step>> hooks_in(const Plugin& plugin, job::Stage stage) {
-  auto steps = hooks_of(plugin.folder, plugin.name, stage);
-  const std::string playbook = plugin.manifest ? plugin.manifest->settings(stage).playbook : "";
-  if (!steps || playbook.empty()) return steps;
-  const std::string point{to_string(stage)};
-  if (!steps->empty())
-    return Error{Fault::malformed, steps->front().program.string() + " is there, and plugin.yml names " + playbook + " for " + point + ": keep one"};
-  return std::vector<pipeline::Step>{{stage, plugin.name, point, plugin.folder / playbook, plugin.folder}};
-}
-
 /// A plugin that has set nothing up has nothing to take down, collect or free.
 Result<bool> has_begun(const Plugin& plugin, const job::Story& story) {
   const auto forward = [&](const job::StepRecord& step) { return step.plugin == plugin.name && !always_runs(step.stage); };
@@ -50,6 +39,16 @@ Result<bool> has_begun(const Plugin& plugin, const job::Story& story) {
 }
 
 }  // namespace
+
+Result<std::vector<pipeline::Step>> hooks_in(const Plugin& plugin, job::Stage stage) {
+  auto steps = hooks_of(plugin.folder, plugin.name, stage);
+  const std::string playbook = plugin.manifest ? plugin.manifest->settings(stage).playbook : "";
+  if (!steps || playbook.empty()) return steps;
+  const std::string point{to_string(stage)};
+  if (!steps->empty())
+    return Error{Fault::malformed, steps->front().program.string() + " is there, and plugin.yml names " + playbook + " for " + point + ": keep one"};
+  return std::vector<pipeline::Step>{{stage, plugin.name, point, plugin.folder / playbook, plugin.folder}};
+}
 
 Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story, job::Stage stage) {
   std::vector<std::pair<int, std::size_t>> ordered;  // By the order numbers, then as the job lists them.

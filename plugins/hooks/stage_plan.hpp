@@ -10,6 +10,9 @@
 
 namespace outpost::hooks {
 
+/// The hooks that a plugin has for a stage: the playbook that its manifest names, or the files that are there.
+[[nodiscard]] Result<std::vector<pipeline::Step>> hooks_in(const Plugin& plugin, job::Stage stage);
+
 /// The hooks of a stage in the order in which they run, with what their manifests say of them. Hooks that are not to run
 /// in this job are there too, with the reason: a filter of their plugin, or a closing stage of a plugin that has hooks
 /// for the stages before, of which none has begun.

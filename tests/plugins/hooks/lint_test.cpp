@@ -50,6 +50,15 @@ TEST_CASE("a plugin without a fault has none") {
   CHECK(folder.lint() == "");
 }
 
+TEST_CASE("a playbook that the manifest names is a hook") {
+  Folder folder;
+  fs::remove_all(folder.folder / "hooks");
+  folder.manifest("hooks: {acquire: {playbook: plays/take.yml}, install: {playbook: plays/site.yml, timeout: 1h}}\n");
+  write_file(folder.folder / "plays/take.yml", "- debug:\n");
+  CHECK(folder.lint() == "PL010 warning hooks/acquire: what acquire takes, nothing frees; add hooks/release\n"
+                         "PL002 error plays/site.yml: cannot be read\n");
+}
+
 TEST_CASE("each code is given for what it is for, with a cure") {
   Folder folder;
   folder.hook("test", "#!/bin/sh\ntrue\n");
