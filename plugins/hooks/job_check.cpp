@@ -13,9 +13,7 @@ void check_resources(const Plugin& plugin, const job::Definition& definition, Di
     for (const auto& resource : hook.resources) {
       if (std::find(definition.resources.begin(), definition.resources.end(), resource) != definition.resources.end()) continue;
       const std::string key = "hooks." + std::string{to_string(stage)} + ".resources";
-      const auto& origins = plugin.manifest->origins;
-      const auto where = origins.find(key);
-      diagnoses.push_back({"PL021", Severity::error, where != origins.end() ? where->second : config::Origin{},
+      diagnoses.push_back({"PL021", Severity::error, plugin.manifest->origin_of(key),
                            key + ": the job " + config::quote(definition.name) + " does not hold " + config::quote(resource),
                            "add it to the job's resources in outpost.yml"});
     }

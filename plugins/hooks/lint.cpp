@@ -51,11 +51,6 @@ class Linter {
     diagnoses_.push_back({code, severity, std::move(where), std::move(message), std::move(fix)});
   }
 
-  [[nodiscard]] config::Origin place_of(const std::string& key) const {
-    const auto found = plugin_.manifest->origins.find(key);
-    return found != plugin_.manifest->origins.end() ? found->second : config::Origin{shown_ + std::string{manifest_name}, 0, 0};
-  }
-
   /// A hook whose name is misspelt never runs.
   void check_names() {
     std::vector<std::string> stages;
@@ -86,9 +81,9 @@ class Linter {
     if (!hooks) return say("PL002", Severity::error, {shown_ + "hooks/" + name, 0, 0}, hooks.error().message, {});
     const bool named = plugin_.manifest && plugin_.manifest->hooks.contains(stage);
     if (named && hooks->empty())
-      say("PL019", Severity::warning, place_of("hooks." + name), "hooks." + name + ": there is no hook of this stage", "add hooks/" + name + ", or remove the key");
+      say("PL019", Severity::warning, plugin_.manifest->origin_of("hooks." + name), "hooks." + name + ": there is no hook of this stage", "add hooks/" + name + ", or remove the key");
     if (plugin_.manifest && !hooks->empty() && default_timeout(stage) >= 1h && !plugin_.manifest->settings(stage).timeout)
-      say("PL006", Severity::warning, place_of("hooks"), "hooks." + name + " has no time limit of its own: a hook that hangs holds the lab for hours",
+      say("PL006", Severity::warning, plugin_.manifest->origin_of("hooks"), "hooks." + name + " has no time limit of its own: a hook that hangs holds the lab for hours",
           "add " + name + ": {timeout: 30min}, or what it needs at most");
     for (const auto& hook : *hooks) check_hook(hook);
   }
@@ -130,7 +125,7 @@ class Linter {
     const auto& names = plugin_.manifest->environment;
     for (std::size_t index = 0; index < names.size(); ++index)
       if (sounds_secret(names[index]))
-        say("PL007", Severity::warning, place_of("env.allow[" + std::to_string(index) + "]"),
+        say("PL007", Severity::warning, plugin_.manifest->origin_of("env.allow[" + std::to_string(index) + "]"),
             "env.allow: " + config::quote(names[index]) + " sounds like a secret, and every process of the hook's user can read an environment",
             "make it a property with x-secret: true in config");
   }
@@ -144,7 +139,7 @@ class Linter {
       const auto* type = own->if_contains("type");
       const bool text = type && type->is_string() && type->get_string() == "string";
       if (text && !has_secrets(*own) && sounds_secret(property.key()) && !property.key().ends_with("_file"))
-        say("PL007", Severity::warning, place_of("config"), label + "." + std::string{property.key()} + " sounds like a secret, but is none",
+        say("PL007", Severity::warning, plugin_.manifest->origin_of("config"), label + "." + std::string{property.key()} + " sounds like a secret, but is none",
             "add x-secret: true to it");
       check_properties(*own, label + "." + std::string{property.key()});
     }

@@ -214,6 +214,11 @@ HookSettings Manifest::settings(job::Stage stage) const {
   return found != hooks.end() ? found->second : HookSettings{.retry_on = {69}};
 }
 
+config::Origin Manifest::origin_of(std::string_view key) const {
+  const auto found = origins.find(key);
+  return found != origins.end() ? found->second : config::Origin{file, 0, 0};
+}
+
 std::optional<Manifest> parse_manifest(std::string_view text, const std::string& file, Diagnoses& diagnoses) {
   static const config::ZoneLookup no_zones;
   Reading reading{{}, no_zones, {}, {}};
@@ -226,6 +231,7 @@ std::optional<Manifest> parse_manifest(std::string_view text, const std::string&
     std::vector<config::KnownKey> known;
     Fields fields{reading, known, parsed.root, "", {}};
     manifest = Reader{reading, known, diagnoses}.read(fields);
+    manifest->file = file;
     manifest->origins = std::move(reading.origins);
   }
   auto found = diagnoses_of(reading.problems);

@@ -69,9 +69,12 @@ struct Manifest {
   std::map<job::Stage, HookSettings> hooks;          ///< What it says of stages; others have defaults.
   HookLimits limits;
   std::vector<std::string> environment;  ///< Names or globs of the agent's variables that hooks see.
+  std::string file;                      ///< As messages call it.
   config::Origins origins;               ///< Of its keys: "hooks.install.timeout".
 
   [[nodiscard]] HookSettings settings(job::Stage stage) const;
+  /// Where a key was written; the file as a whole when it was not.
+  [[nodiscard]] config::Origin origin_of(std::string_view key) const;
 };
 
 /// Reads a manifest. Everything that is wrong with it is added to `diagnoses`; nothing is returned then. `file` is what

@@ -67,11 +67,6 @@ System this_system() {
   return system;
 }
 
-config::Origin origin_of(const Plugin& plugin, std::string_view key) {
-  const auto found = plugin.manifest->origins.find(key);
-  return found != plugin.manifest->origins.end() ? found->second : config::Origin{(plugin.folder / manifest_name).string(), 0, 0};
-}
-
 std::string as_written(const OsRequirement& wanted) { return wanted.id + (wanted.version.empty() ? "" : ">=" + wanted.version); }
 
 }  // namespace
@@ -88,8 +83,7 @@ Plugin read_plugin(const fs::path& folder, const std::string& name, const std::s
   }
   plugin.manifest = parse_manifest(*text, shown, plugin.diagnoses);
   if (plugin.manifest && plugin.manifest->name != name) {
-    const auto where = plugin.manifest->origins.find("name");
-    plugin.diagnoses.push_back({"PL020", Severity::error, where != plugin.manifest->origins.end() ? where->second : config::Origin{shown, 0, 0},
+    plugin.diagnoses.push_back({"PL020", Severity::error, plugin.manifest->origin_of("name"),
                                 "name: " + config::quote(plugin.manifest->name) + " is not the name of the folder (write name: " + name +
                                     ", or rename the folder)", {}});
     plugin.manifest.reset();
@@ -134,10 +128,10 @@ Diagnoses missing_requirements(const Plugin& plugin) {
   const auto& wanted = plugin.manifest->requirements;
   for (std::size_t index = 0; index < wanted.commands.size(); ++index)
     if (!is_command(wanted.commands[index]))
-      missing.push_back({"PL004", Severity::error, origin_of(plugin, "requires.commands[" + std::to_string(index) + "]"),
+      missing.push_back({"PL004", Severity::error, plugin.manifest->origin_of("requires.commands[" + std::to_string(index) + "]"),
                          "requires.commands: there is no command " + config::quote(wanted.commands[index]) + " in the PATH of hooks", "install it"});
   if (!wanted.agent.empty() && compare_versions(OUTPOST_VERSION, wanted.agent) < 0)
-    missing.push_back({"PL021", Severity::error, origin_of(plugin, "requires.agent"),
+    missing.push_back({"PL021", Severity::error, plugin.manifest->origin_of("requires.agent"),
                        "requires.agent: the plugin needs " + wanted.agent + ", this agent is " OUTPOST_VERSION, "update the agent"});
   if (wanted.os.empty()) return missing;
   const auto system = this_system();
@@ -146,7 +140,7 @@ Diagnoses missing_requirements(const Plugin& plugin) {
     names.push_back(as_written(one));
     if (one.id == system.id && (one.version.empty() || compare_versions(system.version, one.version) >= 0)) return missing;
   }
-  missing.push_back({"PL021", Severity::error, origin_of(plugin, "requires.os"),
+  missing.push_back({"PL021", Severity::error, plugin.manifest->origin_of("requires.os"),
                      "requires.os: this is " + printable(system.name, 80) + ", the plugin needs " + printable(join(names, " or "), 200), {}});
   return missing;
 }
