@@ -29,11 +29,6 @@ std::string stamp_of(const fs::path& file) {
          text(status.st_ctim.tv_sec) + text(status.st_ctim.tv_nsec);
 }
 
-bool is_command(const std::string& name) {
-  const auto folders = split(hook_path, ':');
-  return std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) { return ::access((folder / name).c_str(), X_OK) == 0; });
-}
-
 /// Less than zero when `left` is older. Numbers between dots.
 int compare_versions(std::string_view left, std::string_view right) {
   const auto a = split(left, '.'), b = split(right, '.');
@@ -120,6 +115,12 @@ std::vector<std::shared_ptr<const Plugin>> PluginLibrary::all() {
   for (const auto& name : names)
     if (auto plugin = find(name)) plugins.push_back(std::move(*plugin));
   return plugins;
+}
+
+bool is_command(const std::string& name) {
+  if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0;
+  const auto folders = split(hook_path, ':');
+  return std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) { return ::access((folder / name).c_str(), X_OK) == 0; });
 }
 
 Diagnoses missing_requirements(const Plugin& plugin) {

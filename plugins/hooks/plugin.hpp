@@ -54,6 +54,9 @@ class PluginLibrary {
 /// Where hooks find commands.
 inline constexpr std::string_view hook_path = "/usr/libexec/outpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Whether a hook can call it: a name in hook_path, or a path.
+[[nodiscard]] bool is_command(const std::string& name);
+
 /// What this machine and this agent lack of what the plugin requires. Blocks.
 [[nodiscard]] Diagnoses missing_requirements(const Plugin& plugin);
 

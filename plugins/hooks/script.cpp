@@ -5,10 +5,8 @@
 #include "plugins/hooks/plugin.hpp"
 
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <fstream>
 #include <regex>
 #include <vector>
@@ -19,12 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t most_text = 1024 * 1024;
-
-bool is_there(const std::string& command) {
-  if (command.find('/') != std::string::npos) return ::access(command.c_str(), X_OK) == 0;
-  const auto folders = split(hook_path, ':');
-  return std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) { return ::access((folder / command).c_str(), X_OK) == 0; });
-}
 
 /// "#!/usr/bin/env -S python3 -u" is started by python3.
 std::string interpreter_of(const std::string& line) {
@@ -48,7 +40,7 @@ void check_first_line(Script& script, Diagnoses& diagnoses) {
   const std::string interpreter = interpreter_of(first);
   if (interpreter.empty()) return say("the #! line names no interpreter", "write #!/bin/bash, or another interpreter");
   script.interpreter = fs::path{interpreter}.filename();
-  if (!is_there(interpreter)) say("there is no interpreter " + config::quote(interpreter), "install it, or correct the #! line");
+  if (!is_command(interpreter)) say("there is no interpreter " + config::quote(interpreter), "install it, or correct the #! line");
 }
 
 /// Without what stands behind a #, as far as that can be told line by line.
