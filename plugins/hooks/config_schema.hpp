@@ -1,10 +1,8 @@
 #pragma once
 
-#include "agent/config/problem.hpp"
 #include "agent/config/yaml_tree.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/value.hpp>
 
 #include <functional>
 #include <map>
@@ -12,10 +10,6 @@
 #include <vector>
 
 namespace outpost::hooks {
-
-/// Notes what is wrong with a JSON Schema (draft 7) that a manifest has for its plugin's configuration: keywords that
-/// do not exist, values that they cannot have, references out of it.
-void check_schema(const config::Node& schema, config::Problems& problems);
 
 /// A schema that check_schema() has nothing against, as JSON.
 [[nodiscard]] boost::json::object schema_of(const config::Node& schema);
@@ -46,8 +40,5 @@ struct Unveiled {
 
 /// Whether any property of the schema is a secret.
 [[nodiscard]] bool has_secrets(const boost::json::object& schema);
-
-/// What a JSON Schema has against a value: one line each, with the place in front. For checks of documents.
-[[nodiscard]] std::vector<std::string> violations(const boost::json::value& value, const boost::json::value& schema);
 
 }  // namespace outpost::hooks

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/fields.hpp"
 #include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/schema_check.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -2,6 +2,7 @@
 
 #include "agent/config/values.hpp"
 #include "agent/config/yaml_tree.hpp"
+#include "plugins/hooks/schema_check.hpp"
 #include "support/catch.hpp"
 
 #include <boost/json/serialize.hpp>

@@ -3,7 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 #include "agent/config/yaml_tree.hpp"
-#include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/schema_library.hpp"
 #include "support/catch.hpp"
 #include "support/document.hpp"
 
@@ -138,7 +138,10 @@ boost::json::value published_schema() { return boost::json::parse(test::text_of(
 std::vector<std::string> violations_of(const std::string& manifest) {
   config::Problems problems;
   const auto parsed = config::parse_yaml(manifest, "plugin.yml", problems);
-  return hooks::violations(config::as_typed_json(parsed.root), published_schema());
+  std::vector<std::string> lines;
+  for (const auto& violation : hooks::violations(config::as_typed_json(parsed.root), published_schema()))
+    lines.push_back(join(violation.path, ".") + ": " + violation.message);
+  return lines;
 }
 
 }  // namespace

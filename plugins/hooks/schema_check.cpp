@@ -1,0 +1,139 @@
+#include "plugins/hooks/schema_check.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/config/values.hpp"
+#include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/schema_library.hpp"
+
+#include <algorithm>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace outpost::hooks {
+
+using config::Node;
+using config::quote;
+using config::suggestion;
+
+namespace {
+
+const std::vector<std::string> types{"array", "boolean", "integer", "null", "number", "object", "string"};
+
+const std::vector<std::string> keywords{
+    "$comment", "$id", "$ref", "$schema", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
+    "contentEncoding", "contentMediaType", "default", "definitions", "dependencies", "description", "else", "enum", "examples",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "if", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems",
+    "minLength", "minProperties", "minimum", "multipleOf", "not", "oneOf", "pattern", "patternProperties", "properties",
+    "propertyNames", "readOnly", "required", "then", "title", "type", "uniqueItems", "writeOnly"};
+
+/// Keywords whose value is a schema, a list of schemas, or a mapping of schemas.
+const std::set<std::string> with_schema{"additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"};
+const std::set<std::string> with_list{"allOf", "anyOf", "oneOf", "items"};
+const std::set<std::string> with_map{"definitions", "patternProperties", "properties"};
+
+/// Each secret is a file of its property's name.
+bool is_file_name(const std::string& name) { return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos; }
+
+/// Reads a schema tree for what the parser of the library would take in silence.
+class SchemaCheck {
+ public:
+  explicit SchemaCheck(config::Problems& problems) : problems_{problems} {}
+
+  /// `of_property`: reached from the top through `properties` alone, so that a secret can be here.
+  void check(const Node& schema, const std::string& label, bool of_property = false, bool top = false) {
+    if (schema.kind == Node::Kind::scalar && (schema.text == "true" || schema.text == "false") && !schema.quoted) return;
+    if (schema.kind != Node::Kind::map) return problem(schema, label, "a schema is due (example: {type: string})");
+    for (const auto& item : schema.items) check_keyword(item, label, of_property, top);
+    check_required(schema, label);
+  }
+
+ private:
+  void problem(const Node& node, const std::string& label, const std::string& message,
+               config::ProblemKind kind = config::ProblemKind::value) {
+    problems_.list.push_back({node.origin, label + ": " + message, kind});
+  }
+
+  void check_own(const Node& item, const std::string& label, bool of_property) {
+    const std::string& key = item.key;
+    if (key != "x-secret") {
+      if (const auto meant = suggestion(key, {"x-secret"}); !meant.empty())
+        problem(item, label, "unknown keyword " + quote(key) + meant, config::ProblemKind::unknown_key);
+    } else if (item.quoted || (item.text != "true" && item.text != "false")) {
+      problem(item, label + "." + key, "true or false is due");
+    } else if (item.text == "true" && !of_property) {
+      problem(item, label + "." + key, "only a property of a mapping can be a secret");
+    }
+  }
+
+  void check_keyword(const Node& item, const std::string& label, bool of_property, bool top) {
+    const std::string& key = item.key;
+    const std::string place = label + "." + printable(key, 80);
+    if (key.starts_with("x-")) return check_own(item, label, of_property);
+    if (std::find(keywords.begin(), keywords.end(), key) == keywords.end()) {
+      const auto advice = suggestion(key, keywords);
+      return problem(item, label, "unknown keyword " + quote(key) + (advice.empty() ? " (JSON Schema draft 7 has none of this name)" : advice),
+                     config::ProblemKind::unknown_key);
+    }
+    if (key == "type") return check_type(item, place);
+    if (key == "pattern") return check_pattern(item, place);
+    if (key == "$ref" && !item.text.starts_with("#")) return problem(item, place, quote(item.text) + " leads out of this schema (write #/definitions/NAME)");
+    if (with_list.contains(key) && item.kind == Node::Kind::list) {
+      for (const auto& each : item.items) check(each, place);
+    } else if (with_map.contains(key)) {
+      if (item.kind != Node::Kind::map) return problem(item, place, "a mapping of schemas is due (example: {address: {type: string}})");
+      for (const auto& each : item.items)
+        check(each, place + "." + printable(each.key, 80), key == "properties" && (of_property || top) && is_file_name(each.key));
+    } else if (with_schema.contains(key)) {
+      check(item, place);
+    }
+  }
+
+  void check_pattern(const Node& item, const std::string& place) {
+    try {
+      static_cast<void>(std::regex{item.text});
+    } catch (const std::regex_error&) {
+      problem(item, place, quote(item.text) + " is not a regular expression");
+    }
+  }
+
+  void check_type(const Node& item, const std::string& place) {
+    const std::vector<Node> one{item};
+    for (const auto& type : item.kind == Node::Kind::list ? item.items : one)
+      if (std::find(types.begin(), types.end(), type.text) == types.end())
+        problem(item, place, quote(type.text) + " is not a type" + (suggestion(type.text, types).empty() ? " (" + join(types, ", ") + ")" : suggestion(type.text, types)));
+  }
+
+  /// A required property that is misspelt can never be given.
+  void check_required(const Node& schema, const std::string& label) {
+    const Node* required = schema.find("required");
+    const Node* properties = schema.find("properties");
+    if (required == nullptr) return;
+    if (required->kind != Node::Kind::list) return problem(*required, label + ".required", "a list of names is due (example: [address])");
+    if (properties == nullptr || properties->kind != Node::Kind::map) return;
+    std::vector<std::string> names;
+    for (const auto& property : properties->items) names.push_back(property.key);
+    for (const auto& name : required->items)
+      if (std::find(names.begin(), names.end(), name.text) == names.end())
+        problem(name, label + ".required", "there is no property " + quote(name.text) + suggestion(name.text, names));
+  }
+
+  config::Problems& problems_;
+};
+
+}  // namespace
+
+void check_schema(const Node& schema, config::Problems& problems) {
+  const auto before = problems.list.size();
+  SchemaCheck{problems}.check(schema, "config", false, true);
+  if (problems.list.size() > before) return;
+  // Draft 7 says that a schema may be true; a configuration is always a mapping.
+  const auto is_object = [](const Node& type) { return type.text == "object"; };
+  if (const Node* type = schema.find("type"); type && !is_object(*type) && std::none_of(type->items.begin(), type->items.end(), is_object))
+    return problems.list.push_back({type->origin, "config.type: a configuration is a mapping (write type: object)"});
+  for (const auto& violation : violations(boost::json::object{}, schema_of(schema)))
+    if (violation.message.starts_with(unusable_schema)) problems.list.push_back({schema.origin, "config: " + violation.message});
+}
+
+}  // namespace outpost::hooks
