@@ -4,7 +4,6 @@ import glob
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile

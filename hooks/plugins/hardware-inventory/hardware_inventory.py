@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
-from checks import INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings
+from checks import INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, give_up, settings
 from comparison import CLASSES, SECTIONS, differences
 from history import History
 from inventory import take_inventory

@@ -14,7 +14,7 @@ sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
 from checks import USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings, variable
-from kernel_log import Log, mark_of, read_log
+from kernel_log import mark_of, read_log
 from signs import ALWAYS, KINDS, events_in
 
 DEFAULTS = {**machines.DEFAULTS, "also": [], "ignore": [], "waivers": []}
