@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
-from checks import INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, give_up, settings
+from checks import INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, first_of, give_up, settings
 from comparison import CLASSES, SECTIONS, differences
 from history import History
 from inventory import take_inventory
@@ -33,9 +33,8 @@ def compare(section, last, found, fail_on, reference):
         raise Skipped("the earlier inventory says nothing about this")
     bad = [difference for difference in found if difference.kind in fail_on]
     if bad:
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise Failed(
-            f"{bad[0]}{more}: look whether it is seated, powered and healthy. If it is meant to be so, remove "
+            f"{first_of(bad)}: look whether it is seated, powered and healthy. If it is meant to be so, remove "
             f"{reference} on the jumphost, and the next job starts afresh",
             "\n".join(map(str, found)),
         )

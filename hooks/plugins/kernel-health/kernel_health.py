@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
-from checks import USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings, variable
+from checks import USAGE, Failed, Report, Skipped, directory, file_name, first_of, give_up, say, settings, variable
 from kernel_log import mark_of, read_log
 from signs import ALWAYS, KINDS, events_in
 
@@ -52,8 +52,8 @@ def look(machine):
 def no_events(kind, events):
     found = [event for event in events if event.kind == kind.name]
     if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise Failed(f"{found[0].text}{more}: {kind.advice}", "\n\n".join("\n".join(event.lines) for event in found))
+        what = first_of([event.text for event in found])
+        raise Failed(f"{what}: {kind.advice}", "\n\n".join("\n".join(event.lines) for event in found))
 
 
 def no_taint(before, now, kinds):
@@ -70,10 +70,7 @@ def no_dump(before, now):
     new = [path for path in now["dumps"] if path not in before["dumps"]]
     if new:
         raise Failed(
-            f"a kernel left {new[0]}"
-            + (f" (and {len(new) - 1} more)" if len(new) > 1 else "")
-            + ": read it with crash(8), or as text if it is one of pstore",
-            "\n".join(new),
+            f"a kernel left {first_of(new)}: read it with crash(8), or as text if it is one of pstore", "\n".join(new)
         )
 
 

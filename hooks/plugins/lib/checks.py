@@ -15,7 +15,7 @@ import time
 import xml.etree.ElementTree as xml
 
 # The contract's exit codes that are used here; every other one blames the product (hooks/README.md).
-USAGE, SKIP, INFRASTRUCTURE, CONFIGURATION = 64, 65, 77, 78
+USAGE, INFRASTRUCTURE, CONFIGURATION = 64, 77, 78
 
 # Of the evidence below a case at most this much is kept; the artifacts hold all of it.
 MOST_EVIDENCE = 64 * 1024
@@ -66,6 +66,11 @@ def printable(text):
 def file_name(text):
     """Text as part of a file's name."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".") or "_"
+
+
+def first_of(found):
+    """The first of what was found, and how much more there is; the evidence holds all of it."""
+    return f"{found[0]} (and {len(found) - 1} more)" if len(found) > 1 else f"{found[0]}"
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------

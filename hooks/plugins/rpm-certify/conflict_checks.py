@@ -8,7 +8,7 @@ import os
 import subprocess
 import xml.etree.ElementTree as xml
 
-from checks import CONFIGURATION, Failed, give_up, run
+from checks import CONFIGURATION, Failed, first_of, give_up, run
 from installed import FILE_FORMAT, files_in
 
 NAMESPACE = "{http://linux.duke.edu/metadata/filelists}"
@@ -114,9 +114,7 @@ def no_conflicts(package, baseline):
                 found.append(f"{file.path} is also in {name}")
     if found:
         raise Failed(
-            f"{found[0]}"
-            + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
-            + ": move it to a path of its own, or declare Conflicts: or Obsoletes:",
+            f"{first_of(found)}: move it to a path of its own, or declare Conflicts: or Obsoletes:",
             "\n".join(found),
         )
     return f"compared with {len(baseline.owners)} files"

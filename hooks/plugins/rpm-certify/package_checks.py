@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 
-from checks import CONFIGURATION, Failed, Skipped, directory, give_up, run
+from checks import CONFIGURATION, Failed, Skipped, directory, first_of, give_up, run
 
 # What a scriptlet must not do: it runs as root, on every machine, with nobody looking.
 FORBIDDEN = [
@@ -252,9 +252,7 @@ def scriptlets_behave(package, options):
                 continue
             found += [f"%{name} {why}\n    {line.strip()}" for pattern, why in FORBIDDEN if re.search(pattern, line)]
     if found:
-        raise Failed(
-            found[0].splitlines()[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""), "\n".join(found)
-        )
+        raise Failed(first_of([each.splitlines()[0] for each in found]), "\n".join(found))
 
 
 CASES = [
