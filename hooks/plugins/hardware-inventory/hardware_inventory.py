@@ -12,17 +12,24 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
-from checks import INFRASTRUCTURE, USAGE, Failed, Report, Skipped, directory, file_name, first_of, give_up, settings
+from checks import (
+    INFRASTRUCTURE,
+    USAGE,
+    Failed,
+    Report,
+    Skipped,
+    directory,
+    file_name,
+    first_of,
+    give_up,
+    settings,
+    write_artifact,
+)
 from comparison import CLASSES, SECTIONS, differences
 from history import History
 from inventory import take_inventory
 
 DEFAULTS = {**machines.DEFAULTS, "history": "", "fail_on": ["lost"], "ignore": [], "waivers": []}
-
-
-def write(name, text):
-    with open(os.path.join(directory("OUTPOST_ARTIFACTS"), name), "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def compare(section, last, found, fail_on, reference):
@@ -46,9 +53,9 @@ def look(report, machine, options, history):
     now, extra = take_inventory(machine)
     last, reference = history.last(machine.name), history.path_of(machine.name)
     name, group = file_name(machine.name), f"hardware-inventory.{machine.name}"
-    write(f"hardware-{name}.json", json.dumps(now, indent=1, sort_keys=True) + "\n")
+    write_artifact(f"hardware-{name}.json", json.dumps(now, indent=1, sort_keys=True) + "\n")
     for tool, text in extra.items():
-        write(f"{tool}-{name}.txt", text)
+        write_artifact(f"{tool}-{name}.txt", text)
     everything, good = [], True
     for section, title in SECTIONS.items():
         found = differences(section, (last or {}).get(section, {}), now[section], options.ignore) if last else []
@@ -57,7 +64,8 @@ def look(report, machine, options, history):
             group, f"{title} as in the last job", compare, section, last, found, options.fail_on, reference
         )
     if last is not None:
-        write(f"hardware-{name}.diff", "".join(f"{difference}\n" for difference in everything) or "no difference\n")
+        text = "".join(f"{difference}\n" for difference in everything) or "no difference\n"
+        write_artifact(f"hardware-{name}.diff", text)
     if good:
         history.keep(machine.name, now)
     return good

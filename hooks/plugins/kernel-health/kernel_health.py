@@ -13,7 +13,20 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
-from checks import USAGE, Failed, Report, Skipped, directory, file_name, first_of, give_up, say, settings, variable
+from checks import (
+    USAGE,
+    Failed,
+    Report,
+    Skipped,
+    directory,
+    file_name,
+    first_of,
+    give_up,
+    say,
+    settings,
+    variable,
+    write_artifact,
+)
 from kernel_log import mark_of, read_log
 from signs import ALWAYS, KINDS, events_in
 
@@ -99,9 +112,8 @@ def check(report, machine, before, kinds, ignore):
 
 
 def keep_log(machine, log):
-    path = os.path.join(directory("OUTPOST_ARTIFACTS"), f"kernel-{file_name(machine.name)}.log")
-    with open(path, "w", encoding="utf-8") as file:
-        file.writelines(f"[{entry.time:12.6f}] {entry.text}\n" for entry in log.entries)
+    lines = (f"[{entry.time:12.6f}] {entry.text}\n" for entry in log.entries)
+    write_artifact(f"kernel-{file_name(machine.name)}.log", "".join(lines))
 
 
 def main():

@@ -58,6 +58,16 @@ def directory(name):
     return path
 
 
+def artifact(name):
+    """The path of an artifact; its directory is there afterwards."""
+    return os.path.join(directory("OUTPOST_ARTIFACTS"), name)
+
+
+def write_artifact(name, text):
+    with open(artifact(name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def printable(text):
     """Text as it can stand in a log and in XML 1.0, which has no way to write most control characters."""
     return re.sub("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 
-from checks import CONFIGURATION, INFRASTRUCTURE, USAGE, give_up, need_command, run, variable
+from checks import CONFIGURATION, INFRASTRUCTURE, USAGE, artifact, give_up, need_command, run, variable
 
 # Part of the configuration of every plugin that looks at machines.
 DEFAULTS = {"machines": "auto", "ssh_user": "root", "ssh_key": {}}
@@ -101,6 +101,16 @@ class Host:
     def fetch(self, there, path):
         with open(path, "wb") as file:
             self.copy(["cat", there], there, stdin=subprocess.DEVNULL, stdout=file)
+
+
+def fetch_artifact(machine, there, name):
+    """Copies a file of a machine to the artifacts, and returns its path among them."""
+    path = artifact(name)
+    try:
+        machine.fetch(there, path)
+    except OSError as error:
+        give_up(INFRASTRUCTURE, f"{machine.name}:{there} cannot be fetched: {error}")
+    return path
 
 
 @contextlib.contextmanager

@@ -15,19 +15,7 @@ sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
 import xccdf
-from checks import (
-    CONFIGURATION,
-    INFRASTRUCTURE,
-    USAGE,
-    Failed,
-    Report,
-    Skipped,
-    directory,
-    file_name,
-    give_up,
-    say,
-    settings,
-)
+from checks import CONFIGURATION, USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings
 
 DEFAULTS = {
     **machines.DEFAULTS,
@@ -125,13 +113,8 @@ class Evaluation:
         kept = {}
         for there in (results, report):
             stem, suffix = os.path.splitext(os.path.basename(there))
-            kept[there] = os.path.join(
-                directory("OUTPOST_ARTIFACTS"), f"openscap-{stem}-{file_name(self.machine.name)}{suffix}"
-            )
-            try:
-                self.machine.fetch(there, kept[there])
-            except OSError as error:
-                give_up(INFRASTRUCTURE, f"oscap's results cannot be fetched: {error}")
+            name = f"openscap-{stem}-{file_name(self.machine.name)}{suffix}"
+            kept[there] = machines.fetch_artifact(self.machine, there, name)
         return kept[results]
 
 

@@ -14,19 +14,7 @@ sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
 import results
-from checks import (
-    CONFIGURATION,
-    INFRASTRUCTURE,
-    USAGE,
-    Failed,
-    Report,
-    Skipped,
-    directory,
-    file_name,
-    give_up,
-    say,
-    settings,
-)
+from checks import CONFIGURATION, USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings
 
 DEFAULTS = {
     **machines.DEFAULTS,
@@ -131,15 +119,8 @@ class Client:
                 CONFIGURATION,
                 f"{self.machine.name}: rhcert-cli save left nothing in {self.options.results}: configure results",
             )
-        return self.keep(new[0], f"{file_name(self.machine.name)}-{os.path.basename(new[0])}")
-
-    def keep(self, there, name):
-        path = os.path.join(directory("OUTPOST_ARTIFACTS"), name)
-        try:
-            self.machine.fetch(there, path)
-        except OSError as error:
-            give_up(INFRASTRUCTURE, f"{self.machine.name}:{there} cannot be fetched: {error}")
-        return path
+        name = f"{file_name(self.machine.name)}-{os.path.basename(new[0])}"
+        return machines.fetch_artifact(self.machine, new[0], name)
 
     def keep_logs(self):
         logs = self.options.logs
@@ -150,7 +131,8 @@ class Client:
                 ["tar", "-C", os.path.dirname(logs), "-czf", f"{folder}/logs.tar.gz", os.path.basename(logs)]
             )
             if packed.status < 2:  # 1: a file grew meanwhile.
-                self.keep(f"{folder}/logs.tar.gz", f"rhcert-logs-{file_name(self.machine.name)}.tar.gz")
+                name = f"rhcert-logs-{file_name(self.machine.name)}.tar.gz"
+                machines.fetch_artifact(self.machine, f"{folder}/logs.tar.gz", name)
             else:
                 say(f"{self.machine.name}: the logs in {logs} could not be packed: {packed.both}")
 

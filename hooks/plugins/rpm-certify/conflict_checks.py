@@ -114,7 +114,6 @@ def no_conflicts(package, baseline):
                 found.append(f"{file.path} is also in {name}")
     if found:
         raise Failed(
-            f"{first_of(found)}: move it to a path of its own, or declare Conflicts: or Obsoletes:",
-            "\n".join(found),
+            f"{first_of(found)}: move it to a path of its own, or declare Conflicts: or Obsoletes:", "\n".join(found)
         )
     return f"compared with {len(baseline.owners)} files"

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 
-from checks import Failed, Skipped, directory, run
+from checks import Failed, Skipped, run, write_artifact
 from installed import AS_ROOT
 
 UNIT = re.compile(r"(?:/usr/lib|/lib|/etc)/systemd/system/([^/]+\.(?:service|socket|timer|path|mount|target))")
@@ -38,8 +38,7 @@ def confined(root, file, unit, options):
         raise Skipped("systemd here is older than 250, it cannot look at a file")
     allowed = options.security_thresholds.get(unit, options.security_threshold)
     shown = analyze("security", "--no-pager", "--offline=true", f"--threshold={allowed}", root.inside(file.path))
-    with open(os.path.join(directory("OUTPOST_ARTIFACTS"), f"security-{unit}.txt"), "w", encoding="utf-8") as report:
-        report.write(shown.both + "\n")
+    write_artifact(f"security-{unit}.txt", shown.both + "\n")
     level = re.search(r"Overall exposure level for \S+ ([0-9.]+)", shown.output)
     if level is None:
         raise RuntimeError(f"systemd-analyze security did not say how exposed it is: {shown.both[:500]}")
