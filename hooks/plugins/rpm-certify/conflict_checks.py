@@ -9,7 +9,7 @@ import subprocess
 import xml.etree.ElementTree as xml
 
 from checks import CONFIGURATION, Failed, first_of, give_up, run
-from installed import FILE_FORMAT, files_in
+from installed import FORMAT_WITH_OWNER, owned_files_in
 
 NAMESPACE = "{http://linux.duke.edu/metadata/filelists}"
 
@@ -40,15 +40,11 @@ def of_repository(path):
 
 def of_packages(path):
     packages = sorted(glob.glob(os.path.join(glob.escape(path), "**", "*.rpm"), recursive=True))
-    form = FILE_FORMAT.replace("[", r"[%{=NAME}\t", 1)
     for start in range(0, len(packages), 100):
-        for line in run(
-            ["rpm", "-qp", "--nosignature", "--qf", form, *packages[start : start + 100]]
-        ).output.splitlines():
-            name, _, row = line.partition("\t")
-            for file in files_in(row):
-                if not file.is_directory and not file.is_ghost:
-                    yield name, file.digest, file.path
+        some = run(["rpm", "-qp", "--nosignature", "--qf", FORMAT_WITH_OWNER, *packages[start : start + 100]])
+        for name, file in owned_files_in(some.output):
+            if not file.is_directory and not file.is_ghost:
+                yield name, file.digest, file.path
 
 
 def of_list(path):

@@ -9,6 +9,7 @@ MARK = "@@outpost-scriptlet "  # Begins the line above each scriptlet in what rp
 NAMES = {"PREIN": "pre", "POSTIN": "post", "TRIGGER": "triggerin"}  # As a spec calls them, where rpm has another name.
 SCRIPTLETS = ("PRETRANS", "PREIN", "POSTIN", "PREUN", "POSTUN", "POSTTRANS", "VERIFYSCRIPT")
 FILE_FORMAT = r"[%{FILEFLAGS:fflags}\t%{FILEMODES:octal}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"
+FORMAT_WITH_OWNER = FILE_FORMAT.replace("[", r"[%{=NAME}\t", 1)
 
 # rpm and systemd-analyze insist on being root. For an ordinary user that is a user namespace: enough for its own files.
 AS_ROOT = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--"]
@@ -33,6 +34,14 @@ def files_in(text):
     """The files in what rpm printed for FILE_FORMAT."""
     rows = (line.split("\t", 3) for line in text.splitlines())
     return [File(*row) for row in rows if len(row) == 4]
+
+
+def owned_files_in(text):
+    """(name of the package, file) in what rpm printed for FORMAT_WITH_OWNER."""
+    for line in text.splitlines():
+        name, _, row = line.partition("\t")
+        for file in files_in(row):
+            yield name, file
 
 
 def scriptlets_in(text):
@@ -99,11 +108,7 @@ class InstallRoot:
 
     def others(self):
         """(name of the package, file) of everything installed."""
-        form = FILE_FORMAT.replace("[", r"[%{=NAME}\t", 1)
-        for line in self.rpm("-qa", "--qf", form).output.splitlines():
-            name, _, row = line.partition("\t")
-            for file in files_in(row):
-                yield name, file
+        return owned_files_in(self.rpm("-qa", "--qf", FORMAT_WITH_OWNER).output)
 
     def belongs_to_root(self, status):
         """Whether a file's owner is root, or is root once an ordinary user's namespace makes it so."""
