@@ -85,8 +85,8 @@ class PluginTest(unittest.TestCase):
         """An ssh that runs what it is given right here; LAB_HOST says on which host that would have been."""
         self.command("ssh", 'while [ "$1" != -- ]; do shift; done\nexport LAB_HOST="$2"; shift 2\nexec /bin/sh -c "$*"')
 
-    def hook(self, point, config=None, without=(), **changed):
-        """Runs a hook. `without`: commands that this machine shall seem to lack."""
+    def hook(self, point, config=None, without=(), status=None, **changed):
+        """Runs a hook. `without`: commands that this machine shall seem to lack. `status`: what it has to end with."""
         path = self.path("bin") + ":/usr/sbin:/usr/bin:/sbin:/bin"
         if without:
             path = self.path("bin") + ":" + self.commands_without(without)
@@ -131,6 +131,8 @@ class PluginTest(unittest.TestCase):
         )
         output = ended.stdout.decode("utf-8", "replace")
         self.assertNotIn("Traceback", output)
+        if status is not None:
+            self.assertEqual(ended.returncode, status, output)
         return Run(ended.returncode, output, self.path("results"))
 
     def command_of(self, point):

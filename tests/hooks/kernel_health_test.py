@@ -110,9 +110,7 @@ esac""",
         self.command("journalctl", script + "exit 1")
 
     def before(self, config=None, **changed):
-        ended = self.hook("pre-run", config, **changed)
-        self.assertEqual(ended.status, 0, ended.output)
-        return ended
+        return self.hook("pre-run", config, status=0, **changed)
 
     def look(self, point="test", config=None, **changed):
         ended = self.hook(point, config, **changed)
@@ -209,8 +207,7 @@ esac""",
                 self.assertEqual(len(self.look("test", {"also": [kind]}).failed), 1)
 
     def test_a_kind_that_does_not_exist_is_a_usage_error(self):
-        ended = self.hook("test", {"also": ["noise"]})
-        self.assertEqual(ended.status, 64)
+        ended = self.hook("test", {"also": ["noise"]}, status=64)
         self.assertIn("known are panic, lockup", ended.output)
 
     def test_a_known_message_can_be_ignored(self):
@@ -283,8 +280,7 @@ esac""",
 
     def test_where_dmesg_is_refused_the_journal_is_read(self):
         self.command("dmesg", "echo 'dmesg: read kernel buffer failed: Operation not permitted' >&2; exit 1")
-        ended = self.hook("pre-run")
-        self.assertEqual(ended.status, 78)
+        ended = self.hook("pre-run", status=78)
         self.assertIn("Operation not permitted", ended.output)
         self.assertIn("systemd-journal", ended.output)
         self.journal({BOOT: [(1, "Linux version")]})
@@ -315,8 +311,7 @@ esac""",
 
     def test_a_host_that_answers_no_more_is_the_labs_fault(self):
         self.command("ssh", "echo 'No route to host' >&2; exit 255")
-        ended = self.hook("test", OUTPOST_RESOURCES='{"rack": {"hosts": ["10.0.0.1"]}}')
-        self.assertEqual(ended.status, 77)
+        ended = self.hook("test", OUTPOST_RESOURCES='{"rack": {"hosts": ["10.0.0.1"]}}', status=77)
         self.assertIn("10.0.0.1 cannot be reached", ended.output)
 
 

@@ -133,8 +133,7 @@ class WithPackages(harness.PluginTest):
         self.write("shared/product-packages", "widget\n")
 
     def certify(self, config=None, **changed):
-        ended = self.hook("certify", config, OUTPOST_COMPONENT_WIDGET_PATH=self.path("component"), **changed)
-        self.assertEqual(ended.status, 0, ended.output)
+        ended = self.hook("certify", config, OUTPOST_COMPONENT_WIDGET_PATH=self.path("component"), status=0, **changed)
         self.assertEqual(ended.of_kind("error"), set(), ended.output)
         return ended
 
@@ -153,22 +152,18 @@ class RpmCertify(WithPackages):
         self.assertIn("Overall exposure level", self.read("artifacts", "security-widget.service.txt"))
 
     def test_nothing_to_certify_blames_the_setup(self):
-        ended = self.hook("certify")
-        self.assertEqual(ended.status, 78)
+        ended = self.hook("certify", status=78)
         self.assertIn("install-root", ended.output)
         os.makedirs(self.root)
-        ended = self.hook("certify", {"root": self.root, "packages": ["widget"]})
-        self.assertEqual(ended.status, 78)
+        ended = self.hook("certify", {"root": self.root, "packages": ["widget"]}, status=78)
         self.assertIn("no database of rpm", ended.output)
 
     def test_a_missing_command_names_its_package(self):
-        ended = self.hook("certify", without=["readelf"])
-        self.assertEqual(ended.status, 78)
+        ended = self.hook("certify", without=["readelf"], status=78)
         self.assertIn("install the package binutils", ended.output)
 
     def test_a_wrong_configuration_is_a_usage_error(self):
-        ended = self.hook("certify", {"security_threshold": "low"})
-        self.assertEqual(ended.status, 64)
+        ended = self.hook("certify", {"security_threshold": "low"}, status=64)
         self.assertIn("security_threshold must be a number", ended.output)
 
     def test_a_package_that_is_not_installed_is_a_failure(self):
@@ -297,8 +292,7 @@ systemctl try-restart widget.service || :"""
     def test_a_baseline_that_is_none_blames_the_setup(self):
         self.install(self.build())
         for path in (self.path("nowhere"), self.path("artifacts"), self.write("empty.files", "")):
-            ended = self.hook("certify", {"baseline": [path]})
-            self.assertEqual(ended.status, 78)
+            ended = self.hook("certify", {"baseline": [path]}, status=78)
             self.assertIn("baseline", ended.output)
 
     def test_a_package_file_that_was_damaged_is_found(self):
