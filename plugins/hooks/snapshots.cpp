@@ -149,7 +149,10 @@ Result<Snapshots::Taken> Snapshots::take(const std::string& name, const fs::path
     auto digest = digest_of(folder);
     if (!digest) return digest.error();
     const fs::path copy = directory_ / (name + "@" + digest->substr(0, 16));
-    if (!fs::exists(copy, error)) {
+    // A copy that is not what its name says: a power failure came before its content was on the disk.
+    const auto kept = digest_of(copy);
+    if (!kept || *kept != *digest) {
+      fs::remove_all(copy, error);
       const auto entries = entries_of(folder);
       if (!entries) return entries.error();
       const fs::path draft = directory_ / (".new-" + name);
@@ -189,7 +192,7 @@ Result<std::string> Snapshots::digest_of(const fs::path& folder) {
   return digest;
 }
 
-void Snapshots::forget_unused(const std::string& name) const {
+void Snapshots::forget_unused(const std::string& name) {
   std::error_code error;
   std::vector<fs::path> copies;
   for (fs::directory_iterator each{directory_, error}, end; !error && each != end; each.increment(error))
@@ -201,8 +204,11 @@ void Snapshots::forget_unused(const std::string& name) const {
     const auto target = fs::read_symlink(job->path() / "plugins" / name, none);
     if (!none) used.insert(target);
   }
-  for (const auto& copy : copies)
-    if (!used.contains(copy)) fs::remove_all(copy, error);
+  for (const auto& copy : copies) {
+    if (used.contains(copy)) continue;
+    fs::remove_all(copy, error);
+    known_.erase(copy.native());
+  }
 }
 
 }  // namespace outpost::hooks

@@ -29,7 +29,7 @@ class Snapshots {
 
  private:
   [[nodiscard]] Result<std::string> digest_of(const std::filesystem::path& folder);
-  void forget_unused(const std::string& name) const;
+  void forget_unused(const std::string& name);
 
   struct Known {
     std::string stamp, digest;

@@ -256,6 +256,24 @@ TEST_CASE("a job runs its plugin as it was when it was taken (F36)") {
   }
 }
 
+TEST_CASE("a copy of a plugin that a power failure has spoilt is made again") {
+  Lab lab;
+  lab.manifest("");
+  lab.hook("install", "#!/bin/sh\necho whole\n");
+  lab.take();
+  const auto hook = fs::path{lab.taken.front().directory} / "hooks/install";
+  fs::permissions(hook, fs::perms::owner_write, fs::perm_options::add);
+  fs::resize_file(hook, 0);
+  lab.take();
+  CHECK(fs::path{lab.taken.front().directory} / "hooks/install" == hook);
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "whole\n");
+  fs::remove(hook);
+  lab.take();
+  lab.run(job::Stage::install);
+  CHECK(lab.output == "whole\n");
+}
+
 TEST_CASE("copies of plugins that no job uses go") {
   Lab lab;
   lab.manifest("");
