@@ -31,6 +31,9 @@ bool is_within(const fs::path& path, const fs::path& folder) {
   return rest == folder.end();
 }
 
+/// Whether what a link says is right in a copy too: it does not name the place of the folder itself.
+bool holds_in_copy(const fs::path& path) { return path.is_relative() && *path.lexically_normal().begin() != ".."; }
+
 constexpr int deepest = 32;
 constexpr std::size_t most = 100'000;
 
@@ -47,8 +50,9 @@ Result<void> list(const fs::path& folder, const fs::path& real, const fs::path& 
     if (::lstat(entry.content.c_str(), &entry.status) != 0) return errno_error("cannot read", entry.content.native(), errno);
     if (S_ISLNK(entry.status.st_mode)) {
       const auto leads_to = fs::weakly_canonical(entry.content, error);
-      if (error || is_within(leads_to, fs::weakly_canonical(folder, error)) || !fs::exists(leads_to, error)) {
-        entry.target = fs::read_symlink(entry.content, error).native();
+      const auto target = fs::read_symlink(entry.content, error);
+      if (error || !fs::exists(leads_to, error) || (holds_in_copy(below / target) && is_within(leads_to, fs::weakly_canonical(folder, error)))) {
+        entry.target = target.native();
       } else {
         entry.content = leads_to;
         if (::stat(leads_to.c_str(), &entry.status) != 0) return errno_error("cannot read", leads_to.native(), errno);

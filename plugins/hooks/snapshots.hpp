@@ -12,7 +12,8 @@ namespace outpost::hooks {
 /// Copies of plugins, each made once for as long as the plugin stays as it is: jobs run these, so that a plugin can be
 /// replaced at any time.
 ///
-/// Links inside a plugin stay links; one that leads out of it is replaced by what it leads to. Any thread may use it.
+/// Links inside a plugin stay links; one that leads out of it, or names the plugin's own place on its way, is replaced by
+/// what it leads to. Any thread may use it.
 class Snapshots {
  public:
   /// `directory` holds the copies: <state>/plugins. `jobs` is where the jobs keep their links to them.

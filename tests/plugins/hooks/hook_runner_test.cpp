@@ -293,6 +293,20 @@ TEST_CASE("copies of plugins that no job uses go") {
   CHECK_FALSE(fs::exists(first));
 }
 
+TEST_CASE("a link that names the plugin's own place is replaced by what it leads to") {
+  Lab lab;
+  lab.manifest("");
+  lab.hook("install", "#!/bin/sh\necho linked\n");
+  fs::create_symlink(lab.plugins.path / "10-acme/hooks/install", lab.plugins.path / "10-acme/hooks/test");
+  fs::create_symlink("../../10-acme/hooks/install", lab.plugins.path / "10-acme/hooks/certify");
+  lab.take();
+  fs::remove_all(lab.plugins.path / "10-acme");
+  for (const auto stage : {job::Stage::test, job::Stage::certify}) {
+    lab.run(stage, std::string{to_string(stage)});
+    CHECK(lab.output == "linked\n");
+  }
+}
+
 TEST_CASE("what leads out of a plugin is copied with it") {
   Lab lab;
   lab.manifest("");
