@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -145,19 +146,17 @@ Result<Message> Bus::method(const char* destination, const std::string& path, co
 
 asio::awaitable<Result<Message>> Bus::call(Message request, std::chrono::microseconds limit) {
   const std::string member = sd_bus_message_get_member(request.get());
-  const auto connected = connection();
-  if (!connected) co_return connected.error();
-  const Connection connection = *connected;
   Pending pending{executor_};
+  const auto watch = watch_connection(pending.answered);
+  if (!watch) co_return watch.error();
+  const Connection connection = watch->connection_;
   const int sent = sd_bus_call_async(connection->bus, &pending.slot, request.get(), take_answer, &pending, static_cast<std::uint64_t>(limit.count()));
   if (sent < 0) {
     connection->close();
     co_return bus_error(member, sent);
   }
-  connection->watchers.insert(&pending.answered);
   connection->work.notify();
   while (!pending.answer && connection->open) co_await pending.answered.wait();
-  connection->watchers.erase(&pending.answered);
   if (!pending.answer) co_return Error{Fault::retry_later, member + ": the connection to the system bus broke"};
   if (const auto* error = sd_bus_message_get_error(pending.answer.get()))
     co_return Error{fault_of(*error), member + ": " + printable(error->message ? error->message : error->name)};

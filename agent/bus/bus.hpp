@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace outpost::bus {
 
@@ -32,7 +33,7 @@ class Bus {
 
   /// A call to be filled with arguments. unavailable: there is no system bus.
   Result<Message> method(const char* destination, const std::string& path, const char* interface, const char* member);
-  /// The answer. Not cancellable, but it never takes longer than `limit`. `refused`: the caller may not do that;
+  /// The answer, which never takes longer than `limit`. `refused`: the caller may not do that;
   /// `retry_later`: the connection broke or the answer did not come; `unavailable`: any other error of the callee.
   boost::asio::awaitable<Result<Message>> call(Message request, std::chrono::microseconds limit = std::chrono::seconds{25});
 

@@ -241,6 +241,27 @@ TEST_CASE("a job that changes is told, and so are the properties that do") {
   told(job_changed);
 }
 
+TEST_CASE("a call that is cancelled leaves nothing for its connection to wake") {
+  BusWorld world;
+  if (!world.start()) return;
+  sd_bus* silent = nullptr;
+  const char* name = nullptr;
+  REQUIRE(sd_bus_open_system(&silent) >= 0);
+  REQUIRE(sd_bus_get_unique_name(silent, &name) >= 0);
+  auto request = world.client.method(name, "/", "org.outpost.Test", "Wait");
+  REQUIRE(request);
+  asio::cancellation_signal stop;
+  std::optional<bool> thrown;
+  asio::co_spawn(world.loop, world.client.call(std::move(*request)),
+                 asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr error, const Result<bus::Message>&) { thrown = error != nullptr; }));
+  world.loop.restart();
+  world.loop.poll();
+  stop.emit(asio::cancellation_type::terminal);
+  world.until([&] { return thrown.has_value(); });
+  CHECK(*thrown);
+  sd_bus_flush_close_unref(silent);
+}
+
 TEST_CASE("without a bus the agent works, and it is there when the bus is") {
   BusWorld world;
   if (!world.bus.is_there()) return;
