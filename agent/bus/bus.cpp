@@ -144,13 +144,14 @@ Result<Message> Bus::method(const char* destination, const std::string& path, co
   return Message{message};
 }
 
-asio::awaitable<Result<Message>> Bus::call(Message request, std::chrono::microseconds limit) {
-  const std::string member = sd_bus_message_get_member(request.get());
+asio::awaitable<Result<Message>> Bus::call(Result<Message> request, std::chrono::microseconds limit) {
+  if (!request) co_return request.error();
+  const std::string member = sd_bus_message_get_member(request->get());
   Pending pending{executor_};
   const auto watch = watch_connection(pending.answered);
   if (!watch) co_return watch.error();
   const Connection connection = watch->connection_;
-  const int sent = sd_bus_call_async(connection->bus, &pending.slot, request.get(), take_answer, &pending, static_cast<std::uint64_t>(limit.count()));
+  const int sent = sd_bus_call_async(connection->bus, &pending.slot, request->get(), take_answer, &pending, static_cast<std::uint64_t>(limit.count()));
   if (sent < 0) {
     connection->close();
     co_return bus_error(member, sent);

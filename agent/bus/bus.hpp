@@ -33,9 +33,18 @@ class Bus {
 
   /// A call to be filled with arguments. unavailable: there is no system bus.
   Result<Message> method(const char* destination, const std::string& path, const char* interface, const char* member);
-  /// The answer, which never takes longer than `limit`. `refused`: the caller may not do that;
-  /// `retry_later`: the connection broke or the answer did not come; `unavailable`: any other error of the callee.
-  boost::asio::awaitable<Result<Message>> call(Message request, std::chrono::microseconds limit = std::chrono::seconds{25});
+  /// The same with arguments, as sd_bus_message_append(3) takes them.
+  template <class... Arguments>
+  Result<Message> method(const char* destination, const std::string& path, const char* interface, const char* member,
+                         const char* types, Arguments... arguments) {
+    auto request = method(destination, path, interface, member);
+    if (request && sd_bus_message_append(request->get(), types, arguments...) < 0)
+      return Error{Fault::bug, std::string{member} + ": its arguments are not \"" + types + "\""};
+    return request;
+  }
+  /// The answer, which never takes longer than `limit`, or the error that `request` is. `refused`: the caller may not do
+  /// that; `retry_later`: the connection broke or the answer did not come; `unavailable`: any other error of the callee.
+  boost::asio::awaitable<Result<Message>> call(Result<Message> request, std::chrono::microseconds limit = std::chrono::seconds{25});
 
   /// The connection, for what sd-bus can do beside calls, made anew if it broke. unavailable: there is no system bus.
   Result<sd_bus*> handle();

@@ -149,11 +149,10 @@ asio::awaitable<void> AgentObject::run() {
 asio::awaitable<Result<void>> AgentObject::offer() {
   auto watch = bus_.watch_connection(changed_);
   if (!watch) co_return watch.error();
-  auto request = bus_.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName");
-  if (!request) co_return request.error();
   constexpr std::uint32_t do_not_queue = 4, is_owner = 1;
-  sd_bus_message_append(request->get(), "su", bus_name, do_not_queue);
-  auto asking = bus_.call(std::move(*request));
+  auto request = bus_.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su",
+                             bus_name, do_not_queue);
+  auto asking = bus_.call(std::move(request));
   const auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   std::uint32_t reply = 0;

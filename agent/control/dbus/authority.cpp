@@ -25,13 +25,12 @@ asio::awaitable<Result<void>> Authority::check(sd_bus_message* call, std::string
   const char* sender = sd_bus_message_get_sender(call);
   if (sender == nullptr) co_return refusal(action);
   const bool interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0;
-  auto question = bus_.method("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
-  if (!question) co_return question.error();
-  sd_bus_message_append(question->get(), "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s", sender, action.c_str(), 0,
-                        interactive ? may_ask : std::uint32_t{0}, "");
+  auto question = bus_.method("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization",
+                              "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s", sender, action.c_str(), 0,
+                              interactive ? may_ask : std::uint32_t{0}, "");
   std::string name = sender;
   const auto limit = interactive ? std::chrono::microseconds{patience_with_people} : std::chrono::microseconds{25s};
-  auto asking = bus_.call(std::move(*question), limit);
+  auto asking = bus_.call(std::move(question), limit);
   const auto answer = co_await std::move(asking);
   if (!answer && answer.error().fault == Fault::unavailable) co_return co_await check_without_polkit(std::move(name));
   if (!answer) co_return answer.error();
@@ -43,10 +42,8 @@ asio::awaitable<Result<void>> Authority::check(sd_bus_message* call, std::string
 }
 
 asio::awaitable<Result<void>> Authority::check_without_polkit(std::string sender) {
-  auto question = bus_.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser");
-  if (!question) co_return question.error();
-  sd_bus_message_append(question->get(), "s", sender.c_str());
-  auto asking = bus_.call(std::move(*question));
+  auto question = bus_.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser", "s", sender.c_str());
+  auto asking = bus_.call(std::move(question));
   const auto answer = co_await std::move(asking);
   std::uint32_t uid = 0;
   if (!answer || sd_bus_message_read(answer->get(), "u", &uid) < 0) co_return Error{Fault::refused, "it is not known who you are"};

@@ -71,10 +71,8 @@ asio::awaitable<void> ShutdownWatch::refuse_or_not(Lock& block) {
 }
 
 asio::awaitable<Result<ShutdownWatch::Lock>> ShutdownWatch::inhibit(std::string mode, std::string why) {
-  auto request = bus_.method(logind, manager_path, manager, "Inhibit");
-  if (!request) co_return request.error();
-  sd_bus_message_append(request->get(), "ssss", "shutdown", "Outpost", why.c_str(), mode.c_str());
-  auto asking = bus_.call(std::move(*request));
+  auto request = bus_.method(logind, manager_path, manager, "Inhibit", "ssss", "shutdown", "Outpost", why.c_str(), mode.c_str());
+  auto asking = bus_.call(std::move(request));
   const auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   int descriptor = -1;
@@ -85,10 +83,8 @@ asio::awaitable<Result<ShutdownWatch::Lock>> ShutdownWatch::inhibit(std::string 
 }
 
 asio::awaitable<Result<bool>> ShutdownWatch::goes_down() {
-  auto request = bus_.method(logind, manager_path, "org.freedesktop.DBus.Properties", "Get");
-  if (!request) co_return request.error();
-  sd_bus_message_append(request->get(), "ss", manager, "PreparingForShutdown");
-  auto asking = bus_.call(std::move(*request));
+  auto request = bus_.method(logind, manager_path, "org.freedesktop.DBus.Properties", "Get", "ss", manager, "PreparingForShutdown");
+  auto asking = bus_.call(std::move(request));
   const auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   int going = 0;
