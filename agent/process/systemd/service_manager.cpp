@@ -12,6 +12,9 @@ namespace asio = boost::asio;
 constexpr const char* systemd = "org.freedesktop.systemd1";
 constexpr const char* manager_path = "/org/freedesktop/systemd1";
 constexpr const char* manager_interface = "org.freedesktop.systemd1.Manager";
+constexpr const char* unit_interface = "org.freedesktop.systemd1.Unit";
+constexpr const char* service_interface = "org.freedesktop.systemd1.Service";
+constexpr const char* job_interface = "org.freedesktop.systemd1.Job";
 constexpr std::array<const char*, 4> limit_names{"MemoryMax", "MemorySwapMax", "TasksMax", "CPUQuotaPerSecUSec"};
 
 std::string path_of(const std::string& unit) {
@@ -20,17 +23,6 @@ std::string path_of(const std::string& unit) {
   std::string path = encoded;
   std::free(encoded);
   return path;
-}
-
-std::string hex(const void* bytes, std::size_t size) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (std::size_t index = 0; index < size; ++index) {
-    const auto byte = static_cast<const unsigned char*>(bytes)[index];
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
-  }
-  return text;
 }
 
 Error cannot_read(const std::string& unit) { return {Fault::malformed, unit + ": systemd's answer cannot be read"}; }
@@ -45,10 +37,8 @@ ServiceManager::ServiceManager(asio::any_io_executor executor)
            }} {}
 
 asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface) {
-  auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll");
-  if (!request) co_return request.error();
-  sd_bus_message_append(request->get(), "s", interface);
-  auto asking = bus_.call(std::move(*request));
+  auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll", "s", interface);
+  auto asking = bus_.call(std::move(request));
   auto answer = co_await std::move(asking);
   if (!answer) co_return std::move(answer.error()).in(name);
   sd_bus_message* message = answer->get();
@@ -71,12 +61,6 @@ asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(s
     else if (kind == "(uo)" && (read = sd_bus_message_read(message, "v", "(uo)", &small, &text)) > 0) {
       found.numbers[key] = small;
       found.texts[key] = text;
-    } else if (kind == "ay") {
-      const void* bytes = nullptr;
-      std::size_t size = 0;
-      sd_bus_message_enter_container(message, 'v', "ay");
-      if ((read = sd_bus_message_read_array(message, 'y', &bytes, &size)) >= 0) found.texts[key] = hex(bytes, size);
-      sd_bus_message_exit_container(message);
     } else {
       read = sd_bus_message_skip(message, "v");
     }
@@ -85,52 +69,57 @@ asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(s
   co_return found;
 }
 
-asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string unit) {
+asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::unit_properties(std::string unit) {
   auto path = path_of(unit);
-  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Unit");
+  return properties(std::move(path), std::move(unit), unit_interface);
+}
+
+asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::service_properties(std::string unit) {
+  auto path = path_of(unit);
+  return properties(std::move(path), std::move(unit), service_interface);
+}
+
+asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string unit) {
+  auto reading = unit_properties(std::move(unit));
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   State state;
   state.active = found->texts["ActiveState"];
   state.sub = found->texts["SubState"];
   state.load = found->texts["LoadState"];
-  state.invocation = found->texts["InvocationID"];
   state.has_job = found->numbers["Job"] != 0;
   co_return state;
 }
 
 asio::awaitable<Result<std::string>> ServiceManager::own_unit() {
-  auto request = manager_call("GetUnitByPID");
-  if (!request) co_return request.error();
-  sd_bus_message_append(request->get(), "u", 0U);  // Whoever asks. Below a sandbox /proc does not always tell.
-  auto asking = bus_.call(std::move(*request));
+  constexpr std::uint32_t whoever_asks = 0;  // Below a sandbox /proc does not always tell.
+  auto request = bus_.method(systemd, manager_path, manager_interface, "GetUnitByPID", "u", whoever_asks);
+  auto asking = bus_.call(std::move(request));
   auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   const char* path = nullptr;
   if (sd_bus_message_read(answer->get(), "o", &path) < 0) co_return cannot_read("GetUnitByPID");
   std::string unit_path = path, name = "the unit of this process";
-  auto reading = properties(std::move(unit_path), std::move(name), "org.freedesktop.systemd1.Unit");
+  auto reading = properties(std::move(unit_path), std::move(name), unit_interface);
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   co_return found->texts["Id"];
 }
 
 asio::awaitable<Result<std::string>> ServiceManager::job(std::string unit) {
-  auto path = path_of(unit);
-  auto reading = properties(std::move(path), unit, "org.freedesktop.systemd1.Unit");
+  auto reading = unit_properties(unit);
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   if (found->numbers["Job"] == 0) co_return std::string{};
   std::string job_path = found->texts["Job"];
-  auto reading_job = properties(std::move(job_path), std::move(unit), "org.freedesktop.systemd1.Job");
+  auto reading_job = properties(std::move(job_path), std::move(unit), job_interface);
   auto job = co_await std::move(reading_job);
   if (!job) co_return job.error();
   co_return job->texts["JobType"];
 }
 
 asio::awaitable<Result<std::optional<std::chrono::microseconds>>> ServiceManager::stop_limit(std::string unit) {
-  auto path = path_of(unit);
-  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Service");
+  auto reading = service_properties(std::move(unit));
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   const auto limit = found->numbers.find("TimeoutStopUSec");
@@ -140,8 +129,7 @@ asio::awaitable<Result<std::optional<std::chrono::microseconds>>> ServiceManager
 }
 
 asio::awaitable<std::string> ServiceManager::describe_end(std::string unit) {
-  auto path = path_of(unit);
-  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Service");
+  auto reading = service_properties(std::move(unit));
   auto found = co_await std::move(reading);
   if (!found) co_return found.error().message;
   const auto code = found->numbers["ExecMainCode"], status = found->numbers["ExecMainStatus"];
@@ -150,40 +138,35 @@ asio::awaitable<std::string> ServiceManager::describe_end(std::string unit) {
   co_return found->texts["Result"];
 }
 
-Result<Message> ServiceManager::manager_call(const char* member) {
-  return bus_.method(systemd, manager_path, manager_interface, member);
-}
-
-asio::awaitable<Result<void>> ServiceManager::manage(const char* member, std::string unit, const char* mode) {
-  auto request = manager_call(member);
-  if (!request) co_return request.error();
-  sd_bus_message_append(request->get(), "s", unit.c_str());
-  if (mode) sd_bus_message_append(request->get(), "s", mode);
-  auto asking = bus_.call(std::move(*request));
+asio::awaitable<Result<void>> ServiceManager::manage(Result<Message> request, std::string unit) {
+  auto asking = bus_.call(std::move(request));
   auto answer = co_await std::move(asking);
   if (!answer) co_return std::move(answer.error()).in(unit);
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> ServiceManager::start(std::string unit) { return manage("StartUnit", std::move(unit), "fail"); }
-asio::awaitable<Result<void>> ServiceManager::stop(std::string unit) { return manage("StopUnit", std::move(unit), "replace"); }
+asio::awaitable<Result<void>> ServiceManager::start(std::string unit) {
+  auto request = bus_.method(systemd, manager_path, manager_interface, "StartUnit", "ss", unit.c_str(), "fail");
+  return manage(std::move(request), std::move(unit));
+}
+
+asio::awaitable<Result<void>> ServiceManager::stop(std::string unit) {
+  auto request = bus_.method(systemd, manager_path, manager_interface, "StopUnit", "ss", unit.c_str(), "replace");
+  return manage(std::move(request), std::move(unit));
+}
+
 asio::awaitable<Result<void>> ServiceManager::reset_failed(std::string unit) {
-  return manage("ResetFailedUnit", std::move(unit), nullptr);
+  auto request = bus_.method(systemd, manager_path, manager_interface, "ResetFailedUnit", "s", unit.c_str());
+  return manage(std::move(request), std::move(unit));
 }
 
 asio::awaitable<Result<void>> ServiceManager::kill(std::string unit, int signal) {
-  auto request = manager_call("KillUnit");
-  if (!request) co_return request.error();
-  sd_bus_message_append(request->get(), "ssi", unit.c_str(), "all", static_cast<std::int32_t>(signal));
-  auto asking = bus_.call(std::move(*request));
-  auto answer = co_await std::move(asking);
-  if (!answer) co_return std::move(answer.error()).in(unit);
-  co_return Result<void>{};
+  auto request = bus_.method(systemd, manager_path, manager_interface, "KillUnit", "ssi", unit.c_str(), "all", signal);
+  return manage(std::move(request), std::move(unit));
 }
 
 asio::awaitable<Result<ServiceManager::LimitValues>> ServiceManager::limits(std::string unit) {
-  auto path = path_of(unit);
-  auto reading = properties(std::move(path), std::move(unit), "org.freedesktop.systemd1.Service");
+  auto reading = service_properties(std::move(unit));
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   LimitValues values;
@@ -193,17 +176,14 @@ asio::awaitable<Result<ServiceManager::LimitValues>> ServiceManager::limits(std:
 }
 
 asio::awaitable<Result<void>> ServiceManager::set_limits(std::string unit, LimitValues values) {
-  auto request = manager_call("SetUnitProperties");
-  if (!request) co_return request.error();
+  constexpr int until_restart = 1;
+  auto request = bus_.method(systemd, manager_path, manager_interface, "SetUnitProperties", "sb", unit.c_str(), until_restart);
+  if (!request) return manage(std::move(request), std::move(unit));
   sd_bus_message* message = request->get();
-  sd_bus_message_append(message, "sb", unit.c_str(), 1);
   sd_bus_message_open_container(message, 'a', "(sv)");
   for (const auto& [name, value] : values) sd_bus_message_append(message, "(sv)", name.c_str(), "t", value);
   sd_bus_message_close_container(message);
-  auto asking = bus_.call(std::move(*request));
-  auto answer = co_await std::move(asking);
-  if (!answer) co_return std::move(answer.error()).in(unit);
-  co_return Result<void>{};
+  return manage(std::move(request), std::move(unit));
 }
 
 Result<Bus::Watch> ServiceManager::watch(const std::string& unit, Wakeup& changed) {

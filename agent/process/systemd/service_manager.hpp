@@ -21,11 +21,10 @@ class ServiceManager {
   explicit ServiceManager(boost::asio::any_io_executor executor);
 
   struct State {
-    std::string active;      ///< "inactive", "activating", "active", "deactivating", "failed"
-    std::string sub;         ///< "running", "stop-sigterm", "dead"...
-    std::string load;        ///< "loaded", "not-found"...
-    std::string invocation;  ///< Hex; empty before the first start.
-    bool has_job = false;    ///< It is about to start or to stop.
+    std::string active;    ///< "inactive", "activating", "active", "deactivating", "failed"
+    std::string sub;       ///< "running", "stop-sigterm", "dead"...
+    std::string load;      ///< "loaded", "not-found"...
+    bool has_job = false;  ///< It is about to start or to stop.
 
     /// Nothing runs, and nothing is about to.
     [[nodiscard]] bool is_down() const { return !has_job && (active == "inactive" || active == "failed"); }
@@ -63,8 +62,10 @@ class ServiceManager {
   };
   /// Of the object at `path`; `name` is for messages.
   boost::asio::awaitable<Result<Properties>> properties(std::string path, std::string name, const char* interface);
-  Result<Message> manager_call(const char* member);
-  boost::asio::awaitable<Result<void>> manage(const char* member, std::string unit, const char* mode);
+  boost::asio::awaitable<Result<Properties>> unit_properties(std::string unit);
+  boost::asio::awaitable<Result<Properties>> service_properties(std::string unit);
+  /// A call of the manager that is about `unit` and has no answer but that it was done.
+  boost::asio::awaitable<Result<void>> manage(Result<Message> request, std::string unit);
 
   Bus bus_;
 };
