@@ -35,17 +35,13 @@ Result<void> SlotDirectory::give(const fs::path& path, mode_t mode) const {
 
 Result<void> SlotDirectory::write(const char* name, const std::string& content, mode_t mode) const {
   const auto path = path_ / name;
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return errno_error("cannot create", path.native(), errno);
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const auto size = ::write(file, content.data() + done, content.size() - done);
-    if (size < 0) break;
+  const Descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
+  for (std::size_t done = 0; done < content.size();) {
+    const auto size = ::write(file.get(), content.data() + done, content.size() - done);
+    if (size < 0) return errno_error("cannot write", path.native(), errno);
     done += static_cast<std::size_t>(size);
   }
-  const int code = errno;
-  ::close(file);
-  if (done < content.size()) return errno_error("cannot write", path.native(), code);
   return give(path, mode);
 }
 
@@ -76,8 +72,8 @@ std::string SlotDirectory::name() const {
   return name;
 }
 
-int SlotDirectory::open_output(int flags) const {
-  return ::open((path_ / output_file).c_str(), flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+Descriptor SlotDirectory::open_output(int flags) const {
+  return Descriptor{::open((path_ / output_file).c_str(), flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)};
 }
 
 void SlotDirectory::note_stopping(const Stopping& stopping) const {

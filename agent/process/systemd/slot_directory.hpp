@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/descriptor.hpp"
 #include "agent/base/result.hpp"
 #include "agent/process/command.hpp"
 #include "agent/process/systemd/step_report.hpp"
@@ -25,8 +26,8 @@ class SlotDirectory {
   [[nodiscard]] Result<void> prepare(const Command& command) const;
   /// The name of the command that prepare() was last called for; empty when there is none. A report is that command's.
   [[nodiscard]] std::string name() const;
-  /// A descriptor of the FIFO, for reading or for writing, that does not block; -1 with errno.
-  [[nodiscard]] int open_output(int flags) const;
+  /// The FIFO, for reading or for writing, so that it does not block; not open, with errno, when that fails.
+  [[nodiscard]] Descriptor open_output(int flags) const;
   /// The command was asked to end.
   struct Stopping {
     Stops why;

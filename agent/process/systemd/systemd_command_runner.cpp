@@ -75,17 +75,16 @@ Error explain_start(const Command& command, const StepReport::StartFailure& fail
 struct SystemdCommandRunner::Step {
   Step(Command what, std::string unit_name, SlotDirectory slot, const asio::any_io_executor& executor)
       : command{std::move(what)}, unit{std::move(unit_name)}, directory{std::move(slot)}, output{executor}, changed{executor} {}
-  ~Step() {
-    if (write_end >= 0) ::close(write_end);
-  }
 
-  Result<void> open_output(int stored) {
-    const int read_end = stored >= 0 ? stored : directory.open_output(O_RDONLY);
-    if (read_end < 0) return errno_error("cannot open the output of", unit, errno);
-    output.assign(read_end);
-    ::fcntl(read_end, F_SETPIPE_SZ, pipe_size);
+  /// `stored`: its end that systemd has kept, if there is one.
+  Result<void> open_output(Descriptor stored = Descriptor{}) {
+    Descriptor read_end = stored.is_open() ? std::move(stored) : directory.open_output(O_RDONLY);
+    if (!read_end.is_open()) return errno_error("cannot open the output of", unit, errno);
+    ::fcntl(read_end.get(), F_SETPIPE_SZ, pipe_size);
+    output.assign(read_end.get());
+    read_end.release();
     write_end = directory.open_output(O_WRONLY);
-    if (write_end < 0) return errno_error("cannot open the output of", unit, errno);
+    if (!write_end.is_open()) return errno_error("cannot open the output of", unit, errno);
     return {};
   }
 
@@ -93,7 +92,7 @@ struct SystemdCommandRunner::Step {
   std::string unit;
   SlotDirectory directory;
   asio::posix::stream_descriptor output;
-  int write_end = -1;  ///< So that the output has no end before the unit has.
+  Descriptor write_end;  ///< So that the output has no end before the unit has.
   Wakeup changed;
   std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.
   bool ended = false, cancelled = false;
@@ -104,17 +103,14 @@ SystemdCommandRunner::SystemdCommandRunner(asio::any_io_executor executor, Optio
   char** names = nullptr;
   const int count = ::sd_listen_fds_with_names(1, &names);
   for (int index = 0; index < count; ++index) {
-    const int descriptor = SD_LISTEN_FDS_START + index;
-    if (std::string_view{names[index]}.starts_with("slot-") && stored_.emplace(names[index], descriptor).second) continue;
-    ::close(descriptor);
+    Descriptor descriptor{SD_LISTEN_FDS_START + index};
+    if (std::string_view{names[index]}.starts_with("slot-")) stored_.emplace(names[index], std::move(descriptor));
   }
   for (int index = 0; names && names[index]; ++index) std::free(names[index]);
   std::free(names);
 }
 
-SystemdCommandRunner::~SystemdCommandRunner() {
-  for (const auto& [name, descriptor] : stored_) ::close(descriptor);
-}
+SystemdCommandRunner::~SystemdCommandRunner() = default;
 
 Result<std::optional<gid_t>> SystemdCommandRunner::group_of(unsigned slot) const {
   const auto name = "outpost-job-" + std::to_string(slot);
@@ -177,8 +173,8 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
   if (step->directory.name() != step->command.name)
     co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
   step->stopping = step->directory.stopping();
-  const auto stored = stored_.extract(stored_name(step->command.slot));
-  if (auto opened = step->open_output(stored ? stored.mapped() : -1); !opened) {
+  auto stored = stored_.extract(stored_name(step->command.slot));
+  if (auto opened = step->open_output(stored ? std::move(stored.mapped()) : Descriptor{}); !opened) {
     // All of it was taken, and only the news of the end was lost.
     if (!step->directory.report().complete) co_return opened.error();
     auto reading = finished(*step, step->stopping ? step->stopping->why : Stops{});
@@ -195,7 +191,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
   auto clearing = clear(step);
   if (auto cleared = co_await std::move(clearing); !cleared) co_return cleared;
   if (auto ready = step.directory.prepare(step.command); !ready) co_return ready;
-  if (auto opened = step.open_output(-1); !opened) co_return opened;
+  if (auto opened = step.open_output(); !opened) co_return opened;
   store(step.command.slot, step.output.native_handle());
   auto limiting = limit(step, step.command.limits);
   if (auto limited = co_await std::move(limiting); !limited) co_return limited;
@@ -205,10 +201,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
 
 /// Nobody else runs steps of this slot, so what runs there was left by an agent that could not take it up again.
 asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
-  if (stored_.contains(stored_name(step.command.slot))) {
-    ::close(stored_.extract(stored_name(step.command.slot)).mapped());
-    unstore(step.command.slot);
-  }
+  if (stored_.erase(stored_name(step.command.slot)) > 0) unstore(step.command.slot);
   auto asking = systemd_.state(step.unit);
   auto state = co_await std::move(asking);
   if (!state) co_return state.error();

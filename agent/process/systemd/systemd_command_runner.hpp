@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/descriptor.hpp"
 #include "agent/process/command_runner.hpp"
 #include "agent/process/systemd/service_manager.hpp"
 #include "agent/process/systemd/slot_directory.hpp"
@@ -68,7 +69,7 @@ class SystemdCommandRunner final : public CommandRunner {
   ServiceManager systemd_;
   std::set<std::string> attended_;  ///< The units of commands that run() or adopt() has in hand.
   std::set<std::string> unlimited_;  ///< Units that have no limits but their own, as this process has left them.
-  std::map<std::string, int> stored_;  ///< Descriptors that systemd kept for an earlier process of this program.
+  std::map<std::string, Descriptor> stored_;  ///< What systemd kept for an earlier process of this program.
 };
 
 /// Why steps cannot be run as units here, for people; empty when they can: systemd runs this machine, and has started
