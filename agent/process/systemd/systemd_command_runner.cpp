@@ -211,7 +211,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
     if (auto stopped = co_await std::move(stopping); !stopped) co_return stopped;
     auto killing = systemd_.kill(step.unit, SIGKILL);
     co_await std::move(killing);
-    auto waiting = await_down(step.unit, options_.patience);
+    auto waiting = await_down(step.unit, Clock::now() + options_.patience);
     if (!co_await std::move(waiting)) co_return Error{Fault::retry_later, step.unit + ": what an earlier step left there does not end"};
   }
   auto resetting = systemd_.reset_failed(step.unit);
@@ -339,10 +339,10 @@ asio::awaitable<bool> SystemdCommandRunner::is_down(std::string unit) {
   co_return state && state->is_down();
 }
 
-asio::awaitable<bool> SystemdCommandRunner::await_down(std::string unit, milliseconds patience) {
+asio::awaitable<bool> SystemdCommandRunner::await_down(std::string unit, Clock::time_point give_up) {
   Wakeup changed{executor_};
   const auto watch = systemd_.watch(unit, changed);
-  for (const auto give_up = Clock::now() + patience;;) {
+  for (;;) {
     auto looking = is_down(unit);
     if (co_await std::move(looking)) co_return true;
     if (Clock::now() >= give_up) co_return false;
@@ -356,8 +356,9 @@ asio::awaitable<void> SystemdCommandRunner::end_all() {
     auto ending = signal(unit, SIGKILL);
     co_await std::move(ending);
   }
+  const auto give_up = Clock::now() + std::chrono::seconds{5};
   for (const auto& unit : units) {
-    auto waiting = await_down(unit, std::chrono::seconds{5});
+    auto waiting = await_down(unit, give_up);
     co_await std::move(waiting);
   }
 }

@@ -61,7 +61,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<void> signal(std::string unit, int signal);
   boost::asio::awaitable<Result<Finished>> finished(const Step& step, Stops stops);
   boost::asio::awaitable<void> clean_up(const Step& step);
-  boost::asio::awaitable<bool> await_down(std::string unit, std::chrono::milliseconds patience);
+  boost::asio::awaitable<bool> await_down(std::string unit, std::chrono::steady_clock::time_point give_up);
   Result<std::unique_ptr<Step>> make_step(Command command) const;
 
   boost::asio::any_io_executor executor_;
