@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace outpost::process::test {
 
@@ -125,6 +126,45 @@ inline Run run(Command command, std::function<void(Run&, boost::asio::cancellati
 inline void cancel(Run&, boost::asio::cancellation_signal& stop) {
   stop.emit(boost::asio::cancellation_type::terminal);
 }
+
+/// Another process that runs a command as an agent does, and is killed at its end.
+class OtherAgent {
+ public:
+  /// Returns once the command's output holds "ready"; the other process then does what `when_ready` says.
+  OtherAgent(const Command& command, const std::function<void(Run&, boost::asio::cancellation_signal&)>& when_ready) {
+    int told[2];
+    REQUIRE(::pipe(told) == 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      run(command, [&](Run& so_far, boost::asio::cancellation_signal& stop) {
+        [[maybe_unused]] const auto written = ::write(told[1], "x", 1);
+        when_ready(so_far, stop);
+      });
+      ::_exit(0);
+    }
+    ::close(told[1]);  // Else the end of the agent would not be seen.
+    char byte = 0;
+    const auto size = ::read(told[0], &byte, 1);
+    ::close(told[0]);
+    REQUIRE(size == 1);
+  }
+  ~OtherAgent() { kill(); }
+  OtherAgent(const OtherAgent&) = delete;
+  OtherAgent& operator=(const OtherAgent&) = delete;
+
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(std::exchange(pid_, 0), nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+/// What an agent can do when its command is ready, beside cancel(): take no more of its output, or go on.
+inline void take_nothing_more(Run&, boost::asio::cancellation_signal&) { ::pause(); }
+inline void go_on(Run&, boost::asio::cancellation_signal&) {}
 
 template <class T>
 const T* as(const Run& run) {

@@ -6,7 +6,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-#include <cstring>
+#include <cstdio>
 
 using namespace outpost;
 using namespace outpost::process;
@@ -187,27 +187,14 @@ TEST_CASE("files that a command closed to others are opened for the agent, in th
 
 TEST_CASE("a command outlives the agent, and the next agent gets the rest of its output and its end") {
   for (const bool ends_meanwhile : {false, true}) {
-    int first[2];
-    REQUIRE(::pipe(first) == 0);
     // As long as one reader is there nothing is lost; for an agent, systemd is that one.
     auto command = with_path("echo ready; i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; [ -e /proc/self ] && [ $i = 1000 ] && sleep " +
                              std::string{ends_meanwhile ? "0" : "1"} + "; done; exit 9");
     command.name = "job-1/test.acme";
-    const pid_t agent = ::fork();
-    if (agent == 0) {
-      run(command, [&](Run&, boost::asio::cancellation_signal&) {
-        [[maybe_unused]] const auto written = ::write(first[1], "x", 1);
-        ::pause();
-      });
-      ::_exit(0);
-    }
-    ::close(first[1]);  // Else the end of the agent would not be seen.
-    char byte = 0;
-    REQUIRE(::read(first[0], &byte, 1) == 1);
+    OtherAgent agent{command, take_nothing_more};
     const int kept = ::open("/run/outpost/slots/1/output", O_RDONLY | O_NONBLOCK);
     REQUIRE(kept >= 0);
-    ::kill(agent, SIGKILL);
-    ::waitpid(agent, nullptr, 0);
+    agent.kill();
     if (ends_meanwhile) CHECK(eventually([] { return property("ActiveState") == "inactive"; }));
 
     boost::asio::io_context loop;
@@ -241,31 +228,16 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
     run(next);
     CHECK(outpost::test::await(loop, runner->look_for(command)) == Left::not_begun);
     ::close(kept);
-    ::close(first[0]);
-    ::close(first[1]);
   }
 }
 
 TEST_CASE("a command that was being cancelled when the agent died is cancelled, and its grace goes on") {
-  int first[2];
-  REQUIRE(::pipe(first) == 0);
   auto command = with_path("trap '' TERM; echo ready; while :; do sleep 0.01; done");
   command.name = "job-1/test.stubborn";
   command.grace = 2s;
-  const pid_t agent = ::fork();
-  if (agent == 0) {
-    run(command, [&](Run& so_far, boost::asio::cancellation_signal& stop) {
-      cancel(so_far, stop);
-      [[maybe_unused]] const auto written = ::write(first[1], "x", 1);
-    });
-    ::_exit(0);
-  }
-  ::close(first[1]);  // Else the end of the agent would not be seen.
-  char byte = 0;
-  REQUIRE(::read(first[0], &byte, 1) == 1);
+  OtherAgent agent{command, cancel};
   REQUIRE(eventually([] { return fs::exists("/run/outpost/slots/1/stopping"); }));
-  ::kill(agent, SIGKILL);
-  ::waitpid(agent, nullptr, 0);
+  agent.kill();
   boost::asio::io_context loop;
   const auto runner = runner_under_test(loop);
   TextOutput sink;
@@ -286,22 +258,8 @@ TEST_CASE("who starts the unit of a step that has run runs nothing") {
 }
 
 TEST_CASE("what an agent that cannot take it up again has left in a slot ends before the next command") {
-  int first[2];
-  REQUIRE(::pipe(first) == 0);
   const Mark mark;
-  const pid_t agent = ::fork();
-  if (agent == 0) {
-    run(child({"daemons", "stay"}, mark), [&](Run&, boost::asio::cancellation_signal&) {
-      [[maybe_unused]] const auto written = ::write(first[1], "x", 1);
-      ::pause();
-    });
-    ::_exit(0);
-  }
-  ::close(first[1]);  // Else the end of the agent would not be seen.
-  char byte = 0;
-  REQUIRE(::read(first[0], &byte, 1) == 1);
-  ::kill(agent, SIGKILL);
-  ::waitpid(agent, nullptr, 0);
+  OtherAgent{child({"daemons", "stay"}, mark), take_nothing_more}.kill();
   CHECK(run(with_path("ps -e -o user= | grep -c outpost-job-1 || true; echo next")).output.ends_with("next\n"));
   if (::getuid() == 0) CHECK(mark.processes().empty());
 }

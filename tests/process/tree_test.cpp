@@ -168,24 +168,12 @@ TEST_CASE("a guardian that was stopped from outside is given up", "[local]") {
 
 TEST_CASE("when the agent is killed everything it ran ends", "[local]") {
   const Mark mark;
-  int ready[2];
-  REQUIRE(::pipe(ready) == 0);
-  const pid_t agent = ::fork();
-  if (agent == 0) {
-    auto command = child({"daemons", "stay"}, mark);
-    command.grace = 50ms;
-    run(command,
-        [&](Run&, boost::asio::cancellation_signal&) { [[maybe_unused]] const auto size = ::write(ready[1], "x", 1); });
-    ::_exit(0);
-  }
-  char byte = 0;
-  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  auto command = child({"daemons", "stay"}, mark);
+  command.grace = 50ms;
+  OtherAgent agent{command, go_on};
   CHECK(mark.processes().size() >= 6);
-  ::kill(agent, SIGKILL);
-  ::waitpid(agent, nullptr, 0);
+  agent.kill();
   CHECK(eventually([&] { return mark.processes().empty(); }));
-  ::close(ready[0]);
-  ::close(ready[1]);
 }
 
 TEST_CASE("destroying the loop ends the command that was running", "[local]") {
