@@ -58,6 +58,10 @@ use_rpm() {
   rpm --initdb
 }
 
+# package RELEASE: the agent's.
+package() { echo "$OUTPOST_PACKAGES"/outpost-[0-9]*-"$1"*."$(uname -m)".rpm; }
+install_package() { use_rpm; rpm -U --nodeps "$(package 1)" || fail "the package does not install"; }
+
 property() { systemctl show -P "$1" outpostd.service; }
 main_pid() { property MainPID; }
 is_new_process() { local pid; pid=$(main_pid); [ "$pid" != 0 ] && [ "$pid" != "$1" ] && systemctl is-active -q outpostd; }
@@ -65,6 +69,9 @@ idle() { outpost status --json | jq -e '.jobs.running == [] and .jobs.waiting ==
 processes_of_outpost() { ps -o pid= -o args= -u outpost; }
 # Without the agent and what it keeps to start hooks with.
 processes_of_hooks() { processes_of_outpost | grep -vE '^ *[0-9]+ [^ ]*/(outpostd|outpost-guardian|outpost-unpack)( |$)'; }
+# The steps that systemd runs, in whatever slot.
+processes_of_slots() { ps -eo user:20=,args= | grep '^outpost-job-'; }
+step_is_down() { [ "$(systemctl show -P ActiveState outpost-step@1)" = inactive ]; }
 log_of_service() { journalctl --no-pager -o cat -u outpostd.service; }
 
 # ---- a control server for it -------------------------------------------------------------------------------------------
@@ -77,6 +84,12 @@ start_control_server() {
   url=http://127.0.0.1:$(cat "$work/port")
   . "$project/samples/control-server/lab.sh"
   new_lab system
+}
+
+# wait_for_end JOB: until it has ended, and the server has all of it.
+wait_for_end() {
+  wait_for "the end of job $1" is_final "$1"
+  wait_for "the last deliveries" idle
 }
 
 # content_of JOB NAME: of an artifact, as the server has it.
