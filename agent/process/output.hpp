@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <cstddef>
 #include <functional>
 #include <string_view>
 #include <utility>

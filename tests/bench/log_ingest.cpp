@@ -8,8 +8,10 @@
 #include "bench/sample_log.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <stdexcept>

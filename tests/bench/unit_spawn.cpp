@@ -5,6 +5,8 @@
 #include "bench/row.hpp"
 #include "support/await.hpp"
 
+#include <stdexcept>
+
 namespace outpost::bench {
 
 void unit_spawn() {

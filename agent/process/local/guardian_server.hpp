@@ -1,7 +1,7 @@
 #pragma once
 
-#include "agent/base/result.hpp"
 #include "agent/base/descriptor.hpp"
+#include "agent/base/result.hpp"
 
 #include <filesystem>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "agent/process/command_runner.hpp"
 #include "agent/base/descriptor.hpp"
+#include "agent/process/command_runner.hpp"
 #include "agent/process/local/guardian_protocol.hpp"
 #include "agent/process/local/guardian_server.hpp"
 

@@ -1,5 +1,6 @@
 #include "agent/process/systemd/own_cgroup.hpp"
 
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <utility>
