@@ -29,7 +29,8 @@ bool is_to(const json::object& request, const std::string& method, const std::st
   return text_at(request, "method") == method && text_at(request, "target").starts_with(path);
 }
 
-/// Many agents of one team, each with a topic of its own so that the server's log tells them apart.
+/// Many agents of one team, each with a remoteci of its own, as two of one are refused on a host, and a topic of its own
+/// so that the server's log tells them apart.
 struct Fleet {
   Fleet(SampleLab& of, unsigned size, std::chrono::milliseconds poll) : lab{of} {
     const auto products = lab.admin("GET", "/products");
@@ -53,7 +54,9 @@ struct Fleet {
       replace("poll: 100ms", "poll: " + std::to_string(poll.count()) + "ms");
       replace("topic: ACME-1", "topic: " + name);
       write_file(directory / "outpost.yml", yaml);
-      std::filesystem::copy_file(lab.directory.path / "agent/dcirc.sh", directory / "dcirc.sh");
+      const auto made = lab.admin("POST", "/remotecis", {{"name", name}, {"team_id", lab.team}});
+      const auto& remoteci = made.at("remoteci").as_object();
+      lab.write_credentials(directory / "dcirc.sh", text_at(remoteci, "id"), text_at(remoteci, "api_secret"));
     }
   }
 

@@ -201,10 +201,7 @@ void SampleLab::hook(const std::string& stage, const std::string& script) {
 }
 
 void SampleLab::configure(const std::string& job, const std::string& top, const std::string& source) {
-  const fs::path credentials = directory.path / "agent/dcirc.sh";
-  write_file(credentials, "export DCI_CLIENT_ID='remoteci/" + remoteci + "'\nexport DCI_API_SECRET='" + secret +
-                              "'\nexport DCI_CS_URL='" + url + "'\n");
-  fs::permissions(credentials, fs::perms::owner_read | fs::perms::owner_write);
+  write_credentials(directory.path / "agent/dcirc.sh", remoteci, secret);
   fs::create_directories(directory.path / "plugins/acme/hooks");
   write_file(directory.path / "agent/outpost.yml",
              "sources:\n  dci: {type: dci, credentials: dcirc.sh, poll: 100ms" + (source.empty() ? "" : ", " + source) +
@@ -212,6 +209,12 @@ void SampleLab::configure(const std::string& job, const std::string& top, const 
                  "jobs:\n  - name: nightly\n    source: dci\n    topic: ACME-1\n    components: [acme]\n    plugins: "
                  "[acme]\n" +
                  job + "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n" + top);
+}
+
+void SampleLab::write_credentials(const fs::path& file, const std::string& of, const std::string& its_secret) const {
+  write_file(file, "export DCI_CLIENT_ID='remoteci/" + of + "'\nexport DCI_API_SECRET='" + its_secret +
+                       "'\nexport DCI_CS_URL='" + url + "'\n");
+  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
 }
 
 void SampleLab::start_agent(std::vector<std::string> environment, std::vector<std::string> command) {

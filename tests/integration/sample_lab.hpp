@@ -73,6 +73,8 @@ class SampleLab {
 
   /// Writes outpost.yml; `job` and `top` are further YAML lines for the job and for the file.
   void configure(const std::string& job = "", const std::string& top = "", const std::string& source = "");
+  /// Writes the dcirc.sh of a remoteci at this server.
+  void write_credentials(const std::filesystem::path& file, const std::string& of, const std::string& its_secret) const;
   /// Starts outpostd with this configuration, or another program in its place.
   void start_agent(std::vector<std::string> environment = {}, std::vector<std::string> command = {});
   /// Ends the agent by a signal and waits; its exit status as Process::wait().
