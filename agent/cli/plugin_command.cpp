@@ -26,11 +26,12 @@ std::vector<std::filesystem::path> plugins_path_of(const std::filesystem::path& 
   return loaded ? loaded->settings.plugins_path : config::Settings{}.plugins_path;
 }
 
-std::optional<job::Stage> stage_named(const std::string& name) {
+template <class Stages>
+std::optional<job::Stage> stage_named(const std::string& name, const Stages& stages) {
   const auto stage = job::parse_stage(name);
-  if (stage) return stage;
+  if (stage && std::find(stages.begin(), stages.end(), *stage) != stages.end()) return stage;
   std::vector<std::string> names;
-  for (const auto each : job::all_stages) names.emplace_back(to_string(each));
+  for (const auto each : stages) names.emplace_back(to_string(each));
   const auto near = nearest(name, names);
   std::cerr << "outpost: there is no stage \"" << printable(name, 80) << "\"" << (near ? " (did you mean \"" + *near + "\"?)" : " (" + join(names, ", ") + ")") << "\n";
   return std::nullopt;
@@ -99,8 +100,8 @@ int run_plugin(const PluginRunOptions& options) {
   }
   JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet};
   if (!options.stage.empty()) {
-    const auto stage = stage_named(options.stage);
-    const auto until = options.until.empty() ? stage : stage_named(options.until);
+    const auto stage = stage_named(options.stage, job::all_stages);
+    const auto until = options.until.empty() ? stage : stage_named(options.until, job::all_stages);
     if (!stage || !until) return exit_usage;
     for (const auto each : job::all_stages)
       if (each >= *stage && each <= *until) run.stages.push_back(each);
@@ -121,7 +122,7 @@ int run_plugin(const PluginRunOptions& options) {
 }
 
 int show_plugin_environment(const PluginRunOptions& options) {
-  const auto stage = stage_named(options.stage);
+  const auto stage = stage_named(options.stage, job::all_points);
   if (!stage) return exit_usage;
   const auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
   if (!job) return complain(job.error(), exit_configuration);

@@ -216,6 +216,7 @@ class Agent final : public control::AgentControl {
   // Whether jobs are claimed (agent_claims.cpp)
   Result<void> restore_claims();
   void claims_changed();
+  void not_released(const job::Definition& definition, const std::string& why);
   boost::asio::awaitable<Result<void>> note(std::string_view type, boost::json::object data);
   [[nodiscard]] Result<void> check_scope(const control::Scope& scope) const;
   void look_if_drained();

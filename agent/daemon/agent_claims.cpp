@@ -49,6 +49,17 @@ void Agent::claims_changed() {
   schedule_wakeup_.notify();
 }
 
+/// The job itself writes the pauses down, with its end.
+void Agent::not_released(const job::Definition& definition, const std::string& why) {
+  for (const auto& resource : definition.resources) {
+    gate_.pause(scope_of("", resource), {why, ports_.clock.now()});
+    ports_.alarms.raise("release:" + resource, "release", "resource " + resource + " is paused: " + why +
+                                                              "; look at the lab, then: outpost resume --resource " + resource);
+  }
+  if (definition.resources.empty()) ports_.alarms.raise("release:job " + definition.name, "release", why + "; look at the lab");
+  claims_changed();
+}
+
 asio::awaitable<Result<void>> Agent::note(std::string_view type, json::object data) {
   std::vector<job::Event> events;
   events.push_back(make_event(type, {}, std::move(data)));
@@ -105,6 +116,7 @@ asio::awaitable<Result<json::object>> Agent::resume(control::Scope scope, bool a
   if (!written) co_return written.error();
   for (const auto& paused : ending) {
     gate_.resume(paused);
+    if (const auto colon = paused.find(':'); paused.starts_with("resource:")) ports_.alarms.clear("release:" + paused.substr(colon + 1));
     ports_.logger.notice("resumed " + describe(paused));
   }
   if (drained) {

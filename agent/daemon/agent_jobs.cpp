@@ -52,6 +52,7 @@ Agent::Running Agent::make_runner(job::Story story) {
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
   };
+  options.not_released = [this](const job::Definition& definition, const std::string& why) { not_released(definition, why); };
   options.may_claim = [this, definition = story.job.definition] { return claiming_is_allowed(definition); };
   made.runner = std::make_unique<pipeline::JobRunner>(job_ports, std::move(options), std::move(story));
   if (stopping_) made->cancel("agent", "agent stopped (" + stop_reason_ + ")");

@@ -41,7 +41,7 @@ std::string name_of(const fs::path& folder) { return config::plugin_name(folder.
 
 std::vector<std::string> stages_of(const hooks::Plugin& plugin) {
   std::vector<std::string> stages;
-  for (const auto stage : job::all_stages) {
+  for (const auto stage : job::all_points) {
     const auto steps = hooks::hooks_of(plugin.folder, plugin.name, stage);
     if (steps && !steps->empty()) stages.emplace_back(to_string(stage));
   }
@@ -184,11 +184,11 @@ Result<std::string> plan_of(const config::JobFile& job) {
   if (!plugins) return plugins.error();
   job::Story story = story_of(job);
   std::ostringstream out;
-  for (const auto stage : job::all_stages) {
+  for (const auto stage : job::all_points) {
     auto steps = hooks::plan_stage(*plugins, story, stage);
     if (!steps) return steps.error();
     for (const auto& step : *steps) {
-      out << to_string(stage) << std::string(10 - to_string(stage).size(), ' ') << step.plugin << "/" << printable(step.hook);
+      out << to_string(stage) << std::string(12 - to_string(stage).size(), ' ') << step.plugin << "/" << printable(step.hook);
       if (!step.skipped.empty()) {
         out << "  passed over: " << printable(step.skipped) << "\n";
         continue;

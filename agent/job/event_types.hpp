@@ -11,7 +11,8 @@ inline constexpr std::string_view agent_started = "agent.started";    ///< {pid,
 /// {cancelled: bool}: the machine goes down, or does not after all.
 inline constexpr std::string_view machine_shutdown = "machine.shutdown";
 inline constexpr std::string_view agent_stopping = "agent.stopping";  ///< {reason}
-/// {source | resource | neither: everything, reason}: nothing of it is claimed until it is resumed.
+/// {source | resource | neither: everything, reason}: nothing of it is claimed until it is resumed. Among the last
+/// events of a job: its release failed.
 inline constexpr std::string_view claims_paused = "claims.paused";
 inline constexpr std::string_view claims_resumed = "claims.resumed";  ///< {source | resource | neither}
 inline constexpr std::string_view drain_started = "drain.started";    ///< {reason}: nothing more is claimed by this process.

@@ -10,14 +10,18 @@ std::string_view to_string(Stage stage) {
     case Stage::certify: return "certify";
     case Stage::test: return "test";
     case Stage::collect: return "collect";
+    case Stage::success: return "success";
+    case Stage::failure: return "failure";
     case Stage::release: return "release";
     case Stage::cleanup: return "cleanup";
+    case Stage::on_timeout: return "on-timeout";
+    case Stage::on_cancel: return "on-cancel";
   }
   return "unknown";
 }
 
 std::optional<Stage> parse_stage(std::string_view name) {
-  for (const Stage stage : all_stages)
+  for (const Stage stage : all_points)
     if (to_string(stage) == name) return stage;
   return std::nullopt;
 }
@@ -31,8 +35,12 @@ std::chrono::milliseconds default_timeout(Stage stage) {
     case Stage::certify: return 8h;
     case Stage::test: return 8h;
     case Stage::collect: return 30min;
+    case Stage::success: return 10min;
+    case Stage::failure: return 10min;
     case Stage::release: return 15min;
     case Stage::cleanup: return 10min;
+    case Stage::on_timeout: return 1min;
+    case Stage::on_cancel: return 1min;
   }
   return 1h;
 }

@@ -7,18 +7,39 @@
 
 namespace outpost::job {
 
-/// The stages of a job, in the order in which they run.
-enum class Stage { acquire, pre_run, install, certify, test, collect, release, cleanup };
+/// The points at which hooks run: the stages of a job in their order, and those that are none.
+enum class Stage {
+  acquire, pre_run, install, certify, test, collect,
+  success, failure,       ///< One of them, by the verdict.
+  release, cleanup,
+  on_timeout, on_cancel,  ///< While a step that is being stopped has its grace.
+};
 
-inline constexpr std::array all_stages{Stage::acquire, Stage::pre_run, Stage::install, Stage::certify,
-                                       Stage::test,    Stage::collect, Stage::release, Stage::cleanup};
+/// The stages of a job.
+inline constexpr std::array all_stages{Stage::acquire, Stage::pre_run, Stage::install, Stage::certify, Stage::test,
+                                       Stage::collect, Stage::success, Stage::failure, Stage::release, Stage::cleanup};
+/// Everything that a plugin can have hooks for.
+inline constexpr std::array all_points{Stage::acquire,    Stage::pre_run,  Stage::install, Stage::certify,
+                                       Stage::test,       Stage::collect,  Stage::success, Stage::failure,
+                                       Stage::release,    Stage::cleanup,  Stage::on_timeout, Stage::on_cancel};
 
 /// "pre-run": the name in plugin folders, events and OUTPOST_POINT.
 [[nodiscard]] std::string_view to_string(Stage stage);
 [[nodiscard]] std::optional<Stage> parse_stage(std::string_view name);
 
-/// collect, release and cleanup run whatever happened before them, and never change a verdict.
+/// collect and what follows it run whatever happened before them, and never change a verdict.
 [[nodiscard]] constexpr bool always_runs(Stage stage) { return stage >= Stage::collect; }
+
+/// What earlier stages have set up: collect, release and cleanup run in the reverse order.
+[[nodiscard]] constexpr bool takes_down(Stage stage) {
+  return stage == Stage::collect || stage == Stage::release || stage == Stage::cleanup;
+}
+
+/// success and failure: only when there is somebody to be told.
+[[nodiscard]] constexpr bool tells_outcome(Stage stage) { return stage == Stage::success || stage == Stage::failure; }
+
+/// on-timeout and on-cancel: beside a step, not after it.
+[[nodiscard]] constexpr bool is_farewell(Stage stage) { return stage == Stage::on_timeout || stage == Stage::on_cancel; }
 
 /// Whether a failing product, rather than the lab, is what a failure in this stage means.
 [[nodiscard]] constexpr bool judges_product(Stage stage) {

@@ -41,6 +41,8 @@ JobRunner::JobRunner(JobPorts ports, JobOptions options, job::Story story)
   verdict_ = record_.story().failing;
   keeps_going_ = verdict_.has_value();
   if (record_.story().plugins) plugins_ = *record_.story().plugins;
+  for (const auto& step : record_.story().steps)
+    if (step.stage == Stage::release && step.ended) note_release({step.stage, step.plugin, step.hook, {}, {}}, step.ending);
 }
 
 asio::awaitable<void> JobRunner::run() {
@@ -214,7 +216,8 @@ asio::awaitable<void> JobRunner::decide() {
 
 asio::awaitable<void> JobRunner::closing_stages() {
   stopping_allowed_ = false;
-  for (const Stage stage : {Stage::collect, Stage::release, Stage::cleanup}) co_await run_stage(stage);
+  const Stage outcome = record_.story().judgement->verdict == job::Verdict::success ? Stage::success : Stage::failure;
+  for (const Stage stage : {Stage::collect, outcome, Stage::release, Stage::cleanup}) co_await run_stage(stage);
   const JobDirectory directory = directory_;
   const auto segments = segments_of_steps();
   auto tidying = [directory, segments] { return std::pair{directory.remove_workspace(), log::has_left_over(segments)}; };
@@ -227,6 +230,7 @@ asio::awaitable<void> JobRunner::closing_stages() {
   }
   if (!removed) warn(Stage::cleanup, removed.error().message);
   if (left_over) co_await pack_segments();
+  quarantine();
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - started_);
   record_.note(event::job_ended, {{"verdict", to_string(record_.story().judgement->verdict)}, {"duration_ms", elapsed.count()}});
   co_await record_.commit();
@@ -236,13 +240,18 @@ asio::awaitable<void> JobRunner::closing_stages() {
 asio::awaitable<void> JobRunner::run_stage(Stage stage) {
   const job::StageRecord* before = record_.story().stage(stage);
   if (before && before->ended) co_return;
+  std::vector<Step> steps;
+  if (tells_outcome(stage)) {
+    steps = steps_of(stage);
+    if (steps.empty()) co_return;
+  }
   if (!before) record_.note(event::stage_started, {{"stage", to_string(stage)}});
   const auto started = ports_.clock.since_boot();
   const bool was_failed = verdict_ || cancel_wanted_;
   const unsigned warnings = warnings_;
 
   if (stage == Stage::pre_run && !record_.story().job.components.empty()) co_await download();
-  const auto steps = steps_of(stage);
+  if (!tells_outcome(stage)) steps = steps_of(stage);
   for (const auto& step : steps) {
     if (!always_runs(stage) && failed()) break;
     if (step.skipped.empty()) co_await run_step(step);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/base/clock.hpp"
+#include "agent/base/wakeup.hpp"
 #include "agent/base/workers.hpp"
 #include "agent/job/story.hpp"
 #include "agent/journal/journal.hpp"
@@ -19,6 +20,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +58,8 @@ struct JobOptions {
   std::function<bool()> may_claim = [] { return true; };                  ///< The job's window is open.
   /// The source does not accept our credentials; the claim is kept and tried again.
   std::function<void(const Error&)> credentials_refused = [](const Error&) {};
+  /// release has failed: nobody knows in which state the lab is. The resources of the job are paused by its last events.
+  std::function<void(const job::Definition&, const std::string& why)> not_released = [](const job::Definition&, const std::string&) {};
   /// For crash tests: called with the name of each point between writing and acting.
   std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
 };
@@ -102,6 +106,16 @@ class JobRunner {
     unsigned cuts = 0;                   ///< Pieces of its log that an earlier agent has cut.
     std::optional<WorkspaceSizes> workspace;  ///< Of a hook, once it has ended.
     std::shared_ptr<TaskLog> tasks;           ///< Of a hook.
+    std::optional<Step> stopped;              ///< Of on-timeout and on-cancel: the step that is being stopped.
+  };
+
+  /// What is known of the end of a step while it runs.
+  struct Grace {
+    explicit Grace(boost::asio::any_io_executor loop) : changed{std::move(loop)} {}
+    std::optional<job::Stage> point;  ///< on-timeout or on-cancel, once the step was asked to end.
+    std::chrono::nanoseconds end{};   ///< When it is killed, since boot.
+    bool over = false;                ///< The step has ended.
+    Wakeup changed;
   };
 
   // The way of a job (job_runner.cpp)
@@ -132,6 +146,7 @@ class JobRunner {
   boost::asio::awaitable<void> settle_segments(const job::StepRecord& step);
 
   // Its steps (job_runner_steps.cpp)
+  [[nodiscard]] static std::string step_id_of(const Step& step, int attempt);
   [[nodiscard]] static bool wants_again(const Step& step, const job::StepEnding& ending, int attempt);
   boost::asio::awaitable<void> run_step(const Step& step);
   boost::asio::awaitable<std::optional<int>> run_attempt(const Step& step, int attempt);
@@ -139,7 +154,7 @@ class JobRunner {
   void cannot_capture(const Attempt& attempt, const Error& error);
   boost::asio::awaitable<void> download();
   boost::asio::awaitable<StepOutcome> execute(const Attempt& attempt, StepLog& log);
-  boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, StepOutcome& outcome);
+  boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, Grace& grace, StepOutcome& outcome);
   [[nodiscard]] StepRequest request_for(const Attempt& attempt) const;
   boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::Output& output, bool adopted);
   boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log, std::chrono::milliseconds limit);
@@ -156,11 +171,17 @@ class JobRunner {
   [[nodiscard]] std::chrono::milliseconds time_left() const;
   [[nodiscard]] std::map<std::string, std::filesystem::path> component_paths() const;
 
+  // What runs while a step is being stopped (job_runner_farewell.cpp)
+  boost::asio::awaitable<void> farewells(const Attempt& attempt, Grace& grace);
+  boost::asio::awaitable<void> farewell(const Step& step, const Step& stopped, std::chrono::milliseconds limit);
+
   // What they left (job_runner_outcome.cpp)
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
   void note_results(const Attempt& attempt, const Collected& collected);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   void fail(const Step& step, job::Judgement judgement);
+  void note_release(const Step& step, const job::StepEnding& ending);
+  void quarantine();
   /// Whether no further forward stage or step begins.
   [[nodiscard]] bool failed() const { return (verdict_.has_value() && !keeps_going_) || cancel_wanted_; }
 
@@ -180,6 +201,7 @@ class JobRunner {
   std::string cancel_by_, cancel_reason_;
   boost::asio::cancellation_signal stop_;
   unsigned warnings_ = 0;
+  std::map<std::string, std::string> unreleased_;  ///< Hooks of release that failed, and how.
   std::chrono::nanoseconds started_{};  ///< Since boot.
 };
 

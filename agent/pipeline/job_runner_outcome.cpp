@@ -133,7 +133,8 @@ void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, con
                                .stage = step.stage, .plugin = step.plugin};
     if (outcome.ending.kind == StepEnding::Kind::exited) judgement->exit_status = outcome.ending.code;
   }
-  if (!judgement) return;
+  if (step.stage == job::Stage::release) note_release(step, ending);
+  if (!judgement || is_farewell(step.stage)) return;
   if (always_runs(step.stage)) warn(step.stage, judgement->message);
   else if (!attempt.interrupted && !record_.story().judgement) fail(step, std::move(*judgement));
 }
@@ -144,6 +145,23 @@ void JobRunner::fail(const Step& step, job::Judgement judgement) {
   if (verdict_) return;
   verdict_ = std::move(judgement);
   if (keeps_going_) record_.note(event::job_failing, to_json(*verdict_));
+}
+
+/// A hook of release may run again after the agent has died with it, so the last word counts.
+void JobRunner::note_release(const Step& step, const StepEnding& ending) {
+  const std::string name = step.plugin + "/" + step.hook;
+  if (judge(step.stage, step.plugin, step.hook, ending)) unreleased_[name] = describe(ending);
+  else unreleased_.erase(name);
+}
+
+/// What a job leaves in an unknown state no other job gets, until somebody has looked at it.
+void JobRunner::quarantine() {
+  if (unreleased_.empty()) return;
+  const auto& [hook, how] = *unreleased_.begin();
+  const std::string why = "release of job " + record_.story().job.id + " failed: " + hook + " " + how;
+  const auto& definition = record_.story().job.definition;
+  for (const auto& resource : definition.resources) record_.note(event::claims_paused, {{"resource", resource}, {"reason", printable(why)}});
+  options_.not_released(definition, printable(why));
 }
 
 }  // namespace outpost::pipeline

@@ -26,9 +26,12 @@ namespace {
 
 constexpr std::string_view download_hook = "download";
 constexpr int closing_attempts = 3;  ///< Of a hook that takes the agent with it each time.
+constexpr std::chrono::milliseconds farewell_grace = std::chrono::seconds{1};  ///< They have had their time.
+
+}  // namespace
 
 /// "install.acme-storage", "install.acme-storage.10-operator", "acquire.acme-storage.try2": readable, stable, a file name.
-std::string step_id_of(const Step& step, int attempt) {
+std::string JobRunner::step_id_of(const Step& step, int attempt) {
   std::string id = std::string{to_string(step.stage)} + "." + step.plugin;
   if (const auto slash = step.hook.find('/'); slash != std::string::npos) id += "." + step.hook.substr(slash + 1);
   if (step.plugin == own_plugin) id += "." + step.hook;
@@ -37,8 +40,6 @@ std::string step_id_of(const Step& step, int attempt) {
     if (c == '/' || c == '\0') c = '-';
   return id;
 }
-
-}  // namespace
 
 /// Whether a step that ended so is to be run again: 75 asks for that itself, other statuses as often as its plugin says.
 bool JobRunner::wants_again(const Step& step, const StepEnding& ending, int attempt) {
@@ -142,8 +143,9 @@ asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog&
   const bool ends = !always_runs(attempt.step.stage) && failed();  // Cancelled meanwhile, or not to be trusted.
   if (ends && !attempt.adopted) co_return StepOutcome{{StepEnding::Kind::cancelled, 0, {}}};
   StepOutcome outcome;
-  if (attempt.tasks) co_await (execute_alone(attempt, log, outcome) && log.tend() && attempt.tasks->tend());
-  else co_await (execute_alone(attempt, log, outcome) && log.tend());
+  Grace grace{co_await asio::this_coro::executor};
+  if (attempt.tasks) co_await (execute_alone(attempt, log, grace, outcome) && log.tend() && attempt.tasks->tend() && farewells(attempt, grace));
+  else co_await (execute_alone(attempt, log, grace, outcome) && log.tend());
   if (ends && outcome.ending.kind == StepEnding::Kind::timed_out) outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
   if (attempt.adopted && outcome.ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) {
     // The agent before us knew, and was killed before it had written it down.
@@ -154,17 +156,30 @@ asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog&
   co_return outcome;
 }
 
-asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& log, StepOutcome& outcome) {
+asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& log, Grace& grace, StepOutcome& outcome) {
   if (attempt.step.plugin == own_plugin) {
     outcome = co_await fetch_components(log, attempt.timeout);
   } else {
-    auto running = run_for_result(request_for(attempt), log, attempt.adopted);
-    auto ran = co_await stoppable(std::move(running), stop_);
-    if (ran) outcome = std::move(*ran);
-    else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
+    auto request = request_for(attempt);
+    const auto length = request.grace;
+    request.stopping = [this, &grace, length](bool timed_out) {
+      grace.point = timed_out ? Stage::on_timeout : Stage::on_cancel;
+      grace.end = ports_.clock.since_boot() + length;
+      grace.changed.notify();
+    };
+    auto running = run_for_result(std::move(request), log, attempt.adopted);
+    if (is_farewell(attempt.step.stage)) {  // It has its time, and the signal is the other step's.
+      outcome = *co_await std::move(running);
+    } else {
+      auto ran = co_await stoppable(std::move(running), stop_);
+      if (ran) outcome = std::move(*ran);
+      else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
+    }
   }
   log.stop();
   if (attempt.tasks) attempt.tasks->stop();
+  grace.over = true;
+  grace.changed.notify();
 }
 
 StepRequest JobRunner::request_for(const Attempt& attempt) const {
@@ -176,8 +191,9 @@ StepRequest JobRunner::request_for(const Attempt& attempt) const {
           .directory = directory_,
           .component_paths = component_paths(),
           .timeout = attempt.timeout,
-          .grace = attempt.step.rules.grace.value_or(record_.story().job.definition.grace),
-          .slot = options_.slot};
+          .grace = is_farewell(attempt.step.stage) ? farewell_grace : attempt.step.rules.grace.value_or(record_.story().job.definition.grace),
+          .slot = options_.slot,
+          .stopped = attempt.stopped};
 }
 
 asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::Output& output, bool adopted) {
@@ -262,6 +278,8 @@ log::Redactor JobRunner::redactor() const {
 }
 
 std::string JobRunner::reason_to_run(const Attempt& attempt) const {
+  if (attempt.step.stage == Stage::on_timeout) return "timeout";
+  if (attempt.step.stage == Stage::on_cancel) return cancel_by_ == "agent" ? "agent-stop" : "cancel";
   if (attempt.number > 1) return "retry";
   if (!always_runs(attempt.step.stage)) return "normal";
   if (!record_.story().judgement || record_.story().judgement->verdict == job::Verdict::success) return "normal";

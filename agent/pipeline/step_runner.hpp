@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,13 +42,17 @@ struct StepRequest {
   Step step;
   std::string step_id;
   int attempt = 1;
-  std::string reason;  ///< OUTPOST_REASON: normal, retry, cancel, timeout, agent-stop, prior-failure.
+  std::string reason;  ///< OUTPOST_REASON: normal, retry, resume, cancel, timeout, agent-stop, prior-failure.
   const job::Story& story;
   JobDirectory directory;
   std::map<std::string, std::filesystem::path> component_paths;  ///< By component id; where fetch() put it.
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds grace{};
   unsigned slot = 1;  ///< Which the job holds.
+  /// Of on-timeout and on-cancel: the step that is being stopped.
+  std::optional<Step> stopped;
+  /// Hears that the step is asked to end, because its time is up (true) or it was cancelled: its grace begins.
+  std::function<void(bool timed_out)> stopping = [](bool) {};
 };
 
 struct StepOutcome {
@@ -71,6 +76,9 @@ class StepRunner {
   /// The steps of a stage in the order in which they run: by the plugins' order numbers, then as the definition lists
   /// them, in the closing stages in the reverse order. unavailable: a plugin that is not installed.
   virtual Result<std::vector<Step>> steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) = 0;
+
+  /// Whether two steps of one slot can run side by side.
+  [[nodiscard]] virtual bool overlaps() const = 0;
 
   /// Makes the directories of a job usable for its steps, which may run as somebody else. Call it again after a restart.
   virtual Result<void> prepare(const JobDirectory& directory, unsigned slot) = 0;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -30,6 +31,8 @@ struct Command {
   std::string profile;   ///< Of the sandbox, where there are several; empty: the default.
   Limits limits;
   std::vector<std::filesystem::path> outcome;  ///< Directories whose content this program reads once it has ended.
+  /// Hears that the command is asked to end, because its time is up (true) or it was cancelled: its grace begins.
+  std::function<void(bool timed_out)> stopping = [](bool) {};
 };
 
 // How a command ended. "exit 15" and "killed by signal 15" are different facts.

@@ -31,6 +31,9 @@ class CommandRunner {
   /// unavailable: the program could not be started, the message says why and names it.
   virtual boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) = 0;
 
+  /// Whether two commands of one slot can run side by side.
+  [[nodiscard]] virtual bool overlaps() const = 0;
+
   /// Whether commands go on when this program ends.
   [[nodiscard]] virtual bool outlives() const = 0;
 

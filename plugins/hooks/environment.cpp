@@ -128,6 +128,12 @@ void put_directories(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "TMPDIR", directory.temporary(request.step_id).native());
 }
 
+/// What a hook of on-timeout or on-cancel is told about the step that is being stopped.
+void put_stopped(Variables& variables, const pipeline::Step& stopped) {
+  put(variables, "OUTPOST_FAILED_POINT", to_string(stopped.stage));
+  put(variables, "OUTPOST_FAILED_PLUGIN", stopped.plugin);
+}
+
 /// What a closing stage is told about the job: nothing before the verdict.
 void put_outcome(Variables& variables, const job::Story& story) {
   if (!story.judgement) return;
@@ -149,7 +155,8 @@ Variables hook_environment(const EnvironmentInputs& inputs) {
   put_components(variables, inputs);
   put_configuration(variables, inputs);
   put_directories(variables, inputs);
-  put_outcome(variables, inputs.request.story);
+  if (inputs.request.stopped) put_stopped(variables, *inputs.request.stopped);
+  else put_outcome(variables, inputs.request.story);
   // W3C trace context: the job is the trace, the step a span of it.
   put(variables, "TRACEPARENT", "00-" + replace_all(inputs.request.story.job.id, "-", "") + "-" +
                                     sha256_hex(inputs.request.step_id).substr(0, 16) + "-01");

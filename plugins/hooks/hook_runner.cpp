@@ -143,7 +143,8 @@ Result<std::vector<job::TakenPlugin>> HookRunner::take(const job::Definition& de
 }
 
 Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) {
-  if (!options_.stages.empty() && std::find(options_.stages.begin(), options_.stages.end(), stage) == options_.stages.end())
+  const bool chosen = !options_.stages.empty() && !is_farewell(stage);
+  if (chosen && std::find(options_.stages.begin(), options_.stages.end(), stage) == options_.stages.end())
     return std::vector<pipeline::Step>{};
   std::vector<std::shared_ptr<const Plugin>> plugins;
   for (const auto& name : story.job.definition.plugins) {
@@ -202,7 +203,8 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::adopt(pipeline::StepRequest r
                            .grace = request.grace,
                            .name = name_of(request.story.job, request.step_id),
                            .slot = request.slot,
-                           .profile = request.story.job.definition.profile};
+                           .profile = request.story.job.definition.profile,
+                           .stopping = request.stopping};
   auto adopting = commands_.adopt(std::move(command), output);
   const auto finished = co_await std::move(adopting);
   if (!finished) co_return pipeline::StepOutcome{{StepEnding::Kind::lost, 0, "agent restarted; " + printable(finished.error().message)}};
@@ -240,7 +242,8 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
                            .slot = request.slot,
                            .profile = request.story.job.definition.profile,
                            .limits = limits_of(request.story.job.definition, *plugin),
-                           .outcome = {request.directory.results(request.step_id), request.directory.artifacts(request.step_id)}};
+                           .outcome = {request.directory.results(request.step_id), request.directory.artifacts(request.step_id)},
+                           .stopping = request.stopping};
   auto finished = co_await commands_.run(std::move(command), output);
   if (!finished) co_return not_started(finished.error());
   co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};

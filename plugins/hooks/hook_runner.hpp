@@ -40,6 +40,7 @@ class HookRunner final : public pipeline::StepRunner {
   Result<void> check(const job::Definition& definition) override;
   Result<std::vector<job::TakenPlugin>> take(const job::Definition& definition, const pipeline::JobDirectory& directory) override;
   Result<std::vector<pipeline::Step>> steps(const job::Story& story, const std::vector<job::TakenPlugin>& taken, job::Stage stage) override;
+  [[nodiscard]] bool overlaps() const override { return commands_.overlaps(); }
   Result<void> prepare(const pipeline::JobDirectory& directory, unsigned slot) override;
   boost::asio::awaitable<void> open_up(pipeline::JobDirectory directory, unsigned slot) override;
   boost::asio::awaitable<process::Left> look_for(const job::Job& job, std::string step_id, unsigned slot) override;

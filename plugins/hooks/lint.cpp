@@ -32,7 +32,7 @@ class Linter {
       diagnoses_.push_back(std::move(missing));
     }
     check_names();
-    for (const auto stage : job::all_stages) check_stage(stage);
+    for (const auto stage : job::all_points) check_stage(stage);
     if (stages_.empty()) say("PL019", Severity::error, {shown_ + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage");
     if (stages_.contains(job::Stage::acquire) && !stages_.contains(job::Stage::release))
       say("PL010", Severity::warning, {shown_ + "hooks/acquire", 0, 0}, "what acquire takes, nothing frees", "add hooks/release");
@@ -54,7 +54,7 @@ class Linter {
   /// A hook whose name is misspelt never runs.
   void check_names() {
     std::vector<std::string> stages;
-    for (const auto stage : job::all_stages) stages.emplace_back(to_string(stage));
+    for (const auto stage : job::all_points) stages.emplace_back(to_string(stage));
     std::error_code error;
     for (fs::directory_iterator entry{plugin_.folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
       std::string name = entry->path().filename().native();

@@ -24,7 +24,7 @@ constexpr std::string_view contract_prefix = "outpost/v";
 
 std::vector<std::string> stage_names() {
   std::vector<std::string> names;
-  for (const auto stage : job::all_stages) names.emplace_back(to_string(stage));
+  for (const auto stage : job::all_points) names.emplace_back(to_string(stage));
   return names;
 }
 
@@ -159,6 +159,10 @@ struct Reader {
     fields.read("continue", hook.keep_going, config::as_boolean);
     if (codes && hook.retries == 0 && fields.node().find("retries") == nullptr) fields.problem("retry_on", "without retries it means nothing (add retries: 1)");
     const bool closing = always_runs(stage);
+    if (is_farewell(stage))
+      for (const char* key : {"grace", "resources"})
+        if (fields.node().find(key) != nullptr)
+          fields.problem(key, std::string{to_string(stage)} + " has what is left of the grace of the hook that is stopped; remove the key");
     if (closing && hook.keep_going) fields.problem("continue", "the closing stages always go on; remove the key");
     if (closing && hook.retries > 0) fields.problem("retries", "hooks of the closing stages run once; remove the key");
     fields.not_yet({"junit", "artifacts", "timeout_max"});
@@ -167,7 +171,7 @@ struct Reader {
   }
 
   void read_hooks(Fields fields, std::map<job::Stage, HookSettings>& into) {
-    for (const auto stage : job::all_stages) {
+    for (const auto stage : job::all_points) {
       const std::string name{to_string(stage)};
       if (fields.node().find(name) != nullptr) into[stage] = read_hook(fields.child(name), stage);
       else fields.take_list(name);

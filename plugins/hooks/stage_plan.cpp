@@ -64,7 +64,7 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
     std::string reason;
     if (plugin->manifest) {
       reason = filtered(plugin->manifest->when, story.job);
-      if (reason.empty() && always_runs(stage)) {
+      if (reason.empty() && takes_down(stage)) {
         const auto begun = has_begun(*plugin, story);
         if (!begun) return begun.error();
         if (!*begun) reason = "none of its hooks has run before";
@@ -79,7 +79,7 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
     }
   }
   // What was set up last is taken down first.
-  if (always_runs(stage)) std::reverse(all.begin(), all.end());
+  if (takes_down(stage)) std::reverse(all.begin(), all.end());
   return all;
 }
 

@@ -16,6 +16,7 @@ namespace {
 /// A runner that remembers what it was asked to run.
 struct RecordingRunner final : process::CommandRunner {
   std::vector<process::Command> commands;
+  [[nodiscard]] bool overlaps() const override { return true; }
   [[nodiscard]] bool outlives() const override { return false; }
   boost::asio::awaitable<process::Left> look_for(process::Command) override { co_return process::Left::gone; }
   boost::asio::awaitable<Result<process::Finished>> adopt(process::Command, process::Output&) override {

@@ -184,3 +184,22 @@ TEST_CASE("a claim that waits for its server is taken back when everything is pa
   world.until([&] { return world.count(event::claim_postponed) == 1; });
   CHECK(world.state(0) == "waiting");
 }
+
+TEST_CASE("resources of a job that could not release them are paused, also for the next start, until an operator resumes them") {
+  ClaimsWorld world;
+  world.settings.resources["cluster4"] = {.name = "cluster4", .hosts = {}};
+  world.settings.jobs[0].resources = {"cluster4"};
+  world.steps.endings["release.acme"] = {{job::StepEnding::Kind::exited, 1, {}}};
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  world.start();
+  world.offer({"2", "1"});
+  world.poll();
+  CHECK(world.state(1) == "waiting");
+  const std::string job = world.job_ids().front();
+  CHECK(world.waits_for() == "resource cluster4 is paused: release of job " + job + " failed: acme/release exited with status 1");
+  REQUIRE(world.alarms->active().contains("release:cluster4"));
+  REQUIRE(world.resume({.source = {}, .resource = "cluster4"}));
+  CHECK_FALSE(world.alarms->active().contains("release:cluster4"));
+  world.until([&] { return world.count(event::job_ended) == 2; });
+}

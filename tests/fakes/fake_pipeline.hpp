@@ -106,6 +106,7 @@ class FakeSteps final : public pipeline::StepRunner {
   std::map<std::string, std::deque<job::StepEnding>> endings;  ///< By "stage.plugin"; exit 0 when there is none left.
   std::string hangs;                                           ///< This one runs until it is cancelled.
   std::function<void()> on_hang;
+  std::function<boost::asio::awaitable<void>()> on_grace;  ///< What a step whose time is up does until it ends.
   std::string throws;  ///< This one throws: a bug.
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
@@ -164,6 +165,8 @@ class FakeSteps final : public pipeline::StepRunner {
     if (request.timeout.count() == 0) co_return pipeline::StepOutcome{{job::StepEnding::Kind::timed_out, 0, {}}};
     co_return planned_end(std::string{to_string(request.step.stage)} + "." + request.step.plugin);
   }
+  bool side_by_side = true;
+  [[nodiscard]] bool overlaps() const override { return side_by_side; }
   Result<void> prepare(const pipeline::JobDirectory&, unsigned slot) override {
     prepared.push_back(slot);
     return {};
@@ -189,9 +192,15 @@ class FakeSteps final : public pipeline::StepRunner {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
       if (on_hang) boost::asio::post(co_await boost::asio::this_coro::executor, on_hang);
       co_await never.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+      request.stopping(false);
       co_return pipeline::StepOutcome{{job::StepEnding::Kind::cancelled, 0, {}}};
     }
-    co_return planned_end(id);
+    auto outcome = planned_end(id);
+    if (outcome.ending.kind == job::StepEnding::Kind::timed_out) {
+      request.stopping(true);
+      if (on_grace) co_await on_grace();
+    }
+    co_return outcome;
   }
 
  private:

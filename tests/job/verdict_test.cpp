@@ -80,6 +80,6 @@ TEST_CASE("a judgement survives its way through JSON") {
 }
 
 TEST_CASE("every stage has a name that is read back") {
-  for (const Stage stage : all_stages) CHECK(parse_stage(to_string(stage)) == stage);
+  for (const Stage stage : all_points) CHECK(parse_stage(to_string(stage)) == stage);
   CHECK_FALSE(parse_stage("deploy"));
 }

@@ -10,20 +10,25 @@ namespace fs = std::filesystem;
 
 namespace {
 
+void set_up(RunnerWorld& world) {
+  world.steps.plugins[job::Stage::install] = {"acme", "extra"};
+  world.steps.plugins[job::Stage::success] = {"acme"};
+  world.collector.left["test.acme"] = results(0);
+}
+
 /// The journal of a whole job, with two plugins and a result.
 std::vector<job::Event> whole_job() {
   RunnerWorld world;
-  world.steps.plugins[job::Stage::install] = {"acme", "extra"};
-  world.collector.left["test.acme"] = results(0);
+  set_up(world);
   REQUIRE(world.run().describe() == "success");
   return *world.journal.read({.job_id = "job-1", .limit = 100'000});
 }
 
 /// A world in which the first `count` events of a job have happened, and what its dead agent had on disk.
 struct Restarted : RunnerWorld {
-  Restarted(const std::vector<job::Event>& events, std::size_t count) {
-    steps.plugins[job::Stage::install] = {"acme", "extra"};
-    collector.left["test.acme"] = results(0);
+  Restarted(const std::vector<job::Event>& events, std::size_t count, job::Definition definition = {.name = "nightly", .source = "fake"})
+      : RunnerWorld{std::move(definition)} {
+    set_up(*this);
     std::vector<job::Event> before{events.begin() + 1, events.begin() + static_cast<std::ptrdiff_t>(count)};
     if (!before.empty()) REQUIRE(await(loop, journal.append(before)));
     const auto story = told();
@@ -226,4 +231,41 @@ TEST_CASE("a closing hook that asked to be run later is not run again after a re
   Restarted world{events, static_cast<std::size_t>(cut - events.begin())};
   world.run();
   CHECK(std::find(world.steps.ran.begin(), world.steps.ran.end(), "collect.acme") == world.steps.ran.end());
+}
+
+TEST_CASE("after every event of a job whose hook is being stopped, and of one whose release fails, a new agent ends it") {
+  const auto prepare = [](RunnerWorld& world) {
+    world.steps.plugins[job::Stage::on_timeout] = {"acme", "extra"};
+    world.steps.plugins[job::Stage::failure] = {"acme"};
+    world.steps.endings["test.acme"] = {{job::StepEnding::Kind::timed_out, 0, {}}};
+    world.steps.endings["release.acme"] = std::deque<job::StepEnding>(3, {job::StepEnding::Kind::exited, 1, {}});
+  };
+  const job::Definition definition{.name = "nightly", .source = "fake", .resources = {"cluster4", "cluster5"}};
+  RunnerWorld whole{definition};
+  prepare(whole);
+  REQUIRE(whole.run().describe() == "failure");
+  const auto events = *whole.journal.read({.job_id = "job-1", .limit = 100'000});
+  REQUIRE(whole.count(event::claims_paused) == 2);
+  for (std::size_t count = 1; count <= events.size(); ++count) {
+    Restarted world{events, count, definition};
+    auto before = world.told();
+    const auto* test = before.step("test.acme");
+    // In one transaction with the verdict, and with the end of the job.
+    if ((test && test->ended && !before.judgement) || events[count - 1].type == event::claims_paused) continue;
+    if (before.ended) continue;
+    CAPTURE(count, events[count - 1].type, events[count - 1].step_id);
+    prepare(world);
+    std::set<std::string> had_begun;
+    for (const auto& step : before.steps)
+      if (step.stage != job::Stage::release && step.stage != job::Stage::cleanup) had_begun.insert(step.id);
+    const auto story = world.run();
+
+    CHECK(story.ended);
+    CHECK(world.count(event::verdict_reached) == 1);
+    CHECK(world.count(event::claims_paused) == 2);
+    for (const auto& step : story.steps) CHECK(step.ended);
+    for (const auto& id : world.steps.ran) CHECK_FALSE(had_begun.contains(id));
+    const auto told = [](const job::StepRecord& step) { return step.stage == job::Stage::failure; };
+    CHECK(std::count_if(story.steps.begin(), story.steps.end(), told) == 1);
+  }
 }

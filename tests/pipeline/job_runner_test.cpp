@@ -303,7 +303,7 @@ TEST_CASE("a plugin that disappeared does not keep the others from closing the j
   const auto story = world.run();
   CHECK(story.describe() == "success");
   CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "release.acme") == 1);
-  CHECK(story.warnings.size() == 3);  // One for each closing stage.
+  CHECK(story.warnings.size() == 4);  // One for each closing stage.
 }
 
 TEST_CASE("a job that is cancelled before it exists at the server is withdrawn") {
@@ -378,4 +378,84 @@ TEST_CASE("what a step took is part of its end, as far as it was measured") {
   CHECK(job::number_at(figures, "cpu_us") == 1500);
   CHECK(job::number_at(figures, "memory_peak") == 4096);
   CHECK_FALSE(figures.contains("oom_kills"));
+}
+
+TEST_CASE("who is to be told of a success is told of nothing else, and the other way round") {
+  for (const bool good : {true, false}) {
+    RunnerWorld world;
+    for (const auto stage : {job::Stage::success, job::Stage::failure}) world.steps.plugins[stage] = {"first", "second"};
+    if (!good) world.steps.endings["acquire.acme"] = {{Kind::exited, 77, {}}};
+    world.steps.endings[good ? "success.first" : "failure.first"] = {{Kind::exited, 1, {}}};
+    const auto story = world.run();
+    CHECK(story.describe() == (good ? "success" : "error"));
+    const std::string stage = good ? "success" : "failure";
+    const auto& ran = world.steps.ran;
+    CHECK(std::vector<std::string>(ran.end() - 5, ran.end()) ==
+          std::vector<std::string>{"collect.acme", stage + ".first", stage + ".second", "release.acme", "cleanup.acme"});
+    CHECK(story.warnings.size() == 1);
+    CHECK_FALSE(story.started(good ? job::Stage::failure : job::Stage::success));
+    CHECK(*(world.steps.reasons.end() - 3) == (good ? "normal" : "prior-failure"));
+  }
+}
+
+TEST_CASE("what release could not free, nobody else gets until somebody has looked at it") {
+  RunnerWorld world{{.name = "nightly", .source = "fake", .resources = {"cluster4"}}};
+  world.steps.endings["release.acme"] = {{Kind::timed_out, 0, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  const std::string why = "release of job job-1 failed: acme/release was stopped because its time was up";
+  CHECK(world.not_released == std::vector<std::string>{why});
+  const auto events = *world.journal.read({.types = {std::string{event::claims_paused}}});
+  REQUIRE(events.size() == 1);
+  CHECK(events.front().data == boost::json::object{{"resource", "cluster4"}, {"reason", why}});
+}
+
+TEST_CASE("while a hook that takes too long has its grace, those of on-timeout look at it") {
+  RunnerWorld world;
+  world.steps.plugins[job::Stage::on_timeout] = {"first", "second"};
+  world.steps.endings["test.acme"] = {{Kind::timed_out, 0, {}}};
+  world.steps.endings["on-timeout.first"] = {{Kind::exited, 1, {}}};
+  Wakeup both_ran{world.loop.get_executor()};
+  world.checkpoint = [&](std::string_view point) {
+    if (point == "step.exited" && world.steps.ran.back() == "on-timeout.second") both_ran.notify();
+  };
+  world.steps.on_grace = [&]() -> boost::asio::awaitable<void> { co_await both_ran.wait(); };
+  const auto story = world.run();
+  CHECK(story.judgement->reason == "timeout");
+  CHECK(story.warnings.empty());
+  const auto test = std::find(world.steps.ran.begin(), world.steps.ran.end(), "test.acme");
+  REQUIRE(test != world.steps.ran.end());
+  CHECK(std::vector<std::string>(test + 1, test + 3) == std::vector<std::string>{"on-timeout.first", "on-timeout.second"});
+  CHECK(world.steps.reasons[5] == "timeout");
+  CHECK(world.steps.limits["on-timeout.first"].first <= world.steps.limits["test.acme"].second);
+  std::vector<std::string> ends;
+  for (const auto& event : *world.journal.read({.types = {std::string{event::step_ended}}})) ends.push_back(event.step_id);
+  const auto place = [&](const char* id) { return std::find(ends.begin(), ends.end(), id) - ends.begin(); };
+  CHECK(place("on-timeout.second") < place("test.acme"));
+}
+
+TEST_CASE("where a slot has one command at a time, on-cancel follows the hook that was stopped") {
+  RunnerWorld world;
+  world.steps.side_by_side = false;
+  world.steps.plugins[job::Stage::on_cancel] = {"acme"};
+  world.steps.plugins[job::Stage::on_timeout] = {"acme"};
+  world.steps.hangs = "install.acme";
+  world.steps.on_hang = [&] { world.runner->cancel("agent", "agent stopped"); };
+  const auto story = world.run();
+  CHECK(story.describe() == "killed");
+  CHECK(world.steps.ran == std::vector<std::string>{"acquire.acme", "pre-run.acme", "install.acme", "on-cancel.acme", "collect.acme",
+                                                    "release.acme", "cleanup.acme"});
+  CHECK(world.steps.reasons[3] == "agent-stop");
+}
+
+TEST_CASE("each hook that is stopped has its own on-timeout, a hook that ends by itself none") {
+  RunnerWorld world;
+  world.steps.plugins[job::Stage::on_timeout] = {"acme"};
+  world.steps.rules["install.acme"].keep_going = true;
+  for (const char* stage : {"install.acme", "test.acme", "collect.acme"}) world.steps.endings[stage] = {{Kind::timed_out, 0, {}}};
+  const auto story = world.run();
+  std::vector<std::string> ids;
+  for (const auto& step : story.steps)
+    if (step.stage == job::Stage::on_timeout) ids.push_back(step.id);
+  CHECK(ids == std::vector<std::string>{"on-timeout.acme", "on-timeout.acme.try2"});
 }

@@ -17,7 +17,8 @@ namespace outpost::test {
 /// A journal, a server, a lab and one job that waits.
 struct RunnerWorld {
   explicit RunnerWorld(job::Definition wanted = {.name = "nightly", .source = "fake"}) : definition{std::move(wanted)} {
-    for (const job::Stage stage : job::all_stages) steps.plugins[stage] = {"acme"};
+    for (const job::Stage stage : job::all_stages)
+      if (!tells_outcome(stage)) steps.plugins[stage] = {"acme"};
     queue();
   }
 
@@ -53,6 +54,7 @@ struct RunnerWorld {
     options.checkpoint = checkpoint;
     options.credentials_refused = claim_credentials_refused;
     options.may_claim = may_claim;
+    options.not_released = [this](const job::Definition&, const std::string& why) { not_released.push_back(why); };
     return options;
   }
 
@@ -87,6 +89,7 @@ struct RunnerWorld {
   std::string boot_id;
   pipeline::JobRunner* runner = nullptr;
   unsigned degraded = 0;
+  std::vector<std::string> not_released;
 };
 
 /// A result with so many failed cases.

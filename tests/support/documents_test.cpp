@@ -63,9 +63,10 @@ std::ostream& operator<<(std::ostream& out, const StageRow& row) {
 
 std::vector<StageRow> stages() {
   std::vector<StageRow> expected;
-  for (const auto stage : job::all_stages)
+  for (const auto stage : job::all_points)
     expected.push_back({std::string{to_string(stage)}, format_duration(default_timeout(stage)),
-                        job::always_runs(stage)      ? "warning"
+                        job::is_farewell(stage)      ? "nothing"
+                        : job::always_runs(stage)    ? "warning"
                         : job::judges_product(stage) ? "failure"
                                                      : "error"});
   return expected;
@@ -177,13 +178,13 @@ TEST_CASE("the contract's documents name exactly the exit codes that mean someth
 TEST_CASE("the contract's documents list the stages in their order, with their limits and what a failure means") {
   std::vector<StageRow> table, list;
   for (const auto& row : rows(section(text_of("hooks/README.md"), "## Stages"))) {
-    const std::string failure = row.at(3).ends_with("warning") ? "warning" : *quoted(row.at(3)).begin();
+    const std::string failure = row.at(3).find("a warning") != std::string::npos ? "warning" : row.at(3) == "nothing" ? "nothing" : *quoted(row.at(3)).begin();
     table.push_back({*quoted(row.at(0)).begin(), as_shown(row.at(2)), failure});
   }
   CHECK(table == stages());
   for (const auto& [name, text] : tagged(man_section(page("hooks/outpost-hooks.7"), "STAGES"))) {
     const auto says = [&paragraph = text](const char* words) { return paragraph.find(words) != std::string::npos; };
-    const std::string failure = says("makes a warning")   ? "warning"
+    const std::string failure = says("makes a warning")     ? "warning"
                                 : says("\n.BR failure .") ? "failure"
                                 : says("\n.BR error .")   ? "error"
                                                           : "nothing";
@@ -193,7 +194,7 @@ TEST_CASE("the contract's documents list the stages in their order, with their l
 }
 
 TEST_CASE("the table of the manifest in hooks/README.md has exactly the keys that there are") {
-  static const std::regex of_stage{"^hooks\\.(?:acquire|pre-run|install|certify|test|collect|release|cleanup)"};
+  static const std::regex of_stage{"^hooks\\.(?:acquire|pre-run|install|certify|test|collect|success|failure|release|cleanup|on-timeout|on-cancel)"};
   Words known, listed;
   for (const auto& key : hooks::manifest_keys()) known.insert(std::regex_replace(key, of_stage, "hooks.STAGE"));
   known.erase("hooks.STAGE");  // Described by its keys.

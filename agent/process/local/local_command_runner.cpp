@@ -61,6 +61,7 @@ asio::awaitable<Stops> await_guardian(SupervisedStep& step, const Command& comma
       stopping = true;
       stops.timed_out = !stops.cancelled;
       step.ask_to_stop();
+      command.stopping(stops.timed_out);
       timer.expires_after(std::min(command.grace, for_ever) + patience);
     }
   }

@@ -36,6 +36,7 @@ class LocalCommandRunner final : public CommandRunner {
   LocalCommandRunner& operator=(LocalCommandRunner&&) = delete;
 
   boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) override;
+  [[nodiscard]] bool overlaps() const override { return true; }
   [[nodiscard]] bool outlives() const override { return false; }
   boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;

@@ -307,6 +307,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       phase = terminating;
       limit = Clock::now() + std::min(step.command.grace, for_ever);
       step.directory.note_stopping({stops, limit});
+      step.command.stopping(stops.timed_out);
       auto asking = signal(step.unit, SIGTERM);
       co_await std::move(asking);
       auto waking = signal(step.unit, SIGCONT);  // A stopped process would not hear of it.

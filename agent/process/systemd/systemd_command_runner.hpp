@@ -37,6 +37,7 @@ class SystemdCommandRunner final : public CommandRunner {
   ~SystemdCommandRunner() override;
 
   boost::asio::awaitable<Result<Finished>> run(Command command, Output& output) override;
+  [[nodiscard]] bool overlaps() const override { return false; }
   [[nodiscard]] bool outlives() const override { return true; }
   boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;

@@ -350,3 +350,35 @@ TEST_CASE("a job that could not run is refused with every reason") {
     CHECK(lab.check().error().message.find("cluster4") == std::string::npos);
   }
 }
+
+TEST_CASE("whoever has a hook stopped hears when its grace begins, and can look at it meanwhile") {
+  Lab lab;
+  lab.hook("test", "#!/bin/sh\ntrap '' TERM\necho $$ >\"$OUTPOST_SHARED/pid\"\nwhile [ ! -e \"$OUTPOST_SHARED/seen\" ]; do sleep 0.01; done\n");
+  lab.hook("on-timeout", "#!/bin/sh\necho \"$OUTPOST_POINT $OUTPOST_FAILED_POINT $OUTPOST_FAILED_PLUGIN\"\n"
+                         "kill -0 \"$(cat \"$OUTPOST_SHARED/pid\")\" && touch \"$OUTPOST_SHARED/seen\"\n");
+  hooks::HookRunner runner{lab.commands, lab.clock, lab.options()};
+  REQUIRE(runner.overlaps());
+  const auto hook = runner.steps(lab.story, {}, job::Stage::test)->front();
+  const auto look = runner.steps(lab.story, {}, job::Stage::on_timeout)->front();
+  std::string output;
+  process::TextOutput printed{[&](std::string_view text) { output += text; }}, nobody;
+  boost::asio::io_context loop;
+  const auto request = [&](const pipeline::Step& step) {
+    return pipeline::StepRequest{.step = step, .step_id = step.hook, .attempt = 1, .reason = "timeout", .story = lab.story, .directory = lab.directory,
+                                 .component_paths = {}, .timeout = std::chrono::minutes{1}, .grace = std::chrono::minutes{1}};
+  };
+  auto stopped = request(hook);
+  stopped.timeout = std::chrono::milliseconds{300};
+  std::optional<pipeline::StepOutcome> looked;
+  stopped.stopping = [&](bool timed_out) {
+    CHECK(timed_out);
+    auto looking = request(look);
+    looking.stopped = hook;
+    boost::asio::co_spawn(loop, runner.run(std::move(looking), printed), [&](std::exception_ptr, pipeline::StepOutcome outcome) { looked = outcome; });
+  };
+  const auto outcome = test::await(loop, runner.run(std::move(stopped), nobody));
+  CHECK(outcome.ending.kind == Kind::timed_out);
+  REQUIRE(looked);
+  CHECK(looked->ending.code == 0);
+  CHECK(output == "on-timeout test acme\n");
+}

@@ -100,3 +100,10 @@ TEST_CASE("a step carries what the manifest says of its stage") {
   CHECK_FALSE(other.timeout);
   CHECK(other.retries == 0);
 }
+
+TEST_CASE("who is told of the outcome, or looks at what hangs, need not have begun anything, and comes in the usual order") {
+  Site site;
+  for (const char* name : {"a", "b"}) site.plugin(name, "", {"test", "success", "failure", "on-timeout", "on-cancel"});
+  site.plugin("c", "order: 1\n", {"test", "success", "failure", "on-timeout", "on-cancel"});
+  for (const auto stage : {job::Stage::success, job::Stage::failure, job::Stage::on_timeout, job::Stage::on_cancel}) CHECK(site.plan(stage) == "c a b");
+}
