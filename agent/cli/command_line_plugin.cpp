@@ -53,7 +53,7 @@ void CommandLine::add_plugin_run(CLI::App& group) {
   run->add_flag("--keep", plugin_run.keep, "Keep the temporary directory");
   run->add_flag("-q,--quiet", plugin_run.quiet, "Don't show what the hooks print");
   run->add_flag("--dry-run", plugin_run.dry_run,
-                "Only say what would run, in which order, and what would be passed over");
+                "Only say what would run, in which order, and what would be passed over; run the hooks that support it");
   run->footer(
       "Examples:\n  outpost plugin run\n  outpost plugin run install --until test --keep\n"
       "  outpost plugin run --dry-run\n\n"

@@ -32,6 +32,7 @@ class Decoder {
     logs();
     history();
     disk();
+    file_.texts("capabilities", settings_.capabilities);
     plugins_path();
     file_.read("state_directory", settings_.state_directory, as_path);
     file_.read("runtime_directory", settings_.runtime_directory, as_path);

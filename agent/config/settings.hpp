@@ -165,6 +165,7 @@ struct Settings {
   Logs logs;
   History history;
   Disk disk;
+  std::vector<std::string> capabilities;                   ///< What plugins can require of this site, by the site's word.
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
   std::filesystem::path state_directory = "/var/lib/outpost";
   std::filesystem::path runtime_directory = "/run/outpost";

@@ -171,10 +171,13 @@ Result<hooks::HookOptions> Composition::hook_options(const config::Settings& set
   options.plugin_directories = settings.plugins_path;
   options.secrets_directory = settings.runtime_directory / "secrets";
   options.resources = described(settings.resources);
+  options.capabilities = settings.capabilities;
   if (auto found = find_own_program("outpost-ansible")) options.playbook_runner = *found;
   options.snapshots_directory = settings.state_directory / "plugins";
   options.jobs_directory = settings.state_directory / "jobs";
   const auto credentials = config::credentials_directory(config::environment_of(environ));
+  for (const auto& [name, source] : settings.sources)
+    if (const auto identity = config::read_credentials(source, credentials)) options.servers[name] = identity->url;
   for (const auto& [name, source] : settings.secrets) {
     auto secret = config::read_secret(source, credentials);
     if (!secret) return std::move(secret.error()).in("secrets." + name);

@@ -103,7 +103,7 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   process::LocalCommandRunner commands{*guardian};
   auto secrets = secrets_of(file);
   if (!secrets) return secrets.error();
-  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets, .stages = options.stages};
+  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets, .stages = options.stages, .dry_run = options.dry_run};
   if (auto found = find_own_program("outpost-ansible")) hook_options.playbook_runner = *found;
   hooks::HookRunner hook_runner{commands, clock, std::move(hook_options)};
   junit::JunitCollector collector{workers};

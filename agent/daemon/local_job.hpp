@@ -18,6 +18,7 @@ namespace outpost::daemon {
 struct LocalJobOptions {
   std::filesystem::path directory;  ///< Journal, logs, results and artifacts go here; it must exist.
   std::vector<job::Stage> stages;   ///< Hooks of no other stages run; empty: all.
+  bool dry_run = false;             ///< Only hooks of plugins that support it run, and are told so.
   std::function<void(const job::Event& event, const job::Story& story)> event;  ///< Each event as it is journaled.
   std::function<void(std::string_view step_id, std::string_view output)> output;  ///< What the steps print, as it arrives.
 };

@@ -27,12 +27,13 @@ struct Places {
 };
 
 void add_problems(hooks::PluginLibrary& library, const job::Definition& definition, const std::function<bool(const std::string&)>& knows_secret,
-                  const Places& places, std::vector<std::string>& lines) {
+                  const Places& places, const std::optional<std::vector<std::string>>& capabilities, std::vector<std::string>& lines) {
   const hooks::JobKnowledge knowledge{knows_secret, [&](const std::string& plugin, const std::vector<std::string>& path) {
                                         const std::string own = places.prefix + "plugin_config." + plugin;
                                         if (places.origins.find(own) == places.origins.end()) return nearest_origin(places.origins, places.plugins, places.file);
                                         return nearest_origin(places.origins, path.empty() ? own : own + "." + join(path, "."), places.file);
-                                      }};
+                                      },
+                                      capabilities};
   for (const auto& diagnosis : check_job(library, definition, knowledge)) {
     auto line = diagnosis.text();
     // Two jobs that run the same plugin have the same mistake once.
@@ -47,7 +48,7 @@ std::vector<std::string> check_plugins(const config::Loaded& loaded) {
   hooks::PluginLibrary library{loaded.settings.plugins_path};
   const auto knows_secret = [&](const std::string& name) { return loaded.settings.secrets.contains(name); };
   for (const auto& job : loaded.settings.jobs)
-    add_problems(library, definition_of(job), knows_secret, {loaded.origins, "jobs." + job.name + ".", "jobs." + job.name + ".plugins", loaded.file}, lines);
+    add_problems(library, definition_of(job), knows_secret, {loaded.origins, "jobs." + job.name + ".", "jobs." + job.name + ".plugins", loaded.file}, loaded.settings.capabilities, lines);
   return lines;
 }
 
@@ -58,7 +59,7 @@ std::vector<std::string> check_plugins(const config::JobFile& job, const std::st
   definition.name = job.name;
   definition.plugins = job.plugins;
   for (const auto& [plugin, configuration] : job.plugin_config) definition.plugin_config[plugin] = configuration;
-  add_problems(library, definition, [&](const std::string& name) { return job.secrets.contains(name); }, {job.origins, "", "plugins", file}, lines);
+  add_problems(library, definition, [&](const std::string& name) { return job.secrets.contains(name); }, {job.origins, "", "plugins", file}, std::nullopt, lines);
   return lines;
 }
 

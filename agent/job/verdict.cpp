@@ -15,7 +15,7 @@ constexpr std::array verdict_names{std::pair{Verdict::success, "success"}, std::
 using Kind = StepEnding::Kind;
 constexpr std::array ending_names{std::pair{Kind::exited, "exited"},       std::pair{Kind::signalled, "signalled"},
                                   std::pair{Kind::timed_out, "timed-out"}, std::pair{Kind::cancelled, "cancelled"},
-                                  std::pair{Kind::out_of_memory, "out-of-memory"}, std::pair{Kind::stopped, "stopped"},
+                                  std::pair{Kind::out_of_memory, "out-of-memory"}, std::pair{Kind::over_limit, "over-limit"}, std::pair{Kind::stopped, "stopped"},
                                   std::pair{Kind::lost, "lost"},           std::pair{Kind::not_started, "not-started"}};
 
 struct Cause { Verdict verdict; const char* reason; const char* advice; };
@@ -104,6 +104,7 @@ std::string describe(const StepEnding& ending) {
     case Kind::timed_out: return "was stopped because its time was up" + detail;
     case Kind::cancelled: return "was stopped because the job was cancelled" + detail;
     case Kind::out_of_memory: return "ran out of memory" + detail;
+    case Kind::over_limit: return "was stopped because it filled the disk" + detail;
     case Kind::stopped: return "was stopped from outside" + detail;
     case Kind::lost: return "was lost" + detail;
     case Kind::not_started: return "could not be started" + detail;
@@ -144,6 +145,10 @@ std::optional<Judgement> judge(Stage stage, std::string_view plugin, std::string
     case Kind::out_of_memory:
       judgement.verdict = Verdict::error;
       judgement.reason = "oom";
+      break;
+    case Kind::over_limit:
+      judgement.verdict = Verdict::error;
+      judgement.reason = "disk-limit";
       break;
     case Kind::stopped:
       judgement.verdict = Verdict::error;

@@ -23,6 +23,7 @@ struct StepEnding {
     timed_out,    ///< Its time was up and we stopped it.
     cancelled,    ///< We stopped it because the job was cancelled or the agent had to stop.
     out_of_memory,  ///< It wanted more memory than its limit, or than there was; `detail` says how much it had.
+    over_limit,   ///< Its workspace grew above the limit of its plugin; `detail` says how large it was.
     stopped,      ///< Somebody else had it stopped.
     lost,         ///< Nobody knows: the agent or its guardian died with it.
     not_started,  ///< It could not be started; `detail` says why.

@@ -105,6 +105,7 @@ class JobRunner {
     bool adopted = false;                ///< It has outlived an earlier agent.
     unsigned cuts = 0;                   ///< Pieces of its log that an earlier agent has cut.
     std::optional<WorkspaceSizes> workspace;  ///< Of a hook, once it has ended.
+    std::shared_ptr<std::uint64_t> over_limit = std::make_shared<std::uint64_t>(0);  ///< What its workspace had when it was stopped for that.
     std::shared_ptr<TaskLog> tasks;           ///< Of a hook.
     std::optional<Step> stopped;              ///< Of on-timeout and on-cancel: the step that is being stopped.
   };

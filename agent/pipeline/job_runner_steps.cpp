@@ -2,6 +2,7 @@
 
 #include "agent/base/background.hpp"
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/job_runner.hpp"
 #include "agent/pipeline/stoppable.hpp"
@@ -113,7 +114,12 @@ asio::awaitable<StepEnding> JobRunner::carry_out(Attempt attempt, log::Capture c
   StepLog log{log_ports(co_await asio::this_coro::executor), {step.stage, attempt.id, step.plugin, step.hook}, std::move(capture), attempt.cuts};
   std::optional<WorkspaceWatch> watch;
   if (step.plugin != own_plugin) {
-    auto seen = [this, id = attempt.id](const WorkspaceSizes& sizes) { options_.workspace_seen(record_.story().job.id, id, sizes); };
+    auto seen = [this, id = attempt.id, limit = step.rules.disk_limit, over = attempt.over_limit, closing = always_runs(step.stage)](const WorkspaceSizes& sizes) {
+      options_.workspace_seen(record_.story().job.id, id, sizes);
+      if (!limit || closing || *over > 0 || sizes.last.bytes <= *limit) return;
+      *over = sizes.last.bytes;
+      stop_.emit(asio::cancellation_type::terminal);
+    };
     const auto loop = co_await asio::this_coro::executor;
     attempt.tasks = task_log(attempt, loop, known);
     watch.emplace(loop, ports_.workers, directory_.workspace(), options_.workspace_interval, std::move(seen));
@@ -121,6 +127,8 @@ asio::awaitable<StepEnding> JobRunner::carry_out(Attempt attempt, log::Capture c
   if (attempt.adopted && !always_runs(step.stage) && failed()) attempt.timeout = {};
   StepOutcome outcome = co_await execute(attempt, log);
   if (watch) attempt.workspace = co_await watch->finish();
+  if (*attempt.over_limit > 0 && !cancel_wanted_)
+    outcome.ending = {StepEnding::Kind::over_limit, 0, "the workspace had " + format_size(*attempt.over_limit) + ", its limit is " + format_size(*step.rules.disk_limit)};
   options_.checkpoint("step.exited");
   const StepEnding ending = outcome.ending;
   co_await finish(attempt, log, std::move(outcome));
@@ -147,7 +155,7 @@ asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog&
   if (attempt.tasks) co_await (execute_alone(attempt, log, grace, outcome) && log.tend() && attempt.tasks->tend() && farewells(attempt, grace));
   else co_await (execute_alone(attempt, log, grace, outcome) && log.tend());
   if (ends && outcome.ending.kind == StepEnding::Kind::timed_out) outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
-  if (attempt.adopted && outcome.ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_) {
+  if (attempt.adopted && outcome.ending.kind == StepEnding::Kind::cancelled && !cancel_wanted_ && *attempt.over_limit == 0) {
     // The agent before us knew, and was killed before it had written it down.
     cancel_wanted_ = true;
     cancel_by_ = "operator";
@@ -162,7 +170,8 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
   } else {
     auto request = request_for(attempt);
     const auto length = request.grace;
-    request.stopping = [this, &grace, length](bool timed_out) {
+    request.stopping = [this, &grace, &attempt, length](bool timed_out) {
+      if (*attempt.over_limit > 0) return;
       grace.point = timed_out ? Stage::on_timeout : Stage::on_cancel;
       grace.end = ports_.clock.since_boot() + length;
       grace.changed.notify();

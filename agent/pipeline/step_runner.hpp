@@ -25,6 +25,9 @@ struct StepRules {
   std::vector<int> retry_on;
   bool keep_going = false;    ///< When it fails, the job fails, but goes on with what follows.
   std::optional<std::uint64_t> log_limit;  ///< Bytes kept of its output.
+  std::optional<std::chrono::milliseconds> timeout_max;  ///< To which it may have its time put off while it runs.
+  std::optional<std::uint64_t> disk_limit;    ///< Bytes that its job's workspace may come to while it runs.
+  std::vector<std::string> junit, artifacts;  ///< Globs: what of the workspace is collected as if it lay in its directories.
 };
 
 /// One hook of one plugin in one stage.

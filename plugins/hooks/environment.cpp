@@ -64,6 +64,7 @@ void put_contract(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "OUTPOST_PLUGIN", request.step.plugin);
   if (inputs.manifest) put(variables, "OUTPOST_PLUGIN_VERSION", inputs.manifest->version);
   put(variables, "OUTPOST_PLUGIN_DIR", request.step.plugin_directory.native());
+  if (inputs.dry_run) put(variables, "OUTPOST_DRY_RUN", "1");
   put(variables, "OUTPOST_LOG_LEVEL", "info");
   put(variables, "NO_COLOR", "1");
 }
@@ -81,6 +82,13 @@ void put_job(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "OUTPOST_TOPIC", story.job.definition.topic);
   put(variables, "OUTPOST_JOB_JSON", inputs.request.directory.job_document().native());
   put(variables, "OUTPOST_RESOURCES", boost::json::serialize(inputs.resources));
+}
+
+/// What hooks for DCI's agents find, for those that ask for it.
+void put_dci(Variables& variables, const EnvironmentInputs& inputs) {
+  if (!inputs.manifest || !inputs.manifest->dci_variables) return;
+  put_if(variables, "DCI_JOB_ID", inputs.request.story.claim.external_ref);
+  put_if(variables, "DCI_CS_URL", inputs.server);
 }
 
 void put_components(Variables& variables, const EnvironmentInputs& inputs) {
@@ -152,6 +160,7 @@ Variables hook_environment(const EnvironmentInputs& inputs) {
     for (auto& allowed : allowed_environment(inputs.manifest->environment)) variables.push_back(std::move(allowed));
   put_contract(variables, inputs);
   put_job(variables, inputs);
+  put_dci(variables, inputs);
   put_components(variables, inputs);
   put_configuration(variables, inputs);
   put_directories(variables, inputs);

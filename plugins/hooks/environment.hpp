@@ -15,6 +15,8 @@ namespace outpost::hooks {
 struct EnvironmentInputs {
   const pipeline::StepRequest& request;
   const Manifest* manifest = nullptr;     ///< Of the plugin, if it has one.
+  std::string server;                     ///< Address of the job's control server; may be empty.
+  bool dry_run = false;
   boost::json::object configuration;      ///< Of the plugin, without secrets.
   std::filesystem::path configuration_file;  ///< Where a hook finds it; empty: the plugin takes none.
   std::filesystem::path secrets;   ///< Directory with one file per secret; empty when there are none.

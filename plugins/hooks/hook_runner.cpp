@@ -115,7 +115,8 @@ void remove_left_secrets(const fs::path& secrets_directory) {
 
 Result<void> HookRunner::check(const job::Definition& definition) {
   const JobKnowledge knowledge{[this](const std::string& secret) { return options_.secrets.contains(secret); },
-                               [&](const std::string&, const std::vector<std::string>&) { return config::Origin{"jobs." + definition.name, 0, 0}; }};
+                               [&](const std::string&, const std::vector<std::string>&) { return config::Origin{"jobs." + definition.name, 0, 0}; },
+                               options_.capabilities};
   const auto diagnoses = check_job(library_, definition, knowledge);
   if (!has_errors(diagnoses)) return {};
   std::string lines = text_of(diagnoses);
@@ -157,7 +158,13 @@ Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Story& story, c
     if (!plugin) return plugin.error();
     plugins.push_back(std::move(*plugin));
   }
-  return plan_stage(plugins, story, stage);
+  auto planned = plan_stage(plugins, story, stage);
+  if (!planned || !options_.dry_run) return planned;
+  for (auto& step : *planned) {
+    const auto plugin = plugin_of(step);
+    if (step.skipped.empty() && !(plugin->manifest && plugin->manifest->dry_run)) step.skipped = "dry run: its plugin does not support that";
+  }
+  return planned;
 }
 
 Result<void> HookRunner::prepare(const pipeline::JobDirectory& directory, unsigned slot) {
@@ -222,7 +229,9 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   if (!group) co_return not_started(group.error());
   if (auto made = make_step_directories(request); !made) co_return not_started(made.error());
   if (auto given = give_step_directories(request, *group); !given) co_return not_started(given.error());
-  EnvironmentInputs inputs{.request = request, .manifest = plugin->manifest ? &*plugin->manifest : nullptr, .inherited = inherited_environment(), .now = clock_.now()};
+  EnvironmentInputs inputs{.request = request, .manifest = plugin->manifest ? &*plugin->manifest : nullptr, .dry_run = options_.dry_run,
+                           .inherited = inherited_environment(), .now = clock_.now()};
+  if (const auto server = options_.servers.find(request.story.job.definition.source); server != options_.servers.end()) inputs.server = server->second;
   auto wanted = configure(*plugin, request, inputs);
   if (!wanted) co_return not_started(wanted.error());
   auto secrets = place_secrets(*wanted, request, *group);
@@ -244,6 +253,8 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
                            .limits = limits_of(request.story.job.definition, *plugin),
                            .outcome = {request.directory.results(request.step_id), request.directory.artifacts(request.step_id)},
                            .stopping = request.stopping};
+  const auto& rules = request.step.rules;
+  if (!rules.junit.empty() || !rules.artifacts.empty()) command.outcome.push_back(request.directory.workspace());
   auto finished = co_await commands_.run(std::move(command), output);
   if (!finished) co_return not_started(finished.error());
   co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct HookOptions {
   std::filesystem::path playbook_runner;
   std::filesystem::path snapshots_directory;  ///< For the copies of plugins that jobs run; empty: they run where they lie.
   std::vector<job::Stage> stages;             ///< Hooks of no others run; empty: of all.
+  std::optional<std::vector<std::string>> capabilities;  ///< Of this site, by its word; nullopt: nobody has said.
+  std::map<std::string, std::string> servers;  ///< Source to the address of its server, for hooks that want to know.
+  bool dry_run = false;                       ///< Only hooks that do nothing then are run.
   std::filesystem::path jobs_directory;       ///< Of all jobs: what none of them uses goes.
 };
 

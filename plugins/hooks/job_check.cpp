@@ -19,6 +19,34 @@ void check_resources(const Plugin& plugin, const job::Definition& definition, Di
     }
 }
 
+void check_capabilities(const Plugin& plugin, const JobKnowledge& knowledge, Diagnoses& diagnoses) {
+  if (!knowledge.capabilities) return;
+  const auto& there = *knowledge.capabilities;
+  const auto& wanted = plugin.manifest->requirements.capabilities;
+  for (std::size_t index = 0; index < wanted.size(); ++index)
+    if (std::find(there.begin(), there.end(), wanted[index]) == there.end())
+      diagnoses.push_back({"PL021", Severity::error, plugin.manifest->origin_of("requires.capabilities[" + std::to_string(index) + "]"),
+                           "requires.capabilities: this site does not say that it has " + config::quote(wanted[index]),
+                           "if it has, add it to capabilities in outpost.yml"});
+}
+
+void check_isolation(const Plugin& plugin, const job::Definition& definition, Diagnoses& diagnoses) {
+  const auto& wanted = plugin.manifest->isolation;
+  const auto fits = [&](const Profile& profile) {
+    const auto same = [](const std::optional<bool>& want, bool has) { return !want || *want == has; };
+    return same(wanted.root, profile.root) && same(wanted.network, profile.network) && same(wanted.private_tmp, profile.private_tmp) &&
+           same(wanted.no_new_privileges, profile.no_new_privileges);
+  };
+  const std::string name = definition.profile.empty() ? "default" : definition.profile;
+  const auto of_job = std::find_if(profiles.begin(), profiles.end(), [&](const auto& one) { return one.name == name; });
+  // A profile of the site's own: whoever wrote it knows what it does.
+  if (of_job == profiles.end() || fits(*of_job)) return;
+  const auto other = std::find_if(profiles.begin(), profiles.end(), fits);
+  diagnoses.push_back({"PL021", Severity::error, plugin.manifest->origin_of("isolation"),
+                       "isolation: the profile " + name + " of the job " + config::quote(definition.name) + " does not give its steps that",
+                       other == profiles.end() ? "no profile does; write one of the site's own" : "write profile: " + std::string{other->name} + " in the job, if the site may have that"});
+}
+
 void check_config(const Plugin& plugin, const job::Definition& definition, const JobKnowledge& knowledge, Diagnoses& diagnoses) {
   const auto* given = definition.plugin_config.if_contains(plugin.name);
   const std::string label = "plugin_config." + plugin.name;
@@ -46,7 +74,11 @@ Diagnoses check_job(PluginLibrary& library, const job::Definition& definition, c
     if (plugin.is_broken()) continue;  // What it requires is not known then.
     auto missing = missing_requirements(plugin);
     all.insert(all.end(), std::make_move_iterator(missing.begin()), std::make_move_iterator(missing.end()));
-    if (plugin.manifest) check_resources(plugin, definition, all);
+    if (plugin.manifest) {
+      check_resources(plugin, definition, all);
+      check_capabilities(plugin, knowledge, all);
+      check_isolation(plugin, definition, all);
+    }
     check_config(plugin, definition, knowledge, all);
   }
   return all;

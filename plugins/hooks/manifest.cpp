@@ -1,6 +1,7 @@
 #include "plugins/hooks/manifest.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "agent/config/fields.hpp"
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/schema_check.hpp"
@@ -94,7 +95,7 @@ struct Reader {
       if (id && (at == std::string::npos || is_version(system.version))) into.os.push_back(std::move(system));
       else fields.problem("os", quote(text) + " is not an operating system (example: rhel>=8, the ID and VERSION_ID of os-release)");
     }
-    fields.not_yet({"capabilities"});
+    fields.texts("capabilities", into.capabilities);
     fields.finish();
   }
 
@@ -119,8 +120,44 @@ struct Reader {
         if (error == std::errc{} && std::string_view(stop, end) == "%" && percent > 0 && percent <= 100'000) into.cpu_percent = percent;
         else fields.problem("cpu", quote(*text) + " is not a share of a processor (example: 200%, which is two of them)");
       }
-    fields.not_yet({"disk"});
+    if (const Node* node = fields.take("disk")) into.disk = config::as_size(reading, *node, fields.label_of("disk"), 1024 * 1024);
     fields.finish();
+  }
+
+  /// A word out of two that mean yes and no.
+  void read_choice(Fields& fields, const std::string& key, const std::string& yes, const std::string& no, std::optional<bool>& into) {
+    const Node* node = fields.take(key);
+    const auto text = node != nullptr ? config::as_text(reading, *node, fields.label_of(key)) : std::nullopt;
+    if (!text) return;
+    if (*text == yes || *text == no) into = *text == yes;
+    else fields.problem(key, quote(*text) + " is neither " + yes + " nor " + no + suggestion(*text, {yes, no}));
+  }
+
+  void read_isolation(Fields fields, Isolation& into) {
+    read_choice(fields, "user", "root", "job", into.root);
+    read_choice(fields, "network", "host", "none", into.network);
+    read_choice(fields, "private_tmp", "true", "false", into.private_tmp);
+    read_choice(fields, "no_new_privs", "true", "false", into.no_new_privileges);
+    fields.finish();
+  }
+
+  /// A list of words, of which there is one so far.
+  bool read_only_word(Fields& fields, const std::string& key, const std::string& word) {
+    std::vector<std::string> words;
+    fields.texts(key, words);
+    for (const auto& each : words)
+      if (each != word) fields.problem(key, quote(each) + " is none of: " + word + suggestion(each, {word}));
+    return !words.empty();
+  }
+
+  /// "results/**/*.xml", below the workspace.
+  void read_globs(Fields& fields, const std::string& key, std::vector<std::string>& into) {
+    fields.texts(key, into);
+    for (const auto& glob : into) {
+      const auto parts = split(glob, '/');
+      const bool stays = std::none_of(parts.begin(), parts.end(), [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
+      if (!stays) fields.problem(key, quote(glob) + " is not a pattern of paths in the workspace (example: results/**/*.xml)");
+    }
   }
 
   void read_environment(Fields fields, std::vector<std::string>& into) {
@@ -147,6 +184,12 @@ struct Reader {
     HookSettings hook;
     if (const Node* node = fields.take("timeout"))
       hook.timeout = config::as_duration(reading, *node, fields.label_of("timeout"), 1s, 30 * 24h);
+    if (const Node* node = fields.take("timeout_max"))
+      hook.timeout_max = config::as_duration(reading, *node, fields.label_of("timeout_max"), 1s, 30 * 24h);
+    if (hook.timeout_max && *hook.timeout_max < hook.timeout.value_or(default_timeout(stage)))
+      fields.problem("timeout_max", "is less than the time limit that it has to begin with, " + format_duration(hook.timeout.value_or(default_timeout(stage))));
+    read_globs(fields, "junit", hook.junit);
+    read_globs(fields, "artifacts", hook.artifacts);
     if (const Node* node = fields.take("grace")) hook.grace = config::as_duration(reading, *node, fields.label_of("grace"), 0s, 1h);
     if (const Node* node = fields.take("retries"))
       if (const auto retries = config::as_integer(reading, *node, fields.label_of("retries"), 0, 100)) hook.retries = static_cast<unsigned>(*retries);
@@ -160,12 +203,11 @@ struct Reader {
     if (codes && hook.retries == 0 && fields.node().find("retries") == nullptr) fields.problem("retry_on", "without retries it means nothing (add retries: 1)");
     const bool closing = always_runs(stage);
     if (is_farewell(stage))
-      for (const char* key : {"grace", "resources"})
+      for (const char* key : {"grace", "resources", "timeout_max"})
         if (fields.node().find(key) != nullptr)
           fields.problem(key, std::string{to_string(stage)} + " has what is left of the grace of the hook that is stopped; remove the key");
     if (closing && hook.keep_going) fields.problem("continue", "the closing stages always go on; remove the key");
     if (closing && hook.retries > 0) fields.problem("retries", "hooks of the closing stages run once; remove the key");
-    fields.not_yet({"junit", "artifacts", "timeout_max"});
     fields.finish();
     return hook;
   }
@@ -206,7 +248,12 @@ struct Reader {
     read_hooks(fields.child("hooks"), manifest.hooks);
     read_limits(fields.child("limits"), manifest.limits);
     read_environment(fields.child("env"), manifest.environment);
-    fields.not_yet({"isolation", "supports", "compat", "verdict-from"});
+    read_isolation(fields.child("isolation"), manifest.isolation);
+    manifest.dry_run = read_only_word(fields, "supports", "dry-run");
+    manifest.dci_variables = read_only_word(fields, "compat", "dci");
+    if (fields.take("verdict-from") != nullptr || fields.take_list("verdict-from") != nullptr)
+      fields.problem("verdict-from", "the verdict is written down before collect begins, and nothing changes it after that; "
+                                     "let a hook of test decide, and remove the key");
     fields.finish("x-");
     return manifest;
   }

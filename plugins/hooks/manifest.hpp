@@ -26,11 +26,13 @@ inline constexpr std::string_view manifest_name = "plugin.yml";
 /// What the manifest says of the hooks of one stage.
 struct HookSettings {
   std::optional<std::chrono::milliseconds> timeout;  ///< Unset: the stage's.
+  std::optional<std::chrono::milliseconds> timeout_max;  ///< To which a hook may have it put off; unset: not at all.
   std::optional<std::chrono::milliseconds> grace;    ///< Unset: the job's.
   unsigned retries = 0;           ///< So many more attempts after an exit code of `retry_on`.
   std::vector<int> retry_on;      ///< Unset means 69.
   std::vector<std::string> resources;  ///< The job has to hold these.
   std::string playbook;           ///< YAML for Ansible, a path in the plugin's folder; empty: what is in hooks/.
+  std::vector<std::string> junit, artifacts;  ///< Globs: what it leaves in the workspace.
   bool keep_going = false;        ///< `continue`: when it fails, the job fails, but goes on.
 };
 
@@ -44,6 +46,7 @@ struct Requirements {
   std::vector<std::string> commands;
   std::string agent;              ///< The least version; empty: any.
   std::vector<OsRequirement> os;  ///< One of these; none: any.
+  std::vector<std::string> capabilities;  ///< What the site says that it has.
 };
 
 /// Globs; a job that matches none of a list does not run the plugin.
@@ -57,6 +60,12 @@ struct HookLimits {
   std::optional<unsigned> cpu_percent;  ///< Of one processor.
   std::optional<std::uint64_t> tasks;   ///< Processes and threads.
   std::optional<std::uint64_t> log;     ///< Bytes kept of the output of one hook.
+  std::optional<std::uint64_t> disk;    ///< Bytes of the job's workspace.
+};
+
+/// The sandbox that hooks have to run in; what is unset does not matter to them.
+struct Isolation {
+  std::optional<bool> root, network, private_tmp, no_new_privileges;
 };
 
 /// A plugin.yml, read and checked (hooks/README.md, The manifest).
@@ -68,6 +77,9 @@ struct Manifest {
   std::optional<boost::json::object> config_schema;  ///< JSON Schema draft 7 of the plugin's configuration.
   std::map<job::Stage, HookSettings> hooks;          ///< What it says of stages; others have defaults.
   HookLimits limits;
+  Isolation isolation;
+  bool dry_run = false;        ///< `supports`: its hooks can be run without doing anything.
+  bool dci_variables = false;  ///< `compat`: they want DCI_JOB_ID and DCI_CS_URL.
   std::vector<std::string> environment;  ///< Names or globs of the agent's variables that hooks see.
   std::string file;                      ///< As messages call it.
   config::Origins origins;               ///< Of its keys: "hooks.install.timeout".

@@ -73,7 +73,11 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
     const HookSettings settings = plugin->manifest ? plugin->manifest->settings(stage) : HookSettings{};
     for (auto& step : *steps) {
       step.rules = {settings.timeout, settings.grace, settings.retries, settings.retry_on, settings.keep_going,
-                    plugin->manifest ? plugin->manifest->limits.log : std::nullopt};
+                    plugin->manifest ? plugin->manifest->limits.log : std::nullopt,
+                    settings.timeout_max,
+                    plugin->manifest ? plugin->manifest->limits.disk : std::nullopt,
+                    settings.junit,
+                    settings.artifacts};
       step.skipped = reason;
       all.push_back(std::move(step));
     }

@@ -6,6 +6,7 @@
 #include "agent/job/stage.hpp"
 #include "plugins/junit/leftover_files.hpp"
 #include "plugins/junit/mime.hpp"
+#include "plugins/junit/workspace_files.hpp"
 
 #include <cerrno>
 #include <set>
@@ -22,7 +23,7 @@ class Collection {
  public:
   Collection(const pipeline::Step& step, std::string step_id, pipeline::JobDirectory directory,
              const CollectorLimits& limits)
-      : step_id_{std::move(step_id)}, directory_{std::move(directory)}, limits_{limits} {
+      : step_id_{std::move(step_id)}, directory_{std::move(directory)}, limits_{limits}, junit_{step.rules.junit}, artifacts_{step.rules.artifacts} {
     const std::string_view stage = job::to_string(step.stage);
     prefix_ = std::string{stage} + "/" + step.plugin + "/";
     if (step.hook != stage) prefix_ += step.hook + "/";
@@ -33,6 +34,8 @@ class Collection {
     std::error_code unknown;
     if (fs::exists(directory_.root, unknown) && !fs::exists(directory_.step(step_id_), unknown) && !unknown)
       return std::move(collected_);
+    take_from_workspace(junit_, directory_.results(step_id_), limits_.results);
+    take_from_workspace(artifacts_, directory_.artifacts(step_id_), limits_.artifacts);
     const LeftoverFiles results = find_leftover_files(directory_.results(step_id_), limits_.results);
     const LeftoverFiles artifacts = find_leftover_files(directory_.artifacts(step_id_), limits_.artifacts);
     for (const LeftoverFiles* found : {&results, &artifacts})
@@ -56,6 +59,11 @@ class Collection {
     if (!fs::is_directory(step, error))
       return errno_error("cannot look into", step.native(), error ? error.value() : ENOTDIR);
     return std::move(collected_);
+  }
+
+  void take_from_workspace(const std::vector<std::string>& patterns, const fs::path& destination, std::size_t limit) {
+    if (patterns.empty()) return;
+    for (auto& warning : copy_from_workspace(directory_.workspace(), patterns, destination, limit, limits_.artifact_bytes)) warn(std::move(warning));
   }
 
   void warn(std::string warning) { add_warning(collected_.warnings, std::move(warning)); }
@@ -135,6 +143,7 @@ class Collection {
   std::string step_id_;
   pipeline::JobDirectory directory_;
   CollectorLimits limits_;
+  std::vector<std::string> junit_, artifacts_;  ///< Of the workspace.
   std::string prefix_;
   std::set<std::string> names_;
   Collected collected_;

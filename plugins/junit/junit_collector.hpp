@@ -18,7 +18,7 @@ struct CollectorLimits {
 };
 
 /// Collects what a step left: JUnit files (*.xml) from OUTPOST_RESULTS as results, everything in OUTPOST_ARTIFACTS as
-/// artifacts. Links are not followed; fifos, devices and whatever breaks a limit are left out with a warning.
+/// artifacts, and what else in the workspace the step's rules say. Links are not followed; fifos, devices and whatever breaks a limit are left out with a warning.
 ///
 /// A result is called "<stage>/<plugin>/<path without .xml>", with the hook in between when it is one of several
 /// ("test/acme/test.d/10-smoke/unit"): unique in the job as long as no step runs twice, the same in every run. A file

@@ -459,3 +459,19 @@ TEST_CASE("each hook that is stopped has its own on-timeout, a hook that ends by
     if (step.stage == job::Stage::on_timeout) ids.push_back(step.id);
   CHECK(ids == std::vector<std::string>{"on-timeout.acme", "on-timeout.acme.try2"});
 }
+
+TEST_CASE("a hook that fills the disk above its limit is stopped: an error of the lab, not of the product") {
+  RunnerWorld world;
+  world.workspace_interval = std::chrono::milliseconds{1};
+  world.steps.rules["install.acme"].disk_limit = 64 * 1024;
+  world.steps.rules["pre-run.acme"].disk_limit = 64 * 1024;
+  world.steps.plugins[job::Stage::on_cancel] = {"acme"};
+  world.steps.hangs = "install.acme";
+  world.steps.on_hang = [&] { write_file(world.directory.path / "job-1/workspace/large", std::string(256 * 1024, 'x')); };
+  const auto story = world.run();
+  CHECK(story.describe() == "error");
+  CHECK(story.judgement->reason == "disk-limit");
+  CHECK(story.judgement->message == "install: acme/install was stopped because it filled the disk (the workspace had 256.0 KiB, its limit is 64.0 KiB)");
+  CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "on-cancel.acme") == 0);
+  CHECK(world.steps.ran.back() == "cleanup.acme");
+}

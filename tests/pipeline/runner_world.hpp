@@ -50,6 +50,7 @@ struct RunnerWorld {
     options.claim_pause = std::chrono::milliseconds{1};
     options.retry_interval = std::chrono::milliseconds{1};
     options.retry_deadline = retry_deadline;
+    options.workspace_interval = workspace_interval;
     options.degraded = [this](const Error&) { ++degraded; };
     options.checkpoint = checkpoint;
     options.credentials_refused = claim_credentials_refused;
@@ -83,6 +84,7 @@ struct RunnerWorld {
   Workers workers;
   SystemClock clock;
   std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};
+  std::chrono::milliseconds workspace_interval = std::chrono::seconds{30};
   std::function<void(std::string_view)> checkpoint = [](std::string_view) {};
   std::function<void(const Error&)> claim_credentials_refused = [](const Error&) {};
   std::function<bool()> may_claim = [] { return true; };

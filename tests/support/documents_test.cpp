@@ -4,6 +4,7 @@
 #include "agent/config/load.hpp"
 #include "agent/job/stage.hpp"
 #include "agent/job/verdict.hpp"
+#include "plugins/hooks/job_check.hpp"
 #include "plugins/hooks/manifest.hpp"
 #include "support/catch.hpp"
 #include "support/document.hpp"
@@ -191,6 +192,22 @@ TEST_CASE("the contract's documents list the stages in their order, with their l
     list.push_back({name, as_shown(text.substr(0, text.find(".\n"))), failure});
   }
   CHECK(list == stages());
+}
+
+TEST_CASE("the table of profiles in hooks/README.md says what they are compared by, and what their units do") {
+  Words listed, expected;
+  for (const auto& row : rows(section(text_of("hooks/README.md"), "## The manifest")))
+    if (row.size() == 5) listed.insert(row[0] + " " + join({row.begin() + 1, row.end()}, " "));
+  const auto yes = [](bool value) { return value ? "`true`" : "`false`"; };
+  for (const auto& profile : hooks::profiles) {
+    const std::string name{profile.name}, unit = text_of("systemd/step/" + name + ".conf");
+    expected.insert(name + (profile.root ? " `root`" : " `job`") + (profile.network ? " `host` " : " `none` ") + yes(profile.private_tmp) + " " + yes(profile.no_new_privileges));
+    CHECK((unit.find("PrivateNetwork=yes") == std::string::npos) == profile.network);
+    if (name == "offline") continue;  // It adds to the default.
+    CHECK((unit.find("NoNewPrivileges=yes") != std::string::npos) == profile.no_new_privileges);
+    CHECK((unit.find("TemporaryFileSystem=/tmp") != std::string::npos) == profile.private_tmp);
+  }
+  CHECK(listed == expected);
 }
 
 TEST_CASE("the table of the manifest in hooks/README.md has exactly the keys that there are") {

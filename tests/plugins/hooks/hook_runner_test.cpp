@@ -47,7 +47,7 @@ struct Lab {
 
   [[nodiscard]] hooks::HookOptions options() const {
     return {.plugin_directories = {plugins.path}, .secrets_directory = jobs.path / "secrets", .secrets = secrets, .resources = {},
-            .snapshots_directory = jobs.path / "snapshots", .jobs_directory = jobs.path};
+            .snapshots_directory = jobs.path / "snapshots", .servers = servers, .dry_run = dry_run, .jobs_directory = jobs.path};
   }
 
   Result<void> check() {
@@ -67,7 +67,8 @@ struct Lab {
   pipeline::JobDirectory directory{jobs.path / "job-1"};
   process::LocalCommandRunner commands{OUTPOST_GUARDIAN};
   SystemClock clock;
-  std::map<std::string, std::string> secrets;
+  std::map<std::string, std::string> secrets, servers;
+  bool dry_run = false;
   job::Story story;
   std::string output;
 };
@@ -381,4 +382,63 @@ TEST_CASE("whoever has a hook stopped hears when its grace begins, and can look 
   REQUIRE(looked);
   CHECK(looked->ending.code == 0);
   CHECK(output == "on-timeout test acme\n");
+}
+
+TEST_CASE("a job whose site or sandbox is not what a plugin needs is refused, with what would have to be written") {
+  Lab lab;
+  lab.hook("test", "#!/bin/sh\n");
+  lab.manifest("requires: {capabilities: [redfish]}\n");
+  const auto why = [&](std::optional<std::vector<std::string>> capabilities) {
+    auto options = lab.options();
+    options.capabilities = std::move(capabilities);
+    hooks::HookRunner runner{lab.commands, lab.clock, options};
+    const auto checked = runner.check(lab.story.job.definition);
+    return checked ? std::string{} : checked.error().message.substr(checked.error().message.find("PL021"));
+  };
+  CHECK(why(std::vector<std::string>{"podman"}) ==
+        "PL021 requires.capabilities: this site does not say that it has \"redfish\"; if it has, add it to capabilities in outpost.yml");
+  CHECK(why(std::vector<std::string>{"podman", "redfish"}).empty());
+  CHECK(why(std::nullopt).empty());
+
+  struct Case {
+    const char *isolation, *profile, *advice;  ///< nullptr: it is right.
+  };
+  for (const auto& [isolation, profile, advice] :
+       {Case{"{user: job, network: host, private_tmp: true, no_new_privs: true}", "", nullptr}, Case{"{user: root}", "", "write profile: root in the job, if the site may have that"},
+        Case{"{user: root}", "root", nullptr}, Case{"{network: none}", "", "write profile: offline in the job, if the site may have that"},
+        Case{"{network: none}", "offline", nullptr}, Case{"{no_new_privs: false}", "libvirt", "write profile: container in the job, if the site may have that"},
+        Case{"{no_new_privs: true}", "root", "write profile: default in the job, if the site may have that"},
+        Case{"{user: root, network: none}", "root", "no profile does; write one of the site's own"}, Case{"{user: root}", "ours", nullptr}}) {
+    INFO(isolation << " " << profile);
+    lab.manifest(std::string{"isolation: "} + isolation + "\n");
+    lab.story.job.definition.profile = profile;
+    const std::string message = why(std::nullopt);
+    CHECK(message.empty() == (advice == nullptr));
+    if (advice) CHECK(message.find(advice) != std::string::npos);
+  }
+}
+
+TEST_CASE("hooks for DCI's agents find their variables when their plugin asks for them") {
+  Lab lab;
+  lab.hook("test", "#!/bin/sh\necho \"$DCI_JOB_ID $DCI_CS_URL\"\n");
+  lab.manifest("compat: [dci]\n");
+  lab.story.claim.external_ref = "remote-1";
+  lab.story.job.definition.source = "dci";
+  lab.servers = {{"dci", "https://api.example.org"}};
+  lab.run(job::Stage::test);
+  CHECK(lab.output == "remote-1 https://api.example.org\n");
+  lab.manifest("");
+  lab.run(job::Stage::test, "again");
+  CHECK(lab.output == " \n");
+}
+
+TEST_CASE("a dry run runs the hooks that support it, and tells them") {
+  Lab lab;
+  lab.hook("test", "#!/bin/sh\necho \"dry run: $OUTPOST_DRY_RUN\"\n");
+  lab.dry_run = true;
+  hooks::HookRunner runner{lab.commands, lab.clock, lab.options()};
+  CHECK(runner.steps(lab.story, {}, job::Stage::test)->front().skipped == "dry run: its plugin does not support that");
+  lab.manifest("supports: [dry-run]\n");
+  lab.run(job::Stage::test);
+  CHECK(lab.output == "dry run: 1\n");
 }

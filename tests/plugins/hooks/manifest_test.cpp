@@ -27,6 +27,7 @@ requires:
   commands: [sh, ls]
   agent: ">=0.1"
   os: [rhel>=8, debian>=12, fedora]
+  capabilities: [redfish]
 when: {topic: ["OCP-4.*"], component_type: [ocp], job: ["*-nightly"]}
 config:
   type: object
@@ -86,48 +87,65 @@ const std::vector<Mutation>& mutations() {
       {"commands: [sh, ls]", "command: [sh]", "plugin.yml:8:3: PL005 requires: unknown key \"command\" (did you mean \"commands\"?)\n"},
       {"agent: \">=0.1\"", "agent: 0.1", "plugin.yml:9:3: PL001 requires.agent: \"0.1\" is not a least version (example: \">=0.1\")\n"},
       {"rhel>=8", "RHEL 8", "plugin.yml:10:3: PL001 requires.os: \"RHEL 8\" is not an operating system (example: rhel>=8, the ID and VERSION_ID of os-release)\n"},
-      {"  os: [", "  capabilities: [podman]\n  os: [", "plugin.yml:10:3: PL001 requires.capabilities: not supported yet; remove the key\n"},
-      {"topic: [\"OCP-4.*\"]", "topics: [\"OCP-4.*\"]", "plugin.yml:11:8: PL005 when: unknown key \"topics\" (did you mean \"topic\"?)\n"},
+      {"capabilities: [redfish]", "capabilities: redfish", "plugin.yml:11:3: PL001 requires.capabilities: a single value, but a list (example: [redfish]) is due\n"},
+      {"topic: [\"OCP-4.*\"]", "topics: [\"OCP-4.*\"]", "plugin.yml:12:8: PL005 when: unknown key \"topics\" (did you mean \"topic\"?)\n"},
       {"component_type: [ocp]", "component_type: ocp",
-       "plugin.yml:11:28: PL001 when.component_type: a single value, but a list (example: [ocp]) is due\n"},
-      {"  type: object\n", "  type: objct\n", "plugin.yml:13:3: PL001 config.type: \"objct\" is not a type (did you mean \"object\"?)\n", false},
-      {"  type: object\n", "  type: array\n", "plugin.yml:13:3: PL001 config.type: a configuration is a mapping (write type: object)\n", false},
+       "plugin.yml:12:28: PL001 when.component_type: a single value, but a list (example: [ocp]) is due\n"},
+      {"  type: object\n", "  type: objct\n", "plugin.yml:14:3: PL001 config.type: \"objct\" is not a type (did you mean \"object\"?)\n", false},
+      {"  type: object\n", "  type: array\n", "plugin.yml:14:3: PL001 config.type: a configuration is a mapping (write type: object)\n", false},
       {"required: [array_ip]", "required: [aray_ip]",
-       "plugin.yml:15:14: PL001 config.required: there is no property \"aray_ip\" (did you mean \"array_ip\"?)\n", false},
-      {"{type: string, format: ipv4}", "{typ: string}", "plugin.yml:17:16: PL005 config.properties.array_ip: unknown keyword \"typ\" (did you mean \"type\"?)\n", false},
-      {"x-secret: true", "x-secrets: true", "plugin.yml:18:30: PL005 config.properties.password: unknown keyword \"x-secrets\" (did you mean \"x-secret\"?)\n", false},
-      {"x-secret: true", "x-secret: yes", "plugin.yml:18:30: PL001 config.properties.password.x-secret: true or false is due\n", false},
+       "plugin.yml:16:14: PL001 config.required: there is no property \"aray_ip\" (did you mean \"array_ip\"?)\n", false},
+      {"{type: string, format: ipv4}", "{typ: string}", "plugin.yml:18:16: PL005 config.properties.array_ip: unknown keyword \"typ\" (did you mean \"type\"?)\n", false},
+      {"x-secret: true", "x-secrets: true", "plugin.yml:19:30: PL005 config.properties.password: unknown keyword \"x-secrets\" (did you mean \"x-secret\"?)\n", false},
+      {"x-secret: true", "x-secret: yes", "plugin.yml:19:30: PL001 config.properties.password.x-secret: true or false is due\n", false},
       {"config:\n", "config: none\nx-config:\n",
-       "plugin.yml:12:1: PL001 config: a single value, but a JSON Schema (example: {type: object, properties: {...}}) is due\n"},
-      {"  install: {", "  instal: {", "plugin.yml:21:3: PL005 hooks: unknown key \"instal\" (did you mean \"install\"?)\n"},
-      {"timeout: 2h", "timeout: 2", "plugin.yml:21:13: PL001 hooks.install.timeout: \"2\" has no unit (write 2s, 2min, 2h or 2d)\n"},
-      {"timeout: 2h", "timeout: 2 hours", "plugin.yml:21:13: PL001 hooks.install.timeout: \"2 hours\" is not a duration (example: 10min)\n"},
-      {"timeout: 2h", "timout: 2h", "plugin.yml:21:13: PL005 hooks.install: unknown key \"timout\" (did you mean \"timeout\"?)\n"},
+       "plugin.yml:13:1: PL001 config: a single value, but a JSON Schema (example: {type: object, properties: {...}}) is due\n"},
+      {"  install: {", "  instal: {", "plugin.yml:22:3: PL005 hooks: unknown key \"instal\" (did you mean \"install\"?)\n"},
+      {"timeout: 2h", "timeout: 2", "plugin.yml:22:13: PL001 hooks.install.timeout: \"2\" has no unit (write 2s, 2min, 2h or 2d)\n"},
+      {"timeout: 2h", "timeout: 2 hours", "plugin.yml:22:13: PL001 hooks.install.timeout: \"2 hours\" is not a duration (example: 10min)\n"},
+      {"timeout: 2h", "timout: 2h", "plugin.yml:22:13: PL005 hooks.install: unknown key \"timout\" (did you mean \"timeout\"?)\n"},
       {"timeout: 2h", "playbook: ../site.yml",
-       "plugin.yml:21:13: PL001 hooks.install.playbook: \"../site.yml\" is not the path of a YAML file in the plugin's folder (example: plays/install.yml)\n"},
-      {"grace: 120s", "grace: 2h", "plugin.yml:21:26: PL001 hooks.install.grace: \"2h\" is not between 0ms and 1h\n", false},
-      {"retries: 2", "retries: many", "plugin.yml:21:39: PL001 hooks.install.retries: \"many\" is not a whole number (example: 2)\n"},
-      {"retries: 2, ", "", "plugin.yml:21:39: PL001 hooks.install.retry_on: without retries it means nothing (add retries: 1)\n"},
-      {"retry_on: [69, 1]", "retry_on: [0]", "plugin.yml:21:62: PL001 hooks.install.retry_on: 0 is not between 1 and 255\n"},
-      {"continue: true", "continue: yes", "plugin.yml:22:23: PL001 hooks.test.continue: \"yes\" is not a boolean (write true)\n"},
-      {"  cleanup:\n", "  cleanup: {continue: true}\n", "plugin.yml:23:13: PL001 hooks.cleanup.continue: the closing stages always go on; remove the key\n"},
-      {"  cleanup:\n", "  sucess:\n", "plugin.yml:23:3: PL005 hooks: unknown key \"sucess\" (did you mean \"success\"?)\n"},
-      {"  cleanup:\n", "  failure: {retries: 1}\n", "plugin.yml:23:13: PL001 hooks.failure.retries: hooks of the closing stages run once; remove the key\n"},
+       "plugin.yml:22:13: PL001 hooks.install.playbook: \"../site.yml\" is not the path of a YAML file in the plugin's folder (example: plays/install.yml)\n"},
+      {"grace: 120s", "grace: 2h", "plugin.yml:22:26: PL001 hooks.install.grace: \"2h\" is not between 0ms and 1h\n", false},
+      {"retries: 2", "retries: many", "plugin.yml:22:39: PL001 hooks.install.retries: \"many\" is not a whole number (example: 2)\n"},
+      {"retries: 2, ", "", "plugin.yml:22:39: PL001 hooks.install.retry_on: without retries it means nothing (add retries: 1)\n"},
+      {"retry_on: [69, 1]", "retry_on: [0]", "plugin.yml:22:62: PL001 hooks.install.retry_on: 0 is not between 1 and 255\n"},
+      {"continue: true", "continue: yes", "plugin.yml:23:23: PL001 hooks.test.continue: \"yes\" is not a boolean (write true)\n"},
+      {"  cleanup:\n", "  cleanup: {continue: true}\n", "plugin.yml:24:13: PL001 hooks.cleanup.continue: the closing stages always go on; remove the key\n"},
+      {"  cleanup:\n", "  sucess:\n", "plugin.yml:24:3: PL005 hooks: unknown key \"sucess\" (did you mean \"success\"?)\n"},
+      {"  cleanup:\n", "  failure: {retries: 1}\n", "plugin.yml:24:13: PL001 hooks.failure.retries: hooks of the closing stages run once; remove the key\n"},
       {"  cleanup:\n", "  on-timeout: {grace: 1min}\n",
-       "plugin.yml:23:16: PL001 hooks.on-timeout.grace: on-timeout has what is left of the grace of the hook that is stopped; remove the key\n"},
+       "plugin.yml:24:16: PL001 hooks.on-timeout.grace: on-timeout has what is left of the grace of the hook that is stopped; remove the key\n"},
       {"  cleanup:\n", "  on-cancel: {resources: [cluster4]}\n",
-       "plugin.yml:23:15: PL001 hooks.on-cancel.resources: on-cancel has what is left of the grace of the hook that is stopped; remove the key\n"},
-      {"memory: 4GiB", "memory: 4 gigs", "plugin.yml:24:10: PL001 limits.memory: \"4 gigs\" is not a size (example: 5GiB)\n"},
-      {"cpu: 200%", "cpu: 2", "plugin.yml:24:24: PL001 limits.cpu: \"2\" is not a share of a processor (example: 200%, which is two of them)\n"},
-      {"pids: 4096", "pids: 0", "plugin.yml:24:35: PL001 limits.pids: 0 is not between 1 and 4000000\n"},
-      {"log: 200MiB", "disk: 20G", "plugin.yml:24:47: PL001 limits.disk: not supported yet; remove the key\n"},
-      {"[ACME_REGION, ", "[\"*\", ", "plugin.yml:25:7: PL001 env.allow: \"*\" would let in everything (example: ACME_*)\n"},
+       "plugin.yml:24:15: PL001 hooks.on-cancel.resources: on-cancel has what is left of the grace of the hook that is stopped; remove the key\n"},
+      {"memory: 4GiB", "memory: 4 gigs", "plugin.yml:25:10: PL001 limits.memory: \"4 gigs\" is not a size (example: 5GiB)\n"},
+      {"cpu: 200%", "cpu: 2", "plugin.yml:25:24: PL001 limits.cpu: \"2\" is not a share of a processor (example: 200%, which is two of them)\n"},
+      {"pids: 4096", "pids: 0", "plugin.yml:25:35: PL001 limits.pids: 0 is not between 1 and 4000000\n"},
+      {"log: 200MiB", "disk: a lot", "plugin.yml:25:47: PL001 limits.disk: \"a lot\" is not a size (example: 5GiB)\n"},
+      {"log: 200MiB", "disc: 20G", "plugin.yml:25:47: PL005 limits: unknown key \"disc\" (did you mean \"disk\"?)\n"},
+      {"  cleanup:\n", "  cleanup: {junit: [/var/results/*.xml]}\n",
+       "plugin.yml:24:13: PL001 hooks.cleanup.junit: \"/var/results/*.xml\" is not a pattern of paths in the workspace (example: results/**/*.xml)\n"},
+      {"  cleanup:\n", "  cleanup: {artifacts: [../*]}\n",
+       "plugin.yml:24:13: PL001 hooks.cleanup.artifacts: \"../*\" is not a pattern of paths in the workspace (example: results/**/*.xml)\n"},
+      {"  cleanup:\n", "  cleanup: {artifact: [logs]}\n", "plugin.yml:24:13: PL005 hooks.cleanup: unknown key \"artifact\" (did you mean \"artifacts\"?)\n"},
+      {"timeout: 6h", "timeout: 6h, timeout_max: 2h", "plugin.yml:23:23: PL001 hooks.test.timeout_max: is less than the time limit that it has to begin with, 6h 00min\n", false},
+      {"order: 40", "isolation: {user: admin}", "plugin.yml:6:13: PL001 isolation.user: \"admin\" is neither root nor job\n"},
+      {"order: 40", "isolation: {network: non}", "plugin.yml:6:13: PL001 isolation.network: \"non\" is neither host nor none (did you mean \"none\"?)\n"},
+      {"order: 40", "isolation: {private_tmp: 1}", "plugin.yml:6:13: PL001 isolation.private_tmp: \"1\" is neither true nor false\n"},
+      {"order: 40", "isolation: {no_new_privs: no}", "plugin.yml:6:13: PL001 isolation.no_new_privs: \"no\" is neither true nor false\n"},
+      {"order: 40", "isolation: {net: host}", "plugin.yml:6:13: PL005 isolation: unknown key \"net\" (did you mean \"network\"?)\n"},
+      {"order: 40", "supports: [dry_run]", "plugin.yml:6:1: PL001 supports: \"dry_run\" is none of: dry-run (did you mean \"dry-run\"?)\n"},
+      {"order: 40", "supports: dry-run", "plugin.yml:6:1: PL001 supports: a single value, but a list (example: [dry-run]) is due\n"},
+      {"order: 40", "compat: [dlrn]", "plugin.yml:6:1: PL001 compat: \"dlrn\" is none of: dci\n"},
+      {"order: 40", "verdict-from: [collect]",
+       "plugin.yml:6:1: PL001 verdict-from: the verdict is written down before collect begins, and nothing changes it after that; let a hook of test decide, and remove the key\n"},
+      {"[ACME_REGION, ", "[\"*\", ", "plugin.yml:26:7: PL001 env.allow: \"*\" would let in everything (example: ACME_*)\n"},
       {"[ACME_REGION, ", "[OUTPOST_API, ",
-       "plugin.yml:25:7: PL001 env.allow: \"OUTPOST_API\": OUTPOST_... are the agent's own (hooks/README.md, Environment)\n"},
+       "plugin.yml:26:7: PL001 env.allow: \"OUTPOST_API\": OUTPOST_... are the agent's own (hooks/README.md, Environment)\n"},
       {"[ACME_REGION, ", "[\"A=B\", ",
-       "plugin.yml:25:7: PL001 env.allow: \"A=B\" is not the name of a variable, nor a pattern of names (example: ACME_*)\n"},
+       "plugin.yml:26:7: PL001 env.allow: \"A=B\" is not the name of a variable, nor a pattern of names (example: ACME_*)\n"},
       {"order: 40", "\torder: 40", "plugin.yml:6:1: PL001 a tab in the indentation; YAML takes only spaces\n", false},
-      {"x-notes: ours\n", "x-notes: \"ours\n", "plugin.yml:27:1: PL001 not valid YAML: a quote is opened in line 25 or below and never closed\n", false},
+      {"x-notes: ours\n", "x-notes: \"ours\n", "plugin.yml:28:1: PL001 not valid YAML: a quote is opened in line 26 or below and never closed\n", false},
   };
   return all;
 }
@@ -164,6 +182,7 @@ TEST_CASE("a manifest is read whole") {
   REQUIRE(manifest->requirements.os.size() == 3);
   CHECK(manifest->requirements.os[0].id == "rhel");
   CHECK(manifest->requirements.os[0].version == "8");
+  CHECK(manifest->requirements.capabilities == std::vector<std::string>{"redfish"});
   CHECK(manifest->when.jobs == std::vector<std::string>{"*-nightly"});
   const auto install = manifest->settings(job::Stage::install);
   CHECK(install.timeout == 2h);
@@ -209,4 +228,25 @@ TEST_CASE("the published schema refuses what the agent refuses, as far as a sche
 TEST_CASE("what is no manifest at all is said") {
   CHECK(diagnosis_of("") == "plugin.yml:1:1: PL001 is not a manifest: a mapping is due (apiVersion, name, version...)\n");
   CHECK(diagnosis_of("- a\n") == "plugin.yml:1:1: PL001 is not a manifest: a mapping is due (apiVersion, name, version...)\n");
+}
+
+TEST_CASE("what a manifest says of sandbox, disk, dry runs and what is collected is read") {
+  const std::string text =
+      "apiVersion: outpost/v1\nname: a\nversion: 1\nlimits: {disk: 20G}\nisolation: {user: root, network: host, private_tmp: false, no_new_privs: false}\n"
+      "supports: [dry-run]\ncompat: [dci]\nhooks: {test: {timeout: 1h, timeout_max: 3h, junit: [\"results/**/*.xml\"], artifacts: [\"logs/**\", \"a?\"]}}\n";
+  hooks::Diagnoses diagnoses;
+  const auto manifest = hooks::parse_manifest(text, "plugin.yml", diagnoses);
+  REQUIRE(hooks::text_of(diagnoses) == "");
+  CHECK(violations_of(text) == std::vector<std::string>{});
+  CHECK(manifest->limits.disk == 20ULL << 30);
+  CHECK(manifest->isolation.root == true);
+  CHECK(manifest->isolation.network == true);
+  CHECK(manifest->isolation.private_tmp == false);
+  CHECK(manifest->isolation.no_new_privileges == false);
+  CHECK(manifest->dry_run);
+  CHECK(manifest->dci_variables);
+  const auto test = manifest->settings(job::Stage::test);
+  CHECK(test.timeout_max == 3h);
+  CHECK(test.junit == std::vector<std::string>{"results/**/*.xml"});
+  CHECK(test.artifacts == std::vector<std::string>{"logs/**", "a?"});
 }

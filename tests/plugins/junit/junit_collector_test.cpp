@@ -2,6 +2,7 @@
 
 #include "agent/base/hash.hpp"
 #include "plugins/junit/mime.hpp"
+#include "plugins/junit/workspace_files.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
@@ -262,4 +263,41 @@ TEST_CASE("a step that was never started left nothing, which is nothing to warn 
   CHECK(collected.results.empty());
   CHECK(collected.artifacts.empty());
   CHECK(collected.warnings.empty());
+}
+
+TEST_CASE("what a step leaves in the workspace is collected where its plugin says so, and stays for the next one") {
+  Bench bench;
+  const auto workspace = bench.directory.workspace();
+  test::write_file(workspace / "results/unit/a.xml", good);
+  test::write_file(workspace / "results/b.xml", good);
+  test::write_file(workspace / "results/notes.txt", "no result");
+  test::write_file(workspace / "logs/deep/er/driver.log", "kept");
+  test::write_file(workspace / "logs/core", "kept");
+  test::write_file(bench.state.path / "outside.log", "secret");
+  fs::create_symlink(bench.state.path / "outside.log", workspace / "logs/link.log");
+  fs::create_directory_symlink(bench.state.path, workspace / "logs/away");
+  bench.result("b.xml", good);  // The step's own counts.
+  bench.step.rules.junit = {"results/**/*.xml", "reports/*.xml"};
+  bench.step.rules.artifacts = {"logs/**"};
+  const auto collected = bench.collect();
+  CHECK(names(collected.results) == std::vector<std::string>{"test/acme/b", "test/acme/results/b", "test/acme/results/unit/a"});
+  CHECK(names(collected.artifacts) == std::vector<std::string>{"logs/core", "logs/deep/er/driver.log"});
+  CHECK(collected.warnings == std::vector<std::string>{"nothing in the workspace matches reports/*.xml"});
+  CHECK(fs::exists(workspace / "results/unit/a.xml"));
+  const auto& blob = collected.artifacts[1].blob;
+  CHECK(blob.path == "steps/step-7/artifacts/logs/deep/er/driver.log");
+  CHECK(test::read_file(bench.directory.root / blob.path) == "kept");
+
+  bench.limits.artifact_bytes = 3;
+  bench.step.rules = {};
+  bench.step.rules.artifacts = {"results/notes.*"};
+  CHECK(warned(bench.collect(), "results/notes.txt: left out, 9 bytes, above the limit of 3 bytes"));
+}
+
+TEST_CASE("a pattern of paths: a star stays in its directory, two go through any number of them") {
+  for (const auto& [path, pattern] : {std::pair{"a/b.xml", "a/*.xml"}, std::pair{"a.xml", "**/*.xml"}, std::pair{"a/b/c.xml", "**/*.xml"}, std::pair{"a/b/c", "a/**"},
+                                      std::pair{"a/b/c/d", "a/**/d"}, std::pair{"a/d", "a/**/**/d"}, std::pair{"ab", "a?"}})
+    CHECK(matches_path(path, pattern));
+  for (const auto& [path, pattern] : {std::pair{"a/b/c.xml", "a/*.xml"}, std::pair{"a/b", "a"}, std::pair{"a", "a/b"}, std::pair{"a/b", "*"}, std::pair{"b/a/c", "a/**"}})
+    CHECK_FALSE(matches_path(path, pattern));
 }
