@@ -2,8 +2,10 @@
 
 #include "agent/config/job_file.hpp"
 #include "agent/job/stage.hpp"
+#include "agent/job/story.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -64,7 +66,9 @@ struct JobRunOptions {
   std::filesystem::path directory;  ///< Where logs and results go; empty: a new one below the current directory.
   bool quiet = false;               ///< Don't show what the steps print.
   std::vector<job::Stage> stages;   ///< Hooks of no others run; empty: all.
+  bool dry_run = false;             ///< Only hooks that support it run.
   bool temporary = false;           ///< The directory goes afterwards, so nobody is told of it.
+  std::function<void(const job::Story&)> ended = [](const job::Story&) {};  ///< Hears how the job went.
 };
 
 /// Runs a job without a server and shows it as it goes.

@@ -89,7 +89,7 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
     return exit_usage;
   }
   StepPrinter printer;
-  daemon::LocalJobOptions local{.directory = *directory, .stages = options.stages};
+  daemon::LocalJobOptions local{.directory = *directory, .stages = options.stages, .dry_run = options.dry_run};
   local.event = [&](const job::Event& each, const job::Story&) {
     if (each.type == event::step_ended) printer.flush(each.step_id);
     print_event(each);
@@ -104,6 +104,7 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
     std::cerr << "outpost: the job was cancelled before it began\n";
     return exit_negative;
   }
+  options.ended(*story);
   const auto& judgement = *story->judgement;
   std::cout << "\nverdict: " << to_string(judgement.verdict) << (judgement.message.empty() ? "" : ": " + printable(judgement.message)) << "\n";
   if (story->totals.total > 0)

@@ -96,9 +96,11 @@ int run_plugin(const PluginRunOptions& options) {
     const auto plan = daemon::plan_of(*job);
     if (!plan) return complain(plan.error(), exit_configuration);
     std::cout << *plan;
-    return exit_ok;
+    if (!daemon::supports_dry_run(*job)) return exit_ok;
+    std::cout << "\nits hooks support a dry run:\n" << std::flush;
   }
-  JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet};
+  JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet, .dry_run = options.dry_run};
+  if (options.stage.empty() && !options.dry_run) run.ended = [&](const job::Story& story) { daemon::note_last_run(options.plugin, story); };
   if (!options.stage.empty()) {
     const auto stage = stage_named(options.stage, job::all_stages);
     const auto until = options.until.empty() ? stage : stage_named(options.until, job::all_stages);

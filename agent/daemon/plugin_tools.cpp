@@ -8,6 +8,7 @@
 #include "agent/daemon/local_job.hpp"
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/environment.hpp"
+#include "plugins/hooks/last_run.hpp"
 #include "plugins/hooks/lint.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/skeleton.hpp"
@@ -106,7 +107,7 @@ Result<LintReport> lint_plugins(const std::vector<fs::path>& directories, const 
     const bool here = directory == ".";
     const std::string shown = here ? "" : printable((directory / "").native());
     const auto plugin = hooks::read_plugin(*folder, name_of(*folder), shown + std::string{hooks::manifest_name});
-    auto found = hooks::lint(plugin, shown);
+    auto found = hooks::lint(plugin, shown, hooks::unmatched_in_last_run(*folder));
     all.insert(all.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
   }
   const auto kind = format == "json" ? hooks::LintFormat::json : format == "sarif" ? hooks::LintFormat::sarif : hooks::LintFormat::human;
@@ -202,6 +203,27 @@ Result<std::string> plan_of(const config::JobFile& job) {
     }
   }
   return out.str();
+}
+
+bool supports_dry_run(const config::JobFile& job) {
+  hooks::PluginLibrary library{job.plugins_path};
+  const auto plugins = plugins_of(library, job);
+  return plugins && std::any_of(plugins->begin(), plugins->end(), [](const auto& plugin) { return plugin->manifest && plugin->manifest->dry_run; });
+}
+
+void note_last_run(const fs::path& directory, const job::Story& story) {
+  const auto folder = folder_of_plugin(directory);
+  if (!folder) return;
+  const auto plugin = hooks::read_plugin(*folder, name_of(*folder), {});
+  if (!plugin.manifest) return;
+  std::vector<std::string> unmatched;
+  for (const auto& [stage, settings] : plugin.manifest->hooks)
+    for (const auto* globs : {&settings.junit, &settings.artifacts})
+      for (const auto& glob : *globs) {
+        const auto tells = [&](const std::string& warning) { return warning.ends_with("nothing in the workspace matches " + printable(glob)); };
+        if (std::any_of(story.warnings.begin(), story.warnings.end(), tells)) unmatched.push_back(glob);
+      }
+  hooks::note_unmatched(*folder, unmatched);
 }
 
 Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage stage) {

@@ -3,6 +3,7 @@
 #include "agent/base/result.hpp"
 #include "agent/config/job_file.hpp"
 #include "agent/job/stage.hpp"
+#include "agent/job/story.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -39,6 +40,12 @@ struct PluginRow {
 
 /// What a job would run, in order, with limits, and what it would pass over and why.
 [[nodiscard]] Result<std::string> plan_of(const config::JobFile& job);
+
+/// Whether a plugin of the job has hooks that can be run without doing anything.
+[[nodiscard]] bool supports_dry_run(const config::JobFile& job);
+
+/// Keeps for lint_plugins() what it wants to know of a run of all stages of the plugin.
+void note_last_run(const std::filesystem::path& directory, const job::Story& story);
 
 /// The environment that a hook of this stage would find, one variable a line, sorted; secrets are never in it.
 [[nodiscard]] Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage stage);

@@ -50,6 +50,7 @@ const std::vector<Code>& all_codes() {
       {"PL009", "writes outside the directories of the job"},
       {"PL010", "acquire without release"},
       {"PL011", "a background process that nothing waits for"},
+      {"PL012", "a pattern that matched nothing in the last run"},
       {"PL013", "shellcheck"},
       {"PL014", "a file that SELinux will not let run"},
       {"PL015", "a file system that is mounted noexec"},
@@ -58,7 +59,8 @@ const std::vector<Code>& all_codes() {
       {"PL018", "the configuration does not fit the plugin's schema"},
       {"PL019", "a hook that never runs"},
       {"PL020", "the plugin's name is not the folder's"},
-      {"PL021", "this machine or agent is not what the plugin requires"},
+      {"PL021", "this machine, agent or site is not what the plugin requires"},
+      {"PL022", "sudo in a hook that is not for the root profile"},
   };
   return codes;
 }

@@ -23,7 +23,8 @@ using namespace std::chrono_literals;
 
 class Linter {
  public:
-  Linter(const Plugin& plugin, const std::string& shown) : plugin_{plugin}, shown_{shown} {}
+  Linter(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched)
+      : plugin_{plugin}, shown_{shown}, unmatched_{unmatched} {}
 
   Diagnoses lint() {
     diagnoses_ = plugin_.diagnoses;
@@ -85,7 +86,17 @@ class Linter {
     if (plugin_.manifest && !hooks->empty() && default_timeout(stage) >= 1h && !plugin_.manifest->settings(stage).timeout)
       say("PL006", Severity::warning, plugin_.manifest->origin_of("hooks"), "hooks." + name + " has no time limit of its own: a hook that hangs holds the lab for hours",
           "add " + name + ": {timeout: 30min}, or what it needs at most");
+    if (named) check_globs(name, plugin_.manifest->settings(stage));
     for (const auto& hook : *hooks) check_hook(hook);
+  }
+
+  void check_globs(const std::string& stage, const HookSettings& settings) {
+    for (const auto& [key, globs] : {std::pair{".junit", &settings.junit}, std::pair{".artifacts", &settings.artifacts}})
+      for (std::size_t index = 0; index < globs->size(); ++index)
+        if (std::find(unmatched_.begin(), unmatched_.end(), globs->at(index)) != unmatched_.end())
+          say("PL012", Severity::warning, plugin_.manifest->origin_of("hooks." + stage + key + "[" + std::to_string(index) + "]"),
+              "hooks." + stage + key + ": in the last run nothing in the workspace matched " + config::quote(globs->at(index)),
+              "correct it, or have the hook write its files below \"$OUTPOST_WORKSPACE\"");
   }
 
   void check_hook(const pipeline::Step& hook) {
@@ -99,7 +110,8 @@ class Linter {
     check_label(hook.program, script.shown);
     if (!script.is_shell()) return;
     const bool secrets = plugin_.manifest && plugin_.manifest->config_schema && has_secrets(*plugin_.manifest->config_schema);
-    check_shell(script, secrets, diagnoses_);
+    const bool root = plugin_.manifest && plugin_.manifest->isolation.root.value_or(false);
+    check_shell(script, {.plugin_has_secrets = secrets, .is_root = root}, diagnoses_);
     shell_scripts_.push_back(path);
   }
 
@@ -149,6 +161,7 @@ class Linter {
 
   const Plugin& plugin_;
   const std::string& shown_;
+  const std::vector<std::string>& unmatched_;
   Diagnoses diagnoses_;
   std::vector<std::string> shell_scripts_;
   std::set<job::Stage> stages_;  ///< That it has hooks for.
@@ -156,6 +169,8 @@ class Linter {
 
 }  // namespace
 
-Diagnoses lint(const Plugin& plugin, const std::string& shown) { return Linter{plugin, shown}.lint(); }
+Diagnoses lint(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched) {
+  return Linter{plugin, shown, unmatched}.lint();
+}
 
 }  // namespace outpost::hooks

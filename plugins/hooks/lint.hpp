@@ -4,14 +4,15 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace outpost::hooks {
 
 /// Everything that can be said of a plugin without running it: its manifest, its hooks as files and as scripts, what it
 /// requires of this machine. Errors are what would keep a hook from running, warnings what is likely a mistake.
 /// `shown` is put in front of the plugin's files in messages: "" for the current directory, else with a slash at its end.
-/// Blocks; runs shellcheck when it is installed.
-[[nodiscard]] Diagnoses lint(const Plugin& plugin, const std::string& shown);
+/// `unmatched`: globs that nothing matched in the last run. Blocks; runs shellcheck when it is installed.
+[[nodiscard]] Diagnoses lint(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched = {});
 
 /// What shellcheck says of scripts (PL013), which are called `shown` + their path below `folder`. Nothing when it is not
 /// installed.

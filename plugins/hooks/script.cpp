@@ -77,10 +77,11 @@ Script read_script(const fs::path& file, const std::string& shown, Diagnoses& di
   return script;
 }
 
-void check_shell(const Script& script, bool plugin_has_secrets, Diagnoses& diagnoses) {
+void check_shell(const Script& script, const ScriptContext& context, Diagnoses& diagnoses) {
   static const std::regex traces{R"((^|[;&|\s])set\s+(-[a-wyz]*x|-o\s+xtrace))"};
   static const std::regex writes{R"re((^|[^<>0-9&-])[0-9]?>>?\s*(/(?!dev/)[A-Za-z0-9_.][^\s;|&)"']*))re"};
   static const std::regex background{R"([^&|>]&\s*$)"};
+  static const std::regex sudo{R"((^|[;&|(]|\s(then|do|else|exec|!))\s*(sudo|su|pkexec)\s)"};
   static const std::regex waits{R"((^|[;&|\s(])wait(\s|;|$))"};
   const auto lines = split(script.text, '\n');
   const bool has_wait = std::any_of(lines.begin(), lines.end(), [](const auto& line) { return std::regex_search(code_of(line), waits); });
@@ -92,10 +93,12 @@ void check_shell(const Script& script, bool plugin_has_secrets, Diagnoses& diagn
     const std::string code = number == 0 && lines[0].starts_with("#!") ? lines[0] : code_of(lines[number]);
     std::smatch match;
     const bool traced = number == 0 ? std::regex_search(code, match, std::regex{R"(\s-[a-wyz]*x)"}) : std::regex_search(code, match, traces);
-    if (plugin_has_secrets && traced)
+    if (context.plugin_has_secrets && traced)
       say("PL008", number, match.position(0), "set -x prints what the hook does with its secrets", "remove it, or use it around lines without secrets");
     if (std::regex_search(code, match, writes))
       say("PL009", number, match.position(2), "writes to " + printable(match.str(2), 80) + ", which is no directory of the job", "write below \"$OUTPOST_WORKSPACE\" or \"$OUTPOST_TMP\"");
+    if (!context.is_root && std::regex_search(code, match, sudo))
+      say("PL022", number, match.position(3), match.str(3) + " fails in every profile but root, in which nobody needs it", "say isolation: {user: root} in plugin.yml, and profile: root in the job");
     if (!has_wait && std::regex_search(code, match, background))
       say("PL011", number, match.position(0) + 1, "a background process is killed when the hook ends, with a warning", "wait for it");
   }

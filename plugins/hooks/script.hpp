@@ -21,7 +21,12 @@ struct Script {
 /// (PL003), a file system that is mounted noexec (PL015).
 [[nodiscard]] Script read_script(const std::filesystem::path& file, const std::string& shown, Diagnoses& diagnoses);
 
-/// What in a shell script is likely a mistake: PL008, PL009, PL011.
-void check_shell(const Script& script, bool plugin_has_secrets, Diagnoses& diagnoses);
+struct ScriptContext {
+  bool plugin_has_secrets = false;
+  bool is_root = false;  ///< The plugin asks for jobs whose steps are root.
+};
+
+/// What in a shell script is likely a mistake: PL008, PL009, PL011, PL022.
+void check_shell(const Script& script, const ScriptContext& context, Diagnoses& diagnoses);
 
 }  // namespace outpost::hooks

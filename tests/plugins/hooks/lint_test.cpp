@@ -108,6 +108,24 @@ TEST_CASE("each code is given for what it is for, with a cure") {
     folder.hook("acquire", "#!/bin/sh\n");
     CHECK(folder.lint() == "PL010 warning hooks/acquire: what acquire takes, nothing frees; add hooks/release\n");
   }
+  SECTION("PL012") {
+    folder.manifest("hooks: {install: {timeout: 1h}, test: {timeout: 1h, junit: [\"a/*.xml\", \"b/*.xml\"], artifacts: [logs]}}\n");
+    const hooks::Plugin plugin = hooks::read_plugin(folder.folder, "acme", "plugin.yml");
+    const auto found = hooks::lint(plugin, "", {"b/*.xml", "logs"});
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].text().find("PL012 hooks.test.junit: in the last run nothing in the workspace matched \"b/*.xml\"") != std::string::npos);
+    CHECK(found[1].text().find("PL012 hooks.test.artifacts: in the last run nothing in the workspace matched \"logs\"") != std::string::npos);
+    CHECK(found[0].where.line == 4);
+  }
+  SECTION("PL022") {
+    folder.hook("test", "#!/bin/bash\nif sudo -n true; then\n  sudo dnf install x\nfi\necho sudo is not used; su - acme\n");
+    CHECK(folder.lint() == "PL022 warning hooks/test:3:3: sudo fails in every profile but root, in which nobody needs it; "
+                           "say isolation: {user: root} in plugin.yml, and profile: root in the job\n"
+                           "PL022 warning hooks/test:5:24: su fails in every profile but root, in which nobody needs it; "
+                           "say isolation: {user: root} in plugin.yml, and profile: root in the job\n");
+    folder.manifest("hooks: {install: {timeout: 1h}, test: {timeout: 1h}}\nisolation: {user: root}\n");
+    CHECK(folder.lint() == "");
+  }
   SECTION("PL019") {
     folder.hook("instal", "#!/bin/sh\n");
     folder.hook("collect.sh", "#!/bin/sh\n");
