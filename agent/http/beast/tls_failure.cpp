@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 
+#include <ctime>
 #include <memory>
 
 #include <arpa/inet.h>
@@ -127,6 +128,14 @@ CertificateProblem certificate_problem(X509_STORE_CTX* store) {
   problem.not_before = time_text(::X509_get0_notBefore(certificate));
   problem.not_after = time_text(::X509_get0_notAfter(certificate));
   return problem;
+}
+
+PeerCertificate describe_certificate(const X509* certificate) {
+  PeerCertificate described{name_text(::X509_get_subject_name(certificate)), name_text(::X509_get_issuer_name(certificate))};
+  std::tm end{};
+  if (::ASN1_TIME_to_tm(::X509_get0_notAfter(certificate), &end) == 1)
+    described.not_after = Timestamp{std::chrono::seconds{::timegm(&end)}};
+  return described;
 }
 
 Error tls_failure(const CertificateProblem& problem, const std::string& host) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/base/result.hpp"
+#include "agent/http/beast/look.hpp"
 
 #include <string>
 
@@ -19,6 +20,9 @@ struct CertificateProblem {
 
 /// To be called from OpenSSL's verification callback.
 [[nodiscard]] CertificateProblem certificate_problem(X509_STORE_CTX* store);
+
+/// What a trusted certificate says.
+[[nodiscard]] PeerCertificate describe_certificate(const X509* certificate);
 
 /// Why TLS failed, from OpenSSL's list of errors of this thread (which it clears) and the problem with the certificate.
 /// `host` is whom we wanted to speak to; empty on a server. Always Fault::refused.

@@ -221,4 +221,11 @@ bool TlsStream::is_readable() const {
   return taken_ < filled_ || ::SSL_pending(session_.get()) > 0 || below_->is_readable();
 }
 
+Result<PeerCertificate> TlsStream::peer_certificate() const {
+  const auto release = [](X509* certificate) { ::X509_free(certificate); };
+  const std::unique_ptr<X509, decltype(release)> certificate{::SSL_get1_peer_certificate(session_.get()), release};
+  if (!certificate) return Error{Fault::refused, "the server has shown no certificate"};
+  return describe_certificate(certificate.get());
+}
+
 }  // namespace outpost::http

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/http/beast/look.hpp"
 #include "agent/http/beast/stream.hpp"
 #include "agent/http/beast/tls_context.hpp"
 
@@ -34,6 +35,8 @@ class TlsStream final : public Stream {
   boost::asio::awaitable<void> shutdown() override;
   /// For a person: which certificate, why, and what to set. Always refused.
   [[nodiscard]] const Error* failure() const override { return failure_ ? &*failure_ : nullptr; }
+  /// After a handshake as a client.
+  [[nodiscard]] Result<PeerCertificate> peer_certificate() const;
   [[nodiscard]] bool is_readable() const override;
   [[nodiscard]] SocketStream& socket() override { return below_->socket(); }
 
