@@ -7,7 +7,6 @@
 #include <algorithm>
 
 namespace outpost::daemon {
-namespace {
 
 http::ClientOptions client_options(const config::Source& source, std::shared_ptr<http::Throttle> uploads) {
   http::ClientOptions options;
@@ -21,8 +20,6 @@ http::ClientOptions client_options(const config::Source& source, std::shared_ptr
   options.user_agent = "outpost/" OUTPOST_VERSION;
   return options;
 }
-
-}  // namespace
 
 Result<ServerAccess> access_to(const config::Source& source, std::shared_ptr<http::Throttle> uploads) {
   config::CredentialsFile file{source, config::credentials_directory(config::environment_of(environ))};

@@ -25,6 +25,10 @@ struct ServerAccess {
   delivery::SpoolKey spool_key;  ///< Of the archives that carry what waits for it.
 };
 
+/// How a source's server is reached; its uploads are held back by `uploads` (nullptr: by nothing).
+[[nodiscard]] http::ClientOptions client_options(const config::Source& source,
+                                                 std::shared_ptr<http::Throttle> uploads = nullptr);
+
 /// Reads the credentials of a source and makes its client, whose uploads are held back by `uploads` (nullptr: by
 /// nothing). Blocks.
 [[nodiscard]] Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file,
