@@ -18,6 +18,7 @@ CommandLine::CommandLine() {
   add_reporter();
   add_alarm();
   add_config();
+  add_doctor();
   add_setup();
   app.add_subcommand("version", "Print the version")->callback([] { std::cout << "outpost " OUTPOST_VERSION "\n"; });
   app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 5 configuration.");

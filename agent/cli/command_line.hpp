@@ -42,6 +42,9 @@ struct CommandLine {
   void add_spool_import(CLI::App& spool);
   void add_spool_confirm(CLI::App& spool);
 
+  // What is found out without a daemon (command_line_look.cpp)
+  void add_doctor();
+
   // The others, and what several of them take (command_line.cpp)
   void add_setup();
   void add_config();
@@ -66,6 +69,7 @@ struct CommandLine {
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;
   SpoolConfirmOptions spool_confirm;
+  DoctorOptions doctor;
   SetupOptions setup;
 };
 

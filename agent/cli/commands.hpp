@@ -173,6 +173,16 @@ int show_job_logs(const JobLogsOptions& options);
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
 int check_configuration(const std::filesystem::path& config);
 
+struct DoctorOptions {
+  std::filesystem::path config;
+  std::vector<std::string> checks;  ///< Ids and groups; empty: all.
+  bool fix = false;                 ///< Repairs what can be without harm.
+  bool as_json = false;
+};
+
+/// Looks at everything that the agent needs of this machine, its configuration and the servers.
+int examine(const DoctorOptions& options);
+
 struct SetupOptions {
   std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.
   std::filesystem::path output;    ///< Empty: standard output.

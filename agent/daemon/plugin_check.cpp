@@ -3,8 +3,10 @@
 #include "agent/base/text.hpp"
 #include "agent/daemon/definition.hpp"
 #include "plugins/hooks/job_check.hpp"
+#include "plugins/hooks/lint.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace outpost::daemon {
 namespace {
@@ -26,29 +28,61 @@ struct Places {
   std::string file;
 };
 
-void add_problems(hooks::PluginLibrary& library, const job::Definition& definition, const std::function<bool(const std::string&)>& knows_secret,
-                  const Places& places, const std::optional<std::vector<std::string>>& capabilities, std::vector<std::string>& lines) {
+/// What the site says that it has; nullopt: nobody has asked it.
+using Capabilities = std::optional<std::vector<std::string>>;
+
+hooks::Diagnoses problems_of(hooks::PluginLibrary& library, const job::Definition& definition, const std::function<bool(const std::string&)>& knows_secret,
+                             const Places& places, const Capabilities& capabilities) {
   const hooks::JobKnowledge knowledge{knows_secret, [&](const std::string& plugin, const std::vector<std::string>& path) {
                                         const std::string own = places.prefix + "plugin_config." + plugin;
                                         if (places.origins.find(own) == places.origins.end()) return nearest_origin(places.origins, places.plugins, places.file);
                                         return nearest_origin(places.origins, path.empty() ? own : own + "." + join(path, "."), places.file);
                                       },
                                       capabilities};
-  for (const auto& diagnosis : check_job(library, definition, knowledge)) {
+  return check_job(library, definition, knowledge);
+}
+
+void add_problems(hooks::PluginLibrary& library, const job::Definition& definition, const std::function<bool(const std::string&)>& knows_secret,
+                  const Places& places, const Capabilities& capabilities, std::vector<std::string>& lines) {
+  for (const auto& diagnosis : problems_of(library, definition, knows_secret, places, capabilities)) {
     auto line = diagnosis.text();
     // Two jobs that run the same plugin have the same mistake once.
     if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
   }
 }
 
+Places places_of(const config::Loaded& loaded, const config::Job& job) {
+  return {loaded.origins, "jobs." + job.name + ".", "jobs." + job.name + ".plugins", loaded.file};
+}
+
 }  // namespace
+
+std::vector<doctor::PluginMistake> plugin_mistakes(const config::Loaded& loaded) {
+  std::vector<doctor::PluginMistake> mistakes;
+  std::set<std::string> told;
+  hooks::PluginLibrary library{loaded.settings.plugins_path};
+  const auto add = [&](const hooks::Diagnoses& diagnoses) {
+    for (const auto& each : diagnoses) {
+      auto text = each.text();
+      if (told.insert(text).second) mistakes.push_back({each.code, each.severity == hooks::Severity::error, std::move(text), each.fix});
+    }
+  };
+  const auto knows_secret = [&](const std::string& name) { return loaded.settings.secrets.contains(name); };
+  for (const auto& job : loaded.settings.jobs) {
+    if (!job.enabled) continue;
+    add(problems_of(library, definition_of(job), knows_secret, places_of(loaded, job), loaded.settings.capabilities));
+    for (const auto& name : job.plugins)
+      if (const auto plugin = library.find(name)) add(hooks::lint(**plugin, ((*plugin)->folder / "").native()));
+  }
+  return mistakes;
+}
 
 std::vector<std::string> check_plugins(const config::Loaded& loaded) {
   std::vector<std::string> lines;
   hooks::PluginLibrary library{loaded.settings.plugins_path};
   const auto knows_secret = [&](const std::string& name) { return loaded.settings.secrets.contains(name); };
   for (const auto& job : loaded.settings.jobs)
-    add_problems(library, definition_of(job), knows_secret, {loaded.origins, "jobs." + job.name + ".", "jobs." + job.name + ".plugins", loaded.file}, loaded.settings.capabilities, lines);
+    add_problems(library, definition_of(job), knows_secret, places_of(loaded, job), loaded.settings.capabilities, lines);
   return lines;
 }
 

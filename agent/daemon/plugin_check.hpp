@@ -2,6 +2,7 @@
 
 #include "agent/config/job_file.hpp"
 #include "agent/config/load.hpp"
+#include "agent/doctor/outside.hpp"
 
 #include <string>
 #include <vector>
@@ -12,7 +13,10 @@ namespace outpost::daemon {
 /// of this machine, what the plugins are configured with. For `outpost config check`. Blocks.
 [[nodiscard]] std::vector<std::string> check_plugins(const config::Loaded& loaded);
 
-/// The same for a job file, whose name is `file`.
+/// Those, with everything else that lint has to say of the plugins of enabled jobs, each once. For `outpost doctor`.
+[[nodiscard]] std::vector<doctor::PluginMistake> plugin_mistakes(const config::Loaded& loaded);
+
+/// What check_plugins() says for a job file, whose name is `file`.
 [[nodiscard]] std::vector<std::string> check_plugins(const config::JobFile& job, const std::string& file);
 
 }  // namespace outpost::daemon

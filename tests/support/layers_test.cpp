@@ -31,6 +31,7 @@ const std::map<std::string, Layers> allowed{
     {"bus", {"base"}},
     {"process/systemd", {"base", "bus", "process"}},
     {"journal/sqlite", {"base", "job", "journal"}},
+    {"doctor", {"base", "config", "http"}},
     {"plugins", {"base", "config", "job", "files", "pipeline", "http", "process", "journal"}},
     {"control", {"base", "job", "journal", "pipeline", "http", "process", "log", "delivery"}},
     {"control/dbus", {"base", "bus", "job", "journal", "control"}},
@@ -38,7 +39,7 @@ const std::map<std::string, Layers> allowed{
 };
 /// These may include everything, the command line only functions of the composition root and what works alone.
 const Layers roots{"daemon"};
-const std::map<std::string, Layers> clients{{"cli", {"base", "config", "job", "http", "control", "daemon"}}};
+const std::map<std::string, Layers> clients{{"cli", {"base", "config", "job", "http", "doctor", "control", "daemon"}}};
 
 /// "agent/http/beast/x.hpp" is "http/beast", "agent/base/x.hpp" is "base", "plugins/dci/x.hpp" is "plugins/dci".
 std::string layer_of(const fs::path& path) {
