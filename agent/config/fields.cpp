@@ -1,8 +1,10 @@
 #include "agent/config/fields.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 namespace outpost::config {
 namespace {
@@ -13,6 +15,18 @@ const Node& nothing() {
 }
 
 }  // namespace
+
+std::string shown(bool value) { return value ? "true" : "false"; }
+
+std::string shown(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+std::string shown(std::chrono::milliseconds value) { return format_duration(value); }
+
+std::string Fields::as_shown_size(const std::string& bytes) { return bytes.empty() ? "" : format_size(std::stoull(bytes)); }
 
 Fields::Fields(Reading& reading, std::vector<KnownKey>& known, const Node& map, std::string label,
                std::vector<std::string> path)
@@ -35,7 +49,7 @@ std::string Fields::path_of(std::string_view key) const {
 
 const Node* Fields::take(const std::string& key, bool single) {
   asked_.push_back(key);
-  KnownKey known{path_, single};
+  KnownKey known{.path = path_, .single = single};
   known.path.push_back(key);
   known_.push_back(std::move(known));
   const Node* value = map_.find(key);

@@ -2,7 +2,11 @@
 
 #include "agent/config/values.hpp"
 
+#include <chrono>
+#include <concepts>
+#include <filesystem>
 #include <initializer_list>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,7 +20,21 @@ namespace outpost::config {
 struct KnownKey {
   std::vector<std::string> path;  ///< {"jobs", NAME, "timeout"}
   bool single = true;             ///< A single value, so that a variable can set it.
+  std::string otherwise = {};     ///< What holds when nobody sets it, for people; empty: nothing.
+  bool is_private = false;        ///< It may hold a password: not to be shown.
 };
+
+// A default, for people.
+[[nodiscard]] std::string shown(bool value);
+[[nodiscard]] std::string shown(double value);
+[[nodiscard]] std::string shown(std::chrono::milliseconds value);
+[[nodiscard]] inline std::string shown(const std::string& value) { return value; }
+[[nodiscard]] inline std::string shown(const std::filesystem::path& value) { return value.string(); }
+[[nodiscard]] inline std::string shown(std::integral auto value) { return std::to_string(value); }
+template <class T>
+[[nodiscard]] std::string shown(const std::optional<T>& value) {
+  return value ? shown(*value) : "";
+}
 
 /// The keys of one mapping. What is asked for is known; finish() reports the rest.
 class Fields {
@@ -37,7 +55,9 @@ class Fields {
   /// Reads a single value with one of the as_... functions, when it is there.
   template <class T, class Reader, class... More>
   void read(const std::string& key, T& into, Reader reader, More&&... more) {
-    if (const Node* node = take(key))
+    const Node* node = take(key);
+    describe_last(shown(into), reader);
+    if (node)
       if (auto value = reader(reading_, *node, label_of(key), std::forward<More>(more)...)) into = *std::move(value);
   }
   void texts(const std::string& key, std::vector<std::string>& into);
@@ -55,6 +75,14 @@ class Fields {
   void finish(std::string_view ignored_prefix = {});
 
  private:
+  template <class Reader>
+  void describe_last(std::string otherwise, Reader reader) {
+    if constexpr (std::is_same_v<Reader, decltype(&as_size)>) otherwise = as_shown_size(otherwise);
+    if constexpr (std::is_same_v<Reader, decltype(&as_private_url)>) known_.back().is_private = reader == &as_private_url;
+    known_.back().otherwise = std::move(otherwise);
+  }
+  [[nodiscard]] static std::string as_shown_size(const std::string& bytes);
+
   Reading& reading_;
   std::vector<KnownKey>& known_;
   const Node& map_;
