@@ -6,8 +6,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <charconv>
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,45 +21,10 @@ namespace asio = boost::asio;
 using http::ServerRequest;
 using http::ServerResponse;
 
-ServerResponse answer(int status, const json::value& body) {
-  ServerResponse response;
-  response.status = status;
-  response.headers.set("Content-Type", "application/json");
-  response.headers.set("Cache-Control", "no-store");
-  response.body = json::serialize(body) + "\n";
-  return response;
-}
-
-ServerResponse problem(int status, std::string_view message) {
-  return answer(status, json::object{{"error", json::object{{"message", message}}}});
-}
-
-ServerResponse problem(const Error& error) {
-  switch (error.fault) {
-    case Fault::malformed: return problem(400, error.message);
-    case Fault::unavailable: return problem(404, error.message);
-    case Fault::refused: return problem(409, error.message);
-    default: return problem(500, error.message);
-  }
-}
-
 ServerResponse only(std::string_view method) {
   auto response = problem(405, "this path takes " + std::string{method} + " only");
   response.headers.set("Allow", std::string{method});
   return response;
-}
-
-/// The number at `limit=` of a query; nothing when it is not one from 1 to 1000.
-std::optional<std::size_t> limit_of(const std::string& query) {
-  std::size_t limit = 50;
-  for (const auto& part : split(query, '&')) {
-    if (part.empty()) continue;
-    if (!part.starts_with("limit=")) return std::nullopt;
-    const char* end = part.data() + part.size();
-    const auto [rest, error] = std::from_chars(part.data() + 6, end, limit);
-    if (error != std::errc{} || rest != end || limit < 1 || limit > 1000) return std::nullopt;
-  }
-  return limit;
 }
 
 /// The body, {} when there is none.
@@ -84,13 +50,13 @@ std::optional<std::string> reporter_of(const std::string& query) {
 
 // ---- one function for each route; `name` is what stands in the path for its star ----------------------------------
 
-using Answering = asio::awaitable<ServerResponse>;
-
 Answering show_status(AgentControl& agent, ServerRequest&, std::string) { co_return answer(200, agent.status()); }
 
 Answering list_jobs(AgentControl& agent, ServerRequest& request, std::string) {
-  const auto limit = limit_of(request.query);
-  if (!limit) co_return problem(400, "limit is a number from 1 to 1000");
+  const auto given = parameters(request.query, {"limit"});
+  if (!given) co_return problem(given.error());
+  const auto limit = number_of(*given, "limit", 50, 1, 1000);
+  if (!limit) co_return problem(limit.error());
   const auto jobs = agent.jobs(*limit);
   if (!jobs) co_return problem(jobs.error());
   co_return answer(200, json::object{{"jobs", *jobs}});
@@ -261,6 +227,8 @@ Answering acknowledge(AgentControl& agent, ServerRequest& request, std::string) 
 
 // ---- which function it is -----------------------------------------------------------------------------------------
 
+constexpr std::string_view root = "/api/v1/";
+
 struct Route {
   std::string_view method;  ///< GET stands for HEAD too.
   std::string_view path;    ///< Below /api/v1/; a star is one part of it, whatever it says.
@@ -291,28 +259,23 @@ constexpr Route routes[] = {
     {"POST", "alarms/acknowledge", acknowledge},
 };
 
-/// What stands for the star, "" without one; nothing when the path is another.
-std::optional<std::string> match(std::string_view pattern, std::string_view path) {
-  const auto wanted = split(pattern, '/'), given = split(path, '/');
-  if (wanted.size() != given.size()) return std::nullopt;
-  std::string name;
-  for (std::size_t index = 0; index < wanted.size(); ++index) {
-    if (wanted[index] == "*") name = given[index];
-    else if (wanted[index] != given[index]) return std::nullopt;
-  }
-  return name;
-}
-
-asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& request) {
-  constexpr std::string_view root = "/api/v1/";
+asio::awaitable<ServerResponse> route(AgentControl& agent, const Records* records, ServerRequest& request) {
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
+  const auto path = std::string_view{request.path}.substr(std::min(root.size(), request.path.size()));
   std::vector<std::string> methods;
   if (request.path.starts_with(root)) {
     for (const Route& each : routes) {
-      auto name = match(each.path, std::string_view{request.path}.substr(root.size()));
-      if (!name) continue;
-      if (each.method == method) co_return co_await each.answer(agent, request, std::move(*name));
+      auto names = match(each.path, path);
+      if (!names) continue;
+      std::string name = names->empty() ? "" : std::move(names->front());
+      if (each.method == method) co_return co_await each.answer(agent, request, std::move(name));
       methods.emplace_back(each.method);
+    }
+    for (const RecordRoute& each : records ? record_routes() : std::span<const RecordRoute>{}) {
+      auto names = match(each.path, path);
+      if (!names) continue;
+      if (method == "GET") co_return co_await each.answer(*records, request, std::move(*names));
+      methods.emplace_back("GET");
     }
   }
   co_return methods.empty() ? problem(404, "no such path; see GET /api/v1/status") : only(join(methods, ", "));
@@ -320,8 +283,15 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, ServerRequest& reques
 
 }  // namespace
 
-http::Handler local_api(AgentControl& agent) {
-  return [&agent](ServerRequest& request) { return route(agent, request); };
+http::Handler local_api(AgentControl& agent, const Records* records) {
+  return [&agent, records](ServerRequest& request) { return route(agent, records, request); };
+}
+
+std::vector<std::string> api_routes() {
+  std::vector<std::string> all;
+  for (const Route& each : routes) all.push_back(std::string{each.method} + " " + std::string{root} + std::string{each.path});
+  for (const RecordRoute& each : record_routes()) all.push_back("GET " + std::string{root} + std::string{each.path});
+  return all;
 }
 
 }  // namespace outpost::control

@@ -14,6 +14,16 @@ namespace outpost::daemon {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
+namespace {
+
+/// As one argument of a command line.
+std::string shell_word(const std::string& text) {
+  const bool plain = !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@+") == std::string::npos;
+  return plain ? text : "'" + replace_all(text, "'", "'\\''") + "'";
+}
+
+}  // namespace
+
 Alarms::Alarms(journal::Journal& journal, const Clock& clock, const Logger& logger, asio::any_io_executor executor, Ways ways)
     : journal_{journal}, clock_{clock}, logger_{logger}, executor_{std::move(executor)}, ways_{std::move(ways)} {}
 
@@ -86,8 +96,18 @@ std::optional<Timestamp> Alarms::needed_since() const {
 json::array Alarms::to_json() const {
   json::array alarms;
   for (const auto& [key, alarm] : active_)
-    alarms.push_back(json::object{{"key", key}, {"kind", alarm.kind}, {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}});
+    alarms.push_back(json::object{{"key", key}, {"kind", alarm.kind}, {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}, {"fix", fix_of(alarm)}});
   return alarms;
+}
+
+std::string fix_of(const Alarm& alarm) {
+  // A key begins with the source's name where there is one: "dci/parked/...".
+  if (alarm.kind == "parked" || alarm.kind == "expand") return "outpost reporter retry " + shell_word(alarm.key.substr(0, alarm.key.find('/')));
+  if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
+  if (alarm.kind == "credentials" || alarm.kind == "plugins") return "outpost config check";
+  if (alarm.kind == "data-loss") return "outpost alarm ack " + shell_word(alarm.key);
+  if (alarm.key == "disk" || alarm.key == "state-directory" || alarm.key == "logs" || alarm.key == "journal") return "df -h";
+  return "";
 }
 
 asio::awaitable<void> Alarms::journal_event(job::Event event) {

@@ -24,6 +24,9 @@ struct Alarm {
   Timestamp since{};
 };
 
+/// The command that repairs its cause, or shows more of it; "" where there is none.
+[[nodiscard]] std::string fix_of(const Alarm& alarm);
+
 /// Keeps the alarms: journal, log, status, and where configured a webhook (POST of JSON) and a command that gets the
 /// text on its standard input.
 class Alarms {

@@ -37,6 +37,12 @@ json::object summary(const job::Story& story) {
                       {"url", story.remote_url},
                       {"tests", {{"total", story.totals.total}, {"success", story.totals.success}, {"failures", story.totals.failures},
                                  {"errors", story.totals.errors}, {"skips", story.totals.skips}}}};
+  json::array stages;
+  for (const auto& stage : story.stages)
+    stages.push_back(json::object{{"stage", to_string(stage.stage)}, {"outcome", stage.ended ? stage.outcome : "running"},
+                                  {"started_at", moment(stage.started_at)}, {"ended_at", moment(stage.ended_at)}});
+  object["stages"] = std::move(stages);
+  object["resources"] = json::array(story.job.definition.resources.begin(), story.job.definition.resources.end());
   if (story.judgement) object["judgement"] = to_json(*story.judgement);
   return object;
 }
@@ -44,7 +50,7 @@ json::object summary(const job::Story& story) {
 /// The events that a summary is made of; a job has many more.
 std::vector<std::string> types_of_summary() {
   std::vector<std::string> types;
-  for (const auto type : {event::job_queued, event::job_withdrawn, event::claim_requested, event::claim_postponed, event::claim_granted, event::stage_started,
+  for (const auto type : {event::job_queued, event::job_withdrawn, event::claim_requested, event::claim_postponed, event::claim_granted, event::stage_started, event::stage_ended,
                           event::result_found, event::verdict_reached, event::job_ended})
     types.emplace_back(type);
   return types;
@@ -52,15 +58,11 @@ std::vector<std::string> types_of_summary() {
 
 json::object in_full(const job::Story& story) {
   json::object object = summary(story);
-  json::array stages, steps;
-  for (const auto& stage : story.stages)
-    stages.push_back(json::object{{"stage", to_string(stage.stage)}, {"outcome", stage.ended ? stage.outcome : "running"},
-                                  {"started_at", moment(stage.started_at)}, {"ended_at", moment(stage.ended_at)}});
+  json::array steps;
   for (const auto& step : story.steps)
     steps.push_back(json::object{{"step_id", step.id}, {"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
                                  {"attempt", step.attempt}, {"state", step.ended ? describe(step.ending) : "running"}, {"log_bytes", step.cut_bytes}, {"workspace_peak_bytes", step.workspace_peak},
                                  {"started_at", moment(step.started_at)}, {"ended_at", moment(step.ended_at)}});
-  object["stages"] = std::move(stages);
   object["steps"] = std::move(steps);
   object["results"] = json::array(story.result_names.begin(), story.result_names.end());
   object["artifacts"] = json::array(story.artifact_names.begin(), story.artifact_names.end());

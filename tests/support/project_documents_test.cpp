@@ -92,14 +92,17 @@ TEST_CASE("the manual pages of the programs have their options, commands and exi
 }
 
 TEST_CASE("agent/control/README.md has the fields and paths of the local API, and no others") {
-  const std::string code = sources("agent/daemon", "(status|claim_gate)\\.cpp"), text = text_of("agent/control/README.md");
+  const std::string code = sources("agent/daemon", "(status|claim_gate)\\.cpp") + sources("agent/control", "(log_pages|records)\\.cpp"),
+                    text = text_of("agent/control/README.md");
   Words documented, mentioned;
   for (const auto& phrase : quoted(text)) mentioned = united(mentioned, all_matches(phrase, "[a-z_]+"));
   Words routes, paths;
   for (const auto& each : all_matches(text_of("agent/control/local_api.cpp"), "\\{\"((?:GET|POST)\", \"[a-z/*]+)\""))
     routes.insert(replace_all(each, "\", \"", " /api/v1/"));
+  for (const auto& each : all_matches(text_of("agent/control/records.cpp"), "\n    \\{\"([a-z/*]+)\", [a-z_]+\\},")) routes.insert("GET /api/v1/" + each);
+  routes.insert("POST /api/v1/login");
   for (const auto& each : all_matches(text, "`((?:GET|POST) /api/v1/[^`?]+)"))
-    paths.insert(replace_all(replace_all(each, "<job id>", "*"), "<name>", "*"));
+    paths.insert(std::regex_replace(each, std::regex{"<[a-z ]+>"}, "*"));
   REQUIRE(routes.size() > 10);
   CHECK(routes == paths);
   // The alarms are put into words by themselves.

@@ -1,0 +1,167 @@
+#include "agent/control/log_pages.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/log/file.hpp"
+#include "agent/log/log_reader.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+namespace outpost::control {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t page_bytes = std::size_t{1} << 20;
+constexpr std::size_t block_bytes = std::size_t{256} << 10;
+constexpr std::uint64_t scan_bytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t every = 1000;
+
+Result<log::File> open_log(const log::Place& place) {
+  auto file = log::File::open(place.log(), O_RDONLY | O_NOFOLLOW);
+  if (!file.is_open()) return errno_error("cannot open the log", place.log().string(), errno);
+  return file;
+}
+
+/// Where a line lies, and its number from 0.
+struct Spot {
+  std::uint64_t offset = 0, line = 0;
+};
+
+/// Calls `see(spot, text)` for every line that ends with a newline, from `from` on, until it says false or so much has
+/// been looked at as one call may. Returns the spot behind the last one. A line that is longer than a block is seen by
+/// its end only.
+template <class See>
+std::pair<Spot, bool> each_line(const log::File& file, Spot from, See see) {
+  from.offset = std::max(from.offset, file.data_begin());
+  std::string buffer;
+  std::uint64_t read_to = from.offset, line_begin = from.offset;
+  const std::uint64_t stop = from.offset + scan_bytes;
+  for (;;) {
+    const std::string block = file.read(read_to, block_bytes);
+    if (block.empty()) return {from, true};
+    read_to += block.size();
+    buffer += block;
+    std::size_t begin = 0;
+    while (const void* newline = std::memchr(buffer.data() + begin, '\n', buffer.size() - begin)) {
+      const auto end = static_cast<std::size_t>(static_cast<const char*>(newline) - buffer.data());
+      const bool goes_on = see(Spot{line_begin, from.line}, std::string_view{buffer}.substr(begin, end - begin));
+      begin = end + 1;
+      line_begin = read_to - (buffer.size() - begin);
+      from = {line_begin, from.line + 1};
+      if (!goes_on) return {from, false};
+    }
+    buffer.erase(0, begin);
+    if (buffer.size() > 4 * block_bytes) buffer.erase(0, buffer.size() - block_bytes);
+    if (read_to >= stop && from.offset > stop - scan_bytes) return {from, false};
+  }
+}
+
+/// The first byte of a line at or after `offset`.
+std::uint64_t next_line(const log::File& file, std::uint64_t offset) {
+  if (offset == 0 || offset <= file.data_begin()) return offset;
+  for (std::uint64_t at = offset - 1;;) {
+    const std::string block = file.read(at, block_bytes);
+    if (block.empty()) return file.size();
+    if (const auto newline = block.find('\n'); newline != std::string::npos) return at + newline + 1;
+    at += block.size();
+  }
+}
+
+json::object shown(const log::Line& line) {
+  json::object object{{"offset", line.offset}};
+  if (line.given_back > 0) {
+    object["given_back"] = line.given_back;
+    return object;
+  }
+  object["time"] = line.time ? json::value(to_rfc3339(*line.time)) : json::value(nullptr);
+  object["text"] = as_utf8(line.text);
+  if (!line.begins) object["part"] = true;
+  if (!line.ends) object["open"] = true;
+  return object;
+}
+
+std::string lower(std::string_view text) {
+  std::string lowered{text};
+  for (char& c : lowered)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return lowered;
+}
+
+}  // namespace
+
+std::string as_utf8(std::string_view text) {
+  if (is_utf8(text)) return std::string{text};
+  std::string good;
+  while (!text.empty()) {
+    // The longest prefix of at most 4 bytes that is one character.
+    std::size_t size = 1;
+    while (size <= std::min<std::size_t>(4, text.size()) && !is_utf8(text.substr(0, size))) ++size;
+    const bool is_character = size <= std::min<std::size_t>(4, text.size());
+    good += is_character ? text.substr(0, size) : "\xEF\xBF\xBD";
+    text.remove_prefix(is_character ? size : 1);
+  }
+  return good;
+}
+
+Result<json::object> log_page(const log::Place& place, LogRange range) {
+  const auto file = open_log(place);
+  if (!file) return file.error();
+  auto reader = log::LogReader::open(place);
+  if (!reader) return reader.error();
+  if (range.tail > 0) range.from = next_line(*file, file->size() - std::min(range.tail, file->size()));
+  if (range.line > 0) {
+    Spot spot;
+    bool complete = false;
+    while (spot.line + 1 < range.line && !complete) {
+      const auto before = [&](const Spot& seen, std::string_view) { return seen.line + 2 < range.line; };
+      std::tie(spot, complete) = each_line(*file, spot, before);
+    }
+    range.from = spot.offset;
+  }
+  reader->seek(range.from);
+  json::array lines;
+  std::uint64_t next = range.from;
+  std::size_t bytes = 0;
+  while (lines.size() < range.lines && bytes < page_bytes) {
+    const auto line = reader->next();
+    if (!line) break;
+    next = line->offset + (line->given_back > 0 ? line->given_back : line->text.size() + (line->ends ? 1 : 0));
+    bytes += line->text.size();
+    lines.push_back(shown(*line));
+  }
+  return json::object{{"size", file->size()}, {"begin", file->data_begin()}, {"from", range.from}, {"next", next}, {"lines", std::move(lines)}};
+}
+
+Result<json::object> log_index(const log::Place& place, std::uint64_t from, std::uint64_t line) {
+  const auto file = open_log(place);
+  if (!file) return file.error();
+  json::array offsets;
+  const auto note = [&](const Spot& spot, std::string_view) {
+    if (spot.line % every == 0) offsets.emplace_back(spot.offset);
+    return true;
+  };
+  const auto [end, complete] = each_line(*file, {from, line}, note);
+  return json::object{{"size", file->size()}, {"begin", file->data_begin()}, {"every", every},      {"lines", end.line},
+                      {"end", end.offset},    {"complete", complete},        {"offsets", std::move(offsets)}};
+}
+
+Result<json::object> log_search(const log::Place& place, const std::string& text, std::uint64_t from, std::uint64_t line, std::size_t limit) {
+  const auto file = open_log(place);
+  if (!file) return file.error();
+  const std::string wanted = lower(text);
+  json::array matches;
+  const auto look = [&](const Spot& spot, std::string_view given) {
+    if (lower(given).find(wanted) == std::string::npos) return true;
+    matches.push_back(json::object{{"line", spot.line}, {"offset", spot.offset}});
+    return matches.size() < limit;
+  };
+  const auto [end, complete] = each_line(*file, {from, line}, look);
+  return json::object{{"matches", std::move(matches)}, {"end", end.offset}, {"lines", end.line}, {"complete", complete}};
+}
+
+}  // namespace outpost::control
