@@ -12,6 +12,7 @@ CommandLine::CommandLine() {
   add_status();
   add_claims();
   add_reload();
+  add_dashboard();
   add_job();
   add_plugin();
   add_spool();

@@ -23,6 +23,7 @@ struct CommandLine {
   void add_claims();
   void add_scope(CLI::App& command);
   void add_reload();
+  void add_dashboard();
   void add_reporter();
   void add_parked(CLI::App& group);
   void add_alarm();
@@ -55,7 +56,7 @@ struct CommandLine {
 
   std::string config = "/etc/outpost/outpost.yml";
   DaemonOptions daemon;
-  bool as_json = false, yes = false, everything = false;
+  bool as_json = false, yes = false, everything = false, print_only = false;
   std::string reporter;
   std::vector<std::string> keys;
   ClaimsOptions claims;

@@ -54,6 +54,16 @@ void CommandLine::add_reload() {
       "Exit status 5: the configuration is wrong.");
 }
 
+void CommandLine::add_dashboard() {
+  auto* command = ask_daemon(app.add_subcommand("dashboard", "Open the page about the agent in a browser"),
+                             [this] { return open_dashboard(daemon, print_only); });
+  command->add_flag("-p,--print", print_only, "Only print the address");
+  command->footer(
+      "The address holds a token that lets in who has it: do not give it away. Without a browser on this machine, reach\n"
+      "the page from another one with the ssh that is printed.\n\n"
+      "Examples:\n  outpost dashboard\n  outpost dashboard --print");
+}
+
 void CommandLine::add_reporter() {
   auto* group = app.add_subcommand("reporter", "Who is told about jobs");
   group->require_subcommand(1);

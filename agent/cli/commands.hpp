@@ -43,6 +43,9 @@ int drain(const DaemonOptions& daemon, const ClaimsOptions& options);
 /// Has the daemon read its configuration again.
 int reload(const DaemonOptions& daemon, bool as_json);
 
+/// Opens the page in a browser of this session, where there is one, and prints its address.
+int open_dashboard(const DaemonOptions& daemon, bool print_only);
+
 /// Who is told about jobs, and what waits for them.
 int list_reporters(const DaemonOptions& daemon, bool as_json);
 

@@ -5,6 +5,7 @@
 #include "agent/config/decode_source.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <type_traits>
 
 namespace outpost::config {
@@ -33,6 +34,7 @@ class Decoder {
     history();
     disk();
     file_.texts("capabilities", settings_.capabilities);
+    dashboard();
     plugins_path();
     file_.read("state_directory", settings_.state_directory, as_path);
     file_.read("runtime_directory", settings_.runtime_directory, as_path);
@@ -209,6 +211,26 @@ class Decoder {
     fields.read("reserve", settings_.disk.reserve, as_size, std::uint64_t{0});
     fields.read("check", settings_.disk.check, as_duration, 100ms, 1h);
     fields.finish();
+  }
+
+  void dashboard() {
+    Fields fields = file_.child("dashboard");
+    std::string listen;
+    fields.read("listen", listen, as_text);
+    fields.finish();
+    if (listen.empty()) return;
+    const auto colon = listen.rfind(':');
+    std::string host = listen.substr(0, colon);
+    const std::string port = colon == std::string::npos ? "" : listen.substr(colon + 1);
+    if (host == "localhost") host = "127.0.0.1";
+    if (host == "[::1]") host = "::1";
+    std::uint16_t number = 0;
+    const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc{} || rest != port.data() + port.size())
+      return fields.problem("listen", quote(listen) + " is no address and port (example: 127.0.0.1:8420)");
+    if (host != "127.0.0.1" && host != "::1")
+      return fields.problem("listen", quote(listen) + " is not of this machine alone; only 127.0.0.1 and [::1] can be listened on (from elsewhere: ssh -L 8420:127.0.0.1:8420)");
+    settings_.dashboard = {host, number};
   }
 
   void plugins_path() {

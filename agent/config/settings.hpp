@@ -152,6 +152,13 @@ struct Disk {
   friend bool operator==(const Disk&, const Disk&) = default;
 };
 
+/// The page and the API on TCP, beside the unix socket.
+struct Dashboard {
+  std::string host;  ///< An address of the loopback, "127.0.0.1" or "::1"; empty: not on TCP.
+  std::uint16_t port = 0;
+  friend bool operator==(const Dashboard&, const Dashboard&) = default;
+};
+
 struct Settings {
   std::map<std::string, Source> sources;
   std::vector<Job> jobs;  ///< In the order of the files; names are unique.
@@ -166,6 +173,7 @@ struct Settings {
   History history;
   Disk disk;
   std::vector<std::string> capabilities;                   ///< What plugins can require of this site, by the site's word.
+  Dashboard dashboard;
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
   std::filesystem::path state_directory = "/var/lib/outpost";
   std::filesystem::path runtime_directory = "/run/outpost";

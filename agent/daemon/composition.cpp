@@ -5,11 +5,9 @@
 #include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
-#include "agent/control/local_api.hpp"
 #include "agent/daemon/disk_keeper.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/http/beast/beast_client.hpp"
-#include "agent/http/beast/beast_server.hpp"
 #include "agent/process/local/local_command_runner.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/junit/junit_collector.hpp"
@@ -323,14 +321,6 @@ Result<void> Composition::make_agent() {
   return {};
 }
 
-Result<void> Composition::listen() {
-  server_ = http::make_beast_server(executor_);
-  http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
-  auto listening = server_->listen(std::move(options), control::local_api(*agent_));
-  if (!listening) return listening.error();
-  return {};
-}
-
 void Composition::join_system_bus() {
   const auto log = [this](const std::string& message) { logger_.info(message); };
   bus_object_ = std::make_unique<control::AgentObject>(executor_, *agent_, *journal_, control::AgentObject::Options{.log = log});
@@ -349,10 +339,6 @@ void Composition::join_system_bus() {
   });
   asio::co_spawn(executor_, bus_object_->run(), asio::detached);
   asio::co_spawn(executor_, shutdown_watch_->run(), asio::detached);
-}
-
-void Composition::stop_listening() {
-  if (server_) server_->stop();
 }
 
 }  // namespace outpost::daemon

@@ -6,6 +6,7 @@
 #include "agent/config/load.hpp"
 #include "agent/control/dbus/agent_object.hpp"
 #include "agent/control/dbus/shutdown_watch.hpp"
+#include "agent/control/records.hpp"
 #include "agent/daemon/agent.hpp"
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/client.hpp"
@@ -60,9 +61,11 @@ class Composition {
 
   [[nodiscard]] Agent& agent() { return *agent_; }
   [[nodiscard]] journal::Journal& journal() { return *journal_; }
-  /// Starts the local API on <runtime directory>/api.sock.
+  /// Starts the local API and the page on <runtime directory>/api.sock, and on TCP where that is configured.
   Result<void> listen();
   void stop_listening();
+  /// Where they are on TCP, "http://127.0.0.1:8420/"; "" when they are not.
+  [[nodiscard]] const std::string& page_url() const { return page_url_; }
   /// Whether this process is told to end only to be started again, and its steps outlive it: then they are left alone.
   boost::asio::awaitable<bool> may_leave_steps();
   /// How long it may take to stop; nothing: as long as it likes.
@@ -118,6 +121,11 @@ class Composition {
   [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);
   [[nodiscard]] Result<Alarms::Ways> alarm_ways(const config::Alarms& alarms) const;
 
+  // What is told to those who connect (composition_api.cpp)
+  void make_records();
+  Result<void> listen_on_tcp(http::Handler handler);
+  [[nodiscard]] boost::json::object effective_configuration() const;
+
   // Reading it again (composition_reload.cpp)
   boost::asio::awaitable<Result<boost::json::object>> reload_once();
   [[nodiscard]] static Result<Fresh> read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads);
@@ -152,6 +160,8 @@ class Composition {
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<ClockWatch> clock_watch_;
+  std::unique_ptr<control::Records> records_;
+  std::string page_url_, page_token_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<control::AgentObject> bus_object_;
   std::unique_ptr<control::ShutdownWatch> shutdown_watch_;

@@ -38,6 +38,7 @@ std::vector<std::string> keep_settled(const config::Settings& old, config::Setti
   keep(old.state_directory, wanted.state_directory, "state_directory", needs_restart);
   keep(old.runtime_directory, wanted.runtime_directory, "runtime_directory", needs_restart);
   keep(old.runner, wanted.runner, "runner", needs_restart);
+  keep(old.dashboard, wanted.dashboard, "dashboard", needs_restart);
   keep(old.downloads.cache_limit, wanted.downloads.cache_limit, "downloads.cache_limit", needs_restart);
   return needs_restart;
 }

@@ -136,7 +136,8 @@ int run_daemon(daemon::InForce configuration) {
   });
   parts.join_system_bus();
   ready();
-  logger.notice("outpostd " OUTPOST_VERSION " is up; local API on " + (parts.settings().runtime_directory / "api.sock").string());
+  logger.notice("outpostd " OUTPOST_VERSION " is up; local API on " + (parts.settings().runtime_directory / "api.sock").string() +
+                (parts.page_url().empty() ? "" : ", and on " + parts.page_url() + " (see: outpost dashboard)"));
   loop.run();
   if (thrown) std::rethrow_exception(thrown);
   logger.notice("stopped");

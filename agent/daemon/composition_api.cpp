@@ -1,0 +1,119 @@
+// The local API and the page: what they read, who may connect, and where they listen.
+
+#include "agent/base/hash.hpp"
+#include "agent/base/text.hpp"
+#include "agent/config/effective.hpp"
+#include "agent/config/small_file.hpp"
+#include "agent/control/guard.hpp"
+#include "agent/control/local_api.hpp"
+#include "agent/daemon/composition.hpp"
+#include "agent/daemon/plugin_tools.hpp"
+#include "agent/dashboard/page.hpp"
+#include "agent/files/durable_file.hpp"
+#include "agent/http/beast/beast_server.hpp"
+#include "agent/http/url.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <pwd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <set>
+
+namespace outpost::daemon {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+/// The users that steps run as (systemd/outpost-jobs.conf), as far as this machine has them.
+std::set<std::uint32_t> users_of_jobs() {
+  std::set<std::uint32_t> users;
+  for (unsigned slot = 1; slot <= 64; ++slot)
+    if (const passwd* user = ::getpwnam(("outpost-job-" + std::to_string(slot)).c_str())) users.insert(user->pw_uid);
+  return users;
+}
+
+/// What a page has to know to be let in on TCP. It stays the same, so that an open page goes on after a restart.
+Result<std::string> page_token(const fs::path& state_directory) {
+  const fs::path file = state_directory / "dashboard.token";
+  std::error_code ignored;
+  if (fs::exists(file, ignored)) {
+    const auto kept = config::read_small_file(file, 4096, config::Privacy::secret);
+    if (!kept) return kept.error();
+    const std::string token{trim(*kept)};
+    if (token.size() >= 32) return token;
+    return Error{Fault::refused, file.string() + " holds no token: remove it, and a new one is made"};
+  }
+  std::string bytes(32, '\0');
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return errno_error("cannot read", "random numbers", errno);
+  std::string token = to_hex(bytes);
+  if (auto written = files::write_durably(file, token + "\n", 0600); !written) return written.error();
+  return token;
+}
+
+json::array described_plugins(const std::vector<fs::path>& path, const std::vector<config::Job>& jobs) {
+  json::array plugins;
+  for (const auto& row : installed_plugins(path)) {
+    json::array stages, users;
+    for (const auto& stage : split(row.stages, ' '))
+      if (!stage.empty()) stages.emplace_back(stage);
+    for (const auto& job : jobs)
+      if (std::find(job.plugins.begin(), job.plugins.end(), row.name) != job.plugins.end()) users.emplace_back(job.name);
+    plugins.push_back(json::object{{"name", row.name}, {"version", row.version}, {"path", row.path}, {"broken", row.broken},
+                                   {"stages", std::move(stages)}, {"jobs", std::move(users)}});
+  }
+  return plugins;
+}
+
+}  // namespace
+
+json::object Composition::effective_configuration() const {
+  std::error_code ignored;
+  const auto types = source_types();
+  json::array keys;
+  for (const auto& key : config::effective(texts_, fs::absolute(file_, ignored).parent_path(), config::environment_of(environ), types))
+    keys.push_back(json::object{{"key", key.path}, {"value", key.value}, {"origin", key.origin}, {"hidden", key.hidden}});
+  return {{"file", configuration_.file}, {"since", to_rfc3339(configuration_.since)}, {"keys", std::move(keys)}};
+}
+
+void Composition::make_records() {
+  const auto plugins = [this]() -> std::function<json::array()> {
+    return [path = settings_.plugins_path, jobs = settings_.jobs] { return described_plugins(path, jobs); };
+  };
+  const auto page = [this] { return json::object{{"url", page_url_}, {"token", page_token_}}; };
+  records_ = std::make_unique<control::Records>(control::Records{.agent = *agent_, .journal = *journal_, .deliveries = *journal_, .workers = workers_,
+                                                                 .streams = {*journal_, executor_}, .jobs_directory = settings_.state_directory / "jobs",
+                                                                 .plugins = plugins, .configuration = [this] { return effective_configuration(); }, .page = page});
+}
+
+Result<void> Composition::listen() {
+  make_records();
+  server_ = http::make_beast_server(executor_);
+  const auto handler = dashboard::with_page(control::local_api(*agent_, records_.get()));
+  const auto is_refused = [users = users_of_jobs()](std::uint32_t uid) { return users.contains(uid); };
+  http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
+  auto listening = server_->listen(std::move(options), control::guarded(handler, {.is_refused = is_refused, .token = {}, .clock = clock_}));
+  if (!listening) return listening.error();
+  if (settings_.dashboard.host.empty()) return {};
+  return listen_on_tcp(handler);
+}
+
+Result<void> Composition::listen_on_tcp(http::Handler handler) {
+  auto token = page_token(settings_.state_directory);
+  if (!token) return std::move(token.error()).in("dashboard");
+  page_token_ = std::move(*token);
+  http::ListenOptions options{.address = http::TcpAddress{settings_.dashboard.host, settings_.dashboard.port}};
+  const auto port = server_->listen(std::move(options), control::guarded(std::move(handler), {.is_refused = {}, .token = page_token_, .clock = clock_}));
+  if (!port) return Error{port.error().fault, "dashboard.listen: " + port.error().message};
+  page_url_ = "http://" + http::host_and_port(settings_.dashboard.host, *port) + "/";
+  return {};
+}
+
+void Composition::stop_listening() {
+  if (server_) server_->stop();
+}
+
+}  // namespace outpost::daemon

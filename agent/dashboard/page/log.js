@@ -1,0 +1,169 @@
+// The log of a step: only the lines that are seen are in the page, whatever its length.
+
+import { html, Empty, Trouble, jobLink } from './parts.js';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { ansi, clock, duration, size } from './format.js';
+import { useEvents } from './store.js';
+import { LogFile } from './logfile.js';
+
+const row = 20, tallest = 12e6;  // Pixels; browsers do not scroll through more than some millions.
+
+const timeModes = ['clock', 'since start', 'since line before', 'none'];
+
+function timeText(mode, line, before, first) {
+  if (!line || !line.time || mode === 'none') return '';
+  if (mode === 'clock') return clock(line.time) + '.' + line.time.slice(20, 23);
+  const since = mode === 'since start' ? first : before && before.time;
+  return since ? '+' + (duration(Date.parse(line.time) - Date.parse(since)) || '0 ms') : '';
+}
+
+/** The text with what is looked for marked. */
+function marked(text, wanted) {
+  if (!wanted) return text;
+  const parts = [], lower = text.toLowerCase();
+  let at = 0;
+  for (let found; (found = lower.indexOf(wanted, at)) >= 0; at = found + wanted.length) parts.push(text.slice(at, found), html`<mark>${text.slice(found, found + wanted.length)}</mark>`);
+  return [...parts, text.slice(at)];
+}
+
+function Row({ number, line, before, first, mode, wanted, chosen, href, digits }) {
+  const gap = line && /^\[(gap: )?\d* ?bytes|^\[gap: /.test(line.text);
+  return html`<div class=${'log-row' + (chosen ? ' chosen' : '') + (gap ? ' gap' : '')}>
+    <a class="log-number" href=${href} aria-label=${'Line ' + (number + 1)}>${String(number + 1).padStart(digits)}</a>
+    ${mode !== 'none' && html`<span class="log-time">${timeText(mode, line, before, first)}</span>`}
+    <span class="log-text">${line ? ansi(line.text).map(run => run.style ? html`<span class=${run.style}>${marked(run.text, wanted)}</span>` : marked(run.text, wanted)) : '…'}</span>
+  </div>`;
+}
+
+function useSearch(file, goTo) {
+  const [state, set] = useState({ text: '', found: null, at: 0, busy: false });
+  const abort = useRef(null);
+  useEffect(() => set({ text: '', found: null, at: 0, busy: false }), [file]);
+  const look = async text => {
+    if (abort.current) abort.current.abort();
+    if (!text) return set({ text: '', found: null, at: 0, busy: false });
+    abort.current = new AbortController();
+    set({ text, found: null, at: 0, busy: true });
+    try {
+      const found = await file.search(text, abort.current.signal);
+      set({ text, found, at: 0, busy: false });
+      if (found.length) goTo(found[0]);
+    } catch (error) {
+      if (error.name !== 'AbortError') set({ text, found: [], at: 0, busy: false });
+    }
+  };
+  const step = by => set(old => {
+    if (!old.found || !old.found.length) return old;
+    const at = (old.at + by + old.found.length) % old.found.length;
+    goTo(old.found[at]);
+    return { ...old, at };
+  });
+  return { ...state, look, step };
+}
+
+function Viewer({ job, step, running, line: wantedLine }) {
+  const file = useMemo(() => new LogFile(job.job_id, step.step_id), [job.job_id, step.step_id]);
+  const [, redraw] = useState(0);
+  const [error, setError] = useState(null);
+  const [mode, setMode] = useState('clock');
+  const [follow, setFollow] = useState(running && !wantedLine);
+  const [top, setTop] = useState(0);
+  const [height, setHeight] = useState(600);
+  const box = useRef(null), again = () => redraw(count => count + 1), following = useRef(follow), growing = useRef(false);
+  following.current = follow;
+
+  const seen = Math.max(1, Math.floor(height / row)), most = Math.max(0, file.lines - seen + 1);
+  const tall = Math.min(tallest, Math.max(height, file.lines * row)), scrollable = Math.max(1, tall - height);
+  const scaled = file.lines * row > tallest;
+  const topLine = scaled ? top / scrollable * most : top / row;
+  const scrollTo = number => {
+    if (!box.current) return;
+    const whole = Math.min(tallest, Math.max(height, file.lines * row));
+    const line = Math.max(0, number - Math.floor(seen / 3));
+    box.current.scrollTop = file.lines * row > tallest ? line / Math.max(1, file.lines - seen + 1) * (whole - height) : line * row;
+  };
+  const search = useSearch(file, number => { setFollow(false); setTimeout(() => scrollTo(number)); });
+
+  const grow = async () => {
+    if (growing.current) return;
+    growing.current = true;
+    try {
+      if (await file.grow()) again();
+      setError(null);
+    } catch (problem) {
+      if (problem.status !== 404 || !running) setError(problem);
+    }
+    growing.current = false;
+  };
+  useEffect(() => { grow().then(() => wantedLine && setTimeout(() => scrollTo(wantedLine - 1))); }, [file]);
+  useEffect(() => { if (wantedLine && file.lines) scrollTo(wantedLine - 1); }, [wantedLine]);
+  // A running step prints more often than the journal tells of it.
+  useEffect(() => {
+    if (!running) return void grow();
+    const timer = setInterval(() => document.hidden || grow(), 500);
+    return () => clearInterval(timer);
+  }, [file, running]);
+  useEvents(event => event.step_id === step.step_id && event.job_id === job.job_id && grow());
+  useLayoutEffect(() => {
+    const measure = () => box.current && setHeight(box.current.clientHeight);
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  useLayoutEffect(() => { if (follow && box.current) box.current.scrollTop = tall; }, [follow, file.size, height]);
+
+  const scrolled = () => {
+    const now = box.current.scrollTop;
+    if (following.current && now + height < tall - 3 * row && now < top) setFollow(false);
+    setTop(now);
+  };
+  const keys = event => {
+    if (event.target.tagName === 'INPUT' || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = { '/': () => document.getElementById('log-search').focus(), n: () => search.step(1), N: () => search.step(-1), f: () => setFollow(!follow), g: () => scrollTo(0), G: () => { box.current.scrollTop = tall; } }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  };
+
+  const begin = Math.max(0, Math.min(Math.floor(topLine), file.lines - 1)), rows = [];
+  const first = file.lines ? (file.line(0, again) || {}).time : null, wanted = search.text.toLowerCase();
+  for (let number = begin; number < Math.min(file.lines, begin + seen + 2); ++number)
+    rows.push(html`<${Row} key=${number} number=${number} line=${file.line(number, again)} before=${number > 0 && mode === timeModes[2] ? file.line(number - 1, again) : null} first=${first} mode=${mode}
+      wanted=${wanted} chosen=${number + 1 === wantedLine || (search.found && search.found[search.at] === number)} href=${jobLink(job, `/log/${encodeURIComponent(step.step_id)}?line=${number + 1}`)} digits=${String(file.lines).length} />`);
+
+  return html`<section class="log" onKeyDown=${keys} aria-label=${'Log of ' + step.step_id}>
+    <div class="log-tools" role="toolbar" aria-label="Log">
+      <form role="search" onSubmit=${event => { event.preventDefault(); const text = event.target.elements.q.value; text === search.text && search.found ? search.step(1) : search.look(text); }}>
+        <input id="log-search" name="q" type="search" placeholder="Search  ( / )" aria-label="Search in the log" autocomplete="off" />
+        <button type="submit">Find</button>
+      </form>
+      <span class="found" role="status">${search.busy ? 'searching…' : search.found && (search.found.length ? `${search.at + 1} of ${search.found.length}${search.found.length >= 10000 ? '+' : ''}` : 'not found')}</span>
+      ${search.found && search.found.length > 1 && html`<button type="button" onClick=${() => search.step(-1)} aria-label="Match before">↑</button><button type="button" onClick=${() => search.step(1)} aria-label="Next match">↓</button>`}
+      <label>Times <select value=${mode} onChange=${event => setMode(event.target.value)}>${timeModes.map(name => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
+      <button type="button" aria-pressed=${follow} onClick=${() => setFollow(!follow)}>Follow</button>
+      <span class="quiet log-size">${file.lines.toLocaleString('en')} lines, ${size(file.size)}${running ? ', running' : ''}</span>
+    </div>
+    <${Trouble} error=${error} />
+    ${file.begin > 0 && html`<p class="gap">The first ${size(file.begin)} are not on this machine any more: they were delivered, and the room was needed.</p>`}
+    <div class="log-box" ref=${box} onScroll=${scrolled} tabindex="0" role="log" aria-live="off" aria-label=${`${file.lines} lines`}>
+      <div class="log-space" ref=${space => space && (space.style.height = tall + 'px')}>
+        <div class="log-window" ref=${view => view && (view.style.height = height + 'px')}>
+          <div class="log-rows" ref=${view => view && (view.style.transform = `translateY(${-(topLine - begin) * row}px)`)}>${rows}</div>
+        </div>
+      </div>
+    </div>
+  </section>`;
+}
+
+export function LogView({ job, step: wantedStep, query }) {
+  const steps = job.steps, running = steps.find(one => one.state === 'running');
+  const failed = job.judgement && steps.filter(one => one.stage === job.judgement.stage && (!job.judgement.plugin || one.plugin === job.judgement.plugin)).pop();
+  const step = steps.find(one => one.step_id === wantedStep) || running || failed || steps[steps.length - 1];
+  if (!step) return html`<${Empty}>Nothing has been printed yet.<//>`;
+  return html`<div class="log-page">
+    <nav class="steps" aria-label="Steps"><ul class="plain">${steps.map(one => html`<li key=${one.step_id}>
+      <a href=${jobLink(job, '/log/' + encodeURIComponent(one.step_id))} aria-current=${one === step ? 'page' : null}><span>${one.stage}</span><span class="quiet">${one.plugin}</span><span class="numbers quiet">${one.state === 'running' ? 'running' : size(one.log_bytes)}</span></a></li>`)}</ul></nav>
+    <${Viewer} key=${step.step_id} job=${job} step=${step} running=${step.state === 'running'} line=${Number(new URLSearchParams(query).get('line')) || 0} />
+  </div>`;
+}
