@@ -171,9 +171,17 @@ asio::awaitable<void> Agent::leave(std::string reason) {
 
 asio::awaitable<void> Agent::retention_loop() {
   while (!stopping_) {
+    co_await make_next_directory();
     co_await retention_.sweep();
     if (!stopping_) co_await retention_wakeup_.wait(retention_interval);
   }
+}
+
+/// What a job needs first, made while nobody waits for it. A job that finds none makes its own, and says why it cannot.
+asio::awaitable<void> Agent::make_next_directory() {
+  if (job_options_.ready_directory.empty()) co_return;
+  auto making = [ready = job_options_.ready_directory] { return pipeline::JobDirectory::make_ready(ready); };
+  static_cast<void>(co_await ports_.workers.run(std::move(making)));
 }
 
 asio::awaitable<void> Agent::disk_loop() {

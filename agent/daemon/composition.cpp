@@ -89,8 +89,13 @@ Result<std::unique_ptr<Composition>> Composition::make(InForce configuration, as
 Result<void> Composition::make_directories() {
   for (const auto& directory : {settings_.state_directory, settings_.state_directory / "jobs", settings_.runtime_directory})
     if (auto made = make_private_directory(directory, 0750); !made) return made;
+  // Another version of the agent may have made it.
+  std::error_code ignored;
+  fs::remove_all(ready_directory(), ignored);
   return {};
 }
+
+fs::path Composition::ready_directory() const { return settings_.state_directory / "next-job"; }
 
 Result<void> Composition::make_journal() {
   const auto open = [this] { return journal::SqliteJournal::open(settings_.state_directory / "journal.db", identity_of_this_host(), clock_, executor_); };
@@ -301,6 +306,7 @@ pipeline::LogOptions Composition::log_options(const config::Logs& logs) {
 Result<void> Composition::make_agent() {
   pipeline::JobOptions options;
   options.jobs_directory = settings_.state_directory / "jobs";
+  options.ready_directory = ready_directory();
   options.logs = log_options(settings_.logs);
   options.logs.packers = &packers_;
   options.boot_id = identity_of_this_host().boot_id;

@@ -104,6 +104,8 @@ class Composition {
 
   Composition(InForce configuration, boost::asio::any_io_executor executor);
   Result<void> make_directories();
+  /// Where the directories of the next job are made ahead of time.
+  [[nodiscard]] std::filesystem::path ready_directory() const;
   Result<void> make_journal();
   Result<void> make_runner();
   Result<void> choose_runner();

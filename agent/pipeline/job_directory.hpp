@@ -22,6 +22,8 @@ struct JobDirectory {
 
   // Per step, because what it leaves is collected when it ends.
   [[nodiscard]] std::filesystem::path step(const std::string& id) const { return root / "steps" / id; }
+  /// The directories of a step that were made with those of the job; the first step that needs some takes them.
+  [[nodiscard]] std::string unused_step() const { return ".unused"; }
   [[nodiscard]] std::filesystem::path results(const std::string& id) const { return step(id) / "results"; }
   [[nodiscard]] std::filesystem::path artifacts(const std::string& id) const { return step(id) / "artifacts"; }
   [[nodiscard]] std::filesystem::path temporary(const std::string& id) const { return step(id) / "tmp"; }
@@ -30,8 +32,12 @@ struct JobDirectory {
   [[nodiscard]] std::filesystem::path home(const std::string& id) const { return temporary(id) / "home"; }
 
   /// Makes the directories of the job (0750) that are not there yet, and syncs them: events will name files below them.
+  /// A job that has none takes those at `ready`, when they are on the same file system. Blocks: for a worker.
+  [[nodiscard]] Result<void> create(const std::filesystem::path& ready = {}) const;
+  /// Makes the directories of a job to come at `ready`, with those of one step, unless they are there: a dozen of them
+  /// takes some file systems milliseconds. `ready` does not exist before all are made and synced. One call at a time.
   /// Blocks: for a worker.
-  [[nodiscard]] Result<void> create() const;
+  [[nodiscard]] static Result<void> make_ready(const std::filesystem::path& ready);
   /// Removes what only the hooks needed: workspace, components, temporary files. Logs, results and artifacts stay until
   /// they are delivered.
   [[nodiscard]] Result<void> remove_workspace() const;

@@ -42,6 +42,7 @@ struct JobPorts {
 
 struct JobOptions {
   std::filesystem::path jobs_directory;  ///< <state>/jobs
+  std::filesystem::path ready_directory;  ///< Where JobDirectory::make_ready() has made the next job's; empty: nowhere.
   unsigned slot = 1;                     ///< Which the job holds.
   std::vector<std::string> secrets;      ///< Never to be seen in a log.
   LogOptions logs;

@@ -15,8 +15,8 @@ namespace event = job::event;
 using job::StepEnding;
 
 asio::awaitable<void> JobRunner::settle_interrupted_steps() {
-  auto making = [directory = directory_, slot = options_.slot, &steps = ports_.steps]() -> Result<void> {
-    if (auto made = directory.create(); !made) return made;
+  auto making = [directory = directory_, ready = options_.ready_directory, slot = options_.slot, &steps = ports_.steps]() -> Result<void> {
+    if (auto made = directory.create(ready); !made) return made;
     return steps.prepare(directory, slot);
   };
   if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement) {

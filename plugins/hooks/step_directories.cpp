@@ -43,8 +43,8 @@ bool is_untouched(const JobDirectory& directory, const std::string& step) {
          holds_only(directory.temporary(step), {"home"}) && holds_only(directory.home(step), {});
 }
 
-/// Gives the step the directories of the one before it. That one's end is in the journal, because the start of this one
-/// is; so nobody will look for them under the old name.
+/// Gives the step the directories of the one before it, or those that nobody has used yet. The one before has its end in
+/// the journal, because the start of this one is there; so nobody will look for them under the old name.
 bool take_over(const pipeline::StepRequest& request) {
   const auto& steps = request.story.steps;
   const auto& directory = request.directory;
@@ -52,8 +52,9 @@ bool take_over(const pipeline::StepRequest& request) {
   const auto before = std::find_if(steps.rbegin(), steps.rend(), [&](const auto& step) {
     return step.ended && step.id != request.step_id && fs::exists(directory.step(step.id), ignored);
   });
-  return before != steps.rend() && is_untouched(directory, before->id) &&
-         ::renameat2(AT_FDCWD, directory.step(before->id).c_str(), AT_FDCWD, directory.step(request.step_id).c_str(),
+  const std::string from = before != steps.rend() ? before->id : directory.unused_step();
+  return is_untouched(directory, from) &&
+         ::renameat2(AT_FDCWD, directory.step(from).c_str(), AT_FDCWD, directory.step(request.step_id).c_str(),
                      RENAME_NOREPLACE) == 0;
 }
 

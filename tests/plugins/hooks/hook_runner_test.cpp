@@ -105,6 +105,16 @@ TEST_CASE("a step gets the directories of the one before it only when that has l
     CHECK(inode("second") == first);
     CHECK(inode("first") == 0);
   }
+  SECTION("there is none, but some were made with the job's") {
+    fs::remove_all(lab.directory.root);
+    REQUIRE(pipeline::JobDirectory::make_ready(lab.jobs.path / "next-job"));
+    REQUIRE(lab.directory.create(lab.jobs.path / "next-job"));
+    const auto unused = inode(lab.directory.unused_step());
+    CHECK(unused != 0);
+    CHECK(lab.run(job::Stage::install, "second").ending.code == 0);
+    CHECK(inode("second") == unused);
+    CHECK(inode(lab.directory.unused_step()) == 0);
+  }
   SECTION("something, or its end is not in the journal") {
     SECTION("an artifact") { lab.hook("acquire", "#!/bin/sh\ntouch \"$OUTPOST_ARTIFACTS/dump\"\n"); }
     SECTION("a result in a folder") { lab.hook("acquire", "#!/bin/sh\nmkdir \"$OUTPOST_RESULTS/unit\"\n"); }
