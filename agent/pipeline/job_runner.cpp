@@ -5,6 +5,7 @@
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/stoppable.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -15,6 +16,7 @@
 namespace outpost::pipeline {
 
 namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
 namespace json = boost::json;
 namespace event = job::event;
 using job::Stage;
@@ -26,6 +28,20 @@ Result<void> write_json(const std::filesystem::path& path, const json::value& va
   file << json::serialize(value) << "\n" << std::flush;
   if (!file) return Error{Fault::retry_later, "cannot write " + path.string() + ": is the disk full?"};
   return {};
+}
+
+/// One of everything, and one of each component beside its directory.
+Result<void> write_all_documents(const job::Job& job, json::object document, const JobDirectory& directory) {
+  const auto names = job::directory_names(job.components);
+  json::array components;
+  for (std::size_t index = 0; index < job.components.size(); ++index) {
+    components.push_back(to_json(job.components[index]));
+    if (auto written = write_json(directory.components() / (names[index] + ".json"), components.back()); !written) return written;
+  }
+  document["components"] = std::move(components);
+  document["local_job_id"] = job.id;
+  document["topic"] = job.definition.topic;
+  return write_json(directory.job_document(), document);
 }
 
 }  // namespace
@@ -51,7 +67,7 @@ asio::awaitable<void> JobRunner::run() {
   started_ = ports_.clock.since_boot() - std::max(since_claim, Timestamp::duration::zero());
 
   co_await settle_interrupted_steps();
-  co_await take_plugins();
+  co_await (take_plugins() && write_documents());
   if (!record_.story().judgement) {
     co_await forward_stages();
     co_await decide();
@@ -193,9 +209,15 @@ asio::awaitable<void> JobRunner::take_plugins() {
   record_.note(event::plugins_taken, {{"plugins", std::move(plugins)}});
 }
 
+/// What hooks may read about the job.
+asio::awaitable<void> JobRunner::write_documents() {
+  if (record_.story().judgement) co_return;
+  auto writing = [job = record_.story().job, document = record_.story().document, directory = directory_] { return write_all_documents(job, document, directory); };
+  const auto written = co_await ports_.workers.run(std::move(writing));
+  if (!written && !verdict_) verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = written.error().message};
+}
+
 asio::awaitable<void> JobRunner::forward_stages() {
-  if (const auto written = write_documents(); !written && !verdict_)
-    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = written.error().message};
   for (const Stage stage : job::all_stages) {
     if (always_runs(stage) || failed()) break;
     co_await run_stage(stage);
@@ -295,22 +317,6 @@ void JobRunner::note_cancel() {
   if (!cancel_wanted_ || cancel_noted_) return;
   record_.note(event::cancel_requested, {{"by", cancel_by_}, {"reason", cancel_reason_}});
   cancel_noted_ = true;
-}
-
-/// What hooks may read about the job: one document of everything, and one of each component beside its directory.
-Result<void> JobRunner::write_documents() const {
-  const auto& job = record_.story().job;
-  const auto names = job::directory_names(job.components);
-  json::array components;
-  for (std::size_t index = 0; index < job.components.size(); ++index) {
-    components.push_back(to_json(job.components[index]));
-    if (auto written = write_json(directory_.components() / (names[index] + ".json"), components.back()); !written) return written;
-  }
-  json::object document = record_.story().document;
-  document["components"] = std::move(components);
-  document["local_job_id"] = job.id;
-  document["topic"] = job.definition.topic;
-  return write_json(directory_.job_document(), document);
 }
 
 void JobRunner::warn(Stage stage, std::string message) {

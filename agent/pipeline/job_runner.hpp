@@ -105,7 +105,6 @@ class JobRunner {
     bool interrupted = false;            ///< It was running when an earlier agent died, and is gone.
     bool adopted = false;                ///< It has outlived an earlier agent.
     unsigned cuts = 0;                   ///< Pieces of its log that an earlier agent has cut.
-    std::optional<WorkspaceSizes> workspace;  ///< Of a hook, once it has ended.
     std::shared_ptr<std::uint64_t> over_limit = std::make_shared<std::uint64_t>(0);  ///< What its workspace had when it was stopped for that.
     std::shared_ptr<TaskLog> tasks;           ///< Of a hook.
     std::optional<Step> stopped;              ///< Of on-timeout and on-cancel: the step that is being stopped.
@@ -128,13 +127,13 @@ class JobRunner {
   boost::asio::awaitable<void> withdraw();
   boost::asio::awaitable<void> postpone();
   boost::asio::awaitable<void> take_plugins();
+  boost::asio::awaitable<void> write_documents();
   boost::asio::awaitable<void> forward_stages();
   boost::asio::awaitable<void> decide();
   boost::asio::awaitable<void> closing_stages();
   boost::asio::awaitable<void> run_stage(job::Stage stage);
   [[nodiscard]] std::vector<Step> steps_of(job::Stage stage);
   void note_cancel();
-  [[nodiscard]] Result<void> write_documents() const;
   void warn(job::Stage stage, std::string message);
   boost::asio::awaitable<bool> pause(std::chrono::milliseconds duration);
   static boost::asio::awaitable<Result<void>> sleep(std::chrono::milliseconds duration);
@@ -178,7 +177,7 @@ class JobRunner {
   boost::asio::awaitable<void> farewell(const Step& step, const Step& stopped, std::chrono::milliseconds limit);
 
   // What they left (job_runner_outcome.cpp)
-  boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome);
+  boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome, WorkspaceWatch* watch = nullptr);
   void note_results(const Attempt& attempt, const Collected& collected);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   void fail(const Step& step, job::Judgement judgement);

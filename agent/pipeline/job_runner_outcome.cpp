@@ -4,13 +4,16 @@
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/job_runner.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/array.hpp>
 
 #include <algorithm>
+#include <tuple>
 
 namespace outpost::pipeline {
 
 namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
 namespace json = boost::json;
 namespace event = job::event;
 using job::StepEnding;
@@ -35,16 +38,23 @@ json::object to_json(const process::Figures& figures) {
 }  // namespace
 
 /// Notes everything that a step left, in one transaction with its end: either all of it is known, or the step is lost.
-asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome) {
+asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome, WorkspaceWatch* watch) {
   co_await log.cut_last();
   if (attempt.tasks) co_await attempt.tasks->finish();
   note_cancel();
   Result<Collected> collected = Collected{};
+  std::optional<WorkspaceSizes> workspace;
   if (attempt.step.plugin != own_plugin) {
     Step step = attempt.step;
     std::string step_id = attempt.id;
     JobDirectory directory = directory_;
-    collected = co_await ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+    auto collecting = ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+    if (watch) {
+      auto looking = watch->finish();
+      std::tie(collected, workspace) = co_await (std::move(collecting) && std::move(looking));
+    } else {
+      collected = co_await std::move(collecting);
+    }
   }
   if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
   else note_results(attempt, *collected);
@@ -65,10 +75,10 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
                               {"figures", to_json(outcome.figures)}});
   ended.step_id = attempt.id;
   ended.attempt = attempt.number;
-  if (attempt.workspace) {
-    ended.data["workspace_bytes"] = attempt.workspace->last.bytes;
-    ended.data["workspace_peak_bytes"] = attempt.workspace->peak.bytes;
-    if (!attempt.workspace->peak.complete) ended.data["workspace_complete"] = false;
+  if (workspace) {
+    ended.data["workspace_bytes"] = workspace->last.bytes;
+    ended.data["workspace_peak_bytes"] = workspace->peak.bytes;
+    if (!workspace->peak.complete) ended.data["workspace_complete"] = false;
   }
   if (outcome.leftovers > 0)
     warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");

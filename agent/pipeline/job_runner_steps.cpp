@@ -126,12 +126,11 @@ asio::awaitable<StepEnding> JobRunner::carry_out(Attempt attempt, log::Capture c
   }
   if (attempt.adopted && !always_runs(step.stage) && failed()) attempt.timeout = {};
   StepOutcome outcome = co_await execute(attempt, log);
-  if (watch) attempt.workspace = co_await watch->finish();
   if (*attempt.over_limit > 0 && !cancel_wanted_)
     outcome.ending = {StepEnding::Kind::over_limit, 0, "the workspace had " + format_size(*attempt.over_limit) + ", its limit is " + format_size(*step.rules.disk_limit)};
   options_.checkpoint("step.exited");
   const StepEnding ending = outcome.ending;
-  co_await finish(attempt, log, std::move(outcome));
+  co_await finish(attempt, log, std::move(outcome), watch ? &*watch : nullptr);
   co_return ending;
 }
 
