@@ -58,11 +58,12 @@ Result<Event> parse(std::string_view body) {
 void note_job(Database& database, const Event& event) {
   if (event.job_id.empty()) return;
   const bool ends = event.type == job::event::job_ended || event.type == job::event::job_withdrawn;
-  // `ended` is set by an end only: naming it would have every event rewrite an index of it, one page more to sync.
+  // Only what has to change does: each page of the database that an event touches is one more to sync. The last event of
+  // an open job is found by the index of its events; `ended` is set by an end only, because it has an index of its own.
   database
       .prepared(std::string{"INSERT INTO jobs (job_id, first, last, ended) VALUES (?, ?, ?, ?) ON CONFLICT (job_id) "
                             "DO UPDATE SET last = excluded.last"} +
-                (ends ? ", ended = 1" : ""))
+                (ends ? ", ended = 1" : " WHERE ended = 1"))
       .bind_all(event.job_id, event.seq, event.seq, std::int64_t{ends})
       .run();
 }
@@ -167,8 +168,9 @@ void remove_rows(Database& database, const Removal& removal) {
 std::vector<JobRow> select_jobs(Database& database, bool open_only, std::size_t limit) {
   constexpr std::size_t most = std::numeric_limits<std::int64_t>::max();
   Statement& statement = database.prepared(
-      open_only ? "SELECT job_id, first, last, ended FROM jobs WHERE ended = 0 ORDER BY first DESC LIMIT ?"
-                : "SELECT job_id, first, last, ended FROM jobs ORDER BY first DESC LIMIT ?");
+      std::string{"SELECT job_id, first, CASE ended WHEN 0 THEN (SELECT max(seq) FROM events WHERE events.job_id = "
+                  "jobs.job_id) ELSE last END, ended FROM jobs "} +
+      (open_only ? "WHERE ended = 0 " : "") + "ORDER BY first DESC LIMIT ?");
   statement.bind_all(std::uint64_t{std::min(limit, most)});
   const ResetAfter reset{statement};
   std::vector<JobRow> rows;
