@@ -2,6 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace outpost::journal::sqlite {
 namespace {
 
@@ -143,6 +146,31 @@ bool Database::in_transaction() const { return ::sqlite3_get_autocommit(database
 void Database::checkpoint() {
   if (::sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) == SQLITE_OK)
     *log_pages_ = 0;
+}
+
+void Database::keep_log_ahead() {
+  constexpr std::int64_t page = 4096, frame = page + 24, header = 32;
+  constexpr std::int64_t margin = 24 * frame;                                // More than most transactions write.
+  constexpr std::int64_t piece = std::int64_t{64} * 1024, step = 4 * piece;  // SQLite writes less than 128 KiB at once.
+  const std::int64_t wanted = header + *log_pages_ * frame + margin;
+  if (wanted <= log_bytes_) return;
+  sqlite3_file* log = nullptr;
+  if (::sqlite3_file_control(handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) return;
+  sqlite3_int64 size = 0;
+  if (!log || !log->pMethods || log->pMethods->xFileSize(log, &size) != SQLITE_OK) return;
+  // Zeros are no frame of a log: whoever reads it stops there.
+  const std::vector<char> nothing(static_cast<std::size_t>(piece));
+  const sqlite3_int64 grown = size < wanted ? wanted + step : size;
+  sqlite3_int64 end = size;
+  while (end < grown) {
+    if (log->pMethods->xWrite(log, nothing.data(), static_cast<int>(piece), end) != SQLITE_OK) {
+      log->pMethods->xTruncate(log, size);
+      log_bytes_ = wanted + margin;  // The disk has no room: the commit may need less, and it is tried again later.
+      return;
+    }
+    end += piece;
+  }
+  log_bytes_ = end;
 }
 
 void Database::empty_log() {

@@ -98,6 +98,9 @@ class Database {
   [[nodiscard]] int log_pages() const { return *log_pages_; }
   /// Moves what is possible from the write-ahead log to the file, without waiting for readers. Failure is no harm.
   void checkpoint();
+  /// Makes the log longer before a commit has to: its sync then need not write down its size too. Inside a transaction
+  /// that may write. Failure is no harm.
+  void keep_log_ahead();
   /// Moves all of it and cuts the log to nothing, for a file that is closed. Failure is no harm.
   void empty_log();
   [[nodiscard]] sqlite3* handle() const { return database_.get(); }
@@ -107,6 +110,7 @@ class Database {
     void operator()(sqlite3* database) const;
   };
   std::unique_ptr<int> log_pages_ = std::make_unique<int>(0);
+  std::int64_t log_bytes_ = 0;  ///< Up to which size there is nothing to do.
   std::unique_ptr<sqlite3, Close> database_;
   std::unordered_map<std::string, Statement> statements_;
 };

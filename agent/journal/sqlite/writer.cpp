@@ -54,7 +54,7 @@ void make_durable(Database& database) {
   database.execute("PRAGMA journal_mode = WAL");
   database.execute("PRAGMA synchronous = FULL");
   database.execute("PRAGMA foreign_keys = ON");
-  // The log keeps its file: overwriting is cheaper to sync than growing.
+  // The log keeps its file: overwriting is cheaper to sync than growing (see keep_log_ahead(), too).
   int keep = 1;
   ::sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 }
@@ -206,6 +206,7 @@ void Writer::begin() {
     database_ = std::move(database);
   }
   database_->prepared("BEGIN IMMEDIATE").bind_all().run();
+  database_->keep_log_ahead();
 }
 
 void Writer::roll_back() {
