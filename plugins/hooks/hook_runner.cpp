@@ -158,7 +158,8 @@ Result<std::vector<pipeline::Step>> HookRunner::steps(const job::Story& story, c
     if (!plugin) return plugin.error();
     plugins.push_back(std::move(*plugin));
   }
-  auto planned = plan_stage(plugins, story, stage);
+  const bool alone = !options_.stages.empty() && std::all_of(options_.stages.begin(), options_.stages.end(), job::always_runs);
+  auto planned = plan_stage(plugins, story, stage, alone);
   if (!planned || !options_.dry_run) return planned;
   for (auto& step : *planned) {
     const auto plugin = plugin_of(step);

@@ -50,7 +50,7 @@ Result<std::vector<pipeline::Step>> hooks_in(const Plugin& plugin, job::Stage st
   return std::vector<pipeline::Step>{{stage, plugin.name, point, plugin.folder / playbook, plugin.folder}};
 }
 
-Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story, job::Stage stage) {
+Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story, job::Stage stage, bool alone) {
   std::vector<std::pair<int, std::size_t>> ordered;  // By the order numbers, then as the job lists them.
   for (std::size_t index = 0; index < plugins.size(); ++index)
     ordered.emplace_back(plugins[index]->manifest ? plugins[index]->manifest->order : Manifest{}.order, index);
@@ -64,7 +64,7 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
     std::string reason;
     if (plugin->manifest) {
       reason = filtered(plugin->manifest->when, story.job);
-      if (reason.empty() && takes_down(stage)) {
+      if (reason.empty() && takes_down(stage) && !alone) {
         const auto begun = has_begun(*plugin, story);
         if (!begun) return begun.error();
         if (!*begun) reason = "none of its hooks has run before";

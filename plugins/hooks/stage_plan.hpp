@@ -16,7 +16,8 @@ namespace outpost::hooks {
 /// The hooks of a stage in the order in which they run, with what their manifests say of them. Hooks that are not to run
 /// in this job are there too, with the reason: a filter of their plugin, or a closing stage of a plugin that has hooks
 /// for the stages before, of which none has begun.
+/// `alone`: no stage before can have run, because somebody wants to see just this one; then it does not matter.
 [[nodiscard]] Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story,
-                                                             job::Stage stage);
+                                                             job::Stage stage, bool alone = false);
 
 }  // namespace outpost::hooks
