@@ -36,6 +36,7 @@ struct CommandLine {
   void add_plugin();
   void add_plugin_job_options(CLI::App& command);
   void add_plugin_run(CLI::App& group);
+  void add_plugin_test(CLI::App& group);
 
   // command_line_spool.cpp
   void add_spool();
@@ -66,6 +67,7 @@ struct CommandLine {
   PluginNewOptions plugin_new;
   PluginLintOptions plugin_lint;
   PluginRunOptions plugin_run;
+  PluginTestOptions plugin_test;
   std::string plugin;
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;

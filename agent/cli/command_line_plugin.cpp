@@ -34,6 +34,19 @@ void CommandLine::add_plugin() {
   show->footer("Examples:\n  outpost plugin show rpm-certify\n  outpost plugin show ./acme-storage");
   show->callback([this] { result = show_plugin(config, plugin); });
   add_plugin_run(*group);
+  add_plugin_test(*group);
+}
+
+void CommandLine::add_plugin_test(CLI::App& group) {
+  auto* test = group.add_subcommand("test", "Run a plugin's test cases, without a server and without the lab");
+  test->add_option("CASE", plugin_test.what, "Names of cases in tests/ (default: all); in front of them the plugin's folder, if it is not the current one");
+  test->add_option("--junit", plugin_test.junit, "Write a JUnit report there");
+  test->add_flag("--json", plugin_test.as_json, "Print JSON");
+  test->add_flag("--keep", plugin_test.keep, "Keep the files of each run, and say where");
+  test->footer(
+      "Examples:\n  outpost plugin test\n  outpost plugin test ./acme-storage\n  outpost plugin test install --keep\n\n"
+      "Exit status 0: nothing failed; 1: a case failed; 5: the plugin or a case is wrong.");
+  test->callback([this] { result = test_plugin(plugin_test); });
 }
 
 void CommandLine::add_plugin_job_options(CLI::App& command) {

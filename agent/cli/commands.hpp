@@ -114,6 +114,14 @@ struct PluginRunOptions {
 /// Runs the plugin in a folder in a job of its own, without a server.
 int run_plugin(const PluginRunOptions& options);
 
+struct PluginTestOptions {
+  std::vector<std::string> what;  ///< The plugin's folder, if not the current one; names of cases, if not all.
+  std::filesystem::path junit;     ///< A report goes there; empty: none.
+  bool as_json = false, keep = false;
+};
+/// Runs the test cases of the plugin in a folder.
+int test_plugin(const PluginTestOptions& options);
+
 /// Prints what a hook of a stage would find in its environment.
 int show_plugin_environment(const PluginRunOptions& options);
 

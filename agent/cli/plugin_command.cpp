@@ -44,7 +44,7 @@ int new_plugin(const PluginNewOptions& options) {
   const auto files = daemon::new_plugin(options.name, options.language, directory);
   if (!files) return complain(files.error());
   for (const auto& file : *files) std::cout << (directory / file).string() << "\n";
-  std::cout << "\nnext: cd " << directory.string() << " && outpost plugin lint && outpost plugin run\n";
+  std::cout << "\nnext: cd " << directory.string() << " && outpost plugin lint && outpost plugin test && outpost plugin run\n";
   return exit_ok;
 }
 

@@ -61,6 +61,18 @@ std::map<std::string, SecretSource> secrets_of(Reading& reading, Fields& fields,
   return secrets;
 }
 
+std::map<std::string, Resource> resources_of(Reading& reading, Fields& fields, std::vector<KnownKey>& known) {
+  std::map<std::string, Resource> resources;
+  const Fields all = fields.child("resources");
+  for (const auto& item : all.node().items) {
+    Fields entry{reading, known, item, "resources." + printable(item.key, 80), {"resources", item.key}};
+    resources[item.key].name = item.key;
+    entry.texts("hosts", resources[item.key].hosts);
+    entry.finish();
+  }
+  return resources;
+}
+
 JobFile decode(Reading& reading, Fields& fields, std::vector<KnownKey>& known, const std::filesystem::path& file) {
   JobFile job;
   job.name = file.stem().string();
@@ -72,6 +84,7 @@ JobFile decode(Reading& reading, Fields& fields, std::vector<KnownKey>& known, c
   fields.texts("plugins", job.plugins);
   job.plugin_config = read_plugin_config(reading, fields, nullptr, job.plugins);
   job.secrets = secrets_of(reading, fields, known);
+  job.resources = resources_of(reading, fields, known);
   std::vector<std::string> path;
   fields.texts("plugins_path", path);
   for (const auto& directory : path) job.plugins_path.push_back(absolute(reading, directory));

@@ -17,7 +17,7 @@ namespace outpost::config {
 struct LocalComponent {
   std::string type, name, version;
   std::vector<std::string> tags;
-  std::filesystem::path path;  ///< A file or a directory; absolute.
+  std::filesystem::path path;  ///< A file or a directory, absolute; empty: it has no files.
 };
 
 /// A job that runs without a server: `outpost job run FILE`.
@@ -29,6 +29,7 @@ struct JobFile {
   PluginConfigs plugin_config;
   std::map<std::string, SecretSource> secrets;  ///< For plugins whose configuration names them.
   std::vector<std::filesystem::path> plugins_path;  ///< Absolute; relative ones count from the file's directory.
+  std::map<std::string, Resource> resources;  ///< Lab resources that it holds.
   std::chrono::milliseconds timeout{std::chrono::hours{24}};
   std::chrono::milliseconds grace{std::chrono::seconds{30}};
   bool unpack = true;  ///< Archives among the components are unpacked, as for a job from a server.

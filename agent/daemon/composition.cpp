@@ -5,6 +5,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
+#include "agent/daemon/definition.hpp"
 #include "agent/daemon/disk_keeper.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/http/beast/beast_client.hpp"
@@ -14,7 +15,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/json/array.hpp>
 
 #include <sys/stat.h>
 #include <cerrno>
@@ -25,7 +25,6 @@ namespace outpost::daemon {
 
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
-namespace json = boost::json;
 
 namespace {
 
@@ -46,12 +45,6 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
   if (::access(directory.c_str(), W_OK | X_OK) != 0)
     return Error{Fault::unavailable, directory.string() + " cannot be written by uid " + std::to_string(::getuid()) + ": change its owner, or the directory in outpost.yml"};
   return {};
-}
-
-std::map<std::string, json::object> described(const std::map<std::string, config::Resource>& resources) {
-  std::map<std::string, json::object> described;
-  for (const auto& [name, resource] : resources) described[name] = {{"hosts", json::array(resource.hosts.begin(), resource.hosts.end())}};
-  return described;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "agent/daemon/definition.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace outpost::daemon {
@@ -29,6 +30,12 @@ job::Definition definition_of(const config::Job& settings) {
   for (const auto& [key, value] : settings.key_values) key_values[key] = value;
   if (!key_values.empty()) definition.options["key_values"] = std::move(key_values);
   return definition;
+}
+
+std::map<std::string, json::object> described(const std::map<std::string, config::Resource>& resources) {
+  std::map<std::string, json::object> described;
+  for (const auto& [name, resource] : resources) described[name] = {{"hosts", json::array(resource.hosts.begin(), resource.hosts.end())}};
+  return described;
 }
 
 }  // namespace outpost::daemon

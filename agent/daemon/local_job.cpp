@@ -4,6 +4,7 @@
 #include "agent/base/own_programs.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/daemon/composition.hpp"
+#include "agent/daemon/definition.hpp"
 #include "agent/daemon/local_source.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/journal/sqlite/sqlite_journal.hpp"
@@ -58,13 +59,29 @@ asio::awaitable<void> watch_interrupts(asio::signal_set& signals, pipeline::JobR
   ::_exit(1);
 }
 
-asio::awaitable<Result<job::Story>> run_it(journal::Journal& journal, pipeline::JobPorts ports, pipeline::JobOptions options, job::Job job,
-                                           std::function<void(pipeline::JobRunner*)> running) {
+/// Writes down that there is a new job; or, without one, looks for the job that a process before us has left open.
+asio::awaitable<Result<job::Story>> begin(journal::Journal& journal, std::optional<job::Job> fresh) {
+  if (!fresh) {
+    const auto open = journal.jobs(true, 1);
+    if (!open) co_return open.error();
+    if (open->empty()) co_return Error{Fault::unavailable, "there is no job that has not ended"};
+    const auto events = journal.read({.job_id = open->front().job_id, .limit = 100'000});
+    if (!events) co_return events.error();
+    co_return job::replay(*events);
+  }
   std::vector<job::Event> drafts;
-  drafts.push_back(queued(job));
+  drafts.push_back(queued(*fresh));
   auto written = co_await journal.append(std::move(drafts));
   if (!written) co_return written.error();
-  pipeline::JobRunner runner{ports, std::move(options), job::replay(*written)};
+  co_return job::replay(*written);
+}
+
+asio::awaitable<Result<job::Story>> run_it(journal::Journal& journal, pipeline::JobPorts ports, pipeline::JobOptions options, std::optional<job::Job> job,
+                                           std::function<void(pipeline::JobRunner*)> running) {
+  auto begun = begin(journal, std::move(job));
+  auto story = co_await std::move(begun);
+  if (!story) co_return story.error();
+  pipeline::JobRunner runner{ports, std::move(options), std::move(*story)};
   running(&runner);
   co_await runner.run();
   running(nullptr);
@@ -80,6 +97,7 @@ job::Job job_of(const config::JobFile& file, const Clock& clock) {
   job.definition.source = "local";
   job.definition.topic = file.topic;
   job.definition.plugins = file.plugins;
+  for (const auto& [name, resource] : file.resources) job.definition.resources.push_back(name);
   job.definition.timeout = file.timeout;
   job.definition.grace = file.grace;
   for (const auto& [plugin, configuration] : file.plugin_config) job.definition.plugin_config[plugin] = configuration;
@@ -103,9 +121,16 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   process::LocalCommandRunner commands{*guardian};
   auto secrets = secrets_of(file);
   if (!secrets) return secrets.error();
-  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets, .stages = options.stages, .dry_run = options.dry_run};
+  hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets,
+                                  .resources = described(file.resources), .stages = options.stages, .dry_run = options.dry_run};
   if (auto found = find_own_program("outpost-ansible")) hook_options.playbook_runner = *found;
-  hooks::HookRunner hook_runner{commands, clock, std::move(hook_options)};
+  pipeline::JobRunner* running = nullptr;
+  std::unique_ptr<process::CommandRunner> around;
+  const auto cancel = [&running] {
+    if (running) running->cancel("operator", "cancelled by a test");
+  };
+  if (options.around_commands) around = options.around_commands(commands, cancel);
+  hooks::HookRunner hook_runner{around ? *around : static_cast<process::CommandRunner&>(commands), clock, std::move(hook_options)};
   junit::JunitCollector collector{workers};
   LocalSource source{file, workers, *unpacker};
   auto journal = journal::SqliteJournal::open(options.directory / "journal.db", identity_of_this_host(), clock, loop.get_executor());
@@ -116,7 +141,6 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
     shown.apply(event);
     if (options.event) options.event(event, shown);
   });
-  pipeline::JobRunner* running = nullptr;
   asio::signal_set signals{loop, SIGINT, SIGTERM};
   asio::co_spawn(loop, watch_interrupts(signals, running), asio::detached);
   Result<job::Story> outcome = Error{Fault::bug, "the job did not end"};
@@ -124,8 +148,11 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   pipeline::JobPorts ports{**journal, source, hook_runner, collector, workers, clock};
   pipeline::JobOptions job_options{.jobs_directory = options.directory / "jobs"};
   job_options.logs.show = options.output;
-  for (const auto& [name, value] : *secrets) job_options.secrets.push_back(value);
-  asio::co_spawn(loop, run_it(**journal, ports, std::move(job_options), job_of(file, clock), [&](pipeline::JobRunner* runner) { running = runner; }),
+  if (!options.waits) job_options.retry_deadline = std::chrono::milliseconds{0};
+  if (!options.shows_secrets)
+    for (const auto& [name, value] : *secrets) job_options.secrets.push_back(value);
+  auto fresh = options.resumes ? std::optional<job::Job>{} : std::optional{job_of(file, clock)};
+  asio::co_spawn(loop, run_it(**journal, ports, std::move(job_options), std::move(fresh), [&](pipeline::JobRunner* runner) { running = runner; }),
                  [&](std::exception_ptr error, Result<job::Story> story) {
                    thrown = error;
                    outcome = std::move(story);

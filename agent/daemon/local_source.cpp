@@ -16,6 +16,7 @@ namespace {
 Result<void> copy_component(const fs::path& from, const fs::path& into) {
   std::error_code error;
   fs::create_directories(into, error);
+  if (from.empty() && !error) return {};
   if (!error && fs::is_directory(from, error)) fs::copy(from, into, fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::overwrite_existing, error);
   else if (!error) fs::copy_file(from, into / from.filename(), fs::copy_options::overwrite_existing, error);
   if (error) return errno_error("cannot copy " + from.string() + " to", into.native(), error.value());

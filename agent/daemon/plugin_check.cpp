@@ -92,6 +92,7 @@ std::vector<std::string> check_plugins(const config::JobFile& job, const std::st
   job::Definition definition;
   definition.name = job.name;
   definition.plugins = job.plugins;
+  for (const auto& [resource, described] : job.resources) definition.resources.push_back(resource);
   for (const auto& [plugin, configuration] : job.plugin_config) definition.plugin_config[plugin] = configuration;
   add_problems(library, definition, [&](const std::string& name) { return job.secrets.contains(name); }, {job.origins, "", "plugins", file}, std::nullopt, lines);
   return lines;

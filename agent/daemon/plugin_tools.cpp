@@ -6,6 +6,7 @@
 #include "agent/config/small_file.hpp"
 #include "agent/config/values.hpp"
 #include "agent/daemon/local_job.hpp"
+#include "agent/daemon/plugin_place.hpp"
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/last_run.hpp"
@@ -13,6 +14,7 @@
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/skeleton.hpp"
 #include "plugins/hooks/stage_plan.hpp"
+#include "plugins/hooks/trial/test_case.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -23,22 +25,6 @@ namespace outpost::daemon {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// "." is a folder with a name too.
-fs::path whole(const fs::path& directory) {
-  std::error_code error;
-  auto path = fs::weakly_canonical(fs::absolute(directory, error), error);
-  return error ? directory : path;
-}
-
-Result<fs::path> folder_of_plugin(const fs::path& directory) {
-  const fs::path folder = whole(directory);
-  std::error_code error;
-  if (fs::is_directory(folder / "hooks", error) || fs::exists(folder / hooks::manifest_name, error)) return folder;
-  return Error{Fault::refused, printable(directory.native()) + " is no plugin: there is neither hooks/ nor " + std::string{hooks::manifest_name} + " in it"};
-}
-
-std::string name_of(const fs::path& folder) { return config::plugin_name(folder.filename().native()); }
 
 std::vector<std::string> stages_of(const hooks::Plugin& plugin) {
   std::vector<std::string> stages;
@@ -91,6 +77,12 @@ void print_manifest(std::ostream& out, const hooks::Plugin& plugin) {
   }
 }
 
+void check_test_case(const fs::path& file, const std::string& shown, const hooks::Plugin& plugin, hooks::Diagnoses& diagnoses) {
+  const auto text = config::read_small_file(file, config::yaml_bytes);
+  if (!text) return diagnoses.push_back({"PL030", hooks::Severity::error, {shown, 0, 0}, text.error().message, {}});
+  if (auto test = hooks::parse_test_case(*text, file, shown, diagnoses); test && !plugin.is_broken()) hooks::settle_test_case(*test, plugin, diagnoses);
+}
+
 }  // namespace
 
 Result<std::vector<fs::path>> new_plugin(const std::string& name, const std::string& language, const fs::path& directory) {
@@ -102,12 +94,12 @@ Result<std::vector<fs::path>> new_plugin(const std::string& name, const std::str
 Result<LintReport> lint_plugins(const std::vector<fs::path>& directories, const std::string& format) {
   hooks::Diagnoses all;
   for (const auto& directory : directories) {
-    const auto folder = folder_of_plugin(directory);
-    if (!folder) return folder.error();
-    const bool here = directory == ".";
-    const std::string shown = here ? "" : printable((directory / "").native());
-    const auto plugin = hooks::read_plugin(*folder, name_of(*folder), shown + std::string{hooks::manifest_name});
-    auto found = hooks::lint(plugin, shown, hooks::unmatched_in_last_run(*folder));
+    const auto plugin = plugin_in(directory);
+    if (!plugin) return plugin.error();
+    const std::string shown = shown_in(directory);
+    auto found = hooks::lint(*plugin, shown, hooks::unmatched_in_last_run(plugin->folder));
+    for (const auto& file : hooks::test_case_files(plugin->folder)) check_test_case(file, shown + "tests/" + printable(file.filename().native()), *plugin, found);
+    sort_by_place(found);
     all.insert(all.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
   }
   const auto kind = format == "json" ? hooks::LintFormat::json : format == "sarif" ? hooks::LintFormat::sarif : hooks::LintFormat::human;
@@ -129,7 +121,7 @@ Result<std::string> describe_plugin(const std::string& wanted, const std::vector
   if (wanted.find('/') != std::string::npos || wanted == "." || wanted == "..") {
     const auto folder = folder_of_plugin(wanted);
     if (!folder) return folder.error();
-    plugin = library.at(*folder, name_of(*folder));
+    plugin = library.at(*folder, name_of_plugin(*folder));
   } else {
     auto found = library.find(wanted);
     if (!found) return found.error();
@@ -154,7 +146,7 @@ Result<std::string> describe_plugin(const std::string& wanted, const std::vector
 Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path& job_file, const fs::path& config_file) {
   const auto folder = folder_of_plugin(directory);
   if (!folder) return folder.error();
-  const std::string name = name_of(*folder);
+  const std::string name = name_of_plugin(*folder);
   config::JobFile job{.name = "try-" + name};
   std::error_code error;
   const fs::path own = *folder / "job.yml";
@@ -214,7 +206,7 @@ bool supports_dry_run(const config::JobFile& job) {
 void note_last_run(const fs::path& directory, const job::Story& story) {
   const auto folder = folder_of_plugin(directory);
   if (!folder) return;
-  const auto plugin = hooks::read_plugin(*folder, name_of(*folder), {});
+  const auto plugin = hooks::read_plugin(*folder, name_of_plugin(*folder), {});
   if (!plugin.manifest) return;
   std::vector<std::string> unmatched;
   for (const auto& [stage, settings] : plugin.manifest->hooks)

@@ -271,12 +271,33 @@ void unveil(json::object& configuration, const json::object& schema, const std::
   }
 }
 
+void set_aside(json::object& configuration, const json::object& schema, const std::string& prefix, std::map<std::string, std::string>& secrets) {
+  const auto* properties = object_at(schema, "properties");
+  if (!properties) return;
+  for (const auto& property : *properties) {
+    auto* value = configuration.if_contains(property.key());
+    const auto* own = property.value().if_object();
+    if (!value || !own) continue;
+    const std::string place = prefix + std::string{property.key()};
+    if (value->is_object()) {
+      if (!is_secret(*own)) set_aside(value->get_object(), *own, place + ".", secrets);
+    } else if (is_secret(*own) && value->is_primitive() && !value->is_null()) {
+      secrets[place] = value->is_string() ? std::string{value->get_string()} : json::serialize(*value);
+      *value = json::object{{"secret", place}};
+    }
+  }
+}
+
 }  // namespace
 
 Unveiled without_secrets(const json::object& configuration, const json::object& schema) {
   Unveiled result{configuration, {}};
   unveil(result.configuration, schema, "", result.secrets);
   return result;
+}
+
+void set_secrets_aside(json::object& configuration, const json::object& schema, std::map<std::string, std::string>& secrets) {
+  set_aside(configuration, schema, "", secrets);
 }
 
 bool has_secrets(const json::object& schema) {

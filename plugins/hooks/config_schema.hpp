@@ -38,6 +38,10 @@ struct Unveiled {
 };
 [[nodiscard]] Unveiled without_secrets(const boost::json::object& configuration, const boost::json::object& schema);
 
+/// Values that stand where the schema says `x-secret: true` go to `secrets`, by the name of their property, and references
+/// to them take their places: for tests, where a secret is none.
+void set_secrets_aside(boost::json::object& configuration, const boost::json::object& schema, std::map<std::string, std::string>& secrets);
+
 /// Whether any property of the schema is a secret.
 [[nodiscard]] bool has_secrets(const boost::json::object& schema);
 

@@ -1,6 +1,7 @@
 #include "plugins/hooks/diagnosis.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace outpost::hooks {
 namespace {
@@ -22,6 +23,12 @@ std::string Diagnosis::text() const { return where.text() + ": " + code + " " + 
 
 bool has_errors(const Diagnoses& diagnoses) {
   return std::any_of(diagnoses.begin(), diagnoses.end(), [](const auto& one) { return one.severity == Severity::error; });
+}
+
+void sort_by_place(Diagnoses& diagnoses) {
+  std::sort(diagnoses.begin(), diagnoses.end(), [](const auto& left, const auto& right) {
+    return std::tie(left.where.file, left.where.line, left.where.column, left.code) < std::tie(right.where.file, right.where.line, right.where.column, right.code);
+  });
 }
 
 std::string text_of(const Diagnoses& diagnoses) {
@@ -61,6 +68,8 @@ const std::vector<Code>& all_codes() {
       {"PL020", "the plugin's name is not the folder's"},
       {"PL021", "this machine, agent or site is not what the plugin requires"},
       {"PL022", "sudo in a hook that is not for the root profile"},
+      {"PL030", "a test case does not fit its schema"},
+      {"PL031", "a test case of a stage without a hook"},
   };
   return codes;
 }

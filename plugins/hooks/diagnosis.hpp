@@ -27,6 +27,9 @@ using Diagnoses = std::vector<Diagnosis>;
 
 [[nodiscard]] bool has_errors(const Diagnoses& diagnoses);
 
+/// By file, line and column.
+void sort_by_place(Diagnoses& diagnoses);
+
 /// One line for each.
 [[nodiscard]] std::string text_of(const Diagnoses& diagnoses);
 

@@ -184,12 +184,14 @@ Variables allowed_environment(const std::vector<std::string>& patterns) {
     const std::string_view variable = *each;
     const auto name = variable.substr(0, variable.find('='));
     const bool taken = name.starts_with("OUTPOST") || std::find(own.begin(), own.end(), name) != own.end() ||
-                       std::find(proxies.begin(), proxies.end(), name) != proxies.end();
+                       is_proxy_variable(name);
     const bool wanted = std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches_glob(name, pattern); });
     if (wanted && !taken) variables.emplace_back(variable);
   }
   return variables;
 }
+
+bool is_proxy_variable(std::string_view name) { return std::find(proxies.begin(), proxies.end(), name) != proxies.end(); }
 
 Variables inherited_environment() {
   Variables variables;

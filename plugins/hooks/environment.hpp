@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace outpost::hooks {
@@ -30,6 +31,9 @@ struct EnvironmentInputs {
 
 /// The variables of this process that match one of the patterns, but for those that the contract sets itself.
 [[nodiscard]] std::vector<std::string> allowed_environment(const std::vector<std::string>& patterns);
+
+/// Whether hooks inherit a variable of this name whatever their manifest says.
+[[nodiscard]] bool is_proxy_variable(std::string_view name);
 
 /// The variables of this process that hooks inherit: HTTP_PROXY, HTTPS_PROXY, NO_PROXY in both cases.
 [[nodiscard]] std::vector<std::string> inherited_environment();

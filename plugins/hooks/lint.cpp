@@ -13,7 +13,6 @@
 #include <array>
 #include <set>
 #include <system_error>
-#include <tuple>
 
 namespace outpost::hooks {
 namespace {
@@ -41,9 +40,7 @@ class Linter {
     if (plugin_.manifest && plugin_.manifest->config_schema) check_properties(*plugin_.manifest->config_schema, "config");
     auto complaints = shellcheck(plugin_.folder, shell_scripts_, shown_);
     diagnoses_.insert(diagnoses_.end(), std::make_move_iterator(complaints.begin()), std::make_move_iterator(complaints.end()));
-    std::sort(diagnoses_.begin(), diagnoses_.end(), [](const auto& left, const auto& right) {
-      return std::tie(left.where.file, left.where.line, left.where.column, left.code) < std::tie(right.where.file, right.where.line, right.where.column, right.code);
-    });
+    sort_by_place(diagnoses_);
     return std::move(diagnoses_);
   }
 

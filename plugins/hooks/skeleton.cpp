@@ -147,11 +147,43 @@ plugin_config:
 #   - {type: @NAME@, version: "1.0", path: ./build}
 )file";
 
+constexpr const char* install_case = R"file(# What `outpost plugin test` checks of the hook install: hooks/README.md, Tests.
+hook: install
+job: {topic: try, components: [{type: @NAME@, version: "1.0"}]}
+expect:
+  exit: 0
+  files: {"$OUTPOST_SHARED/@NAME@.state": {content: "installed\n"}}
+# faults: [cancel@1s, timeout@2s, oom@1s, disk-full, kill-agent@1s]   # once the hook takes its time
+)file";
+
+constexpr const char* test_case_of_scripts = R"file(# What `outpost plugin test` checks of the hook test. Commands of the lab are stood in for by stubs: hooks/README.md, Tests.
+hook: test
+given: {"$OUTPOST_SHARED/@NAME@.state": "installed\n"}
+config: {greeting: hello}
+expect:
+  exit: 0
+  stdout: {contains: "passed: was installed", not: FAILED}
+  results:
+    - {name: was installed, outcome: pass}
+    - {name: says what it was told, outcome: pass}
+)file";
+
+constexpr const char* test_case_of_plays = R"file(# What `outpost plugin test` checks of the hook test. Commands of the lab are stood in for by stubs: hooks/README.md, Tests.
+hook: test
+given: {"$OUTPOST_SHARED/@NAME@.state": "installed\n"}
+config: {greeting: hello}
+expect:
+  exit: 0
+  stdout: hello
+)file";
+
 constexpr const char* readme = R"file(# @NAME@
 
-A plugin of Outpost. `plugin.yml` says what it is, `hooks/` holds an executable for each stage.
+A plugin of Outpost. `plugin.yml` says what it is, `hooks/` holds an executable for each stage, `tests/` what is expected
+of them.
 
     outpost plugin lint        # what is wrong with it
+    outpost plugin test        # runs the cases in tests/, each hook alone, with stubs for the commands of the lab
     outpost plugin run         # runs it in a job on this machine, without a server
     outpost plugin env test    # what a hook finds in its environment
 
@@ -159,7 +191,8 @@ To use it, copy the folder to `/etc/outpost/plugins.d/` and name it in a job of 
 )file";
 
 std::vector<File> files_of(Language language) {
-  std::vector<File> files{{"plugin.yml", manifest}, {"job.yml", job}, {"README.md", readme}};
+  std::vector<File> files{{"plugin.yml", manifest}, {"job.yml", job}, {"README.md", readme}, {"tests/install.t.yml", install_case},
+                          {"tests/test.t.yml", language == Language::ansible ? test_case_of_plays : test_case_of_scripts}};
   switch (language) {
     case Language::shell:
       files.push_back({"hooks/install", shell_install, true});

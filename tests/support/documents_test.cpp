@@ -6,6 +6,7 @@
 #include "agent/job/verdict.hpp"
 #include "plugins/hooks/job_check.hpp"
 #include "plugins/hooks/manifest.hpp"
+#include "plugins/hooks/trial/test_case.hpp"
 #include "support/catch.hpp"
 #include "support/document.hpp"
 
@@ -220,6 +221,29 @@ TEST_CASE("the table of the manifest in hooks/README.md has exactly the keys tha
   REQUIRE(known.size() > 20);
   CHECK(without(known, listed) == Words{});
   CHECK(without(listed, known) == Words{});
+}
+
+TEST_CASE("the table of test cases in hooks/README.md has exactly the keys that there are") {
+  Words known, listed;
+  for (const auto& key : hooks::test_case_keys()) known.insert(key);
+  known.erase("job.resources.NAME");
+  known.erase("stubs.NAME");
+  for (const auto& row : rows(section(text_of("hooks/README.md"), "## Tests")))
+    for (const auto& key : quoted(row.at(0)))
+      if (key.find('@') == std::string::npos && key != "disk-full") listed.insert(key);
+  REQUIRE(known.size() > 40);
+  CHECK(without(known, listed) == Words{});
+  CHECK(without(listed, known) == Words{});
+}
+
+TEST_CASE("test cases of samples and packaged plugins are right") {
+  for (const char* folder : {"hooks/plugins", "samples/plugins"})
+    for (const auto& entry : std::filesystem::directory_iterator{source_directory / folder})
+      for (const auto& file : hooks::test_case_files(entry.path())) {
+        hooks::Diagnoses diagnoses;
+        hooks::parse_test_case(read_file(file), file, file.string(), diagnoses);
+        CHECK(hooks::text_of(diagnoses) == "");
+      }
 }
 
 TEST_CASE("the table of lint codes in hooks/README.md is that of the code") {

@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+"""What somebody does who writes a plugin, with the program itself. Argument: the program outpost."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+
+OUTPOST = os.path.realpath(sys.argv.pop(1))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+
+class Loop(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory(prefix="plugin loop.")
+        self.addCleanup(temporary.cleanup)
+        self.top = os.path.realpath(temporary.name)
+
+    def path(self, *names):
+        return os.path.join(self.top, *names)
+
+    def write(self, name, text, mode=0o644):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(self.path(name), mode)
+
+    def outpost(self, *arguments, status=0, cwd=None):
+        ended = subprocess.run(
+            [OUTPOST, *arguments],
+            cwd=cwd or self.top,
+            env={"PATH": os.environ["PATH"], "TMPDIR": self.top, "HOME": self.top},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        output = ended.stdout.decode()
+        self.assertEqual(ended.returncode, status, output)
+        return output
+
+    def plugin(self, hooks, cases, manifest=""):
+        """A plugin called acme: scripts by stage, cases by name."""
+        self.write("acme/plugin.yml", f"apiVersion: outpost/v1\nname: acme\nversion: 1.0.0\n{manifest}")
+        for stage, script in hooks.items():
+            self.write(f"acme/hooks/{stage}", "#!/bin/bash\n" + script, 0o755)
+        for name, text in cases.items():
+            self.write(f"acme/tests/{name}.t.yml", text)
+
+    def states(self, output):
+        return dict(re.findall(r"^(\S.*?) {2,}(passed|FAILED|SKIPPED)\b", output, re.M))
+
+    def test_a_new_plugin_passes_in_each_language(self):
+        for language in ("sh", "python", "ansible"):
+            if language == "ansible" and not shutil.which("ansible-playbook"):
+                print("SKIPPED: a new plugin in Ansible: ansible-playbook is missing", flush=True)
+                continue
+            with self.subTest(language):
+                name = "acme-" + language
+                self.outpost("plugin", "new", name, "--lang", language)
+                self.assertEqual(self.outpost("plugin", "lint", "--strict", cwd=self.path(name)), "nothing to complain about\n")
+                self.assertEqual(
+                    self.states(self.outpost("plugin", "test", cwd=self.path(name))), {"install": "passed", "test": "passed"}
+                )
+                self.assertIn("verdict: success", self.outpost("plugin", "run", cwd=self.path(name)))
+
+    def test_the_transcript_of_hooks_readme_is_what_the_program_prints(self):
+        with open(os.path.join(ROOT, "hooks", "README.md"), encoding="utf-8") as file:
+            transcript = re.search(r"in three commands:\n\n```\n(.*?)```", file.read(), re.S).group(1)
+        told = "".join(line for line in transcript.splitlines(True) if not line.startswith("$ "))
+        commands = [line[2:].split("#")[0] for line in transcript.splitlines() if line.startswith("$ ")]
+        self.assertEqual(len(commands), 3)
+        os.symlink(OUTPOST, self.path("outpost"))
+        environment = {"PATH": self.top + ":" + os.environ["PATH"], "TMPDIR": self.top}
+        ended = subprocess.run(
+            ["bash", "-c", "\n".join(commands)], cwd=self.top, env=environment, capture_output=True, text=True, check=True
+        )
+
+        def timeless(text):
+            return re.sub(r"\b[0-9.]+m?s\b", "TIME", text)
+
+        self.assertEqual(timeless(ended.stdout), timeless(told))
+
+    def test_a_hook_is_seen_from_all_sides(self):
+        self.plugin(
+            {
+                "install": 'oc get nodes -o json && echo "kind: Pod" | oc apply -f -\n'
+                'echo "CSI ready for $ACME_REGION"; cp "$OUTPOST_SHARED/given" "$OUTPOST_STATE/installed"\n'
+                'mkdir "$OUTPOST_ARTIFACTS/logs"; echo l >"$OUTPOST_ARTIFACTS/logs/csi.log"\n'
+                "cat >\"$OUTPOST_RESULTS/r.xml\" <<<'<testsuite><testcase classname=\"csi\" name=\"ready\"/><testcase name=\"slow\"><failure/></testcase></testsuite>'\n"
+                '[ "$(cat "$OUTPOST_SECRETS/password")" = s3cret ] && [ "$OUTPOST_COMPONENT_OCP_VERSION" = 4.16.3 ]\n',
+            },
+            {
+                "right": "hook: install\n"
+                'given: {"$OUTPOST_SHARED/given": "one\\n"}\n'
+                "job: {components: [{type: ocp, version: 4.16.3}], resources: {cluster4: {hosts: [10.0.0.4]}}}\n"
+                "config: {password: s3cret}\nenv: {ACME_REGION: west}\n"
+                "stubs:\n  oc:\n    - {args: get nodes -o json, stdout: nodes}\n"
+                '    - {args: [apply, "**"], stdin: "*kind: Pod*"}\n'
+                'expect:\n  exit: 0\n  verdict: failure\n  reason: tests-failed\n  stdout: [contains: CSI ready for west, not: s3cret, matches: "^nodes"]\n'
+                "  results: [{name: ready}, {name: slow, outcome: fail}]\n  artifacts: [logs/*.log]\n"
+                '  files: {"$OUTPOST_STATE/installed": {content: "one\\n"}, "$OUTPOST_TMP/none": absent}\n'
+                '  leftover_processes: 0\n  duration: "<10min"\n  calls: {oc: 2}\n',
+            },
+            "config: {type: object, properties: {password: {type: string, x-secret: true}}}\n"
+            "env: {allow: [ACME_REGION]}\nhooks: {install: {timeout: 1min, resources: [cluster4]}}\n",
+        )
+        self.assertEqual(self.states(self.outpost("plugin", "test", "acme")), {"right": "passed"})
+
+    def test_what_is_not_as_expected_is_shown(self):
+        self.plugin(
+            {"test": 'printf "one\\nthree\\n" >"$OUTPOST_STATE/f"; oc get pods; echo token hunter2; exit 3\n'},
+            {
+                "test": 'hook: test\nsecrets: {bmc: hunter2}\nstubs: {oc: [{args: get nodes, times: 1}]}\n'
+                'expect:\n  files: {"$OUTPOST_STATE/f": {content: "one\\ntwo\\nthree\\n"}}\n'
+            },
+        )
+        output = self.outpost("plugin", "test", "./acme", "test", "--junit", self.path("out.xml"), status=1)
+        self.assertIn("acme/tests/test.t.yml:5:32: expect.files.$OUTPOST_STATE/f\n    - expected, + found\n        one\n      - two\n        three\n", output)
+        self.assertIn("called   oc get pods\n      nearest  oc get nodes  (stubs.oc[0], acme/tests/test.t.yml:3:14)\n                      ^^^^\n", output)
+        self.assertIn("    output\n      | outpost-stub: nobody expected", output)
+        self.assertIn("oc get nodes: expected once, came 0 times", output)
+        self.assertIn("the hook printed the secret bmc", output)
+        self.assertIn("found     3", output)
+        suite = xml.parse(self.path("out.xml")).getroot().find("testsuite")
+        self.assertEqual((suite.get("tests"), suite.get("failures")), ("1", "1"))
+        told = json.loads(self.outpost("plugin", "test", "acme", "--json", status=1))
+        self.assertEqual(told[0]["state"], "failed")
+        self.assertIn("acme/tests/test.t.yml", [each["file"] for each in told[0]["mismatches"]])
+
+    def test_a_case_holds_under_faults(self):
+        faults = ["cancel@50ms", "timeout@1s", "oom@50ms", "kill-agent@50ms"]
+        hooks = {"install": 'bmc wait\necho done >"$OUTPOST_SHARED/done"\n', "release": "bmc off\n"}
+        case = (
+            "hook: install\njob: {grace: 1s}\n"
+            "stubs: {bmc: [{args: wait, delay: 3s}, {args: off, times: 0+}]}\n"
+            'expect: {files: {"$OUTPOST_SHARED/done": exists}, calls: {bmc: 1}}\n'
+            f'faults: [{", ".join(faults)}]\n'
+            'expect_fault: {calls: {bmc: 2}, files: {"$OUTPOST_SHARED/done": absent}}\n'
+        )
+        self.plugin(hooks, {"a": case})
+        self.assertEqual(self.states(self.outpost("plugin", "test", "acme")), {"a": "passed", **{f"a {each}": "passed" for each in faults}})
+        self.write("acme/hooks/release", "#!/bin/bash\nexit 0\n", 0o755)
+        output = self.outpost("plugin", "test", "acme", status=1)
+        self.assertIn("a.t.yml:6:16: expect_fault.calls\n    expected  2 of bmc\n    found     1\n      bmc wait\n", output)
+        self.write("acme/hooks/install", "#!/bin/bash\nexit 0\n", 0o755)
+        self.assertIn("the hook ended before the fault came: exited with status 0", self.outpost("plugin", "test", "acme", status=1))
+
+    def test_a_full_disk_is_no_success(self):
+        self.plugin(
+            {"install": 'head -c 100000 /dev/zero >"$OUTPOST_SHARED/image"\n[ "$OUTPOST_JOB_NAME" = test-honest ] || exit 0\n[ -s "$OUTPOST_SHARED/image" ]\n'},
+            {name: 'hook: install\nexpect: {files: {"$OUTPOST_SHARED/image": {matches: .}}}\nfaults: [disk-full]\n' for name in ("honest", "liar")},
+        )
+        output = self.outpost("plugin", "test", "acme", status=1)
+        states = self.states(output)
+        if "SKIPPED" in states.values():
+            print("SKIPPED: a full disk: " + re.search(r"SKIPPED: (.*)", output).group(1), flush=True)
+            return
+        self.assertEqual(states["honest disk-full"], "passed", output)
+        self.assertEqual(states["liar disk-full"], "FAILED", output)
+        self.assertIn("the hook ended with 0 on a full disk, but", output)
+
+    def test_what_cannot_be_tried_says_so(self):
+        self.plugin({"test": "no-such-command\n"}, {"test": "hook: test\n"}, "requires: {commands: [no-such-command]}\n")
+        output = self.outpost("plugin", "test", "acme")
+        self.assertIn("test  SKIPPED: this machine lacks no-such-command: install it, or give it a stub", output)
+        self.write("acme/tests/test.t.yml", "hook: test\nstubs: {no-such-command: [{}]}\n")
+        self.assertEqual(self.states(self.outpost("plugin", "test", "acme")), {"test": "passed"})
+
+    def test_a_closing_hook_can_be_tested_alone(self):
+        self.plugin({"install": "true\n", "release": 'rm "$OUTPOST_SHARED/lock"\n'},
+                    {"release": 'hook: release\ngiven: {"$OUTPOST_SHARED/lock": ""}\nexpect: {exit: 0, files: {"$OUTPOST_SHARED/lock": absent}}\n'})
+        self.assertEqual(self.states(self.outpost("plugin", "test", "acme")), {"release": "passed"})
+
+    def test_nothing_is_left_behind(self):
+        self.plugin({"test": "true\n"}, {"test": "hook: test\n"})
+        self.outpost("plugin", "test", "acme")
+        self.assertEqual(os.listdir(self.top), ["acme"])
+        kept = re.search(r"files: (.*)", self.outpost("plugin", "test", "acme", "--keep")).group(1)
+        self.assertTrue(os.path.isdir(os.path.join(kept, "stubs")))
+
+    def test_a_mistake_in_a_case_is_told_before_anything_runs(self):
+        self.plugin({"test": "true\n"}, {"test": "hook: test\nexpect: {exti: 0}\n"})
+        output = self.outpost("plugin", "test", "acme", status=5)
+        self.assertEqual(output, 'acme/tests/test.t.yml:2:10: PL005 expect: unknown key "exti" (did you mean "exit"?)\n')
+        self.assertIn("error PL005", self.outpost("plugin", "lint", "acme", status=2))
+        self.assertIn('did you mean "test"?', self.outpost("plugin", "test", "acme", "tes", status=5))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[1:])
