@@ -77,13 +77,18 @@ log_of_service() { journalctl --no-pager -o cat -u outpostd.service; }
 # ---- a control server for it -------------------------------------------------------------------------------------------
 
 start_control_server() {
+  run_control_server "$work/server" 0
+  new_lab system
+}
+
+# run_control_server DATA PORT: one that has what an earlier one left there.
+run_control_server() {
   systemd-run -q --unit=control-server -p Type=exec \
-    "$OUTPOST_BIN/outpost-sample-server" --listen 127.0.0.1:0 --data "$work/server" --port-file "$work/port" ||
+    "$OUTPOST_BIN/outpost-sample-server" --listen "127.0.0.1:$2" --data "$1" --port-file "$work/port" ||
     fail "the sample control server does not start"
   wait_for "the sample control server" test -s "$work/port"
   url=http://127.0.0.1:$(cat "$work/port")
   . "$project/samples/control-server/lab.sh"
-  new_lab system
 }
 
 # wait_for_end JOB: until it has ended, and the server has all of it.
