@@ -79,16 +79,19 @@ asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::service_prop
   return properties(std::move(path), std::move(unit), service_interface);
 }
 
+/// Not by GetAll, for which systemd, which does one thing at a time, puts together a hundred values.
 asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string unit) {
-  auto reading = unit_properties(std::move(unit));
-  auto found = co_await std::move(reading);
-  if (!found) co_return found.error();
-  State state;
-  state.active = found->texts["ActiveState"];
-  state.sub = found->texts["SubState"];
-  state.load = found->texts["LoadState"];
-  state.has_job = found->numbers["Job"] != 0;
-  co_return state;
+  auto request = bus_.method(systemd, manager_path, manager_interface, "ListUnitsByNames", "as", 1, unit.c_str());
+  auto asking = bus_.call(std::move(request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(unit);
+  const char *load = nullptr, *active = nullptr, *sub = nullptr;
+  std::uint32_t job = 0;
+  sd_bus_message* message = answer->get();
+  if (sd_bus_message_enter_container(message, 'a', "(ssssssouso)") < 0 ||
+      sd_bus_message_read(message, "(ssssssouso)", nullptr, nullptr, &load, &active, &sub, nullptr, nullptr, &job, nullptr, nullptr) <= 0)
+    co_return cannot_read(unit);
+  co_return State{active, sub, load, job != 0};
 }
 
 asio::awaitable<Result<std::string>> ServiceManager::own_unit() {

@@ -96,6 +96,8 @@ struct SystemdCommandRunner::Step {
   Wakeup changed;
   std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.
   bool ended = false, cancelled = false;
+  bool down = false;    ///< systemd has said that nothing of it runs.
+  bool failed = false;  ///< It then counts as failed: it was not even started, or ran out of memory or time.
 };
 
 SystemdCommandRunner::SystemdCommandRunner(asio::any_io_executor executor, Options options)
@@ -202,6 +204,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
 /// Nobody else runs steps of this slot, so what runs there was left by an agent that could not take it up again.
 asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
   if (stored_.erase(stored_name(step.command.slot)) > 0) unstore(step.command.slot);
+  if (ended_.erase(step.unit) > 0) co_return Result<void>{};
   auto asking = systemd_.state(step.unit);
   auto state = co_await std::move(asking);
   if (!state) co_return state.error();
@@ -214,8 +217,6 @@ asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
     auto waiting = await_down(step.unit, Clock::now() + options_.patience);
     if (!co_await std::move(waiting)) co_return Error{Fault::retry_later, step.unit + ": what an earlier step left there does not end"};
   }
-  auto resetting = systemd_.reset_failed(step.unit);
-  co_await std::move(resetting);  // Fails for a unit that has never run.
   co_return Result<void>{};
 }
 
@@ -290,7 +291,11 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       if (auto again = systemd_.watch(step.unit, step.changed)) watch = std::move(*again);
     auto looking = systemd_.state(step.unit);
     const auto state = co_await std::move(looking);
-    if (state && state->is_down()) co_return stops;
+    if (state && state->is_down()) {
+      step.down = true;
+      step.failed = state->active == "failed";
+      co_return stops;
+    }
     if (!stops.cancelled && (step.cancelled || is_cancelled(co_await asio::this_coro::cancellation_state))) {
       stops = {.cancelled = true};
       co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -369,9 +374,12 @@ asio::awaitable<void> SystemdCommandRunner::signal(std::string unit, int signal)
   co_await std::move(sending);  // An error says that there is nobody.
 }
 
-asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(const Step& step, Stops stops) {
-  auto looking = is_down(step.unit);
-  if (!co_await std::move(looking)) co_return Finished{.ending = Lost{"its processes do not end: see systemctl status " + step.unit}};
+asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Stops stops) {
+  if (!step.down) {
+    auto looking = is_down(step.unit);
+    step.down = co_await std::move(looking);
+  }
+  if (!step.down) co_return Finished{.ending = Lost{"its processes do not end: see systemctl status " + step.unit}};
   const auto report = step.directory.report();
   if (report.start_failure) co_return explain_start(step.command, *report.start_failure, step.unit);
   Finished finished{.ending = ending_of(report, stops), .leftovers = report.leftovers, .figures = report.figures};
@@ -390,8 +398,12 @@ asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
   unstore(step.command.slot);
   auto limiting = limit(step, {});
   co_await std::move(limiting);
-  auto resetting = systemd_.reset_failed(step.unit);
-  co_await std::move(resetting);
+  if (step.failed || !step.down) {
+    auto resetting = systemd_.reset_failed(step.unit);
+    co_await std::move(resetting);
+  } else {
+    ended_.insert(step.unit);
+  }
   step.directory.close();
 }
 

@@ -60,7 +60,7 @@ class SystemdCommandRunner final : public CommandRunner {
   [[nodiscard]] static bool withstands(const Step& step, const ServiceManager::State& state, bool is_over);
   boost::asio::awaitable<bool> is_down(std::string unit);
   boost::asio::awaitable<void> signal(std::string unit, int signal);
-  boost::asio::awaitable<Result<Finished>> finished(const Step& step, Stops stops);
+  boost::asio::awaitable<Result<Finished>> finished(Step& step, Stops stops);
   boost::asio::awaitable<void> clean_up(const Step& step);
   boost::asio::awaitable<bool> await_down(std::string unit, std::chrono::steady_clock::time_point give_up);
   Result<std::unique_ptr<Step>> make_step(Command command) const;
@@ -69,6 +69,7 @@ class SystemdCommandRunner final : public CommandRunner {
   Options options_;
   ServiceManager systemd_;
   std::set<std::string> attended_;  ///< The units of commands that run() or adopt() has in hand.
+  std::set<std::string> ended_;     ///< Units that have run a command of this process last, and have ended well.
   std::set<std::string> unlimited_;  ///< Units that have no limits but their own, as this process has left them.
   std::map<std::string, Descriptor> stored_;  ///< What systemd kept for an earlier process of this program.
 };
