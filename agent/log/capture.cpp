@@ -92,6 +92,11 @@ void Capture::write(std::string_view bytes) {
   count_dropped(bytes.size() - got.bytes, reason());
 }
 
+void Capture::mark_unknown_gap(std::string_view why) {
+  static_cast<void>(catch_up());  // Only then it is known where the last line ends.
+  write((raw_ends_line_ ? "" : "\n") + ("[gap: unknown bytes, " + std::string{why} + "]\n"));
+}
+
 std::string Capture::reason() const {
   if (limit_reached_) return "the step's limit of " + format_size(options_.limit) + " of output is reached";
   return std::strerror(trouble_);

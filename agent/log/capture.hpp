@@ -102,6 +102,8 @@ class Capture {
   Taken drop(int pipe, std::size_t limit = one_turn, int why = 0);
   /// Lines of the agent's own. What the disk refuses is dropped.
   void write(std::string_view bytes);
+  /// A line in the place of output that is missing, nobody knows how much. What the disk refuses is dropped.
+  void mark_unknown_gap(std::string_view why);
 
   /// A secret to hide from here on. What has been cut is gone; what is in the log stays there.
   void add_secret(std::string_view secret) { redactor_.add(secret); }

@@ -82,6 +82,7 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
   }
   if (outcome.leftovers > 0)
     warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");
+  if (outcome.output_lost) warn(attempt.step.stage, attempt.id + ": the last of its output may be missing: it ended while the agent was away and nobody kept it");
   consider(attempt, outcome, collected ? *collected : Collected{});
 }
 

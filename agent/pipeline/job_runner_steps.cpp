@@ -184,6 +184,7 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
       else outcome.ending = {StepEnding::Kind::cancelled, 0, {}};
     }
   }
+  if (outcome.output_lost) log.mark_unknown_gap("the step ended while the agent was away and nobody kept its output");
   log.stop();
   if (attempt.tasks) attempt.tasks->stop();
   grace.over = true;

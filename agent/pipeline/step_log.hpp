@@ -60,6 +60,8 @@ class StepLog final : public process::Output {
   boost::asio::awaitable<process::Taken> take(int pipe, std::size_t limit) override;
   /// Lines of the agent itself.
   void write(std::string_view output) { capture_.write(output); }
+  /// A line that says that output is missing here, nobody knows how much.
+  void mark_unknown_gap(std::string_view why) { capture_.mark_unknown_gap(why); }
   /// Hides a secret from here on. What is at the servers already cannot be recalled: then there is a warning that says
   /// so.
   void add_secret(std::string_view secret);

@@ -62,6 +62,7 @@ struct StepOutcome {
   job::StepEnding ending;
   unsigned leftovers = 0;  ///< Background processes that it left and that were killed.
   process::Figures figures;
+  bool output_lost = false;  ///< The last of its output may be missing: see process::Finished.
 };
 
 /// Finds and runs the steps of a job.

@@ -61,6 +61,7 @@ struct Finished {
   Ending ending;
   unsigned leftovers = 0;  ///< Processes that were still there when the command itself had ended, and were killed.
   Figures figures;
+  bool output_lost = false;  ///< It ended while nobody kept its output: the last of that, a pipe full at most, may be missing.
 };
 
 }  // namespace outpost::process

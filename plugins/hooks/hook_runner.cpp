@@ -216,7 +216,7 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::adopt(pipeline::StepRequest r
   auto adopting = commands_.adopt(std::move(command), output);
   const auto finished = co_await std::move(adopting);
   if (!finished) co_return pipeline::StepOutcome{{StepEnding::Kind::lost, 0, "agent restarted; " + printable(finished.error().message)}};
-  co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};
+  co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures, finished->output_lost};
 }
 
 asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest request, process::Output& output) {
@@ -258,7 +258,7 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   if (!rules.junit.empty() || !rules.artifacts.empty()) command.outcome.push_back(request.directory.workspace());
   auto finished = co_await commands_.run(std::move(command), output);
   if (!finished) co_return not_started(finished.error());
-  co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures};
+  co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures, finished->output_lost};
 }
 
 std::shared_ptr<const Plugin> HookRunner::plugin_of(const pipeline::Step& step) { return library_.at(step.plugin_directory, step.plugin); }

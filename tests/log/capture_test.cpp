@@ -49,6 +49,19 @@ TEST_CASE("the pieces in order are the log, each with its offset, size and hash"
   CHECK(capture.complete());
 }
 
+TEST_CASE("a gap of unknown size has a line of its own") {
+  for (const std::string output : {"", "whole\n", "half hunter"}) {
+    const JobDirectory job;
+    auto capture = open(job);
+    capture.write(output);
+    capture.mark_unknown_gap("nobody was there");
+    cut(capture, true);
+    const std::string line = "[gap: unknown bytes, nobody was there]\n";
+    CHECK(job.log() == output + (output.ends_with("hunter") ? "\n" : "") + line);
+    CHECK(job.raw() == job.log());
+  }
+}
+
 TEST_CASE("no new output gives no piece") {
   const JobDirectory job;
   auto capture = open(job);

@@ -96,6 +96,7 @@ struct SystemdCommandRunner::Step {
   Wakeup changed;
   std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.
   bool ended = false, cancelled = false;
+  bool output_lost = false;  ///< See Finished.
   bool down = false;    ///< systemd has said that nothing of it runs.
   bool failed = false;  ///< It then counts as failed: it was not even started, or ran out of memory or time.
 };
@@ -176,8 +177,11 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
     co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
   step->stopping = step->directory.stopping();
   auto stored = stored_.extract(stored_name(step->command.slot));
+  // The step keeps its output itself as long as it runs; systemd does until the unit of this program fails for good.
+  step->output_lost = !stored && step->directory.report().complete;
   if (auto opened = step->open_output(stored ? std::move(stored.mapped()) : Descriptor{}); !opened) {
     // All of it was taken, and only the news of the end was lost.
+    step->output_lost = false;
     if (!step->directory.report().complete) co_return opened.error();
     auto reading = finished(*step, step->stopping ? step->stopping->why : Stops{});
     co_return co_await std::move(reading);
@@ -382,7 +386,7 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Sto
   if (!step.down) co_return Finished{.ending = Lost{"its processes do not end: see systemctl status " + step.unit}};
   const auto report = step.directory.report();
   if (report.start_failure) co_return explain_start(step.command, *report.start_failure, step.unit);
-  Finished finished{.ending = ending_of(report, stops), .leftovers = report.leftovers, .figures = report.figures};
+  Finished finished{.ending = ending_of(report, stops), .leftovers = report.leftovers, .figures = report.figures, .output_lost = step.output_lost};
   if (stops.withstood) finished.leftovers = std::max(finished.leftovers, 1U);
   if (report.complete) co_return finished;
   auto asking = systemd_.describe_end(step.unit);
