@@ -6,15 +6,24 @@ namespace outpost::process {
 
 namespace asio = boost::asio;
 
+namespace {
+
+/// TimeoutStopSec= of outpostd.service.
+constexpr std::chrono::milliseconds shipped_stop_limit = std::chrono::minutes{10};
+
+/// A terminal or a test is in somebody else's unit.
+bool is_started_by_systemd() { return ::getenv("INVOCATION_ID") && ::getenv("NOTIFY_SOCKET"); }
+
+}  // namespace
+
 asio::awaitable<std::string> OwnUnit::name() {
-  // A terminal or a test is in somebody else's unit.
-  if (!::getenv("INVOCATION_ID") || !::getenv("NOTIFY_SOCKET")) co_return std::string{};
   auto asking = systemd_.own_unit();
   auto name = co_await std::move(asking);
   co_return name ? std::move(*name) : std::string{};
 }
 
 asio::awaitable<bool> OwnUnit::is_restarting() {
+  if (!is_started_by_systemd()) co_return false;
   auto unit = co_await name();
   if (unit.empty()) co_return false;
   auto asking = systemd_.job(std::move(unit));
@@ -23,11 +32,13 @@ asio::awaitable<bool> OwnUnit::is_restarting() {
 }
 
 asio::awaitable<std::optional<std::chrono::milliseconds>> OwnUnit::stop_limit() {
+  if (!is_started_by_systemd()) co_return std::nullopt;
   auto unit = co_await name();
-  if (unit.empty()) co_return std::nullopt;
+  if (unit.empty()) co_return shipped_stop_limit;
   auto asking = systemd_.stop_limit(std::move(unit));
   const auto limit = co_await std::move(asking);
-  if (!limit || !*limit) co_return std::nullopt;
+  if (!limit) co_return shipped_stop_limit;
+  if (!*limit) co_return std::nullopt;
   co_return std::chrono::duration_cast<std::chrono::milliseconds>(**limit);
 }
 

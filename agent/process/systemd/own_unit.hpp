@@ -20,11 +20,12 @@ class OwnUnit {
   /// cannot be asked: whoever is not started again must leave nothing behind.
   boost::asio::awaitable<bool> is_restarting();
 
-  /// How long it may take to stop before systemd kills it; nothing: for ever, or nobody knows.
+  /// How long it may take to stop before systemd kills it; nothing: for ever, or systemd has not started it. When
+  /// systemd cannot be asked, what the unit says that comes with this program.
   boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit();
 
  private:
-  /// Empty: systemd has not started us, or cannot be asked.
+  /// Empty: systemd cannot be asked.
   boost::asio::awaitable<std::string> name();
 
   ServiceManager systemd_;
