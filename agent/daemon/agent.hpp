@@ -181,8 +181,9 @@ class Agent final : public control::AgentControl {
   void clock_was_set();
   /// One more text that must never be seen in a log: replaced credentials.
   void add_secret(const std::string& secret);
-  /// What seals the archives of a source from now on: its credentials were replaced.
-  void renew_spool_key(const std::string& source, delivery::SpoolKey key);
+  /// The credentials of a source were replaced: what seals its archives from now on, and what is held against other
+  /// agents of this host.
+  void renew_identity(const std::string& source, delivery::SpoolKey key, std::shared_ptr<void> held);
 
  private:
   /// What is remembered of a definition, whatever its settings become.

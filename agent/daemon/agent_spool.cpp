@@ -29,8 +29,11 @@ std::vector<SpoolOwner> Agent::spool_owners() const {
   return owners;
 }
 
-void Agent::renew_spool_key(const std::string& source, delivery::SpoolKey key) {
-  if (const auto found = integration(source)) found->spool_key = std::move(key);
+void Agent::renew_identity(const std::string& source, delivery::SpoolKey key, std::shared_ptr<void> held) {
+  const auto found = integration(source);
+  if (!found) return;
+  found->spool_key = std::move(key);
+  found->identity = std::move(held);
 }
 
 asio::awaitable<Result<control::SpoolStream>> Agent::export_spool(std::string reporter) {

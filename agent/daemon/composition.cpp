@@ -224,7 +224,7 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   auto identity = identities_.hold(there.spool_key.client_id(), there.server.url);
   if (!identity) return identity.error();
   there.server.standing =
-      std::make_shared<dci::Standing>(there.server.credentials, clock_, standing_options(source, std::move(opened.file)));
+      std::make_shared<dci::Standing>(there.server.credentials, clock_, standing_options(source, there.server.url, std::move(opened.file)));
   secrets_.emplace_back(there.secret.reveal());
   std::erase_if(servers_, [](const auto& gone) { return gone.expired(); });
   servers_.push_back(opened.access);
@@ -252,23 +252,25 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   return integration;
 }
 
-dci::Standing::Options Composition::standing_options(const config::Source& source, std::shared_ptr<config::CredentialsFile> file) {
+dci::Standing::Options Composition::standing_options(const config::Source& source, std::string url, std::shared_ptr<config::CredentialsFile> file) {
   dci::Standing::Options options;
   options.pause = source.credentials_retry;
   options.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
   options.accepted_again = [this, name = source.name] { agent_->credentials_accepted(name); };
-  options.renewal = [this, name = source.name, file = std::move(file)] { return renew_credentials(name, file); };
+  options.renewal = [this, name = source.name, url = std::move(url), file = std::move(file)] { return renew_credentials(name, url, file); };
   return options;
 }
 
-asio::awaitable<Result<std::optional<dci::Credentials>>> Composition::renew_credentials(std::string source, std::shared_ptr<config::CredentialsFile> file) {
+asio::awaitable<Result<std::optional<dci::Credentials>>> Composition::renew_credentials(std::string source, std::string url, std::shared_ptr<config::CredentialsFile> file) {
   auto reading = [file] { return file->read_if_changed(); };
   const auto read = co_await workers_.run(std::move(reading));
   if (!read) co_return read.error();
   if (!*read) co_return std::optional<dci::Credentials>{};
   const auto& replaced = **read;
+  auto identity = identities_.hold(replaced.client_id, url);
+  if (!identity) co_return identity.error();
   agent_->add_secret(std::string{replaced.api_secret.reveal()});
-  agent_->renew_spool_key(source, {replaced.client_id, replaced.api_secret.reveal()});
+  agent_->renew_identity(source, {replaced.client_id, replaced.api_secret.reveal()}, std::move(*identity));
   logger_.notice(source + ": the credentials were replaced, now signing in as " + replaced.client_id);
   auto made = dci::make_credentials(replaced.client_id, replaced.api_secret.reveal());
   if (!made) co_return made.error();

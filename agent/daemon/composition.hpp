@@ -114,10 +114,10 @@ class Composition {
   Result<void> make_agent();
   [[nodiscard]] static Result<Opened> open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads);
   Result<std::shared_ptr<Integration>> make_integration(const config::Settings& settings, const config::Source& source, Opened opened);
-  [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source,
+  [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source, std::string url,
                                                         std::shared_ptr<config::CredentialsFile> file);
   boost::asio::awaitable<Result<std::optional<dci::Credentials>>> renew_credentials(
-      std::string source, std::shared_ptr<config::CredentialsFile> file);
+      std::string source, std::string url, std::shared_ptr<config::CredentialsFile> file);
   [[nodiscard]] dci::SourceSettings source_settings(const config::Settings& settings, const config::Source& source);
   [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
   [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);

@@ -189,6 +189,30 @@ TEST_CASE("A second agent with the same identity is refused, although its direct
   second.wait();
 }
 
+TEST_CASE("An agent whose credentials are replaced holds the new identity, and the old one no longer", "[operate]") {
+  SampleLab lab;
+  const std::string right = std::exchange(lab.secret, std::string(64, 'x'));
+  lab.configure("", "", "credentials_retry: 24h");
+  lab.start_agent();
+  lab.until("the refusal", [&] { return lab.agent_is_up() && !lab.status().at("alarms").as_array().empty(); });
+  const auto made = lab.admin("POST", "/remotecis", {{"name", "another"}, {"team_id", lab.team}}).at("remoteci");
+  const std::string id{made.at("id").as_string()}, secret{made.at("api_secret").as_string()};
+  lab.write_credentials(lab.directory.path / "agent/dcirc.sh", id, secret);
+  lab.until("the new identity", [&] { return lab.agent_log().find("now signing in as remoteci/" + id) != std::string::npos; });
+
+  const fs::path log = lab.directory.path / "second.log";
+  write_file(lab.directory.path / "other/outpost.yml", lab.agent_configuration());
+  const std::vector<std::string> command{OUTPOST_DAEMON, "--config", (lab.directory.path / "other/outpost.yml").string()};
+  lab.write_credentials(lab.directory.path / "other/dcirc.sh", id, secret);
+  CHECK(Process{command, log}.wait() == 5);
+  CHECK_THAT(read_file(log), holds("remoteci/" + id) && holds("process " + std::to_string(lab.agent_pid())));
+  lab.write_credentials(lab.directory.path / "other/dcirc.sh", lab.remoteci, right);
+  Process second{command, log};
+  lab.until("the second to start", [&] { return read_file(log).find("is up") != std::string::npos; });
+  second.signal(SIGKILL);
+  second.wait();
+}
+
 TEST_CASE("A start with a wrong configuration and nothing to finish is refused", "[operate]") {
   OperatedLab lab;
   write_file(lab.go, "");
