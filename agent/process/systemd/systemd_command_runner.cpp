@@ -40,6 +40,10 @@ constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
 /// How long outpost-step may take to end what a command has left behind: much longer than it waits.
 constexpr milliseconds settling_limit = std::chrono::seconds{2};
 
+/// How long those may be dying whom outpost-step has killed. To kill them once more at once could hit what systemd starts
+/// when they are gone: the report.
+constexpr milliseconds dying_limit{200};
+
 /// How often to look when systemd cannot be asked.
 constexpr milliseconds look_again = std::chrono::seconds{1};
 
@@ -283,6 +287,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   co_await asio::this_coro::throw_if_cancelled(false);
   Stops stops;
   enum { running, settling, terminating, killing } phase = running;
+  bool dying = false;
   auto limit = Clock::now() + std::min(step.command.deadline, for_ever);
   if (step.stopping) {
     stops = step.stopping->why;
@@ -324,12 +329,16 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
     } else if (phase == running && ends) {
       phase = settling;
       limit = Clock::now() + settling_limit;
-    } else if ((phase == terminating && is_over) || (phase == settling && withstands(step, *state, is_over))) {
+    } else if (is_over && (phase == terminating || (phase == settling && withstands(step, *state)))) {
       stops.withstood = phase == settling;
       phase = killing;
       limit = Clock::now() + options_.patience;
       auto ending = signal(step.unit, SIGKILL);
       co_await std::move(ending);
+    }
+    if (phase == settling && !dying && state->sub == "stop-sigterm") {
+      dying = true;
+      limit = std::min(limit, Clock::now() + dying_limit);
     }
     const bool must_look = watch.is_broken() || Clock::now() >= limit;
     co_await step.changed.wait(must_look ? look_again : limit - Clock::now());
@@ -338,8 +347,8 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
 
 /// Whether what the command has left behind does not end when outpost-step kills it, or keeps it from even being started.
 /// When somebody else has stopped the unit, that one decides how long it may take.
-bool SystemdCommandRunner::withstands(const Step& step, const ServiceManager::State& state, bool is_over) {
-  return (state.sub == "stop-sigterm" || (state.sub == "stop" && is_over)) && !step.directory.report().stopped;
+bool SystemdCommandRunner::withstands(const Step& step, const ServiceManager::State& state) {
+  return (state.sub == "stop-sigterm" || state.sub == "stop") && !step.directory.report().stopped;
 }
 
 /// Whether the unit has ended with all its processes. Not when systemd cannot be asked.
