@@ -5,7 +5,9 @@
 #include "agent/pipeline/step_runner.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,12 @@ struct FoundResult {
   std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
   std::int64_t time_ms = 0;
   std::vector<std::string> failed;  ///< The first 20 "suite:classname:name".
+  std::int64_t flaky = 0;           ///< Successes only when they were run again.
+  std::vector<std::string> flaky_names;  ///< The first 20.
 };
+
+/// As the event result.found has it, without the names of the step.
+[[nodiscard]] boost::json::object to_json(const FoundResult& result);
 
 struct FoundArtifact {
   std::string name;  ///< The path below the artifacts directory.

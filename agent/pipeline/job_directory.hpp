@@ -27,6 +27,8 @@ struct JobDirectory {
   [[nodiscard]] std::filesystem::path results(const std::string& id) const { return step(id) / "results"; }
   [[nodiscard]] std::filesystem::path artifacts(const std::string& id) const { return step(id) / "artifacts"; }
   [[nodiscard]] std::filesystem::path temporary(const std::string& id) const { return step(id) / "tmp"; }
+  /// What the agent makes of what the step left, and keeps of what would go with the workspace.
+  [[nodiscard]] std::filesystem::path made(const std::string& id) const { return step(id) / "made"; }
   /// Where a step that consists of tasks reports them, if it does.
   [[nodiscard]] std::filesystem::path tasks(const std::string& id) const { return temporary(id) / "tasks.jsonl"; }
   [[nodiscard]] std::filesystem::path home(const std::string& id) const { return temporary(id) / "home"; }

@@ -35,7 +35,21 @@ json::object to_json(const process::Figures& figures) {
   return object;
 }
 
+json::array to_json(const std::vector<std::string>& names) { return json::array(names.begin(), names.end()); }
+
 }  // namespace
+
+json::object to_json(const FoundResult& result) {
+  json::object data{{"name", result.name},         {"well_formed", result.well_formed}, {"total", result.total}, {"success", result.success},
+                    {"failures", result.failures}, {"errors", result.errors},           {"skips", result.skips}, {"time_ms", result.time_ms},
+                    {"failed", to_json(result.failed)}};
+  if (!result.well_formed) data["problem"] = result.problem;
+  if (result.flaky > 0) {
+    data["flaky"] = result.flaky;
+    data["flaky_names"] = to_json(result.flaky_names);
+  }
+  return data;
+}
 
 /// Notes everything that a step left, in one transaction with its end: either all of it is known, or the step is lost.
 asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, StepOutcome outcome, WorkspaceWatch* watch) {
@@ -89,20 +103,11 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
 void JobRunner::note_results(const Attempt& attempt, const Collected& collected) {
   const json::object common{{"stage", to_string(attempt.step.stage)}, {"plugin", attempt.step.plugin}, {"hook", attempt.step.hook}};
   for (const auto& result : collected.results) {
-    json::object data = common;
+    json::object data = to_json(result);
+    for (const auto& [key, value] : common) data[key] = value;
     // Names are unique at the server, or the comparison with the next job breaks there.
     const auto& known = record_.story().result_names;
-    const bool taken = std::find(known.begin(), known.end(), result.name) != known.end();
-    data["name"] = taken ? result.name + ".try" + std::to_string(attempt.number) : result.name;
-    data["well_formed"] = result.well_formed;
-    if (!result.well_formed) data["problem"] = result.problem;
-    data["total"] = result.total;
-    data["success"] = result.success;
-    data["failures"] = result.failures;
-    data["errors"] = result.errors;
-    data["skips"] = result.skips;
-    data["time_ms"] = result.time_ms;
-    data["failed"] = json::array(result.failed.begin(), result.failed.end());
+    if (std::find(known.begin(), known.end(), result.name) != known.end()) data["name"] = result.name + ".try" + std::to_string(attempt.number);
     auto& noted = record_.note(event::result_found, std::move(data));
     noted.step_id = attempt.id;
     noted.blobs.push_back(result.blob);

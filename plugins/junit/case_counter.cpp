@@ -4,11 +4,12 @@
 
 #include <charconv>
 #include <cmath>
+#include <functional>
 
 namespace outpost::junit {
 namespace {
 
-constexpr std::size_t failed_shown = 20;
+constexpr std::size_t names_shown = 20;
 constexpr std::size_t longest_name = 300;
 
 std::string_view attribute(const char* const* attributes, std::string_view name) {
@@ -42,20 +43,36 @@ void CaseCounter::start(std::string_view name, const char* const* attributes) {
   Kind kind = Kind::other;
   if (name == "testsuite") {
     kind = Kind::suite;
-    suites_.push_back(shortened(attribute(attributes, "name")));
+    const std::string_view suite = attribute(attributes, "name");
+    suites_.push_back({shortened(suite), std::hash<std::string_view>{}(suite)});
   } else if (name == "testcase" && parent == Kind::suite) {
     kind = Kind::test_case;
-    Case begun;
-    begun.name = suites_.back() + ":" + shortened(attribute(attributes, "classname")) + ":" +
-                 shortened(attribute(attributes, "name"));
-    begun.time_us = parse_seconds(attribute(attributes, "time"));
-    cases_.push_back(std::move(begun));
+    begin_case(attributes);
   } else if (parent == Kind::test_case) {
-    if (name == "skipped") cases_.back().outcome = Outcome::skipped;
-    if (name == "error") cases_.back().outcome = Outcome::error;
-    if (name == "failure") cases_.back().outcome = Outcome::failure;
+    note_outcome(name);
   }
   open_.push_back(kind);
+}
+
+void CaseCounter::begin_case(const char* const* attributes) {
+  const std::string_view class_name = attribute(attributes, "classname"), name = attribute(attributes, "name");
+  TestCase begun;
+  begun.name = suites_.back().name + ":" + shortened(class_name) + ":" + shortened(name);
+  constexpr std::uint64_t spread = 0x9E3779B97F4A7C15;  // So that a text in another place is another key.
+  begun.key = suites_.back().hash;
+  for (const std::string_view part : {class_name, name}) begun.key = begun.key * spread + std::hash<std::string_view>{}(part);
+  begun.time_us = parse_seconds(attribute(attributes, "time"));
+  cases_.push_back(std::move(begun));
+}
+
+/// Of several outcomes the last one counts. Earlier tries of a case that was run again are elements of their own: they
+/// say what it took, not how it ended.
+void CaseCounter::note_outcome(std::string_view element) {
+  TestCase& test = cases_.back();
+  if (element == "skipped") test.outcome = Outcome::skipped;
+  if (element == "error") test.outcome = Outcome::error;
+  if (element == "failure") test.outcome = Outcome::failure;
+  if (element == "flakyFailure" || element == "flakyError") test.flaky = true;
 }
 
 void CaseCounter::end() {
@@ -64,11 +81,14 @@ void CaseCounter::end() {
   open_.pop_back();
   if (kind == Kind::suite) suites_.pop_back();
   if (kind != Kind::test_case) return;
-  count(cases_.back());
+  TestCase& ended = cases_.back();
+  ended.flaky = ended.flaky && ended.outcome == Outcome::success;
+  count(ended);
+  if (ended_) ended_(ended);
   cases_.pop_back();
 }
 
-void CaseCounter::count(const Case& finished) {
+void CaseCounter::count(const TestCase& finished) {
   ++counts_.total;
   time_us_ += finished.time_us;
   switch (finished.outcome) {
@@ -78,7 +98,10 @@ void CaseCounter::count(const Case& finished) {
     case Outcome::failure: ++counts_.failures; break;
   }
   const bool bad = finished.outcome == Outcome::error || finished.outcome == Outcome::failure;
-  if (bad && counts_.failed.size() < failed_shown) counts_.failed.push_back(finished.name);
+  if (bad && counts_.failed.size() < names_shown) counts_.failed.push_back(finished.name);
+  if (!finished.flaky) return;
+  ++counts_.flaky;
+  if (counts_.flaky_names.size() < names_shown) counts_.flaky_names.push_back(finished.name);
 }
 
 void CaseCounter::write_to(JunitSummary& summary) const {
@@ -93,6 +116,8 @@ void CaseCounter::write_to(JunitSummary& summary) const {
   summary.skips = whole.counts_.skips;
   summary.time_ms = std::llround(static_cast<double>(whole.time_us_) / 1000.0);
   summary.failed = whole.counts_.failed;
+  summary.flaky = whole.counts_.flaky;
+  summary.flaky_names = whole.counts_.flaky_names;
 }
 
 }  // namespace outpost::junit

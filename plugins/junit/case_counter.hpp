@@ -1,8 +1,11 @@
 #pragma once
 
 #include "plugins/junit/junit_summary.hpp"
+#include "plugins/junit/test_case.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +18,9 @@ namespace outpost::junit {
 /// Counts test cases from the start and end of elements.
 class CaseCounter {
  public:
+  /// `ended` is called for each case when it ends; may be empty.
+  explicit CaseCounter(CaseObserver ended = {}) : ended_{std::move(ended)} {}
+
   /// `attributes`: name, value, name, value..., null, as Expat gives them.
   void start(std::string_view name, const char* const* attributes);
   void end();
@@ -23,18 +29,19 @@ class CaseCounter {
 
  private:
   enum class Kind { other, suite, test_case };
-  enum class Outcome { success, skipped, error, failure };
-  struct Case {
-    std::string name;  ///< "suite:classname:name"
-    std::int64_t time_us = 0;
-    Outcome outcome = Outcome::success;
+  struct Suite {
+    std::string name;  ///< Shortened.
+    std::size_t hash = 0;
   };
 
-  void count(const Case& finished);
+  void begin_case(const char* const* attributes);
+  void note_outcome(std::string_view element);
+  void count(const TestCase& finished);
 
+  CaseObserver ended_;
   std::vector<Kind> open_;
-  std::vector<std::string> suites_;  ///< Names of the open ones.
-  std::vector<Case> cases_;          ///< The open ones.
+  std::vector<Suite> suites_;    ///< The open ones.
+  std::vector<TestCase> cases_;  ///< The open ones.
   JunitSummary counts_;
   std::int64_t time_us_ = 0;
 };

@@ -4,9 +4,14 @@
 #include "agent/base/text.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/job/stage.hpp"
+#include "plugins/junit/attachments.hpp"
 #include "plugins/junit/leftover_files.hpp"
 #include "plugins/junit/mime.hpp"
+#include "plugins/junit/tap_conversion.hpp"
 #include "plugins/junit/workspace_files.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <set>
@@ -47,6 +52,9 @@ class Collection {
         if (auto synced = sync_directory(visited); !synced) return synced.error();
     for (const std::string& path : results.files) add_result(path);
     for (const std::string& path : artifacts.files) add_artifact(directory_.artifacts(step_id_), path, path);
+    for (const auto& [junit, named] : attachments_) add_attachment(junit, named);
+    for (const fs::path& made : made_)
+      if (auto synced = sync_directory(made); !synced) return synced.error();
     for (const fs::path& above : {directory_.step(step_id_), directory_.step(step_id_).parent_path(), directory_.root})
       if (auto synced = sync_directory(above); !synced) return synced.error();
     return std::move(collected_);
@@ -79,8 +87,9 @@ class Collection {
 
   void add_result(const std::string& path) {
     const fs::path root = directory_.results(step_id_);
-    if (!equal_ignoring_case(fs::path{path}.extension().native(), ".xml"))
-      return add_artifact(root, path, "results/" + path);
+    const std::string extension = fs::path{path}.extension().native();
+    if (equal_ignoring_case(extension, ".tap")) add_tap(path);
+    if (!equal_ignoring_case(extension, ".xml")) return add_artifact(root, path, "results/" + path);
     auto opened = files::open_inside(root, path);
     if (!opened) return warn(opened.error().message);
     auto summary = read_junit(opened->get(), (root / path).native(), limits_.junit);
@@ -94,8 +103,64 @@ class Collection {
     auto secured = secure_file(opened->get(), (root / path).native());
     if (!secured) return warn(secured.error().message);
     note(path, *summary);
+    for (std::string& named : summary->attachments)
+      if (attachments_.size() < limits_.attachments) attachments_.emplace_back(path, std::move(named));
     collected_.results.push_back(
         found_result(path, std::move(*summary), blob(root / path, *secured, "application/junit")));
+  }
+
+  /// The document as JUnit, in a file of ours.
+  void add_tap(const std::string& path) {
+    const fs::path from = directory_.results(step_id_) / path;
+    auto opened = files::open_inside(directory_.results(step_id_), path);
+    if (!opened) return warn(opened.error().message);
+    const fs::path to = directory_.made(step_id_) / "results" / (path + ".xml");
+    auto made = make_file(to);
+    if (!made) return warn(made.error().message);
+    auto converted = convert_tap(opened->get(), from.native(), made->get(), fs::path{path}.stem().native(), limits_.tap);
+    if (!converted) return warn(converted.error().message);
+    for (const std::string& note : converted->notes) warn(printable(path) + ": " + note);
+    auto summary = read_junit(to, limits_.junit);
+    auto secured = secure_file(made->get(), to.native());
+    if (!summary || !secured) return warn((summary ? secured.error() : summary.error()).message);
+    if (!converted->problem.empty())
+      warn(printable(path) + ": not read to its end: " + converted->problem);
+    collected_.results.push_back(found_result(path, std::move(*summary), blob(to, *secured, "application/junit")));
+  }
+
+  /// A copy of it: the workspace goes before everything is delivered.
+  void add_attachment(const std::string& junit, const std::string& named) {
+    const auto say = [&](const std::string& why) { warn(printable(junit) + ": attachment " + printable(named, 300) + " left out: " + why); };
+    auto found = find_attachment(directory_, step_id_, junit, named);
+    if (!found) return say(found.error().message);
+    if (found->collected || !names_.insert(found->name).second) return;
+    const fs::path to = directory_.made(step_id_) / found->name;
+    auto made = make_file(to);
+    if (!made) return say(made.error().message);
+    if (auto copied = copy_file(found->file.get(), made->get(), limits_.artifact_bytes); !copied) {
+      std::error_code ignored;
+      fs::remove(to, ignored);
+      return say(copied.error().message);
+    }
+    auto secured = secure_file(made->get(), to.native());
+    if (!secured) return say(secured.error().message);
+    collected_.artifacts.push_back({found->name, blob(to, *secured, mime_of(found->name))});
+  }
+
+  /// A new file for reading and writing in the step's directory "made", which is emptied first of what a step, or an agent
+  /// that died here, has left there.
+  Result<Descriptor> make_file(const fs::path& path) {
+    std::error_code error;
+    if (made_.empty()) {
+      fs::remove_all(directory_.made(step_id_), error);
+      if (!error) fs::create_directory(directory_.made(step_id_), error);
+    }
+    if (!error) fs::create_directories(path.parent_path(), error);
+    if (error) return errno_error("cannot create", path.parent_path().native(), error.value());
+    for (fs::path folder = path.parent_path(); folder != directory_.step(step_id_); folder = folder.parent_path()) made_.insert(folder);
+    Descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640)};
+    if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
+    return file;
   }
 
   void note(const std::string& path, const JunitSummary& summary) {
@@ -118,13 +183,16 @@ class Collection {
     result.skips = summary.skips;
     result.time_ms = summary.time_ms;
     result.failed = std::move(summary.failed);
+    result.flaky = summary.flaky;
+    result.flaky_names = std::move(summary.flaky_names);
     return result;
   }
 
   /// Two results of one name make the server fail at the *next* job's comparison.
   std::string unique_name(const std::string& path) {
-    std::string name = prefix_ + (path.ends_with(".xml") ? path.substr(0, path.size() - 4) : path);
-    while (!names_.insert(name).second) name += ".xml";
+    const bool plain = path.ends_with(".xml") || path.ends_with(".tap");
+    std::string name = prefix_ + (plain ? path.substr(0, path.size() - 4) : path);
+    while (!names_.insert(name).second) name += path.ends_with(".tap") ? ".tap" : ".xml";
     return name;
   }
 
@@ -145,7 +213,9 @@ class Collection {
   CollectorLimits limits_;
   std::vector<std::string> junit_, artifacts_;  ///< Of the workspace.
   std::string prefix_;
-  std::set<std::string> names_;
+  std::set<std::string> names_;  ///< Of results and attachments.
+  std::set<fs::path> made_;      ///< Directories of ours.
+  std::vector<std::pair<std::string, std::string>> attachments_;  ///< The JUnit file that names it, and how.
   Collected collected_;
 };
 

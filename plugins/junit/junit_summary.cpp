@@ -1,6 +1,7 @@
 #include "plugins/junit/junit_summary.hpp"
 
 #include "agent/base/descriptor.hpp"
+#include "plugins/junit/attachment_finder.hpp"
 #include "plugins/junit/case_counter.hpp"
 #include "plugins/junit/legacy_encoding.hpp"
 
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -24,8 +26,8 @@ constexpr int piece = 64 * 1024;
 
 class Reader {
  public:
-  Reader(int descriptor, std::string name, const JunitLimits& limits)
-      : descriptor_{descriptor}, name_{std::move(name)}, limits_{limits} {}
+  Reader(int descriptor, std::string name, const JunitLimits& limits, CaseObserver observer)
+      : descriptor_{descriptor}, name_{std::move(name)}, limits_{limits}, counter_{std::move(observer)} {}
 
   Result<JunitSummary> run();
 
@@ -36,6 +38,7 @@ class Reader {
 
   static void on_start(void* self, const XML_Char* name, const XML_Char** attributes);
   static void on_end(void* self, const XML_Char* name);
+  static void on_text(void* self, const XML_Char* text, int size);
   static void on_skipped(void* self, const XML_Char* name, int is_parameter_entity);
   Result<bool> feed();
   void set_up();
@@ -52,6 +55,8 @@ class Reader {
   std::optional<std::string> stopped_;  ///< Why we, not the parser, ended it.
   std::uint64_t fed_ = 0;
   unsigned depth_ = 0;
+  unsigned output_depth_ = 0;  ///< Of the element with output that is open; 0: none.
+  AttachmentFinder attachments_;
 };
 
 void Reader::set_up() {
@@ -81,6 +86,7 @@ Result<JunitSummary> Reader::run() {
     more = *fed;
   }
   counter_.write_to(summary_);
+  summary_.attachments = attachments_.found();
   const std::string_view root = summary_.root;
   summary_.is_junit = root == "testsuites" || root == "testsuite" || (root.empty() && summary_.well_formed);
   return std::move(summary_);
@@ -143,11 +149,23 @@ void Reader::on_start(void* self, const XML_Char* name, const XML_Char** attribu
     reader.summary_.root = root.substr(reader.summary_.namespaced ? local + 1 : 0, 200);
   }
   reader.counter_.start(name, attributes);
+  if (reader.output_depth_ > 0 || (std::strcmp(name, "system-out") != 0 && std::strcmp(name, "system-err") != 0)) return;
+  reader.output_depth_ = reader.depth_;
+  reader.attachments_.begin();
+  ::XML_SetCharacterDataHandler(reader.parser_.get(), &Reader::on_text);  // All other text costs nothing.
+}
+
+void Reader::on_text(void* self, const XML_Char* text, int size) {
+  static_cast<Reader*>(self)->attachments_.add({text, static_cast<std::size_t>(size)});
 }
 
 void Reader::on_end(void* self, const XML_Char*) {
   auto& reader = *static_cast<Reader*>(self);
   if (reader.stopped_) return;
+  if (reader.depth_ == reader.output_depth_) {
+    reader.output_depth_ = 0;
+    ::XML_SetCharacterDataHandler(reader.parser_.get(), nullptr);
+  }
   --reader.depth_;
   reader.counter_.end();
 }
@@ -160,14 +178,14 @@ void Reader::on_skipped(void* self, const XML_Char* name, int is_parameter_entit
 
 }  // namespace
 
-Result<JunitSummary> read_junit(int descriptor, const std::string& name, const JunitLimits& limits) {
-  return Reader{descriptor, name, limits}.run();
+Result<JunitSummary> read_junit(int descriptor, const std::string& name, const JunitLimits& limits, CaseObserver observer) {
+  return Reader{descriptor, name, limits, std::move(observer)}.run();
 }
 
-Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits) {
+Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits, CaseObserver observer) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
   if (!file.is_open()) return errno_error("cannot open", path.native(), errno);
-  return read_junit(file.get(), path.native(), limits);
+  return read_junit(file.get(), path.native(), limits, std::move(observer));
 }
 
 }  // namespace outpost::junit

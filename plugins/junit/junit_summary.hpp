@@ -1,9 +1,11 @@
 #pragma once
 
 #include "agent/base/result.hpp"
+#include "plugins/junit/test_case.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,19 +30,27 @@ struct JunitSummary {
   std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
   std::int64_t time_ms = 0;         ///< Sum of the cases' times.
   std::vector<std::string> failed;  ///< The first 20 that failed or had an error, "suite:classname:name".
+  std::int64_t flaky = 0;  ///< Of the successes: those that failed first and passed when they were run again.
+  std::vector<std::string> flaky_names;  ///< The first 20 of them.
+  std::vector<std::string> attachments;  ///< The paths in the tests' output (AttachmentFinder), as they stand there.
 };
+
+/// Called for each case when it ends.
+using CaseObserver = std::function<void(const TestCase&)>;
 
 /// Reads a JUnit file as a stream: memory does not depend on its size. Counted are the `testcase` elements directly in
 /// a `testsuite`, wherever that is; attributes of suites are not believed. Of several outcomes in a case the last one
-/// counts. A time that is not a number is 0.
+/// counts; those of earlier tries (`rerunFailure`, `flakyError`...) do not. A time that is not a number is 0.
 ///
 /// Entities are expanded as far as Expat's protection against bombs allows (10 times the size of the file, above
 /// 1 MiB); external ones are never read. Limits make the file ill-formed, with the reason in `problem`.
 ///
 /// Errors: unavailable when the file cannot be read. Blocks: for a worker.
-[[nodiscard]] Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits = {});
+[[nodiscard]] Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits = {},
+                                              CaseObserver observer = {});
 
 /// read_junit() of an open file, from its current position; `name` is for messages.
-[[nodiscard]] Result<JunitSummary> read_junit(int descriptor, const std::string& name, const JunitLimits& limits = {});
+[[nodiscard]] Result<JunitSummary> read_junit(int descriptor, const std::string& name, const JunitLimits& limits = {},
+                                              CaseObserver observer = {});
 
 }  // namespace outpost::junit

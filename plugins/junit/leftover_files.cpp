@@ -124,4 +124,24 @@ Result<SecuredFile> secure_file(int descriptor, const std::string& name) {
   return secured;
 }
 
+Result<void> copy_file(int from, int to, std::uint64_t most) {
+  std::vector<char> buffer(256 * 1024);
+  std::uint64_t copied = 0;
+  while (true) {
+    const ssize_t got = ::pread(from, buffer.data(), buffer.size(), static_cast<off_t>(copied));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error("cannot read", "it", errno);
+    if (got == 0) return {};
+    if (copied + static_cast<std::uint64_t>(got) > most)
+      return Error{Fault::refused, "above the limit of " + std::to_string(most) + " bytes"};
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t put = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), static_cast<off_t>(copied) + done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return errno_error("cannot write", "a copy", errno);
+      done += put;
+    }
+    copied += static_cast<std::uint64_t>(got);
+  }
+}
+
 }  // namespace outpost::junit

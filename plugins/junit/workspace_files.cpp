@@ -5,7 +5,6 @@
 #include "plugins/junit/leftover_files.hpp"
 
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,11 +47,7 @@ Result<void> copy(const fs::path& workspace, const std::string& path, const fs::
   if (!target) return target.error();
   const Descriptor to{::open(target->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640)};
   if (to.get() < 0) return errno == EEXIST ? Result<void>{} : Result<void>{errno_error("cannot create", target->native(), errno)};
-  for (;;) {
-    const auto copied = ::sendfile(to.get(), from->get(), nullptr, std::size_t{1} << 30);
-    if (copied == 0) return {};
-    if (copied < 0 && errno != EINTR) return errno_error("cannot copy to", target->native(), errno);
-  }
+  return copy_file(from->get(), to.get(), bytes);
 }
 
 }  // namespace

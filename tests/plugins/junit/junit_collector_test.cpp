@@ -134,12 +134,84 @@ TEST_CASE("a broken result is a result that says so, an empty one has no tests")
 TEST_CASE("other files among the results are kept as artifacts") {
   Bench bench;
   bench.result("coverage.xml", "<coverage/>");
-  bench.result("tap/out.tap", "1..0");
+  bench.result("sub/out.txt", "1..0");
   const auto collected = bench.collect();
   CHECK(collected.results.empty());
-  CHECK(names(collected.artifacts) == Names{"results/coverage.xml", "results/tap/out.tap"});
+  CHECK(names(collected.artifacts) == Names{"results/coverage.xml", "results/sub/out.txt"});
   CHECK(collected.artifacts[0].blob.path == "steps/step-7/results/coverage.xml");
   CHECK(warned(collected, "<coverage>"));
+}
+
+TEST_CASE("a TAP file is a result as JUnit, and an artifact as it was") {
+  Bench bench;
+  const std::string tap = "1..2\nok 1 - a\nnot ok 2 - b\n";
+  bench.result("sub/smoke.tap", tap);
+  bench.result("sub/smoke.xml", good);
+  bench.result("cut.TAP", "1..2\nok 1\n");
+  const auto collected = bench.collect();
+  REQUIRE(names(collected.results) == Names{"test/acme/cut.TAP", "test/acme/sub/smoke", "test/acme/sub/smoke.xml"});
+  const auto& smoke = collected.results[1];
+  CHECK(smoke.well_formed);
+  CHECK(smoke.total == 2);
+  CHECK(smoke.failed == Names{"smoke:smoke:b"});
+  CHECK(smoke.blob.path == "steps/step-7/made/results/sub/smoke.tap.xml");
+  CHECK(smoke.blob.mime == "application/junit");
+  const auto made = test::read_file(bench.directory.root / smoke.blob.path);
+  CHECK(smoke.blob.sha256 == sha256_hex(made));
+  CHECK(smoke.blob.size == made.size());
+  CHECK(collected.results[0].errors == 1);
+  CHECK(names(collected.artifacts) == Names{"results/cut.TAP", "results/sub/smoke.tap"});
+  CHECK(collected.artifacts[1].blob.sha256 == sha256_hex(tap));
+  CHECK(names(bench.collect().results) == names(collected.results));  // Once more, by the agent after one that has died.
+}
+
+TEST_CASE("nothing that a step has put where the agent writes leads the agent astray") {
+  Bench bench;
+  bench.result("a.tap", "1..1\nok 1\n");
+  const auto elsewhere = bench.state.path / "elsewhere";
+  fs::create_directories(elsewhere);
+  fs::create_directory_symlink(elsewhere, bench.directory.made(bench.step_id));
+  CHECK(names(bench.collect().results) == Names{"test/acme/a"});
+  CHECK(fs::is_empty(elsewhere));
+  CHECK_FALSE(fs::is_symlink(bench.directory.made(bench.step_id)));
+}
+
+TEST_CASE("what tests name as attachments is kept, if it is the job's") {
+  Bench bench;
+  const auto& root = bench.directory;
+  test::write_file(root.workspace() / "shots/login.png", "picture");
+  test::write_file(root.shared() / "common.log", "log");
+  test::write_file(root.results(bench.step_id) / "sub/beside.txt", "beside");
+  test::write_file(root.logs() / "step.raw", "a secret");
+  test::write_file(bench.state.path / "passwd", "root");
+  fs::create_symlink(bench.state.path / "passwd", root.workspace() / "link");
+  const auto named = [](const std::string& path) { return "[[ATTACHMENT|" + path + "]]\n"; };
+  bench.result("sub/unit.xml", "<testsuite><testcase><system-out>" + named((root.workspace() / "shots/login.png").string()) + named("shots/login.png") +
+                                   named((root.shared() / "common.log").string()) + named("beside.txt") + named("missing.png") + named("link") +
+                                   named((root.logs() / "step.raw").string()) + named("/etc/passwd") + named("../logs/step.raw") +
+                                   named((root.workspace() / "../../../passwd").string()) + "</system-out></testcase></testsuite>");
+  const auto collected = bench.collect();
+  CHECK(names(collected.artifacts) == Names{"results/sub/beside.txt", "attachments/shots/login.png", "attachments/shared/common.log"});
+  CHECK(collected.artifacts[1].blob.path == "steps/step-7/made/attachments/shots/login.png");
+  CHECK(collected.artifacts[1].blob.mime == "image/png");
+  fs::remove_all(root.workspace());  // As at the end of the job.
+  CHECK(test::read_file(root.root / collected.artifacts[1].blob.path) == "picture");
+  CHECK(collected.warnings.size() == 6);
+  CHECK(warned(collected, "sub/unit.xml: attachment missing.png left out"));
+  CHECK(warned(collected, "attachment /etc/passwd left out: not in a directory of the job"));
+  CHECK(warned(collected, "attachment link left out"));
+  CHECK(warned(collected, "step.raw left out: not in a directory of the job"));
+}
+
+TEST_CASE("an attachment above the limit is left out with a warning") {
+  Bench bench;
+  bench.limits.artifact_bytes = 200;
+  test::write_file(bench.directory.workspace() / "dump", std::string(201, 'x'));
+  bench.result("unit.xml", "<testsuite><testcase><system-out>[[ATTACHMENT|dump]]</system-out></testcase></testsuite>");
+  const auto collected = bench.collect();
+  CHECK(collected.artifacts.empty());
+  CHECK(warned(collected, "attachment dump left out: above the limit of 200 bytes"));
+  CHECK_FALSE(fs::exists(bench.directory.made(bench.step_id) / "attachments/dump"));
 }
 
 TEST_CASE("artifacts keep their paths and get a type by their name") {

@@ -108,6 +108,35 @@ TEST_CASE("what counts as a case, and how it ended") {
   }
 }
 
+TEST_CASE("earlier tries of a case say that it is flaky, and not how it ended") {
+  const JunitSummary summary = read(R"(<testsuites><testsuite name="s">
+    <testcase classname="c" name="a"><flakyFailure message="m"><stackTrace>t</stackTrace><system-out>o</system-out></flakyFailure></testcase>
+    <testcase classname="c" name="b"><failure/><rerunFailure message="m"/><rerunError/></testcase>
+    <testcase classname="c" name="c"><flakyError/><flakyError/></testcase>
+    <testcase classname="c" name="d"><error/><flakyFailure/></testcase>
+    <testcase classname="c" name="e"><rerunFailure><failure/></rerunFailure></testcase>
+  </testsuite></testsuites>)");
+  CHECK(counts(summary) == "5 3 1 1 0");
+  CHECK(summary.flaky == 2);
+  CHECK(summary.flaky_names == std::vector<std::string>{"s:c:a", "s:c:c"});
+}
+
+TEST_CASE("properties are no tests, wherever they stand") {
+  const JunitSummary summary = read(R"(<testsuites><properties><property name="testcase" value="failure"/></properties>
+    <testsuite name="s"><properties><property name="p">text</property></properties>
+    <testcase name="a"><properties><property name="failure" value="x"/></properties></testcase></testsuite></testsuites>)");
+  CHECK(counts(summary) == "1 1 0 0 0");
+}
+
+TEST_CASE("files that tests name in their output are found, at any depth, and nowhere else") {
+  const JunitSummary summary = read(R"(<testsuites><testsuite name="s"><system-err>[[ATTACHMENT|/suite.log]]</system-err>
+    <testcase name="a"><system-out>before
+[[ATTACHMENT|shots/a.png]] [[ATTACHMENT| b &amp; c.png ]]
+[[ATTACHMENT|shots/a.png]]</system-out><failure>[[ATTACHMENT|/no]]</failure>
+    <rerunFailure><system-out><![CDATA[[[ATTACHMENT|again.log]]]]></system-out></rerunFailure></testcase></testsuite></testsuites>)");
+  CHECK(summary.attachments == std::vector<std::string>{"/suite.log", "shots/a.png", "b & c.png", "again.log"});
+}
+
 TEST_CASE("times are read like the server reads them") {
   CHECK(parse_seconds("1.5") == 1'500'000);
   CHECK(parse_seconds(" 2 ") == 2'000'000);
