@@ -6,6 +6,7 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/test_result.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
@@ -74,7 +75,7 @@ void print_job(const json::object& job) {
     std::cout << "tests       " << number("total") << ": " << number("success") << " passed, " << number("failures") << " failed, " << number("errors") << " errors, "
               << number("skips") << " skipped\n";
   }
-  for (const auto& each : array_at(job, "results")) std::cout << "result      " << printable(std::string{each.as_string()}) << "\n";
+  for (const auto& each : array_at(job, "test_results")) print_test_result(std::cout, each.as_object());
   for (const auto& each : array_at(job, "artifacts")) std::cout << "artifact    " << printable(std::string{each.as_string()}) << "\n";
   for (const auto& each : array_at(job, "warnings")) std::cout << "WARNING     " << printable(std::string{each.as_string()}) << "\n";
 }

@@ -70,6 +70,14 @@ json::object in_full(const job::Story& story) {
   return object;
 }
 
+/// What is in a result: the event, with the step that left it instead of how the journal says so.
+json::object test_result(const job::Event& found) {
+  json::object result{{"step_id", found.step_id}};
+  for (const auto& [key, value] : found.data)
+    if (key != "stage" && key != "plugin" && key != "hook") result[key] = value;
+  return result;
+}
+
 }  // namespace
 
 json::object Agent::status() {
@@ -161,7 +169,13 @@ Result<json::array> Agent::jobs(std::size_t limit) {
 Result<json::object> Agent::job(const std::string& job_id) {
   const auto story = load(job_id);
   if (!story) return story.error();
-  return in_full(*story);
+  const auto found = ports_.journal.read({.job_id = job_id, .types = {std::string{event::result_found}}, .limit = story->result_names.size() + 1});
+  if (!found) return found.error();
+  json::object object = in_full(*story);
+  json::array results;
+  for (const auto& each : *found) results.push_back(test_result(each));
+  object["test_results"] = std::move(results);
+  return object;
 }
 
 Result<json::array> Agent::reporters() {

@@ -81,7 +81,9 @@ inline constexpr std::string_view task_ended = "task.ended";
 /// figures{}: what was measured of cpu_us, memory_peak, read_bytes, written_bytes, tasks_peak, oom_kills}
 inline constexpr std::string_view step_ended = "step.ended";
 /// A JUnit file, blobs[0]: {stage, plugin, hook, name, well_formed, total, success, failures, errors, skips, time_ms,
-/// failed: [first 20 names], flaky, flaky_names[] when there are some}. `name` is unique in the job and the same in every run of the definition.
+/// failed: [first 20 names], flaky, flaky_names[], comparison{job: the one before; regressions, fixes, added, removed,
+/// changed, time_ms_before, regressed[], fixed[], added_names[], removed_names[], changed_names[]}; the last ones when
+/// there is something of the kind}. `name` is unique in the job and the same in every run of the definition.
 inline constexpr std::string_view result_found = "result.found";
 inline constexpr std::string_view artifact_found = "artifact.found";  ///< blobs[0]: {stage, plugin, hook, name, mime}
 inline constexpr std::string_view cancel_requested = "job.cancel_requested";  ///< {by: server|operator|agent, reason}

@@ -24,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace outpost::pipeline {
 
@@ -178,6 +179,7 @@ class JobRunner {
 
   // What they left (job_runner_outcome.cpp)
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome, WorkspaceWatch* watch = nullptr);
+  boost::asio::awaitable<void> complete_results(const Attempt& attempt, std::vector<FoundResult>& results);
   void note_results(const Attempt& attempt, const Collected& collected);
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   void fail(const Step& step, job::Judgement judgement);

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/job_runner.hpp"
+#include "agent/pipeline/previous_job.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/array.hpp>
@@ -37,6 +38,21 @@ json::object to_json(const process::Figures& figures) {
 
 json::array to_json(const std::vector<std::string>& names) { return json::array(names.begin(), names.end()); }
 
+json::object to_json(const ResultComparison& comparison) {
+  return {{"job", comparison.job_id},
+          {"regressions", comparison.regressions},
+          {"fixes", comparison.fixes},
+          {"added", comparison.added},
+          {"removed", comparison.removed},
+          {"changed", comparison.changed},
+          {"time_ms_before", comparison.time_ms_before},
+          {"regressed", to_json(comparison.regressed)},
+          {"fixed", to_json(comparison.fixed)},
+          {"added_names", to_json(comparison.added_names)},
+          {"removed_names", to_json(comparison.removed_names)},
+          {"changed_names", to_json(comparison.changed_names)}};
+}
+
 }  // namespace
 
 json::object to_json(const FoundResult& result) {
@@ -48,6 +64,7 @@ json::object to_json(const FoundResult& result) {
     data["flaky"] = result.flaky;
     data["flaky_names"] = to_json(result.flaky_names);
   }
+  if (result.comparison) data["comparison"] = to_json(*result.comparison);
   return data;
 }
 
@@ -70,8 +87,12 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
       collected = co_await std::move(collecting);
     }
   }
-  if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
-  else note_results(attempt, *collected);
+  if (collected) {
+    co_await complete_results(attempt, collected->results);
+    note_results(attempt, *collected);
+  } else {
+    warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
+  }
 
   const auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - attempt.started);
   const bool exited = outcome.ending.kind == StepEnding::Kind::exited;
@@ -100,14 +121,26 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
   consider(attempt, outcome, collected ? *collected : Collected{});
 }
 
+/// Gives results the names that they have at the server, where each is unique or the comparison with the next job breaks,
+/// and compares them with those of the job before.
+asio::awaitable<void> JobRunner::complete_results(const Attempt& attempt, std::vector<FoundResult>& results) {
+  if (results.empty()) co_return;
+  const auto& known = record_.story().result_names;
+  for (auto& result : results)
+    if (std::find(known.begin(), known.end(), result.name) != known.end()) result.name += ".try" + std::to_string(attempt.number);
+  auto previous = find_previous_results(ports_.journal, record_.story(), options_.jobs_directory);
+  if (!previous || !*previous) co_return;
+  std::vector<FoundResult> alone = std::move(results);
+  JobDirectory directory = directory_;
+  PreviousResults before = std::move(**previous);
+  results = co_await ports_.collector.compare(std::move(alone), std::move(directory), std::move(before));
+}
+
 void JobRunner::note_results(const Attempt& attempt, const Collected& collected) {
   const json::object common{{"stage", to_string(attempt.step.stage)}, {"plugin", attempt.step.plugin}, {"hook", attempt.step.hook}};
   for (const auto& result : collected.results) {
     json::object data = to_json(result);
     for (const auto& [key, value] : common) data[key] = value;
-    // Names are unique at the server, or the comparison with the next job breaks there.
-    const auto& known = record_.story().result_names;
-    if (std::find(known.begin(), known.end(), result.name) != known.end()) data["name"] = result.name + ".try" + std::to_string(attempt.number);
     auto& noted = record_.note(event::result_found, std::move(data));
     noted.step_id = attempt.id;
     noted.blobs.push_back(result.blob);

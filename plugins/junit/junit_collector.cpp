@@ -5,6 +5,7 @@
 #include "agent/files/safe_path.hpp"
 #include "agent/job/stage.hpp"
 #include "plugins/junit/attachments.hpp"
+#include "plugins/junit/junit_comparison.hpp"
 #include "plugins/junit/leftover_files.hpp"
 #include "plugins/junit/mime.hpp"
 #include "plugins/junit/tap_conversion.hpp"
@@ -219,12 +220,35 @@ class Collection {
   Collected collected_;
 };
 
+void compare_all(std::vector<pipeline::FoundResult>& results, const pipeline::JobDirectory& directory,
+                 const pipeline::PreviousResults& previous, const JunitLimits& limits) {
+  for (auto& result : results) {
+    const auto before = previous.files.find(result.name);
+    if (before == previous.files.end()) continue;
+    auto comparison = compare_junit(directory.root / result.blob.path, previous.directory / before->second, limits);
+    if (!comparison) continue;
+    result.comparison = std::move(*comparison);
+    result.comparison->job_id = previous.job_id;
+  }
+}
+
 }  // namespace
 
 boost::asio::awaitable<Result<Collected>> JunitCollector::collect(pipeline::Step step, std::string step_id,
                                                                   pipeline::JobDirectory directory) {
   Collection collection{step, std::move(step_id), std::move(directory), limits_};
   auto work = [collection = std::move(collection)]() mutable { return collection.run(); };
+  co_return co_await workers_.run(std::move(work));
+}
+
+boost::asio::awaitable<std::vector<pipeline::FoundResult>> JunitCollector::compare(std::vector<pipeline::FoundResult> results,
+                                                                                   pipeline::JobDirectory directory,
+                                                                                   pipeline::PreviousResults previous) {
+  auto work = [results = std::move(results), directory = std::move(directory), previous = std::move(previous),
+               limits = limits_.junit]() mutable {
+    compare_all(results, directory, previous, limits);
+    return std::move(results);
+  };
   co_return co_await workers_.run(std::move(work));
 }
 

@@ -41,6 +41,10 @@ class JunitCollector final : public pipeline::Collector {
   boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step step, std::string step_id,
                                                               pipeline::JobDirectory directory) override;
 
+  boost::asio::awaitable<std::vector<pipeline::FoundResult>> compare(std::vector<pipeline::FoundResult> results,
+                                                                     pipeline::JobDirectory directory,
+                                                                     pipeline::PreviousResults previous) override;
+
  private:
   Workers& workers_;
   CollectorLimits limits_;

@@ -481,7 +481,10 @@ TEST_CASE("the list of jobs says of each what the job itself says") {
   REQUIRE(list->size() == 1);
   auto whole = *world.agent->job(world.job_ids()[0]);
   for (const char* only_there : {"steps", "results", "artifacts", "warnings"}) whole.erase(only_there);
+  const auto results = whole.at("test_results");
+  whole.erase("test_results");
   CHECK(list->front().as_object() == whole);
+  CHECK(results.at(0).at("name") == "suite");
   CHECK(whole.at("tests").at("total") == 3);
 }
 

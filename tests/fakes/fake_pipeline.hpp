@@ -223,6 +223,17 @@ class FakeCollector final : public pipeline::Collector {
     if (found == left.end()) co_return pipeline::Collected{};
     co_return found->second;
   }
+
+  /// Notes what it was asked to compare with, and finds a regression in each result that was there before.
+  boost::asio::awaitable<std::vector<pipeline::FoundResult>> compare(std::vector<pipeline::FoundResult> results, pipeline::JobDirectory,
+                                                                     pipeline::PreviousResults previous) override {
+    for (auto& result : results)
+      if (previous.files.contains(result.name)) result.comparison = pipeline::ResultComparison{.job_id = previous.job_id, .regressions = 1, .regressed = {"s:c:t"}};
+    compared.push_back(std::move(previous));
+    co_return results;
+  }
+
+  std::vector<pipeline::PreviousResults> compared;
 };
 
 }  // namespace outpost::test

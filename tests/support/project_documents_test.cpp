@@ -111,6 +111,8 @@ TEST_CASE("agent/control/README.md has the fields and paths of the local API, an
   Words fields = all_matches(writer.substr(0, writer.find("return alarms")), "\\{\"([a-z_]+)\",");
   fields =
       united(fields, united(all_matches(code, "\\{\"([a-z_]+)\","), all_matches(code, "object\\[\"([a-z_]+)\"\\]")));
+  const std::string outcome = sources("agent/pipeline", "job_runner_outcome\\.cpp"), result = outcome.substr(outcome.find("to_json(const FoundResult&"));
+  fields = united(fields, all_matches(result.substr(0, result.find("return data;")), "(?:\\{|data\\[)\"([a-z_]+)\""));
   for (const auto& field : to_json(job::Judgement{.stage = job::Stage::test, .plugin = "p", .exit_status = 1}))
     fields.insert(std::string{field.key()});
   CHECK(without(fields, mentioned) == Words{});

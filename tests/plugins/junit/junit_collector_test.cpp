@@ -214,6 +214,21 @@ TEST_CASE("an attachment above the limit is left out with a warning") {
   CHECK_FALSE(fs::exists(bench.directory.made(bench.step_id) / "attachments/dump"));
 }
 
+TEST_CASE("results are compared with those of the same names, where these are still there") {
+  Bench bench;
+  for (const char* name : {"a.xml", "b.xml", "c.xml"}) bench.result(name, good);
+  const auto before = bench.state.path / "jobs" / "0";
+  test::write_file(before / "a", "<testsuite name='s'><testcase name='t'><failure/></testcase><testcase name='u'/></testsuite>");
+  JunitCollector collector{bench.workers, bench.limits};
+  const auto compared = test::await(bench.loop, collector.compare(bench.collect().results, bench.directory, {"0", before, {{"test/acme/a", "a"}, {"test/acme/b", "gone"}}}));
+  REQUIRE(compared.size() == 3);
+  REQUIRE(compared[0].comparison);
+  CHECK(compared[0].comparison->regressed == Names{"s::u"});
+  CHECK(compared[0].comparison->fixed == Names{"s::t"});
+  CHECK_FALSE(compared[1].comparison);
+  CHECK_FALSE(compared[2].comparison);
+}
+
 TEST_CASE("artifacts keep their paths and get a type by their name") {
   Bench bench;
   bench.artifact("logs/install.log", "line\n");
