@@ -79,9 +79,11 @@ class KernelHealth(harness.PluginTest):
             f"""case $1 in
   */boot_id) /bin/cat '{self.path('boot')}' ;;
   */tainted) /bin/cat '{self.path('tainted')}' ;;
+  */cgroup) /bin/cat '{self.path('cgroup')}' ;;
   *) exec /bin/cat "$@" ;;
 esac""",
         )
+        self.write("cgroup", "0::/user.slice/session-1.scope\n")
         self.kernel(QUIET)
 
     def kernel(self, log, boot=BOOT, tainted=0, dumps=()):
@@ -287,6 +289,18 @@ esac""",
         self.before()
         self.journal({BOOT: [(1, "Linux version"), (5, "Kernel panic - not syncing: Fatal exception")]})
         self.assertEqual(self.look().failed, {f"{self.group}: no kernel panicked"})
+
+    def test_in_the_sandbox_of_a_unit_it_says_how_to_open_the_journal(self):
+        self.command("dmesg", "exit 1")
+        for unit, drop_in in {
+            "outpost-step@3": "outpost-step@.service",
+            "outpost-step-container@1": "outpost-step-container@.service",
+            "outpostd": "outpostd.service",
+        }.items():
+            self.write("cgroup", f"1:name=systemd:/outpost.slice/{unit}.service\n0::/\n")
+            output = self.hook("pre-run", status=78).output
+            self.assertIn(f"SupplementaryGroups=systemd-journal in a drop-in of {drop_in}", output)
+            self.assertIn("README.md", output)
 
     def test_hosts_of_the_job_are_looked_at_over_ssh(self):
         self.ssh_stands_in()

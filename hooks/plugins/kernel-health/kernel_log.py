@@ -61,6 +61,21 @@ def journal(machine, boot):
     return parse_journal(ended.output), ended.errors.strip() or "the journal holds nothing of this boot"
 
 
+def cure(machine):
+    """What an admin has to do so that the log can be read; its control group says which unit of systemd we are in."""
+    unit = re.search(
+        r"/(outpost-step[a-z0-9-]*@)[^/\s]*\.service|/(outpostd)\.service",
+        machine.run(["cat", "/proc/self/cgroup"]).output,
+    )
+    name = unit and (unit.group(1) or unit.group(2))
+    if name:
+        return (
+            f"Let its steps read the journal: SupplementaryGroups=systemd-journal in a drop-in of {name}.service "
+            "(systemctl edit), see the plugin's README.md"
+        )
+    return "Let the hook's user read it: root, the group systemd-journal, or sysctl kernel.dmesg_restrict=0"
+
+
 def key_of(entry):
     return f"{entry.time:.6f} {entry.text}"
 
@@ -88,8 +103,7 @@ def read_log(machine, mark):
         if not entries:
             give_up(
                 CONFIGURATION,
-                f"the log of {machine.name}'s kernel cannot be read: {shown.errors.strip()}; {why}. Let the "
-                "hook's user read it: root, the group systemd-journal, or sysctl kernel.dmesg_restrict=0",
+                f"the log of {machine.name}'s kernel cannot be read: {shown.errors.strip()}; {why}. {cure(machine)}",
             )
     if mark is None:
         return Log(boot, entries, entries, False, False)
