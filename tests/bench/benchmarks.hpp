@@ -17,6 +17,7 @@ void backlog_start();
 void small_files();
 void log_ingest();
 void ansible_callback();
+void junit_parse();
 
 // Parts of upload_1g that are processes of their own.
 
