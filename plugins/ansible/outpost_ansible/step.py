@@ -46,6 +46,8 @@ def warn_of_sudo(files):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 for number, line in enumerate(file, 1):
+                    if line.lstrip().startswith("#"):
+                        continue
                     if re.search(r"^\s*(- )?become:\s*[\"']?(true|yes|on)\b|\bsudo\b", line, re.IGNORECASE):
                         say("%s:%d uses sudo, which this step may not: give the job `profile: root` (package "
                             "outpost-root; outpostd(8), UNDER SYSTEMD)" % (path, number))

@@ -5,6 +5,7 @@
 #include "support/temporary_directory.hpp"
 
 #include <sys/wait.h>
+#include <unistd.h>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -52,12 +53,27 @@ struct AnsibleLab {
     return path;
   }
 
+  /// From now on hooks run as in the sandbox of a step: as somebody who cannot become root. Says so when this machine
+  /// cannot do that.
+  bool give_up_privileges() {
+    as_nobody = "setpriv --no-new-privs ";
+    if (::geteuid() == 0) {
+      as_nobody += "--reuid 65534 --regid 65534 --clear-groups ";
+      for (const auto& entry : std::filesystem::recursive_directory_iterator{directory.path})
+        std::filesystem::permissions(entry.path(), std::filesystem::perms::others_all, std::filesystem::perm_options::add);
+      std::filesystem::permissions(directory.path, std::filesystem::perms::others_all, std::filesystem::perm_options::add);
+    }
+    const bool can = std::system((as_nobody + "test -r '" OUTPOST_ANSIBLE "' -a -w '" + directory.path.string() + "'").c_str()) == 0;
+    if (!can) std::printf("SKIPPED: playbooks of an unprivileged user: setpriv cannot, or that user cannot read the sources\n");
+    return can;
+  }
+
   /// The exit code; `output` is what it printed.
   int run(const std::filesystem::path& hook) {
     if (const auto report = directory.path / "tmp/tasks.jsonl"; std::filesystem::is_regular_file(report)) std::filesystem::remove(report);
     std::string command = "cd '" + (directory.path / "workspace").string() + "' && env -i";
     for (const auto& [name, value] : environment) command += " '" + name + "=" + replace_all(value, "'", "'\\''") + "'";
-    command += " " OUTPOST_ANSIBLE " '" + hook.string() + "' 2>&1 </dev/null";
+    command += " " + as_nobody + OUTPOST_ANSIBLE " '" + hook.string() + "' 2>&1 </dev/null";
     output.clear();
     FILE* pipe = ::popen(command.c_str(), "r");
     REQUIRE(pipe);
@@ -72,6 +88,7 @@ struct AnsibleLab {
   TemporaryDirectory directory;
   std::map<std::string, std::string> environment;
   std::string output;
+  std::string as_nobody;  ///< What a hook's command begins with.
 };
 
 }  // namespace outpost::test

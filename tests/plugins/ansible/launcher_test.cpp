@@ -168,3 +168,25 @@ TEST_CASE("a play goes on when its report cannot be written") {
   CHECK(contains(lab.output, "tasks are not reported one by one"));
   CHECK(contains(lab.output, "TASK [debug]"));
 }
+
+TEST_CASE("a hook that wants to become root where it may not says so in one line before it begins") {
+  if (!has_ansible()) return;
+  AnsibleLab lab;
+  const auto asks = lab.file("asks.yml", "---\n- debug: {msg: one}\n- debug: {msg: two}\n  become: yes\n- debug: {msg: three}\n  become: true\n");
+  const auto calls = lab.file("calls.yml", "---\n- debug: {msg: harmless}\n  # sudo is not needed\n- shell: sudo -n true\n  failed_when: false\n");
+  const auto harmless = lab.file("harmless.yml", "---\n- debug: {msg: pseudosudos}\n  become: false\n");
+  const std::string warning = "uses sudo, which this step may not: give the job `profile: root`";
+  if (::geteuid() == 0) {
+    CHECK(lab.run(harmless) == 0);
+    CHECK_FALSE(contains(lab.output, warning));
+  }
+  if (!lab.give_up_privileges()) return;
+  lab.run(asks);
+  CHECK(contains(lab.output, "asks.yml:4 " + warning));
+  CHECK(lab.output.find(warning) < lab.output.find("TASK ["));
+  CHECK(lab.output.find(warning) == lab.output.rfind(warning));
+  lab.run(calls);
+  CHECK(contains(lab.output, "calls.yml:4 " + warning));
+  lab.run(harmless);
+  CHECK_FALSE(contains(lab.output, warning));
+}
