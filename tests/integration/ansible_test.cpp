@@ -2,6 +2,7 @@
 
 #include "integration/sample_lab.hpp"
 
+#include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 #include "plugins/ansible/ansible_lab.hpp"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <map>
 
 namespace {
 
@@ -61,21 +63,30 @@ struct DciLab : SampleLab {
 struct Told {
   std::string failing;  ///< The hook that fails; empty: none.
   Names states;
-  std::string failed_task;                ///< As tasks_of().
-  Names ran, did_not_run;                 ///< Hooks, by name.
+  Names failed;            ///< The tasks that did, as tasks_of().
+  Names ran, did_not_run;  ///< Hooks, by name.
+  std::string settings = {};                         ///< More of them.
+  std::map<std::string, std::string> more_hooks = {};  ///< File and content.
 };
+
+/// A hook as those of the directories are.
+std::string hook_of(const std::string& name) {
+  return "---\n- {name: " + name + " leaves a file, debug: {msg: here}}\n- {name: " + name + " fails when it is told to, fail: {msg: told}, when: fail_in == '" + name + "'}\n";
+}
 
 void check_story(const std::string& plugin, const std::string& directory, const std::vector<Told>& all) {
   for (const auto& told : all) {
     CAPTURE(plugin, told.failing);
     DciLab lab{plugin, directory};
+    std::ofstream{lab.agent / "settings.yml", std::ios::app} << told.settings;
+    for (const auto& [name, content] : told.more_hooks) write_file(lab.agent / "hooks" / name, content);
     const auto job = lab.run(told.failing);
     CHECK(lab.states(job) == told.states);
     const auto tasks = tasks_of(lab, job);
     Names failed;
     for (const auto& task : tasks)
       if (task.find("failed/") != std::string::npos) failed.push_back(task);
-    CHECK(failed == (told.failed_task.empty() ? Names{} : Names{told.failed_task}));
+    CHECK(failed == told.failed);
     const auto ran = [&](const std::string& hook) {
       return std::any_of(tasks.begin(), tasks.end(), [&](const auto& task) { return task.ends_with(": TASK [" + hook + " leaves a file]"); });
     };
@@ -174,26 +185,122 @@ TEST_CASE("what is made from the directory of one of DCI's agents passes the che
   }
 }
 
-TEST_CASE("the hooks directory of an OpenShift agent tells the server the story that its agent told", "[ansible]") {
+// Which hook runs when and what its failure means: how DCI's agents do it. Each of their hooks fails in one of these rows.
+
+TEST_CASE("the hooks of an OpenShift agent tell the server the story that their agent told: success, and before the install", "[ansible]") {
   if (!has_ansible()) return;
   check_story("dci-openshift-hooks", "dci-openshift-agent",
-              {{"", success, "", {"pre-run", "configure", "install", "tests", "post-run", "success", "teardown"}, {"upgrade", "failure"}},
-               {"configure", error, "running: failed/TASK [configure fails when it is told to]", {"pre-run", "configure", "teardown"}, {"install", "tests", "failure", "success"}},
-               {"tests", failure, "running: failed/TASK [tests fails when it is told to]", {"install", "tests", "failure", "teardown"}, {"post-run", "success"}}});
+              {{"", success, {}, {"pre-run", "configure", "install", "tests", "post-run", "success", "teardown"}, {"upgrade", "failure"}},
+               {"pre-run", early_error, {"pre-run: failed/TASK [pre-run fails when it is told to]"}, {"pre-run", "teardown"}, {"configure", "install", "tests", "failure", "success"}},
+               {"configure", error, {"running: failed/TASK [configure fails when it is told to]"}, {"pre-run", "configure", "teardown"}, {"install", "tests", "failure", "success"}}});
 }
 
-TEST_CASE("the hooks directory of an OpenShift application agent tells the server the story that its agent told", "[ansible]") {
+TEST_CASE("the hooks of an OpenShift agent tell the server the story that their agent told: the install", "[ansible]") {
+  if (!has_ansible()) return;
+  check_story("dci-openshift-hooks", "dci-openshift-agent",
+              {{"install", failure, {"running: failed/TASK [install fails when it is told to]"}, {"configure", "install", "failure", "teardown"}, {"tests", "post-run", "success"}},
+               {"custom-install", failure, {"running: failed/TASK [custom-install fails when it is told to]"}, {"configure", "custom-install", "failure", "teardown"},
+                {"install", "tests", "success"}, "", {{"custom-install.yml", hook_of("custom-install")}}}});
+}
+
+TEST_CASE("the hooks of an OpenShift agent tell the server the story that their agent told: the upgrade", "[ansible]") {
+  if (!has_ansible()) return;
+  check_story("dci-openshift-hooks", "dci-openshift-agent",
+              {{"", success, {}, {"configure", "upgrade", "tests", "post-run", "success"}, {"pre-run", "install", "failure"}, "dci_main: upgrade\n"},
+               {"upgrade", failure, {"running: failed/TASK [upgrade fails when it is told to]"}, {"configure", "upgrade", "failure"}, {"pre-run", "install", "tests", "success"}, "dci_main: upgrade\n"}});
+}
+
+TEST_CASE("the hooks of an OpenShift agent tell the server the story that their agent told: tests and what follows", "[ansible]") {
+  if (!has_ansible()) return;
+  check_story("dci-openshift-hooks", "dci-openshift-agent",
+              {{"tests", failure, {"running: failed/TASK [tests fails when it is told to]"}, {"install", "tests", "failure", "teardown"}, {"post-run", "success"}},
+               {"post-run", error, {"running: failed/TASK [post-run fails when it is told to]"}, {"tests", "post-run", "teardown"}, {"failure", "success"}},
+               {"tests", failure, {"running: failed/TASK [tests fails when it is told to]", "post-run: failed/TASK [told too]"}, {"tests", "teardown"}, {"post-run", "success"},
+                "", {{"failure.yml", "---\n- {name: told too, fail: {msg: told}}\n"}}}});
+}
+
+TEST_CASE("the hooks of an OpenShift agent tell the server the story that their agent told: a success that stays one", "[ansible]") {
+  if (!has_ansible()) return;
+  check_story("dci-openshift-hooks", "dci-openshift-agent",
+              {{"success", success, {"post-run: failed/TASK [success fails when it is told to]"}, {"post-run", "success", "teardown"}, {"failure"}},
+               {"teardown", success, {"post-run: failed/TASK [teardown fails when it is told to]"}, {"success", "teardown"}, {"failure"}},
+               {"", success, {}, {"success"}, {"teardown"}, "dci_teardown_on_success: false\n"}});
+}
+
+TEST_CASE("the hooks of an OpenShift application agent tell the server the story that their agent told: up to the install", "[ansible]") {
   if (!has_ansible()) return;
   check_story("dci-openshift-app-hooks", "dci-openshift-app-agent",
-              {{"", success, "", {"pre-run", "install", "tests", "post-run", "teardown"}, {}},
-               {"install", failure, "running: failed/TASK [install fails when it is told to]", {"pre-run", "install"}, {"tests", "post-run", "teardown"}},
-               {"post-run", error, "running: failed/TASK [post-run fails when it is told to]", {"install", "tests", "post-run"}, {"teardown"}}});
+              {{"", success, {}, {"pre-run", "install", "tests", "post-run", "teardown"}, {}},
+               {"pre-run", early_error, {"pre-run: failed/TASK [pre-run fails when it is told to]"}, {"pre-run"}, {"install", "tests", "post-run", "teardown"}},
+               {"install", failure, {"running: failed/TASK [install fails when it is told to]"}, {"pre-run", "install"}, {"tests", "post-run", "teardown"}}});
 }
 
-TEST_CASE("the hooks directory of a RHEL agent tells the server the story that its agent told", "[ansible]") {
+TEST_CASE("the hooks of an OpenShift application agent tell the server the story that their agent told: from the tests on", "[ansible]") {
+  if (!has_ansible()) return;
+  check_story("dci-openshift-app-hooks", "dci-openshift-app-agent",
+              {{"tests", failure, {"running: failed/TASK [tests fails when it is told to]"}, {"install", "tests"}, {"post-run", "teardown"}},
+               {"post-run", error, {"running: failed/TASK [post-run fails when it is told to]"}, {"install", "tests", "post-run"}, {"teardown"}},
+               {"tests", failure, {"running: failed/TASK [tests fails when it is told to]"}, {"tests", "teardown"}, {"post-run"}, "dci_teardown_on_failure: true\n"},
+               {"teardown", success, {"post-run: failed/TASK [teardown fails when it is told to]"}, {"post-run", "teardown"}, {}}});
+}
+
+TEST_CASE("the hooks of a RHEL agent tell the server the story that their agent told", "[ansible]") {
   if (!has_ansible()) return;
   check_story("dci-rhel-hooks", "dci-rhel-agent",
-              {{"", success, "", {"pre-run", "tests", "user-tests"}, {}},
-               {"pre-run", early_error, "pre-run: failed/TASK [pre-run fails when it is told to]", {"pre-run"}, {"tests", "user-tests"}},
-               {"user-tests", failure, "running: failed/TASK [user-tests fails when it is told to]", {"tests", "user-tests"}, {}}});
+              {{"", success, {}, {"pre-run", "tests", "user-tests"}, {}},
+               {"pre-run", early_error, {"pre-run: failed/TASK [pre-run fails when it is told to]"}, {"pre-run"}, {"tests", "user-tests"}},
+               {"tests", failure, {"running: failed/TASK [tests fails when it is told to]"}, {"pre-run", "tests"}, {"user-tests"}},
+               {"user-tests", failure, {"running: failed/TASK [user-tests fails when it is told to]"}, {"tests", "user-tests"}, {}}});
+}
+
+TEST_CASE("the sample plugin in Ansible puts a component on its device, and finds a version that is not the component's", "[ansible]") {
+  if (!has_ansible()) return;
+  SampleLab lab{{.component_types = {"firmware"}}};
+  const auto device = lab.directory.path / "device", plugin = lab.directory.path / "plugins/firmware-ansible";
+  const std::string image = "ACME-FW 2.0\nnew image\n";
+  write_file(device / "firmware", "ACME-FW 1.0\nold image\n");
+  lab.configure("", "plugin_config: {firmware-ansible: {device: " + device.string() + "}}\n");
+  fs::copy(OUTPOST_SAMPLE_PLUGINS "/firmware-ansible", plugin, fs::copy_options::recursive);
+  const auto file = lab.directory.path / "agent/outpost.yml";
+  write_file(file, replace_all(replace_all(read_file(file), "components: [acme]", "components: [firmware]"), "plugins: [acme]", "plugins: [firmware-ansible]"));
+  const std::map<std::string, std::string> files{{"firmware.img", image}, {"firmware.img.sha256", sha256_hex(image) + "  firmware.img\n"}};
+  lab.feed("2.0", files, "firmware");
+  lab.start_agent();
+  const auto first = text_at(lab.finished_job(), "id");
+  CHECK(lab.states(first) == success);
+  CHECK(has(tasks_of(lab, first), "running: TASK [Put the image on the device]"));
+  REQUIRE(lab.results(first).size() == 1);
+  CHECK(text_at(lab.results(first)[0].as_object(), "name") == "test/firmware-ansible/firmware");
+  CHECK(job::number_at(lab.results(first)[0].as_object(), "success") == 3);
+  CHECK(read_file(device / "firmware") == "ACME-FW 1.0\nold image\n");  // Given back as it was.
+  CHECK_FALSE(fs::exists(device / "holder"));
+  lab.feed("2.1", files, "firmware");  // The same image.
+  const auto second = text_at(lab.finished_job(2), "id");
+  CHECK(lab.states(second) == failure);
+  CHECK(job::number_at(lab.results(second)[0].as_object(), "regressions") == 1);
+}
+
+TEST_CASE("nothing that a server says is a template to a playbook, whichever string it is", "[ansible]") {
+  if (!has_ansible()) return;
+  SampleLab lab;
+  lab.configure();
+  const auto trap = lab.directory.path / "trap";
+  const std::string evil = "{{ lookup('pipe', 'touch " + trap.string() + "') }}";
+  // All variables, those of Ansible's own about its machine aside: each is templated by this, and its strings must not be.
+  write_file(lab.directory.path / "plugins/acme/hooks/install.yml",
+             "---\n- name: everything\n  debug: {var: item}\n  loop: [\"{{ job_info }}\", \"{{ outpost }}\", \"{{ dci_components }}\", \"{{ dci_tags }}\", \"{{ dci_url }}\"]\n"
+             "- name: each string of the component\n  debug: {msg: \"{{ item.key }} {{ item.value }}\"}\n  with_dict: \"{{ job_info.job.components[0] }}\"\n"
+             "- name: in a command\n  command: {argv: [echo, \"{{ outpost.component_acme_version }}\"]}\n");
+  const auto id = lab.feed(evil, {{"notes.txt", "read me\n"}});
+  const auto component = lab.admin("GET", "/components/" + id).at("component").as_object();
+  CHECK(text_at(component, "version") == evil);
+  lab.start_agent();
+  const auto job = text_at(lab.finished_job(), "id");
+  CHECK(lab.states(job) == success);
+  CHECK_FALSE(fs::exists(trap));
+  bool shown = false;
+  for (const auto& file : lab.files(job))
+    if (text_at(file, "name") == "TASK [in a command]") shown = lab.content(text_at(file, "id")).starts_with("changed: ");
+  CHECK(shown);
+  CHECK(lab.log_of(job, "install/acme/install").find("lookup('pipe', 'touch") != std::string::npos);
 }
