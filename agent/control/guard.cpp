@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -53,12 +54,6 @@ std::optional<ServerResponse> refusal(const ServerRequest& request) {
   return std::nullopt;
 }
 
-std::string random_key() {
-  std::string bytes(32, '\0');
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return {};
-  return to_hex(bytes);
-}
-
 /// Who has logged in, and how often somebody tried to.
 class Sessions {
  public:
@@ -82,11 +77,11 @@ class Sessions {
       failures_.push_back(now);
       co_return problem(401, "the token is wrong; `outpost dashboard` prints the address with the right one");
     }
-    std::string key = random_key();
-    if (key.empty()) co_return problem(500, "the machine has no random numbers");
-    keys_.push_back(key);
+    const auto key = random_token();
+    if (!key) co_return problem(500, key.error().message);
+    keys_.push_back(*key);
     if (keys_.size() > most_sessions) keys_.pop_front();
-    co_return answer(200, json::object{{"session", key}});
+    co_return answer(200, json::object{{"session", *key}});
   }
 
   [[nodiscard]] bool knows(std::string_view authorization) const {
@@ -146,6 +141,13 @@ asio::awaitable<ServerResponse> guard(std::shared_ptr<Guard> guard, ServerReques
 }
 
 }  // namespace
+
+Result<std::string> random_token() {
+  std::string bytes(32, '\0');
+  const auto filled = ::getrandom(bytes.data(), bytes.size(), 0);
+  if (filled != static_cast<ssize_t>(bytes.size())) return errno_error("cannot read", "random numbers", errno);
+  return to_hex(bytes);
+}
 
 http::Handler guarded(http::Handler inner, GuardOptions options) {
   auto made = std::make_shared<Guard>(std::move(inner), std::move(options));

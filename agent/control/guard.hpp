@@ -20,6 +20,9 @@ struct GuardOptions {
   unsigned failures_a_minute = 10;  ///< Wrong tokens; then everybody who wants to log in has to wait.
 };
 
+/// 64 hexadecimal digits that nobody guesses. unavailable: the machine has no random numbers.
+[[nodiscard]] Result<std::string> random_token();
+
 /// `inner` behind what keeps others out, agent/control/README.md says from whom and why:
 /// * a Host that is no name of this machine's loopback is refused (DNS rebinding), and an Origin or a Sec-Fetch-Site that
 ///   says another page is asking;

@@ -102,7 +102,7 @@ json::array Alarms::to_json() const {
 
 std::string fix_of(const Alarm& alarm) {
   // A key begins with the source's name where there is one: "dci/parked/...".
-  if (alarm.kind == "parked" || alarm.kind == "expand") return "outpost reporter retry " + shell_word(alarm.key.substr(0, alarm.key.find('/')));
+  if (alarm.kind == "parked") return "outpost reporter retry " + shell_word(alarm.key.substr(0, alarm.key.find('/')));
   if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
   if (alarm.kind == "credentials" || alarm.kind == "plugins") return "outpost config check";
   if (alarm.kind == "data-loss") return "outpost alarm ack " + shell_word(alarm.key);

@@ -1,6 +1,5 @@
 // The local API and the page: what they read, who may connect, and where they listen.
 
-#include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/effective.hpp"
 #include "agent/config/small_file.hpp"
@@ -16,9 +15,9 @@
 #include <boost/json/array.hpp>
 
 #include <pwd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 namespace outpost::daemon {
@@ -47,10 +46,9 @@ Result<std::string> page_token(const fs::path& state_directory) {
     if (token.size() >= 32) return token;
     return Error{Fault::refused, file.string() + " holds no token: remove it, and a new one is made"};
   }
-  std::string bytes(32, '\0');
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return errno_error("cannot read", "random numbers", errno);
-  std::string token = to_hex(bytes);
-  if (auto written = files::write_durably(file, token + "\n", 0600); !written) return written.error();
+  auto token = control::random_token();
+  if (!token) return token;
+  if (auto written = files::write_durably(file, *token + "\n", 0600); !written) return written.error();
   return token;
 }
 
