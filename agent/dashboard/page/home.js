@@ -24,7 +24,7 @@ const State = ({ status }) => html`<section class="card state" aria-labelledby="
   <dl>
     <div><dt>Slots</dt><dd>${status.slots.busy} of ${status.slots.total} busy</dd></div>
     <div><dt>Up since</dt><dd>${moment(status.since)}</dd></div>
-    <div><dt>Version</dt><dd>${status.version}, steps run by ${status.runner}</dd></div>
+    <div><dt>Version</dt><dd>${status.version}, steps run by ${status.runner === 'local' ? 'the agent itself' : status.runner}</dd></div>
   </dl></section>`;
 
 function Link({ source, reporter }) {

@@ -95,6 +95,7 @@ function Viewer({ job, step, running, line: wantedLine }) {
     }
     growing.current = false;
   };
+  useEffect(() => { if (!running && !wantedLine) file.peek().then(again, () => {}); }, [file]);
   useEffect(() => { grow().then(() => wantedLine && setTimeout(() => scrollTo(wantedLine - 1))); }, [file]);
   useEffect(() => { if (wantedLine && file.lines) scrollTo(wantedLine - 1); }, [wantedLine]);
   // A running step prints more often than the journal tells of it.

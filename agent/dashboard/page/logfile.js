@@ -20,6 +20,15 @@ export class LogFile {
     return this.complete + (this.size > this.end ? 1 : 0);
   }
 
+  /** The first lines, before anybody knows how many there are. */
+  async peek() {
+    const { log } = await get(`${this.path}?lines=200`);
+    if (this.offsets.length) return;
+    const lines = log.lines.filter(entry => !entry.part && !entry.given_back).map(entry => ({ ...entry, text: entry.text.slice(0, longest) }));
+    this.chunks.set(0, { lines, whole: false, stale: false });
+    Object.assign(this, { complete: lines.length, end: log.next, size: log.next, begin: log.begin });
+  }
+
   /** Looks what has come; whether that is anything. */
   async grow() {
     const before = this.size;
@@ -35,17 +44,18 @@ export class LogFile {
     return this.size !== before;
   }
 
-  /** What was read of the end is not all of it any more. */
+  /** What was read of the end is not all of it any more; it is shown until all of it has come. */
   forgetEnd() {
-    for (const [number, chunk] of this.chunks) if (!chunk.whole) this.chunks.delete(number);
+    for (const chunk of this.chunks.values()) if (!chunk.whole) chunk.stale = true;
   }
 
   /** The line (from 0), or nothing while it is on its way; `arrived()` is called then. */
   line(number, arrived) {
     const chunkNumber = Math.floor(number / chunkLines);
     let chunk = this.chunks.get(chunkNumber);
-    if (!chunk) {
-      chunk = { lines: null, whole: false };
+    if (!chunk || chunk.stale) {
+      const before = chunk ? chunk.lines : null;
+      chunk = { lines: before, whole: false, stale: false };
       this.chunks.set(chunkNumber, chunk);
       this.read(chunkNumber, chunk).then(arrived, () => this.chunks.delete(chunkNumber));
       for (const old of this.chunks.keys()) if (this.chunks.size > kept && old !== chunkNumber) this.chunks.delete(old);

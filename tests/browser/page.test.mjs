@@ -1,0 +1,367 @@
+// The page in a real browser, with a real daemon, control server and jobs behind it. Nothing here waits for a time to
+// pass; what took how long is printed, and no test fails because a machine is slow.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import { Lab, hostile, root, until } from './lab.mjs';
+import { mistakes } from './schema.mjs';
+
+const shots = path.join(root, 'build/screenshots');
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const document = JSON.parse(await readFile(path.join(root, 'agent/control/openapi.json'), 'utf8'));
+let lab, browser, jobs = {}, session;
+const said = [];  // By the browser's console, of what should not happen.
+
+const figure = (name, value) => console.log(`FIGURE ${name}: ${value}`);
+
+async function open(hash = '#/', options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, colorScheme: 'light', reducedMotion: 'reduce', ...options });
+  page.setDefaultTimeout(60000);
+  page.on('pageerror', error => said.push(error.message));
+  page.on('console', message => message.type() === 'error' && !/Failed to load resource/.test(message.text()) && said.push(message.text()));
+  if (process.env.PAGE_DIR) await page.route(/\/page\/.*(js|css)$/, route => route.fulfill({ path: process.env.PAGE_DIR + new URL(route.request().url()).pathname.slice(5) }));
+  await page.goto(lab.page);
+  await page.waitForSelector('main h2, main h1');
+  if (hash !== '#/') await go(page, hash);
+  return page;
+}
+const go = (page, hash) => page.evaluate(to => { location.hash = to; }, hash);
+const text = (page, wanted, where = 'main') => page.locator(where).getByText(wanted).first().waitFor();
+
+/** GET or another request on TCP, as a program would make it; {status, headers, body}. */
+function raw(target, { method = 'GET', headers = {}, body } = {}) {
+  const { hostname, port } = new URL(lab.page);
+  return new Promise((resolve, reject) => {
+    const request = http.request({ hostname, port, path: target, method, headers, insecureHTTPParser: true }, response => {
+      let all = '';
+      response.on('data', data => { all += data; });
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: all }));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+const token = () => lab.page.split('#token=')[1];
+const authorized = headers => ({ Authorization: 'Bearer ' + session, ...headers });
+async function api(target) {
+  const { status, body } = await raw('/api/v1/' + target, { headers: authorized() });
+  assert.equal(status, 200, target + ': ' + body);
+  return JSON.parse(body);
+}
+
+before(async () => {
+  await mkdir(shots, { recursive: true });
+  lab = await Lab.start();
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
+  await lab.feed('1.0');
+  jobs.good = await lab.ended('1.0');
+  await lab.outcome('bad');
+  await lab.feed('1.1', 'ACME Storage 1.1 ' + hostile);
+  jobs.bad = await lab.ended('1.1');
+  await lab.outcome('good');
+  await lab.feed('1.2-lines');
+  jobs.lines = await lab.ended('1.2-lines');
+  session = JSON.parse((await raw('/api/v1/login', { method: 'POST', body: JSON.stringify({ token: token() }) })).body).session;
+});
+
+after(async () => {
+  if (browser) await browser.close();
+  if (lab) await lab.stop();
+});
+
+test('the address lets in, and the token leaves it', async () => {
+  const page = await open();
+  assert.equal(new URL(page.url()).hash, '');
+  await text(page, 'ACME Storage 1.0');
+  await page.close();
+});
+
+test('without a token nothing is shown, with one that is typed everything', async () => {
+  const page = await browser.newPage();
+  await page.goto(lab.page.split('#')[0]);
+  await page.getByLabel('Address or token').fill('0000');
+  await page.getByRole('button', { name: 'Open' }).click();
+  await text(page, 'the token is wrong', '.login');
+  await page.getByLabel('Address or token').fill(lab.page);
+  await page.getByRole('button', { name: 'Open' }).click();
+  await text(page, 'ACME Storage 1.0');
+  await page.close();
+});
+
+test('a job shows its verdict and why, its stages, tests and artifacts', async () => {
+  const page = await open('#/jobs/' + jobs.bad.job_id);
+  await text(page, 'tests-failed');
+  await text(page, /2 of 60 cases failed/);
+  await text(page, 'install');
+  await page.getByRole('link', { name: 'Tests', exact: true }).last().click();
+  await text(page, 'new failure');
+  await text(page, 'volume 23 survives');
+  await page.getByRole('link', { name: 'Artifacts' }).click();
+  await text(page, 'report/figures.txt');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'save report/figures.txt' }).click()]);
+  assert.equal(await readFile(await download.path(), 'utf8'), 'all figures\n');
+  await page.close();
+});
+
+test('what happens is seen at once, in the list, in the job and in its log', async () => {
+  const page = await open();
+  await text(page, 'No job runs or waits.');
+  await lab.hold();
+  await lab.feed('2.0');
+  await page.locator('article.running .stage.running', { hasText: 'install' }).waitFor();
+  await lab.held();
+  await page.getByRole('link', { name: 'acme-nightly' }).first().click();
+  await page.locator('nav.tabs').getByRole('link', { name: 'Log' }).click();
+  await text(page, 'waiting for the lab');
+  const began = Date.now();
+  await lab.say('words that were just printed\n');
+  await text(page, 'words that were just printed');
+  figure('from a hook printing a line to the line being seen, ms', Date.now() - began);
+  await page.screenshot({ path: path.join(shots, 'log-live.png') });
+  await go(page, '#/');
+  await page.locator('article.running').waitFor();
+  await page.screenshot({ path: path.join(shots, 'home.png') });
+  const dark = await open('#/', { colorScheme: 'dark' });
+  await dark.locator('article.running').waitFor();
+  await dark.screenshot({ path: path.join(shots, 'home-dark.png') });
+  await dark.close();
+  const live = page.locator('tr', { hasText: 'ACME Storage 2.0' }).getByText('success').waitFor();
+  await lab.letGo();
+  await live;
+  const ended = (await lab.ended('2.0')).ended_at;
+  figure('from the end of a job to its row, ms, at most', Date.now() - Date.parse(ended));
+  await page.close();
+});
+
+test('with the control server gone the page goes on, says so, and says when it is back', async () => {
+  const page = await open();
+  await lab.hold();
+  await lab.feed('2.1');
+  await lab.held();
+  await page.locator('article.running').waitFor();
+  await lab.end('server');
+  await text(page, 'no answer');
+  await lab.letGo();
+  await page.locator('tr', { hasText: 'ACME Storage 2.1' }).getByText('success').waitFor();
+  await go(page, '#/uploads');
+  await text(page, /\d+ waiting/);
+  await page.locator('table tbody tr').first().waitFor();
+  await page.screenshot({ path: path.join(shots, 'uploads-server-gone.png') });
+  await lab.startServer();
+  await text(page, 'all delivered');
+  await go(page, '#/');
+  await text(page, 'connected');
+  await page.close();
+});
+
+async function stepOf(job, stage) {
+  return (await api('jobs/' + job.job_id)).job.steps.find(step => step.stage === stage).step_id;
+}
+
+test('a log of 1,000,000 lines is opened, scrolled, searched, and linked into', async () => {
+  const step = await stepOf(jobs.lines, 'test'), hash = `#/jobs/${jobs.lines.job_id}/log/${step}`;
+  const page = await open();
+  const began = Date.now();
+  await go(page, hash);
+  await text(page, 'line 1 of a long log');
+  figure('1,000,000 lines, from the click to the first line, ms', Date.now() - began);
+  await text(page, /1,000,00\d lines/);
+  const scrolling = await page.evaluate(async () => {
+    const box = document.querySelector('.log-box');
+    const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
+    await frame();
+    const from = performance.now();
+    for (let count = 0; count < 60; ++count) {
+      box.scrollTop += 3000;
+      await frame();
+    }
+    return { fps: Math.round(60000 / (performance.now() - from)), rows: document.querySelectorAll('.log-row').length };
+  });
+  figure('frames a second while the log is scrolled', scrolling.fps);
+  assert.ok(scrolling.rows < 120, 'only what is seen is in the page');
+  await page.locator('.log-box').press('End');
+  await text(page, 'line 1000000 of a long log');
+  await page.locator('.log-box').press('/');
+  await page.keyboard.type('LINE 765432 of');
+  await page.keyboard.press('Enter');
+  await text(page, '1 of 1', '.found');
+  await page.locator('.log-row.chosen').getByText('765432').first().waitFor();
+  await page.screenshot({ path: path.join(shots, 'log.png') });
+  await go(page, hash + '?line=499999');
+  await page.locator('.log-row.chosen', { hasText: 'line 499999 of' }).waitFor();
+  const memory = await page.evaluate(() => performance.memory && performance.memory.usedJSHeapSize);
+  if (memory) figure('JavaScript memory of the page with this log, MiB', (memory / 2 ** 20).toFixed(1));
+  await page.close();
+});
+
+test('what hooks, tests and servers say is text, whatever is in it', async () => {
+  const page = await open('#/jobs/' + jobs.bad.job_id + '/tests');
+  await page.getByLabel('Show').selectOption('all');
+  await page.locator('main').getByText(hostile).first().waitFor();
+  await go(page, `#/jobs/${jobs.bad.job_id}/log/${await stepOf(jobs.bad, 'test')}`);
+  await page.locator('.log-row', { hasText: '<script>' }).first().waitFor();
+  await go(page, '#/');
+  await page.locator('td', { hasText: '<img src=x' }).first().waitFor();
+  for (const screen of ['#/stats', '#/tests', '#/resources']) {
+    await go(page, screen);
+    await page.locator('main').getByText('<img src=x').first().waitFor();
+  }
+  assert.equal(await page.evaluate(() => window.pwned), undefined);
+  assert.equal(await page.locator('main img, main script').count(), 0);
+  await page.close();
+});
+
+test('a page of another origin can neither read nor log in', async () => {
+  const page = await browser.newPage();  // What its console says is as it should be.
+  const evil = http.createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<h1>evil</h1>'));
+  await new Promise(resolve => evil.listen(0, '127.0.0.1', resolve));
+  await page.goto(`http://127.0.0.1:${evil.address().port}/`);
+  const tried = await page.evaluate(async ([base, bearer, secret]) => {
+    const attempt = async (target, options) => { try { return (await fetch(base + target, options)).status; } catch { return 'kept out'; } };
+    return [await attempt('api/v1/status'), await attempt('api/v1/status', { headers: { Authorization: 'Bearer ' + bearer } }),
+      await attempt('api/v1/login', { method: 'POST', body: JSON.stringify({ token: secret }) }), await attempt('page/main.js')];
+  }, [lab.page.split('#')[0], session, token()]);
+  assert.deepEqual(tried, Array(4).fill('kept out'));
+  evil.close();
+  await page.close();
+});
+
+test('over the wire: no token, other names, other origins, other paths, changes', async () => {
+  const { host } = new URL(lab.page);
+  const status = async (target, options) => (await raw(target, options)).status;
+  assert.equal(await status('/api/v1/status'), 401);
+  assert.equal(await status('/api/v1/status', { headers: { Authorization: 'Bearer ' + token() } }), 401);
+  assert.equal(await status('/api/v1/status', { headers: authorized() }), 200);
+  assert.equal(await status('/api/v1/status', { headers: authorized({ Host: 'evil.example' }) }), 421);
+  assert.equal(await status('/', { headers: { Host: 'evil.example' } }), 421);
+  assert.equal(await status('/api/v1/status', { headers: authorized({ Origin: 'http://evil.example' }) }), 403);
+  assert.equal(await status('/api/v1/status', { headers: authorized({ Origin: 'http://' + host }) }), 200);
+  assert.equal(await status('/api/v1/status', { headers: authorized({ 'Sec-Fetch-Site': 'cross-site' }) }), 403);
+  assert.equal(await status('/api/v1/drain', { method: 'POST', headers: authorized() }), 403);
+  assert.equal(await status('/api/v1/dashboard', { headers: authorized() }), 403);
+  for (const target of ['/api/v1/jobs/../../../etc/passwd', '/api/v1/jobs/%2e%2e/logs/x', '/api/v1/jobs/%2e%2e%2f%2e%2e/logs/x', '/api/v1/jobs/..%5c../tests', '/page/..%2f..%2f..%2fetc%2fpasswd', '//etc/passwd', '/page/%00'])
+    assert.equal(await status(target, { headers: authorized() }), 404, target);
+  const page = await raw('/');
+  assert.match(page.headers['content-security-policy'], /^default-src 'none'/);
+  assert.equal(page.headers['x-content-type-options'], 'nosniff');
+  assert.equal(page.headers['set-cookie'], undefined);
+  const artifact = (await api(`jobs/${jobs.bad.job_id}/artifacts`)).artifacts[0];
+  const file = await raw(`/api/v1/jobs/${jobs.bad.job_id}/artifacts/${artifact.id}`, { headers: authorized() });
+  assert.equal(file.headers['content-disposition'], 'attachment');
+  assert.match(file.headers['content-security-policy'], /sandbox/);
+});
+
+test('real answers are as openapi.json says', async () => {
+  const step = await stepOf(jobs.bad, 'test');
+  const asked = { '/api/v1/status': '', '/api/v1/jobs': '', '/api/v1/jobs/{job}': '', '/api/v1/claims': '', '/api/v1/reporters': '', '/api/v1/reporters/{reporter}/parked': '', '/api/v1/reporters/{reporter}/waiting': '',
+    '/api/v1/jobs/{job}/logs/{step}': '?lines=5', '/api/v1/jobs/{job}/logs/{step}/index': '', '/api/v1/jobs/{job}/logs/{step}/search': '?q=e', '/api/v1/jobs/{job}/tests': '', '/api/v1/jobs/{job}/artifacts': '', '/api/v1/plugins': '', '/api/v1/configuration': '' };
+  const notJson = ['/api/v1/stream', '/api/v1/jobs/{job}/tests/{id}', '/api/v1/jobs/{job}/artifacts/{id}', '/api/v1/dashboard'];
+  for (const [name, methods] of Object.entries(document.paths)) {
+    if (!methods.get || notJson.includes(name)) continue;
+    assert.ok(name in asked, name + ' is asked for here too');
+    const target = name.replace('/api/v1/', '').replace('{job}', jobs.bad.job_id).replace('{step}', step).replace('{reporter}', 'dci') + asked[name];
+    assert.deepEqual(mistakes(await api(target), methods.get.responses['200'].content['application/json'].schema, document, name), []);
+  }
+  const refused = await raw('/api/v1/jobs/nobody', { headers: authorized() });
+  assert.equal(refused.status, 404);
+  assert.deepEqual(mistakes(JSON.parse(refused.body), { $ref: '#/components/schemas/Error' }, document), []);
+});
+
+test('secrets are in no answer', async () => {
+  for (const target of ['status', 'configuration', 'plugins', 'jobs', 'jobs/' + jobs.good.job_id, 'reporters'])
+    assert.ok(!JSON.stringify(await api(target)).includes(lab.remoteci.api_secret), target);
+});
+
+test('everything can be done with the keyboard', async () => {
+  const page = await open();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  const tabTo = async wanted => {
+    for (let count = 0; count < 80; ++count) {
+      await page.keyboard.press('Tab');
+      const focused = await page.evaluate(() => ({ text: (document.activeElement.getAttribute('aria-label') || document.activeElement.textContent).trim(), outline: getComputedStyle(document.activeElement).outlineStyle }));
+      if (focused.text !== wanted) continue;
+      assert.notEqual(focused.outline, 'none', 'it is seen where one is');
+      return;
+    }
+    assert.fail('no way to ' + wanted + ' by Tab');
+  };
+  await tabTo('acme-nightly');
+  await page.keyboard.press('Enter');
+  await page.locator('.job-head').waitFor();
+  await tabTo('Log');
+  await page.keyboard.press('Enter');
+  await page.locator('.log-row').first().waitFor();
+  await tabTo('Find');
+  await tabTo('Follow');
+  await page.keyboard.press('Space');
+  assert.equal(await page.getByRole('button', { name: 'Follow' }).getAttribute('aria-pressed'), 'true');
+  await page.close();
+});
+
+test('no screen has serious violations of accessibility, light or dark', async () => {
+  const bad = '#/jobs/' + jobs.bad.job_id;
+  const screens = { home: '#/', job: bad, log: `${bad}/log/${await stepOf(jobs.bad, 'install')}`, tests: bad + '/tests', artifacts: bad + '/artifacts', jobs: '#/stats', 'all-tests': '#/tests', uploads: '#/uploads', resources: '#/resources', plugins: '#/plugins', configuration: '#/configuration' };
+  for (const colorScheme of ['light', 'dark']) {
+    const page = await open('#/', { colorScheme });
+    for (const [name, hash] of Object.entries(screens)) {
+      await go(page, hash);
+      await page.waitForFunction(() => document.querySelector('main h1, main h2') && !/Loading…/.test(document.querySelector('main').textContent));
+      if (name === 'jobs') await page.locator('.plot canvas').waitFor();
+      if (!['home', 'log'].includes(name)) await page.screenshot({ path: path.join(shots, `${name}${colorScheme === 'dark' ? '-dark' : ''}.png`) });
+      // Not addScriptTag(): the policy of the page, rightly, does not allow it.
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+      const serious = violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(' | ')}`);
+      assert.deepEqual(serious, [], `${name}, ${colorScheme}`);
+    }
+    await page.close();
+  }
+});
+
+test('a restart of the daemon is seen, and outlived', async () => {
+  const page = await open();
+  const port = new URL(lab.page).port;
+  await lab.end('agent');
+  await text(page, 'The daemon does not answer.');
+  lab.dashboard = '127.0.0.1:' + port;
+  await lab.configure();
+  await lab.startAgent();
+  await page.locator('.live.on').waitFor();
+  await page.locator('.trouble').waitFor({ state: 'detached' });
+  await page.close();
+});
+
+test('figures: first paint, and what five open pages cost the daemon', async () => {
+  const warm = await open();
+  const paints = [];
+  for (let count = 0; count < 5; ++count) {
+    await warm.reload();
+    await warm.waitForSelector('h2#last');
+    paints.push(await warm.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime));
+  }
+  figure('first paint on loopback, ms, median of 5', Math.round(paints.sort((a, b) => a - b)[2]));
+  await warm.close();
+  const pid = lab.processes.get('agent').pid;
+  const memory = async () => Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+  const idle = await memory(), pages = [];
+  for (const hash of ['#/', '#/stats', '#/uploads', '#/jobs/' + jobs.bad.job_id, `#/jobs/${jobs.lines.job_id}/log/${await stepOf(await relogged(jobs.lines), 'test')}`]) pages.push(await open(hash));
+  for (const page of pages) await page.locator('.live.on').waitFor();
+  figure('resident memory of the daemon, MiB, before and with five pages', `${idle.toFixed(1)} and ${(await memory()).toFixed(1)}`);
+  for (const page of pages) await page.close();
+});
+
+/** After a restart sessions are new. */
+async function relogged(job) {
+  session = JSON.parse((await raw('/api/v1/login', { method: 'POST', body: JSON.stringify({ token: token() }) })).body).session;
+  return job;
+}
+
+test('the browser had nothing to complain about', () => assert.deepEqual(said.filter(one => !/net::ERR_|Failed to fetch/.test(one)), []));
