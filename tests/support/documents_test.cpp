@@ -241,7 +241,7 @@ TEST_CASE("test cases of samples and packaged plugins are right") {
     for (const auto& entry : std::filesystem::directory_iterator{source_directory / folder})
       for (const auto& file : hooks::test_case_files(entry.path())) {
         hooks::Diagnoses diagnoses;
-        hooks::parse_test_case(read_file(file), file, file.string(), diagnoses);
+        CHECK(hooks::parse_test_case(read_file(file), file, file.string(), diagnoses));
         CHECK(hooks::text_of(diagnoses) == "");
       }
 }
