@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 namespace outpost::pipeline {
 
@@ -90,7 +91,9 @@ void JobRunner::cancel(std::string by, std::string reason) {
 }
 
 void JobRunner::hurry_claim() {
-  if (claim_waits_) stop_.emit(asio::cancellation_type::terminal);  // Nothing but the pause is under way.
+  if (!claim_waits_) return;
+  claim_hurries_ = true;
+  stop_.emit(asio::cancellation_type::terminal);  // Nothing but the pause is under way.
 }
 
 // ---- claim ---------------------------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
     co_await record_.commit();
     options_.checkpoint("claim.requested");
   }
-  for (auto wait = options_.claim_pause;; wait = std::min<std::chrono::milliseconds>(wait * 2, std::chrono::minutes{5})) {
+  for (auto wait = options_.claim_pause;;) {
     std::optional<Error> failed;
     if (may_exist) {
       auto search = ports_.source.find(request);
@@ -160,6 +163,9 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
     claim_waits_ = true;
     co_await pause(refused ? options_.credentials_pause : wait);
     claim_waits_ = false;
+    // The link is back: a failure after that is a new one.
+    const bool hurries = std::exchange(claim_hurries_, false);
+    wait = hurries ? options_.claim_pause : std::min<std::chrono::milliseconds>(wait * 2, std::chrono::minutes{5});
   }
 }
 

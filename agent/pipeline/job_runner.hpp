@@ -200,6 +200,7 @@ class JobRunner {
   bool agent_stops_ = false;      ///< Whoever cancelled the job first.
   bool claiming_ = false;
   bool claim_waits_ = false;      ///< For its next try.
+  bool claim_hurries_ = false;    ///< Its pause was ended before its time.
   bool stopping_allowed_ = true;  ///< Not in collect, release and cleanup.
   std::string cancel_by_, cancel_reason_;
   boost::asio::cancellation_signal stop_;

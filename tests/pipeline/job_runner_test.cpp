@@ -161,6 +161,25 @@ TEST_CASE("an uncertain claim is looked for before it is made again") {
   CHECK(world.source.jobs.size() == 1);
 }
 
+TEST_CASE("how often a claim has failed counts for nothing once the server answers again") {
+  RunnerWorld world;
+  constexpr unsigned answers = 24;  // Pauses of 1 ms that had doubled so often would come to five minutes each.
+  world.source.failed_claim_happened = true;
+  world.source.claim_failures = {Error{Fault::retry_later, "connection reset"}};
+  world.source.find_failures.assign(answers + 3, Error{Fault::retry_later, "connection reset"});
+  std::function<void()> answer = [&] {
+    if (world.source.finds >= answers) return;
+    world.runner->hurry_claim();
+    boost::asio::post(world.loop, answer);
+  };
+  world.source.on_ask = [&] {
+    if (world.source.claims == 1 && world.source.finds == 0) boost::asio::post(world.loop, answer);
+  };
+  CHECK(world.run().describe() == "success");
+  CHECK(world.source.finds == answers + 4);
+  CHECK(world.source.jobs.size() == 1);
+}
+
 TEST_CASE("a refused claim ends the job, and the reason is kept") {
   RunnerWorld world;
   world.source.claim_failures = {Error{Fault::refused, "topic is not active"}};
