@@ -35,12 +35,6 @@ std::int64_t now_ns() {
       .count();
 }
 
-Result<void> sync_file(const fs::path& path) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
-  if (!file.is_open() || ::fsync(file.get()) != 0) return errno_error("cannot sync", path.native(), errno);
-  return {};
-}
-
 }  // namespace
 
 fs::path ObjectStore::object(const std::string& sha256) const {

@@ -1,6 +1,7 @@
 #include "plugins/hooks/snapshots.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/sync.hpp"
 #include "agent/base/text.hpp"
 
 #include <fcntl.h>
@@ -72,6 +73,17 @@ Result<std::vector<Entry>> entries_of(const fs::path& folder) {
   std::vector<Entry> entries;
   if (auto listed = list(folder, folder, {}, entries, 0); !listed) return listed.error();
   return entries;
+}
+
+/// Has a copy on the disk: what a job has taken, it still has after a power failure. An empty hook would do nothing, and
+/// do it well.
+Result<void> sync_copy(const std::vector<Entry>& entries, const fs::path& copy) {
+  for (const auto& entry : entries) {
+    if (!entry.target.empty()) continue;
+    const auto synced = S_ISDIR(entry.status.st_mode) ? sync_directory(copy / entry.path) : sync_file(copy / entry.path);
+    if (!synced) return synced;
+  }
+  return sync_directory(copy);
 }
 
 /// Whatever happens to a file changes this.
@@ -169,8 +181,10 @@ Result<Snapshots::Taken> Snapshots::take(const std::string& name, const fs::path
         known_.erase(folder.native());
         continue;
       }
+      if (auto synced = sync_copy(*copied_entries, draft); !synced) return synced.error();
       fs::rename(draft, copy, error);
       if (error) return errno_error("cannot rename", draft.native(), error.value());
+      if (auto synced = sync_directory(directory_); !synced) return synced.error();
     }
     fs::create_directories(links, error);
     if (!error) fs::permissions(links, fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read | fs::perms::others_exec, fs::perm_options::add, error);
