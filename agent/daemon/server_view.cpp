@@ -42,19 +42,19 @@ asio::awaitable<Result<json::value>> put(const dci::View& view, ServerQuestion q
     case About::identity: {
       auto contact = co_await view.contact();
       if (!contact.reply.ok()) co_return contact.reply.error();
-      co_return json::value{contact.reply.answer.row("identity")};
+      co_return json::value(contact.reply.answer.row("identity"));
     }
     case About::topic: {
       auto topic = co_await view.topic(question.topic);
       if (!topic) co_return topic.error();
-      co_return json::value{std::move(*topic)};
+      co_return json::value(std::move(*topic));
     }
     case About::topics: rows = co_await view.topics(); break;
     case About::components: rows = co_await view.components(question.topic, question.type, question.limit); break;
     case About::jobs: rows = co_await view.jobs(question.limit); break;
   }
   if (!rows) co_return rows.error();
-  co_return json::value{std::move(*rows)};
+  co_return json::value(std::move(*rows));  // Braces would make a list of it.
 }
 
 asio::awaitable<Result<doctor::ServerAnswer>> contact(const dci::View& view) {
