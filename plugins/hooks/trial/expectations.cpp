@@ -210,6 +210,18 @@ class Comparison {
              "the hook printed the secret " + name + ": the agent makes it unreadable, but a log is no place for it"});
   }
 
+  /// All but how it ended. Under a fault a hook may not have come to its last calls.
+  void check_all_it_did(bool came_to_its_end) {
+    check_output();
+    check_results();
+    check_artifacts();
+    check_files();
+    check_leftovers();
+    check_duration();
+    check_calls(came_to_its_end);
+    check_secrets();
+  }
+
   void check_released(bool wanted) {
     const bool released =
         std::find(seen_.stages.begin(), seen_.stages.end(), job::Stage::release) != seen_.stages.end();
@@ -264,14 +276,7 @@ std::vector<Mismatch> compare(const TestCase& test, const Observed& seen) {
   const bool told = test.expect.verdict || !test.expect.reason.empty();
   comparison.check_exit(test.expect.exit ? test.expect.exit : told ? std::nullopt : std::optional<int>{0});
   comparison.check_verdict(test.expect.verdict, test.expect.reason);
-  comparison.check_output();
-  comparison.check_results();
-  comparison.check_artifacts();
-  comparison.check_files();
-  comparison.check_leftovers();
-  comparison.check_duration();
-  comparison.check_calls(true);
-  comparison.check_secrets();
+  comparison.check_all_it_did(true);
   if (test.expect.released) comparison.check_released(*test.expect.released);
   return comparison.take();
 }
@@ -304,14 +309,7 @@ std::vector<Mismatch> compare_under(const InjectedFault& fault, const TestCase& 
       comparison.say(each.what, "the hook ended with 0 on a full disk, but\n" + indented(each.detail, "  "),
                      each.where);
   }
-  comparison.check_output();
-  comparison.check_results();
-  comparison.check_artifacts();
-  comparison.check_files();
-  comparison.check_leftovers();
-  comparison.check_duration();
-  comparison.check_calls(false);
-  comparison.check_secrets();
+  comparison.check_all_it_did(false);
   if (expect.released)
     comparison.check_released(*expect.released);
   else if (has_release)
