@@ -22,18 +22,20 @@ function Durations({ jobs }) {
   const points = [...jobs].reverse().map(job => ({ at: Date.parse(job.ended_at) / 1000, seconds: span(job.claimed_at, job.ended_at) / 1000 }));
   const middle = median(points.map(point => point.seconds));
   useEffect(() => {
+    // The reader may have left the screen before this runs, and while the plotter is on its way.
+    const figure = box.current;
     let plot, gone = false;
     loadPlotter().then(UPlot => {
-      if (gone) return;
+      if (gone || !figure?.isConnected) return;
       const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name);
       const axis = { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 } };
-      plot = new UPlot({ width: box.current.clientWidth, height: 220, legend: { show: false }, cursor: { show: false },
+      plot = new UPlot({ width: figure.clientWidth, height: 220, legend: { show: false }, cursor: { show: false },
         scales: { y: { range: (_, least, most) => [0, most * 1.1 || 1] } },
         axes: [axis, { ...axis, size: 80, values: (_, values) => values.map(value => duration(value * 1000)) }],
         series: [{}, { stroke: colour('--accent'), width: 2, points: { show: true, size: 6 } }, { stroke: colour('--quiet'), dash: [6, 4] }] },
-      [points.map(point => point.at), points.map(point => point.seconds), points.map(() => middle)], box.current);
+      [points.map(point => point.at), points.map(point => point.seconds), points.map(() => middle)], figure);
     }, () => {});
-    return () => { gone = true; if (plot) plot.destroy(); };
+    return () => { gone = true; plot?.destroy(); };
   }, [points.length, points.length && points[points.length - 1].at]);
   return html`<figure><div class="plot" ref=${box} role="img" aria-label=${`Durations of ${points.length} jobs, median ${duration(middle * 1000)}`}></div><figcaption class="quiet">Each point is a job, the dashed line the median: ${duration(middle * 1000)}</figcaption></figure>`;
 }
