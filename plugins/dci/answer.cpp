@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "agent/http/retry_after.hpp"
 #include "agent/job/event.hpp"
 #include "plugins/dci/documents.hpp"
 #include "plugins/dci/signing.hpp"
@@ -10,7 +11,6 @@
 #include <boost/json/parse.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 namespace outpost::dci {
 namespace {
@@ -179,29 +179,13 @@ Judged judge(const Answer& answer, const Expectation& expected) {
   }
   if (answer.status == 405 && from_dci) return {Meaning::refused, came, {}};
   // DCI uses no redirects (but for downloads): these come from something in between, like 407 and 5xx.
-  return {Meaning::retry_later, came, retry_after(answer.headers, expected.sent_at)};
+  return {Meaning::retry_later, came, http::retry_after(answer.headers, expected.sent_at)};
 }
 
 Judged judge(const Error& error, const Expectation& expected) {
   // The client refuses for TLS only; nothing gets through until a person has looked at it.
   const Meaning meaning = error.fault == Fault::refused ? Meaning::fix_credentials : Meaning::retry_later;
   return {meaning, expected.what + ": " + error.message, {}};
-}
-
-std::optional<milliseconds> retry_after(const http::Headers& headers, Timestamp now) {
-  const std::string_view value = trim(headers.get("Retry-After"));
-  if (value.empty()) return std::nullopt;
-  const milliseconds longest = std::chrono::hours{24};
-  std::uint64_t seconds = 0;
-  const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (end == value.data() + value.size() && failed != std::errc::invalid_argument) {
-    if (failed == std::errc::result_out_of_range) return longest;
-    return std::min<milliseconds>(longest, std::chrono::seconds{std::min<std::uint64_t>(seconds, 86'400)});
-  }
-  const auto until = parse_http_date(value);
-  if (!until) return std::nullopt;
-  const Timestamp from = parse_http_date(headers.get("Date")).value_or(now);
-  return std::clamp(std::chrono::duration_cast<milliseconds>(*until - from), milliseconds{0}, longest);
 }
 
 Error to_error(const Judged& judged) {

@@ -65,9 +65,6 @@ struct Answer {
 /// The same for a request that got no answer.
 [[nodiscard]] Judged judge(const Error& error, const Expectation& expected);
 
-/// "Retry-After: 120" or an HTTP date, counted from the answer's own Date where it has one; at most a day.
-[[nodiscard]] std::optional<std::chrono::milliseconds> retry_after(const http::Headers& headers, Timestamp now);
-
 /// For the source port: retry_later and credentials stay what they are, everything else is refused.
 [[nodiscard]] Error to_error(const Judged& judged);
 

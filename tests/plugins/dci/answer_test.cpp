@@ -1,5 +1,6 @@
 #include "plugins/dci/answer.hpp"
 
+#include "agent/http/retry_after.hpp"
 #include "plugins/dci/fake_client.hpp"
 #include "plugins/dci/test_data.hpp"
 #include "support/catch.hpp"
@@ -101,7 +102,7 @@ TEST_CASE("trap: the page for a malformed uuid or an unknown route says that the
 }
 
 TEST_CASE("Retry-After is read in seconds and as a date") {
-  const auto wait = [](http::Headers headers) { return retry_after(headers, noon); };
+  const auto wait = [](http::Headers headers) { return http::retry_after(headers, noon); };
   CHECK(wait({{"Retry-After", "120"}}) == std::chrono::seconds{120});
   CHECK(wait({{"Retry-After", "Fri, 20 Nov 2026 12:05:00 GMT"}}) == std::chrono::minutes{5});
   // Counted by the server's own clock when it tells it.
