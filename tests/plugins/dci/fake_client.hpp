@@ -1,9 +1,9 @@
 #pragma once
 
-#include "agent/base/clock.hpp"
 #include "agent/base/text.hpp"
 #include "agent/http/client.hpp"
 #include "plugins/dci/api.hpp"
+#include "fakes/fixed_clock.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <boost/json/parse.hpp>
@@ -17,12 +17,7 @@
 
 namespace outpost::dci::test {
 
-/// A clock that stands until the test moves it.
-struct FixedClock final : Clock {
-  Timestamp time = *parse_rfc3339("2026-11-20T22:12:12Z");
-  [[nodiscard]] Timestamp now() const override { return time; }
-  [[nodiscard]] std::chrono::nanoseconds since_boot() const override { return time.time_since_epoch(); }
-};
+using outpost::test::FixedClock;
 
 /// A request as a server would see it.
 struct Seen {
