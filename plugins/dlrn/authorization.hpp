@@ -1,0 +1,36 @@
+#pragma once
+
+#include "agent/base/result.hpp"
+#include "agent/config/secret.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
+#include <string>
+
+namespace outpost::dlrn {
+
+/// Says who we are. Which way is a matter of configuration: the server's challenge names only the first of its ways, and
+/// malformed.
+class Authorization {
+ public:
+  virtual ~Authorization() = default;
+  /// The value of the header for one request. Never twice the same object of a Kerberos ticket: a replayed token is
+  /// refused. credentials: there is none to be had; the message says what to do.
+  virtual boost::asio::awaitable<Result<std::string>> header() = 0;
+  [[nodiscard]] virtual std::string user() const = 0;  ///< For messages.
+};
+
+/// User and password, as the builder's own database knows them.
+class BasicAuthorization final : public Authorization {
+ public:
+  BasicAuthorization(std::string user, config::Secret password);
+  boost::asio::awaitable<Result<std::string>> header() override;
+  [[nodiscard]] std::string user() const override { return user_; }
+
+ private:
+  std::string user_;
+  config::Secret password_;
+};
+
+}  // namespace outpost::dlrn
