@@ -313,6 +313,7 @@ Result<void> Composition::make_agent() {
   agent_options.reload = [this] { return reload(); };
   AgentPorts ports{*journal_, *journal_, steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
+  metrics_trigger_ = journal_->subscribe([this](const job::Event& event) { metrics_.note(event); });
   clock_watch_ = std::make_unique<ClockWatch>(executor_, clock_, [this] {
     logger_.notice("this machine's clock was set");
     for (const auto& each : servers_)

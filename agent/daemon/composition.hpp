@@ -13,6 +13,7 @@
 #include "agent/daemon/clock_watch.hpp"
 #include "agent/daemon/identity_lock.hpp"
 #include "agent/daemon/logger.hpp"
+#include "agent/daemon/metrics.hpp"
 #include "agent/daemon/server_access.hpp"
 #include "agent/files/cache.hpp"
 #include "agent/http/client.hpp"
@@ -102,6 +103,9 @@ class Composition {
     std::map<std::string, Opened> servers;  ///< Of the sources that are new or changed.
   };
 
+  /// What GET /metrics answers.
+  [[nodiscard]] std::string metrics_text();
+
   Composition(InForce configuration, boost::asio::any_io_executor executor);
   Result<void> make_directories();
   /// Where the directories of the next job are made ahead of time.
@@ -168,6 +172,8 @@ class Composition {
   std::unique_ptr<control::AgentObject> bus_object_;
   std::unique_ptr<control::ShutdownWatch> shutdown_watch_;
   std::shared_ptr<void> shutdown_trigger_;
+  Metrics metrics_;
+  std::shared_ptr<void> metrics_trigger_;
 };
 
 }  // namespace outpost::daemon

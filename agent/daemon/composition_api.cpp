@@ -5,6 +5,7 @@
 #include "agent/config/small_file.hpp"
 #include "agent/control/guard.hpp"
 #include "agent/control/local_api.hpp"
+#include "agent/control/metrics_page.hpp"
 #include "agent/daemon/composition.hpp"
 #include "agent/daemon/plugin_tools.hpp"
 #include "agent/dashboard/page.hpp"
@@ -87,13 +88,37 @@ void Composition::make_records() {
                                                                  .plugins = plugins, .configuration = [this] { return effective_configuration(); }, .page = page});
 }
 
+std::string Composition::metrics_text() {
+  std::vector<ServerFigures> servers;
+  for (const auto& each : servers_) {
+    const auto there = each.lock();
+    if (!there || !there->server.standing->last_contact()) continue;
+    const auto& contact = *there->server.standing->last_contact();
+    servers.push_back({there->source, std::chrono::duration<double>{contact.took}.count(),
+                       contact.ahead ? static_cast<double>(contact.ahead->count()) : 0, contact.ahead.has_value()});
+  }
+  std::map<std::string, double> oldest;
+  if (const auto known = journal_->reporters()) {
+    for (const auto& reporter : *known) {
+      oldest[reporter.name] = 0;
+      const auto waiting = journal_->open(reporter.name, journal::Page{.after = 0, .limit = 1});
+      if (!waiting || waiting->empty()) continue;
+      const auto events = journal_->read({.after = waiting->front().seq - 1, .limit = 1});
+      if (events && !events->empty()) oldest[reporter.name] = std::chrono::duration<double>{clock_.now() - events->front().occurred_at}.count();
+    }
+  }
+  return metrics_.text(agent_->status(), servers, oldest);
+}
+
 Result<void> Composition::listen() {
   make_records();
   server_ = http::make_beast_server(executor_);
   const auto handler = dashboard::with_page(control::local_api(*agent_, records_.get()));
+  // Not on TCP, where whoever can connect could read them.
+  const auto with_figures = control::with_metrics(handler, [this] { return metrics_text(); });
   const auto is_refused = [users = users_of_jobs()](std::uint32_t uid) { return users.contains(uid); };
   http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
-  auto listening = server_->listen(std::move(options), control::guarded(handler, {.is_refused = is_refused, .token = {}, .clock = clock_}));
+  auto listening = server_->listen(std::move(options), control::guarded(with_figures, {.is_refused = is_refused, .token = {}, .clock = clock_}));
   if (!listening) return listening.error();
   if (settings_.dashboard.host.empty()) return {};
   return listen_on_tcp(handler);

@@ -55,7 +55,8 @@ Result<ServerAccess> access_to(const config::Source& source, config::Credentials
   return ServerAccess{std::move(*client),
                       {credentials->url, *identity, nullptr, source.idle_timeout},
                       std::move(credentials->api_secret),
-                      std::move(spool_key)};
+                      std::move(spool_key),
+                      source.name};
 }
 
 Result<std::unique_ptr<pipeline::Reporter>> make_reporter(

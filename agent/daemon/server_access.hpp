@@ -23,6 +23,7 @@ struct ServerAccess {
   dci::Server server;
   config::Secret secret;         ///< What no log may show.
   delivery::SpoolKey spool_key;  ///< Of the archives that carry what waits for it.
+  std::string source;            ///< What the configuration calls it.
 };
 
 /// How a source's server is reached; its uploads are held back by `uploads` (nullptr: by nothing).

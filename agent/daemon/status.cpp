@@ -88,7 +88,8 @@ json::object Agent::status() {
     const auto delivery = each->dispatcher->status();
     reporters.push_back(json::object{{"name", each->settings.name}, {"waiting", delivery.waiting}, {"parked", delivery.parked},
                                      {"delivered", delivery.delivered}, {"last_contact", moment(delivery.last_contact.value_or(Timestamp{}))},
-                                     {"last_error", printable(delivery.last_error)}, {"credentials_refused", delivery.credentials_refused}});
+                                     {"last_error", printable(delivery.last_error)}, {"credentials_refused", delivery.credentials_refused},
+                                     {"retried", {{"later", delivery.retried.later}, {"credentials", delivery.retried.credentials}, {"reread", delivery.retried.reread}}}});
   }
   for (const auto& [id, runner] : running_) {
     json::object object = summary(runner->story());

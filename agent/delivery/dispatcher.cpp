@@ -324,6 +324,7 @@ Status Dispatcher::status() {
   status.last_error = last_error_;
   status.credentials_refused = credentials_refused_;
   status.link_down = link_.down();
+  status.retried = retried_;
   const Moment next = next_attempt();
   if (next != Moment::max()) {
     const auto wait = std::max(next - timing_->now(), Moment::duration::zero());

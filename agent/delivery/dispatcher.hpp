@@ -52,6 +52,11 @@ struct Status {
       next_attempt;  ///< When something that waits is tried next; nothing when all is done or busy.
   bool credentials_refused = false;
   bool link_down = false;
+  struct Retried {
+    std::uint64_t later = 0;        ///< The network, or a server that has trouble or no time.
+    std::uint64_t credentials = 0;  ///< It did not accept us.
+    std::uint64_t reread = 0;       ///< Something had changed there.
+  } retried;                        ///< Attempts of this process that came to nothing, but for those parked.
 };
 
 /// Brings what the journal says to one server: the loop behind one reporter instance. Reads the events of its jobs,
@@ -179,6 +184,7 @@ class Dispatcher {
   std::map<std::string, std::shared_ptr<boost::asio::cancellation_signal>> attempts_;
   std::uint64_t answers_ = 0;
   bool credentials_refused_ = false;
+  Status::Retried retried_;
   Moment probe_at_{};  ///< With refused credentials.
   std::optional<Timestamp> last_contact_;
   std::string last_error_;

@@ -121,6 +121,7 @@ asio::awaitable<Outcome> Dispatcher::send(const Attempt& attempt) {
       const auto* reread = std::get_if<pipeline::Reread>(&outcome);
       if (!reread) co_return outcome;
       server_answered(false);
+      ++retried_.reread;
       reason = "changed at the server again and again: " + reread->reason;
     }
   } catch (const std::exception& error) {
@@ -148,9 +149,11 @@ asio::awaitable<void> Dispatcher::conclude(Attempt& attempt, Outcome outcome) {
     park(key, printable(parked->reason));
   } else if (const auto* refused = std::get_if<pipeline::FixCredentials>(&outcome)) {
     const std::string reason = printable(refused->reason);
+    ++retried_.credentials;
     co_await refuse_credentials(attempt, reason);
   } else if (!stopping_) {
     const auto& retry = std::get<pipeline::RetryAfter>(outcome);
+    ++retried_.later;
     if (retry.unsent && attempt.sent && !attempt.ask_first) {
       std::string reason = retry.reason;
       co_await take_back(attempt, std::move(reason));

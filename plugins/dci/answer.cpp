@@ -188,6 +188,15 @@ Judged judge(const Error& error, const Expectation& expected) {
   return {meaning, expected.what + ": " + error.message, {}};
 }
 
+std::optional<std::chrono::seconds> clock_ahead(const http::Headers& headers, Timestamp sent, Timestamp received) {
+  const auto there = parse_http_date(headers.get("Date"));
+  if (!there) return std::nullopt;
+  const auto early = std::chrono::floor<std::chrono::seconds>(sent), late = std::chrono::ceil<std::chrono::seconds>(received);
+  if (*there < early) return std::chrono::duration_cast<std::chrono::seconds>(*there - early);
+  if (*there > late) return std::chrono::duration_cast<std::chrono::seconds>(*there - late);
+  return std::chrono::seconds{0};
+}
+
 Error to_error(const Judged& judged) {
   switch (judged.meaning) {
     case Meaning::retry_later: return {Fault::retry_later, judged.message};

@@ -65,6 +65,10 @@ struct Answer {
 /// The same for a request that got no answer.
 [[nodiscard]] Judged judge(const Error& error, const Expectation& expected);
 
+/// How far the server's clock is ahead of ours, by the answer's Date, which is in whole seconds; 0 while it lies between
+/// the question and the answer.
+[[nodiscard]] std::optional<std::chrono::seconds> clock_ahead(const http::Headers& headers, Timestamp sent, Timestamp received);
+
 /// For the source port: retry_later and credentials stay what they are, everything else is refused.
 [[nodiscard]] Error to_error(const Judged& judged);
 

@@ -172,11 +172,14 @@ boost::asio::awaitable<Reply> Api::send_once(Call call) const {
     co_return reply;
   }
   http::Request named = std::move(*request);
+  const auto begin = clock_->since_boot();
   auto response = co_await client_->send(std::move(named));
   if (!response) {
     reply.judged = judge(response.error(), expected);
     co_return reply;
   }
+  standing_->answered({std::chrono::duration_cast<std::chrono::milliseconds>(clock_->since_boot() - begin),
+                       clock_ahead(response->headers, expected.sent_at, clock_->now())});
   reply.answer = read_answer(std::move(*response), credentials().secret);
   reply.judged = judge(reply.answer, expected);
   co_return reply;

@@ -55,6 +55,14 @@ class Standing {
   void refused(std::string why);
   void inconclusive();
 
+  /// The last answer of the server, whatever it said.
+  struct Contact {
+    std::chrono::milliseconds took{0};
+    std::optional<std::chrono::seconds> ahead;  ///< How far its clock is ahead of ours.
+  };
+  void answered(Contact contact) { last_contact_ = contact; }
+  [[nodiscard]] const std::optional<Contact>& last_contact() const { return last_contact_; }
+
   /// What an endpoint (a method and a path with "*" for ids) was told to wait: how long from now; zero when it need
   /// not.
   [[nodiscard]] std::chrono::milliseconds held(const std::string& endpoint) const;
@@ -66,6 +74,7 @@ class Standing {
   Options options_;
   std::set<std::string> ids_;
   std::optional<std::string> refusal_;
+  std::optional<Contact> last_contact_;
   std::chrono::nanoseconds next_try_{};  ///< Since boot; counts while we are refused.
   std::map<std::string, std::chrono::nanoseconds> held_until_;
 };

@@ -26,15 +26,7 @@ awaitable<View::Contact> View::contact() const {
   Call who{.path = "/api/v1/identity", .key = "identity"};
   contact.reply = co_await api_.send(std::move(who));
   contact.took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_->since_boot() - begin);
-  const auto there = parse_http_date(contact.reply.answer.headers.get("Date"));
-  // The header is in whole seconds, and somewhere between our asking and its coming back.
-  if (there) {
-    const auto early = std::chrono::floor<std::chrono::seconds>(sent),
-               late = std::chrono::ceil<std::chrono::seconds>(clock_->now());
-    contact.ahead = *there < early  ? std::chrono::duration_cast<std::chrono::seconds>(*there - early)
-                    : *there > late ? std::chrono::duration_cast<std::chrono::seconds>(*there - late)
-                                    : std::chrono::seconds{0};
-  }
+  contact.ahead = clock_ahead(contact.reply.answer.headers, sent, clock_->now());
   co_return contact;
 }
 

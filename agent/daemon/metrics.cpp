@@ -1,0 +1,195 @@
+#include "agent/daemon/metrics.hpp"
+
+#include "agent/base/text.hpp"
+#include "agent/job/event_types.hpp"
+
+#include <charconv>
+#include <cmath>
+
+namespace outpost::daemon {
+
+namespace json = boost::json;
+namespace event = job::event;
+using job::number_at;
+using job::text_at;
+
+namespace {
+
+/// Backslash, quote and line break are escaped; other control bytes have no place in a label.
+std::string escaped(std::string_view value) {
+  const std::string text = is_utf8(value) ? std::string{value} : printable(value, 200);
+  std::string out;
+  for (const char byte : text) {
+    if (byte == '\\' || byte == '"') out += '\\';
+    if (byte == '\n') out += "\\n";
+    else if (static_cast<unsigned char>(byte) >= 0x20) out += byte;
+  }
+  return out;
+}
+
+const json::object& object_at(const json::object& object, std::string_view key) {
+  static const json::object nothing;
+  const auto* value = object.if_contains(key);
+  return value && value->is_object() ? value->get_object() : nothing;
+}
+
+const json::array& array_at(const json::object& object, std::string_view key) {
+  static const json::array nothing;
+  const auto* value = object.if_contains(key);
+  return value && value->is_array() ? value->get_array() : nothing;
+}
+
+double figure(const json::object& object, std::string_view key) { return static_cast<double>(number_at(object, key)); }
+
+}  // namespace
+
+void Exposition::family(std::string_view name, std::string_view type, std::string_view help) {
+  name_ = name;
+  text_ += "# HELP " + name_ + " " + std::string{help} + "\n# TYPE " + name_ + " " + std::string{type} + "\n";
+}
+
+void Exposition::sample_of(std::string_view ending, const Labels& labels, double value) {
+  text_ += name_ + std::string{ending};
+  for (std::size_t at = 0; at < labels.size(); ++at)
+    text_ += (at == 0 ? "{" : ",") + std::string{labels[at].first} + "=\"" + escaped(labels[at].second) + "\"";
+  if (!labels.empty()) text_ += "}";
+  char digits[40];
+  // As short as it can be read back exactly, and never in the words of a locale.
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  text_ += " " + (std::isfinite(value) ? std::string{digits, end} : std::string{"NaN"}) + "\n";
+}
+
+void Metrics::note(const job::Event& event) {
+  const auto& data = event.data;
+  if (event.type == event::verdict_reached) {
+    verdicts_[event.job_id] = {text_at(data, "verdict"), text_at(data, "reason")};
+  } else if (event.type == event::job_ended) {
+    const auto known = verdicts_.find(event.job_id);
+    // One that began before this process did: its event of the verdict has passed.
+    ++jobs_[known != verdicts_.end() ? known->second : Key{text_at(data, "verdict"), "unknown"}];
+    if (known != verdicts_.end()) verdicts_.erase(known);
+  } else if (event.type == event::stage_ended) {
+    auto& stage = stages_[{text_at(data, "stage"), text_at(data, "outcome")}];
+    stage.sum += figure(data, "duration_ms") / 1000;
+    ++stage.count;
+  } else if (event.type == event::step_ended) {
+    ++hooks_[{text_at(data, "plugin"), text_at(data, "stage"), text_at(data, "class")}];
+  } else if (event.type == event::log_cut) {
+    for (const auto& blob : event.blobs) log_bytes_ += blob.size;
+  } else if (event.type == event::log_gap) {
+    gap_bytes_ += static_cast<std::uint64_t>(number_at(data, "bytes"));
+  }
+}
+
+void Metrics::add_counters(Exposition& to) const {
+  to.family("outpost_jobs_total", "counter", "Jobs that have ended, by verdict and reason.");
+  for (const auto& [key, count] : jobs_)
+    to.sample({{"verdict", key[0]}, {"reason", key[1]}}, static_cast<double>(count));
+  // A summary without quantiles: its two series are named by the format.
+  to.family("outpost_job_stage_seconds", "summary", "How long stages took, by stage and outcome.");
+  for (const auto& [key, duration] : stages_) {
+    to.sample_of("_sum", {{"stage", key[0]}, {"outcome", key[1]}}, duration.sum);
+    to.sample_of("_count", {{"stage", key[0]}, {"outcome", key[1]}}, static_cast<double>(duration.count));
+  }
+  to.family("outpost_hook_exit_total", "counter",
+            "Hooks that have ended, by plugin, stage (point) and class of the ending.");
+  for (const auto& [key, count] : hooks_)
+    to.sample({{"plugin", key[0]}, {"point", key[1]}, {"class", key[2]}}, static_cast<double>(count));
+  to.family("outpost_log_bytes_total", "counter", "Bytes of redacted output of hooks.");
+  to.sample({}, static_cast<double>(log_bytes_));
+  to.family("outpost_log_gap_bytes_total", "counter", "Bytes of output that are missing from logs.");
+  to.sample({}, static_cast<double>(gap_bytes_));
+}
+
+namespace {
+
+void add_agent(Exposition& to, const json::object& status) {
+  to.family("outpost_build_info", "gauge", "The version of the daemon; always 1.");
+  to.sample({{"version", text_at(status, "version")}, {"runner", text_at(status, "runner")}}, 1);
+  to.family("outpost_state", "gauge", "1 for the state that the agent is in.");
+  for (const char* state : {"idle", "busy", "paused", "draining", "drained", "closed", "degraded", "stopping"})
+    to.sample({{"state", state}}, text_at(status, "state") == state ? 1 : 0);
+  to.family("outpost_slots", "gauge", "Slots for jobs.");
+  to.sample({}, figure(object_at(status, "slots"), "total"));
+  to.family("outpost_slots_busy", "gauge", "Slots that a job holds.");
+  to.sample({}, figure(object_at(status, "slots"), "busy"));
+  const auto& jobs = object_at(status, "jobs");
+  to.family("outpost_jobs", "gauge", "Jobs that run or wait.");
+  to.sample({{"state", "running"}}, static_cast<double>(array_at(jobs, "running").size()));
+  to.sample({{"state", "waiting"}}, static_cast<double>(array_at(jobs, "waiting").size()));
+  to.family("outpost_resource_busy", "gauge", "1 for a lab resource that a job holds.");
+  for (const auto& [name, resource] : object_at(status, "resources"))
+    to.sample({{"resource", std::string{name}}},
+              resource.is_object() && !text_at(resource.get_object(), "held_by").empty() ? 1 : 0);
+  to.family("outpost_alarms", "gauge", "Alarms that an admin has to look at, by kind.");
+  std::map<std::string, double> kinds;
+  for (const auto& alarm : array_at(status, "alarms"))
+    if (alarm.is_object()) ++kinds[text_at(alarm.get_object(), "kind")];
+  for (const auto& [kind, count] : kinds) to.sample({{"kind", kind}}, count);
+}
+
+void add_disk(Exposition& to, const json::object& disk) {
+  const auto& spool = object_at(disk, "spool");
+  to.family("outpost_spool_bytes", "gauge", "Bytes that still have to reach a server.");
+  to.sample({{"what", "logs"}}, figure(spool, "waiting"));
+  to.sample({{"what", "artifacts"}}, figure(spool, "artifacts_waiting"));
+  to.family("outpost_spool_limit_bytes", "gauge", "What may wait.");
+  to.sample({{"what", "logs"}}, figure(spool, "limit"));
+  to.sample({{"what", "artifacts"}}, figure(spool, "artifacts_limit"));
+  to.family("outpost_disk_free_bytes", "gauge", "Free space of the state directory's file system.");
+  to.sample({}, figure(disk, "free"));
+  to.family("outpost_disk_bytes", "gauge", "Size of the state directory's file system.");
+  to.sample({}, figure(disk, "total"));
+  to.family("outpost_journal_bytes", "gauge", "Size of the journal.");
+  to.sample({}, figure(disk, "journal"));
+  to.family("outpost_history_bytes", "gauge", "Size of the directories of jobs.");
+  to.sample({}, figure(disk, "history"));
+}
+
+void add_reporters(Exposition& to, const json::array& reporters, const std::map<std::string, double>& oldest_seconds) {
+  const auto each = [&](std::string_view key) {
+    for (const auto& reporter : reporters)
+      if (reporter.is_object())
+        to.sample({{"reporter", text_at(reporter.get_object(), "name")}}, figure(reporter.get_object(), key));
+  };
+  to.family("outpost_spool_items", "gauge", "Items that wait for a server.");
+  each("waiting");
+  to.family("outpost_spool_parked", "gauge", "Items that a server will not take.");
+  each("parked");
+  to.family("outpost_delivered_total", "counter",
+            "Items that a server has acknowledged, since the reporter was registered.");
+  each("delivered");
+  to.family("outpost_spool_oldest_seconds", "gauge",
+            "How old the oldest fact is that waits for a server; 0: nothing waits.");
+  for (const auto& [reporter, age] : oldest_seconds) to.sample({{"reporter", reporter}}, age);
+  to.family("outpost_upload_retries_total", "counter", "Attempts that came to nothing, by class.");
+  for (const auto& reporter : reporters) {
+    if (!reporter.is_object()) continue;
+    for (const auto& [kind, count] : object_at(reporter.get_object(), "retried"))
+      to.sample({{"reporter", text_at(reporter.get_object(), "name")}, {"class", std::string{kind}}},
+                figure(object_at(reporter.get_object(), "retried"), kind));
+  }
+}
+
+void add_servers(Exposition& to, const std::vector<ServerFigures>& servers) {
+  to.family("outpost_server_rtt_seconds", "gauge", "How long the last answer of a control server took.");
+  for (const auto& server : servers) to.sample({{"source", server.source}}, server.round_trip_seconds);
+  to.family("outpost_clock_skew_seconds", "gauge", "How far a control server's clock is ahead of ours.");
+  for (const auto& server : servers)
+    if (server.knows_time) to.sample({{"source", server.source}}, server.ahead_seconds);
+}
+
+}  // namespace
+
+std::string Metrics::text(const json::object& status, const std::vector<ServerFigures>& servers,
+                          const std::map<std::string, double>& oldest_seconds) const {
+  Exposition to;
+  add_agent(to, status);
+  add_counters(to);
+  add_disk(to, object_at(status, "disk"));
+  add_reporters(to, array_at(status, "reporters"), oldest_seconds);
+  add_servers(to, servers);
+  return to.text();
+}
+
+}  // namespace outpost::daemon

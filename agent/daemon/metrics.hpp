@@ -1,0 +1,69 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/job/event.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace outpost::daemon {
+
+/// Writes the text format of Prometheus, version 0.0.4: families with their samples, each name once.
+class Exposition {
+ public:
+  using Labels = std::vector<std::pair<std::string_view, std::string>>;
+
+  /// Begins a family. `type` is "counter", "gauge" or "summary"; a counter's name ends in _total.
+  void family(std::string_view name, std::string_view type, std::string_view help);
+  /// A sample of the family that was begun last.
+  void sample(const Labels& labels, double value) { sample_of("", labels, value); }
+  /// The same of the series that belongs to it by its ending: "_sum", "_count".
+  void sample_of(std::string_view ending, const Labels& labels, double value);
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string name_, text_;
+};
+
+/// What came last from a control server.
+struct ServerFigures {
+  std::string source;
+  double round_trip_seconds = 0;
+  double ahead_seconds = 0;  ///< Of its clock, against ours.
+  bool knows_time = false;
+};
+
+/// The figures of the daemon for Prometheus. Counters begin with this process, as Prometheus expects; what is there now
+/// comes from the status. Jobs, stages and hooks are counted as their events become durable.
+class Metrics {
+ public:
+  void note(const job::Event& event);
+
+  /// GET /metrics. `status` is the daemon's (agent/control/README.md); `oldest_seconds` is how long something waits for
+  /// each reporter.
+  [[nodiscard]] std::string text(const boost::json::object& status, const std::vector<ServerFigures>& servers,
+                                 const std::map<std::string, double>& oldest_seconds) const;
+
+ private:
+  struct Duration {
+    double sum = 0;
+    std::uint64_t count = 0;
+  };
+  using Key = std::vector<std::string>;
+
+  void add_counters(Exposition& to) const;
+
+  std::map<Key, std::uint64_t> jobs_;    ///< By verdict and reason.
+  std::map<Key, Duration> stages_;       ///< By stage and outcome.
+  std::map<Key, std::uint64_t> hooks_;   ///< By plugin, point and class.
+  std::map<std::string, Key> verdicts_;  ///< Of jobs that have not ended, by id.
+  std::uint64_t log_bytes_ = 0, gap_bytes_ = 0;
+};
+
+}  // namespace outpost::daemon
