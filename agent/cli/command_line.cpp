@@ -11,6 +11,7 @@ CommandLine::CommandLine() {
   app.set_version_flag("--version", "outpost " OUTPOST_VERSION);
   add_status();
   add_claims();
+  add_resource();
   add_reload();
   add_dashboard();
   add_job();
@@ -20,9 +21,10 @@ CommandLine::CommandLine() {
   add_alarm();
   add_config();
   add_doctor();
+  add_server();
   add_setup();
   app.add_subcommand("version", "Print the version")->callback([] { std::cout << "outpost " OUTPOST_VERSION "\n"; });
-  app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 5 configuration.");
+  app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 4 no control server, 5 configuration.");
 }
 
 void CommandLine::add_setup() {
@@ -44,6 +46,28 @@ void CommandLine::add_config() {
   add_config_option(*check);
   check->footer("Examples:\n  outpost config check\n  outpost config check --config ./outpost.yml");
   check->callback([this] { result = check_configuration(config); });
+  add_config_look(*command);
+}
+
+void CommandLine::add_config_look(CLI::App& group) {
+  auto* show =
+      group.add_subcommand("show", "Print every key that is set or has a default, and where it was written");
+  add_config_option(*show);
+  show->add_flag("--effective", everything, "Accepted for clearness: it is what this command does");
+  show->add_flag("--json", as_json, "Print it for programs, see outpost(1)");
+  show->footer(
+      "Examples:\n  outpost config show\n  outpost config show --json | jq '.keys[] | select(.origin != "
+      "\"\")'");
+  show->callback([this] { result = show_configuration(config, as_json); });
+  auto* explain = group.add_subcommand("explain", "Say what a key means, what it may be, and what is in force");
+  add_config_option(*explain);
+  explain->add_option("KEY", key, "Such as jobs.timeout, or only timeout")->required();
+  explain->footer("Examples:\n  outpost config explain jobs.timeout\n  outpost config explain sources.dci.poll");
+  explain->callback([this] { result = explain_key(config, key); });
+  auto* schema = group.add_subcommand("schema", "Print the JSON Schema of outpost.yml, for editors");
+  schema->footer(
+      "Examples:\n  outpost config schema >outpost.schema.json\n  outpost config schema | jq .properties.spool");
+  schema->callback([this] { result = print_schema(); });
 }
 
 void CommandLine::add_config_option(CLI::App& command) {

@@ -21,6 +21,7 @@ struct CommandLine {
   // What the daemon is asked (command_line_daemon.cpp)
   void add_status();
   void add_claims();
+  void add_resource();
   void add_scope(CLI::App& command);
   void add_reload();
   void add_dashboard();
@@ -46,10 +47,13 @@ struct CommandLine {
 
   // What is found out without a daemon (command_line_look.cpp)
   void add_doctor();
+  void add_server();
+  CLI::App* add_question(CLI::App& group, const char* name, const char* what, int (*ask)(const ServerOptions&));
 
   // The others, and what several of them take (command_line.cpp)
   void add_setup();
   void add_config();
+  void add_config_look(CLI::App& group);
   void add_config_option(CLI::App& command);
   static void add_json_flag(CLI::App& command, bool& as_json);
   /// Makes it a command that asks the daemon; `work` returns the exit status.
@@ -64,6 +68,7 @@ struct CommandLine {
   JobOptions job;
   JobRunOptions job_run;
   JobLogsOptions job_logs;
+  JobExportOptions job_export;
   PluginNewOptions plugin_new;
   PluginLintOptions plugin_lint;
   PluginRunOptions plugin_run;
@@ -73,6 +78,9 @@ struct CommandLine {
   SpoolImportOptions spool_import;
   SpoolConfirmOptions spool_confirm;
   DoctorOptions doctor;
+  ServerOptions server;
+  bool watch = false;
+  std::string interval = "1s", key;
   SetupOptions setup;
 };
 

@@ -1,14 +1,22 @@
 // What the daemon is asked: its status, whether it claims, its configuration, its reporters and alarms.
 
+#include "agent/base/units.hpp"
 #include "agent/cli/command_line.hpp"
 
 namespace outpost::cli {
 
 void CommandLine::add_status() {
-  auto* command = ask_daemon(app.add_subcommand("status", "What the daemon does now"),
-                             [this] { return show_status(daemon, as_json); });
+  auto* command = ask_daemon(app.add_subcommand("status", "What the daemon does now"), [this] {
+    if (!watch) return show_status(daemon, as_json);
+    const auto every = parse_duration(interval);
+    if (!every || *every < std::chrono::milliseconds{100})
+      throw CLI::ValidationError("--interval", "a duration from 100ms is due, such as 2s");
+    return watch_status(daemon, *every);
+  });
   add_json_flag(*command, as_json);
-  command->footer("Examples:\n  outpost status\n  outpost status --json | jq .alarms");
+  command->add_flag("-w,--watch", watch, "Show it again and again, until ^C")->excludes("--json");
+  command->add_option("--interval", interval, "How often, with --watch")->capture_default_str();
+  command->footer("Examples:\n  outpost status --watch\n  outpost status --json | jq .alarms");
 }
 
 void CommandLine::add_claims() {
@@ -37,6 +45,29 @@ void CommandLine::add_claims() {
       "Examples:\n  outpost drain --wait && systemctl stop outpostd\n"
       "  outpost drain --timeout 2h --reason 'new switch'\n\n"
       "Exit status with --wait or --timeout 0: no job runs; 1: one still does, or somebody ended the drain.");
+}
+
+void CommandLine::add_resource() {
+  auto* group = app.add_subcommand("resource", "The machines and clusters of the lab that jobs take");
+  group->require_subcommand(1);
+  auto* list = ask_daemon(group->add_subcommand("list", "All resources, who holds them, and which are locked"),
+                          [this] { return list_resources(daemon, as_json); });
+  list->add_flag("--json", as_json, "Print it for programs, see outpost(1)");
+  list->footer(
+      "Examples:\n  outpost resource list\n  outpost resource list --json | jq '.resources[] | select(.locked)'");
+  auto* lock = ask_daemon(group->add_subcommand("lock", "Keep jobs away from one; a job that holds it goes on"),
+                          [this] { return pause_claims(daemon, claims); });
+  lock->add_option("NAME", claims.resource, "The resource")->required();
+  lock->add_option("-r,--reason", claims.reason, "Why, for those who look at the status");
+  add_json_flag(*lock, claims.as_json);
+  lock->footer(
+      "The same as `outpost pause --resource NAME`; it survives a restart.\n\n"
+      "Examples:\n  outpost resource lock cluster4\n  outpost resource lock cluster4 --reason 'new disks'");
+  auto* unlock = ask_daemon(group->add_subcommand("unlock", "Let jobs take it again"),
+                            [this] { return resume_claims(daemon, claims); });
+  unlock->add_option("NAME", claims.resource, "The resource")->required();
+  add_json_flag(*unlock, claims.as_json);
+  unlock->footer("Examples:\n  outpost resource unlock cluster4\n  outpost resource unlock --json cluster4");
 }
 
 void CommandLine::add_scope(CLI::App& command) {

@@ -17,6 +17,21 @@ void CommandLine::add_job() {
       "Exit status 0: the verdict is success; 1: it is not.");
   run->callback([this] { result = run_job(job_run); });
   add_daemon_jobs(*group);
+  auto* exported = ask_daemon(group->add_subcommand("export", "Write all about a job into one file that can be mailed"),
+                              [this] { return export_job(daemon, job_export); });
+  exported->add_option("JOB", job_export.job, "The job's id here, or how it begins")->required();
+  exported->add_option("-o,--output", job_export.output,
+                       "The file (default: outpost-job-<id>.html, or .json; - is standard output)");
+  auto* html = exported->add_flag("--html", everything, "A page for people: this is what is written without an option");
+  exported->add_flag("--json", job_export.as_json, "What `outpost job show --json` prints, with the logs")
+      ->excludes(html);
+  exported->add_flag("-f,--force", job_export.force, "Replace the file if it exists");
+  exported->footer(
+      "The page needs no other file, runs no script and asks no server. Secrets are not in its logs, of which it has "
+      "the\n"
+      "last MiB of each step.\n\n"
+      "Examples:\n  outpost job export --html 01a1fd08\n  outpost job export --html -o - 01a1fd08 | mail -s 'our run' "
+      "-a report.html vendor@example.org");
   auto* logs = group->add_subcommand("logs", "Print what the steps of a job printed");
   add_config_option(*logs);
   logs->add_option("JOB", job_logs.job, "The job's id here, or how it begins")->required();
@@ -24,7 +39,10 @@ void CommandLine::add_job() {
   logs->add_option("-d,--directory", job_logs.directory,
                    "Of a job that `outpost job run` ran, instead of the daemon's");
   logs->add_flag("-t,--times", job_logs.times, "Print when each line came (UTC)");
-  logs->footer("Examples:\n  outpost job logs 01a1fd08\n  outpost job logs -t 01a1fd08 install.acme-storage");
+  logs->add_flag("-f,--follow", job_logs.follow, "Go on with what is printed, until the job has ended")
+      ->excludes("--times")
+      ->excludes("--directory");
+  logs->footer("Examples:\n  outpost job logs -f 01a1fd08\n  outpost job logs -t 01a1fd08 install.acme-storage");
   logs->callback([this] {
     job_logs.config = config;
     result = show_job_logs(job_logs);

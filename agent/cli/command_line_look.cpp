@@ -21,4 +21,39 @@ void CommandLine::add_doctor() {
   });
 }
 
+void CommandLine::add_server() {
+  auto* group = app.add_subcommand("server", "What a control server says, asked directly");
+  group->require_subcommand(1);
+  add_question(*group, "ping", "Whether it answers and accepts us, and how fast", ping_server)
+      ->footer(
+          "Examples:\n  outpost server ping\n  outpost server ping --source dci --json | jq .took_ms\n\n"
+          "Exit status 0: it accepts us; 1: it does not; 4: it cannot be reached.");
+  add_question(*group, "whoami", "Who it takes us for, with our teams", show_identity)
+      ->footer("Examples:\n  outpost server whoami\n  outpost server whoami --json | jq .identity.teams");
+  add_question(*group, "topics", "The topics that we may see", list_topics)
+      ->footer("Examples:\n  outpost server topics\n  outpost server topics --json | jq -r '.topics[].name'");
+  auto* components = add_question(*group, "components", "The newest components of a topic", list_components);
+  components->add_option("TOPIC", server.topic, "The name of the topic")->required();
+  components->add_option("--type", server.type, "Only of this type");
+  components->add_option("-n,--limit", server.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
+  components->footer(
+      "Examples:\n  outpost server components OCP-4.16\n  outpost server components OCP-4.16 --type ocp --limit 5");
+  auto* jobs = add_question(*group, "jobs", "The newest jobs that the server has of us", list_server_jobs);
+  jobs->add_option("-n,--limit", server.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
+  jobs->footer("Examples:\n  outpost server jobs\n  outpost server jobs --limit 100 --json | jq -r '.jobs[].status'");
+}
+
+CLI::App* CommandLine::add_question(CLI::App& group, const char* name, const char* what,
+                                    int (*ask)(const ServerOptions&)) {
+  auto* command = group.add_subcommand(name, what);
+  add_config_option(*command);
+  command->add_option("--source", server.source, "The source of the configuration (default: the only one)");
+  command->add_flag("--json", server.as_json, "Print it for programs, see outpost(1)");
+  command->callback([this, ask] {
+    server.config = config;
+    result = ask(server);
+  });
+  return command;
+}
+
 }  // namespace outpost::cli

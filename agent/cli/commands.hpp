@@ -4,6 +4,7 @@
 #include "agent/job/stage.hpp"
 #include "agent/job/story.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -21,6 +22,8 @@ struct DaemonOptions {
 
 /// What the daemon does now.
 int show_status(const DaemonOptions& daemon, bool as_json);
+/// The same again and again, until it is interrupted.
+int watch_status(const DaemonOptions& daemon, std::chrono::milliseconds interval);
 
 struct ClaimsOptions {
   std::string source, resource;  ///< What it is about; both empty: everything.
@@ -176,10 +179,21 @@ struct JobLogsOptions {
   std::filesystem::path directory;  ///< Instead: the directory of `outpost job run`.
   std::string job, step;            ///< An id or its beginning; empty: all steps.
   bool times = false;
+  bool follow = false;  ///< Go on with what is printed until the job has ended.
 };
 
 /// Prints what the steps of a job have printed, without the secrets.
 int show_job_logs(const JobLogsOptions& options);
+
+struct JobExportOptions {
+  std::string job;               ///< An id or its beginning.
+  std::filesystem::path output;  ///< Empty: named after the job, in the current directory; "-": standard output.
+  bool as_json = false;          ///< For programs instead of people.
+  bool force = false;            ///< Replace the file.
+};
+
+/// Writes all about a job into one file that needs nothing else.
+int export_job(const DaemonOptions& daemon, const JobExportOptions& options);
 
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
 int check_configuration(const std::filesystem::path& config);
@@ -193,6 +207,34 @@ struct DoctorOptions {
 
 /// Looks at everything that the agent needs of this machine, its configuration and the servers.
 int examine(const DoctorOptions& options);
+
+struct ServerOptions {
+  std::filesystem::path config;
+  std::string source;       ///< Empty: the only one.
+  std::string topic, type;  ///< Of components.
+  std::size_t limit = 20;
+  bool as_json = false;
+};
+
+// What a control server says, asked directly; the daemon need not run.
+
+/// Whether it answers and accepts us, and how fast.
+int ping_server(const ServerOptions& options);
+/// Who it takes us for.
+int show_identity(const ServerOptions& options);
+int list_topics(const ServerOptions& options);
+int list_components(const ServerOptions& options);
+int list_server_jobs(const ServerOptions& options);
+
+/// Lab resources, who holds them, and whether jobs are kept away.
+int list_resources(const DaemonOptions& daemon, bool as_json);
+
+/// Every key that is set or has a default, and where it was written.
+int show_configuration(const std::filesystem::path& config, bool as_json);
+/// What a key means, and what is in force.
+int explain_key(const std::filesystem::path& config, const std::string& key);
+/// The JSON Schema of outpost.yml.
+int print_schema();
 
 struct SetupOptions {
   std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.

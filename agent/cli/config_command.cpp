@@ -1,9 +1,15 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/base/text.hpp"
 #include "agent/config/check.hpp"
+#include "agent/config/effective.hpp"
+#include "agent/config/key_help.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/plugin_check.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <iostream>
 #include <unistd.h>
@@ -25,6 +31,75 @@ int check_configuration(const std::filesystem::path& file) {
   const auto& settings = loaded->settings;
   std::cout << file.string() << ": right; " << settings.sources.size() << " sources, " << settings.jobs.size() << " jobs, " << settings.resources.size()
             << " resources, " << settings.slots << " slots\n";
+  return exit_ok;
+}
+
+namespace {
+
+/// Every key that is set or has a default; nothing when the configuration is wrong, and why.
+boost::system::result<std::vector<config::EffectiveKey>, config::Problems> keys_in_force(const std::filesystem::path& file) {
+  const auto environment = config::environment_of(environ);
+  const auto types = daemon::source_types();
+  const auto loaded = config::load(file, environment, types);
+  if (!loaded) return loaded.error();
+  std::error_code ignored;
+  return config::effective(loaded->texts, std::filesystem::absolute(file, ignored).parent_path(), environment, types);
+}
+
+std::string line_of(const config::EffectiveKey& key) {
+  return printable(key.path) + ": " + (key.hidden ? "****" : printable(key.value)) + "  # " + (key.origin.empty() ? "default" : printable(key.origin));
+}
+
+/// "sources.NAME.poll" for "sources.dci.poll": whether a key's path is that of a value.
+bool is_of_key(const std::string& value_path, const std::string& key_path) {
+  const auto value = split(value_path, '.'), key = split(key_path, '.');
+  if (value.size() != key.size()) return false;
+  for (std::size_t at = 0; at < key.size(); ++at)
+    if (key[at] != "NAME" && key[at] != value[at]) return false;
+  return true;
+}
+
+}  // namespace
+
+int show_configuration(const std::filesystem::path& file, bool as_json) {
+  const auto keys = keys_in_force(file);
+  if (!keys) {
+    std::cerr << keys.error().text();
+    return exit_configuration;
+  }
+  if (as_json) {
+    boost::json::array rows;
+    for (const auto& key : *keys)
+      rows.push_back(boost::json::object{{"key", key.path}, {"value", key.value}, {"origin", key.origin}, {"hidden", key.hidden}});
+    std::cout << boost::json::serialize(boost::json::object{{"schema", "outpost-config"}, {"version", 1}, {"keys", std::move(rows)}}) << "\n";
+    return exit_ok;
+  }
+  for (const auto& key : *keys) std::cout << line_of(key) << "\n";
+  return exit_ok;
+}
+
+int explain_key(const std::filesystem::path& file, const std::string& word) {
+  const auto found = config::help_for(word);
+  if (found.empty()) {
+    std::vector<std::string> paths;
+    for (const auto& key : config::all_key_help()) paths.push_back(key.path);
+    const auto meant = nearest(word, paths);
+    std::cerr << "outpost: outpost.yml has no key " << printable(word, 80) << (meant ? "; did you mean " + *meant + "?" : "; see: man outpost.yml") << "\n";
+    return exit_negative;
+  }
+  // What is in force is told as far as there is a configuration that can be read.
+  const auto in_force = keys_in_force(file);
+  for (const auto& key : found) {
+    std::cout << key.path << " (" << key.kind << ")\n  " << key.text << "\n";
+    for (const auto& each : in_force ? *in_force : std::vector<config::EffectiveKey>{})
+      if (is_of_key(each.path, key.path)) std::cout << "  in force: " << line_of(each) << "\n";
+  }
+  if (!in_force) std::cout << "What is in force is not known: " << file.string() << " cannot be read; see: outpost config check\n";
+  return exit_ok;
+}
+
+int print_schema() {
+  std::cout << boost::json::serialize(config::schema_of_configuration()) << "\n";
   return exit_ok;
 }
 

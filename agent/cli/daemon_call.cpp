@@ -1,7 +1,9 @@
 #include "agent/cli/daemon_call.hpp"
 
+#include "agent/base/text.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
+#include "agent/job/event.hpp"
 
 #include <iostream>
 #include <unistd.h>
@@ -25,6 +27,20 @@ const boost::json::array& array_at(const boost::json::object& answer, std::strin
   static const boost::json::array nothing;
   const auto* value = answer.if_contains(key);
   return value && value->is_array() ? value->get_array() : nothing;
+}
+
+Result<std::string> id_of(const std::filesystem::path& socket, const std::string& beginning) {
+  constexpr std::size_t looked_through = 1000;
+  constexpr std::size_t whole_id = 36;
+  if (beginning.size() >= whole_id) return beginning;
+  const auto answer = daemon::ask_daemon(socket, "/api/v1/jobs?limit=" + std::to_string(looked_through));
+  if (!answer) return answer.error();
+  std::vector<std::string> found;
+  for (const auto& each : array_at(answer->as_object(), "jobs"))
+    if (const auto id = job::text_at(each.as_object(), "job_id"); id.starts_with(beginning)) found.push_back(id);
+  if (found.size() == 1) return found.front();
+  if (found.empty()) return Error{Fault::refused, "there is no job " + printable(beginning, 80) + " among the newest " + std::to_string(looked_through) + "; see: outpost job list"};
+  return Error{Fault::refused, std::to_string(found.size()) + " jobs begin with " + printable(beginning, 80) + ": " + found[0] + ", " + found[1] + "..."};
 }
 
 int fail(const Error& error) { return fail(error, error.fault == Fault::unavailable ? exit_no_daemon : exit_negative); }

@@ -18,6 +18,9 @@ namespace outpost::cli {
 /// A list in an answer of the daemon; an empty one when it is not there, as in those of older daemons.
 [[nodiscard]] const boost::json::array& array_at(const boost::json::object& answer, std::string_view key);
 
+/// The id of the job that begins so, among the newest 1000; a whole id is taken as it is. refused: none, or several.
+[[nodiscard]] Result<std::string> id_of(const std::filesystem::path& socket, const std::string& beginning);
+
 /// Says what went wrong on standard error; the exit status for it.
 int fail(const Error& error);
 int fail(const Error& error, int status);

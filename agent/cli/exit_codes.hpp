@@ -7,6 +7,7 @@ inline constexpr int exit_ok = 0;
 inline constexpr int exit_negative = 1;       ///< The answer is no: a job that failed, a check that found something.
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_no_daemon = 3;      ///< The daemon cannot be reached.
+inline constexpr int exit_no_server = 4;      ///< The control server cannot be reached.
 inline constexpr int exit_configuration = 5;
 
 }  // namespace outpost::cli

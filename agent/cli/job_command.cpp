@@ -23,23 +23,7 @@ using job::text_at;
 
 namespace {
 
-constexpr std::size_t looked_through = 1000;  ///< The newest so many jobs, for the beginning of an id.
-constexpr std::size_t whole_id = 36;
-
 std::string shown(const json::object& object, std::string_view key) { return printable(text_at(object, key)); }
-
-/// The id that begins so.
-Result<std::string> id_of(const std::filesystem::path& socket, const std::string& beginning) {
-  if (beginning.size() >= whole_id) return beginning;
-  const auto answer = daemon::ask_daemon(socket, "/api/v1/jobs?limit=" + std::to_string(looked_through));
-  if (!answer) return answer.error();
-  std::vector<std::string> found;
-  for (const auto& each : array_at(answer->as_object(), "jobs"))
-    if (const auto id = text_at(each.as_object(), "job_id"); id.starts_with(beginning)) found.push_back(id);
-  if (found.size() == 1) return found.front();
-  if (found.empty()) return Error{Fault::refused, "there is no job " + printable(beginning, 80) + " among the newest " + std::to_string(looked_through) + "; see: outpost job list"};
-  return Error{Fault::refused, std::to_string(found.size()) + " jobs begin with " + printable(beginning, 80) + ": " + found[0] + ", " + found[1] + "..."};
-}
 
 std::string duration_between(const std::string& from, const std::string& to) {
   const auto begin = parse_rfc3339(from), end = parse_rfc3339(to);

@@ -8,7 +8,11 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <unistd.h>
+
 #include <iostream>
+#include <sstream>
+#include <thread>
 
 namespace outpost::cli {
 
@@ -36,81 +40,81 @@ std::string ago(const std::string& text) { return parse_rfc3339(text) ? age(text
 
 std::string size_at(const json::object& object, std::string_view key) { return format_size(static_cast<std::uint64_t>(number_at(object, key))); }
 
-void print_jobs(const json::object& jobs) {
+void print_jobs(std::ostream& out, const json::object& jobs) {
   const auto& running = array_at(jobs, "running");
   const auto& waiting = array_at(jobs, "waiting");
   for (const auto& each : running) {
     const auto& job = each.as_object();
-    std::cout << "running   " << printable(text_at(job, "name")) << "  " << printable(text_at(job, "state")) << ", claimed "
+    out << "running   " << printable(text_at(job, "name")) << "  " << printable(text_at(job, "state")) << ", claimed "
               << ago(text_at(job, "claimed_at"))
               << (job.contains("workspace_bytes") ? ", workspace " + size_at(job, "workspace_bytes") : "") << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
   }
   for (const auto& each : waiting) {
     const auto& job = each.as_object();
     const std::string why = text_at(job, "waits_for");
-    std::cout << "waiting   " << printable(text_at(job, "name")) << "  for " << age(text_at(job, "queued_at"))
+    out << "waiting   " << printable(text_at(job, "name")) << "  for " << age(text_at(job, "queued_at"))
               << (why.empty() ? "" : ": " + printable(why)) << "\n";
   }
-  if (running.empty() && waiting.empty()) std::cout << "jobs      none running, none waiting\n";
+  if (running.empty() && waiting.empty()) out << "jobs      none running, none waiting\n";
 }
 
-void print_disk(const json::object& disk) {
+void print_disk(std::ostream& out, const json::object& disk) {
   if (disk.empty()) return;  // An older daemon.
   const auto& spool = object_at(disk, "spool");
-  std::cout << "disk      " << size_at(disk, "free") << " free of " << size_at(disk, "total") << "; jobs " << size_at(disk, "history") << ", journal "
+  out << "disk      " << size_at(disk, "free") << " free of " << size_at(disk, "total") << "; jobs " << size_at(disk, "history") << ", journal "
             << size_at(disk, "journal") << ", waiting " << size_at(spool, "waiting") << " of " << size_at(spool, "limit") << " and artifacts "
             << size_at(spool, "artifacts_waiting") << " of " << size_at(spool, "artifacts_limit") << "\n";
-  if (number_at(spool, "given_up") > 0) std::cout << "          " << size_at(spool, "given_up") << " that waited were given up: [gap: ..., spool-full]\n";
-  if (number_at(disk, "reserve") > 0 && !job::flag_at(disk, "reserve_there")) std::cout << "          the reserve of " << size_at(disk, "reserve") << " is not there\n";
+  if (number_at(spool, "given_up") > 0) out << "          " << size_at(spool, "given_up") << " that waited were given up: [gap: ..., spool-full]\n";
+  if (number_at(disk, "reserve") > 0 && !job::flag_at(disk, "reserve_there")) out << "          the reserve of " << size_at(disk, "reserve") << " is not there\n";
 }
 
-void print_claims(const json::object& claims) {
+void print_claims(std::ostream& out, const json::object& claims) {
   if (const auto state = text_at(claims, "state"); state == "draining" || state == "drained") {
     const auto reason = text_at(claims, "reason");
-    std::cout << "claims    " << state << " for " << age(text_at(claims, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
+    out << "claims    " << state << " for " << age(text_at(claims, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
   }
   for (const auto& each : array_at(claims, "paused")) {
     const auto& pause = each.as_object();
     const auto source = text_at(pause, "source"), resource = text_at(pause, "resource"), reason = text_at(pause, "reason");
-    std::cout << "claims    " << (!source.empty() ? "source " + printable(source) + " " : !resource.empty() ? "resource " + printable(resource) + " " : "")
+    out << "claims    " << (!source.empty() ? "source " + printable(source) + " " : !resource.empty() ? "resource " + printable(resource) + " " : "")
               << "paused for " << age(text_at(pause, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
   }
 }
 
-void print_configuration(const json::object& configuration) {
+void print_configuration(std::ostream& out, const json::object& configuration) {
   const auto problem = text_at(configuration, "problem");
   if (problem.empty()) return;
-  std::cout << "config    " << (job::flag_at(configuration, "last_good") ? "the last good one, of " : "that of ") << text_at(configuration, "since")
+  out << "config    " << (job::flag_at(configuration, "last_good") ? "the last good one, of " : "that of ") << text_at(configuration, "since")
             << " is in force, because " << printable(text_at(configuration, "file")) << " is wrong:\n          " << printable(problem) << "\n";
 }
 
-void print_status(const json::object& status) {
+void print_status(std::ostream& out, const json::object& status) {
   const auto& slots = object_at(status, "slots");
-  std::cout << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
+  out << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
             << ", " << number_at(slots, "busy") << " of " << number_at(slots, "total") << " slots busy, steps run by " << text_at(status, "runner") << "\n";
   for (const auto& each : array_at(status, "sources")) {
     const auto& source = each.as_object();
-    std::cout << "source    " << text_at(source, "name") << "  " << printable(text_at(source, "url")) << ", answered " << ago(text_at(source, "last_poll"))
+    out << "source    " << text_at(source, "name") << "  " << printable(text_at(source, "url")) << ", answered " << ago(text_at(source, "last_poll"))
               << (job::flag_at(source, "leaving") ? ", no longer configured: leaves when its jobs have ended" : "") << "\n";
-    if (const auto error = text_at(source, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
+    if (const auto error = text_at(source, "last_error"); !error.empty()) out << "          " << printable(error) << "\n";
   }
-  print_configuration(object_at(status, "configuration"));
-  print_claims(object_at(status, "claims"));
-  print_jobs(object_at(status, "jobs"));
+  print_configuration(out, object_at(status, "configuration"));
+  print_claims(out, object_at(status, "claims"));
+  print_jobs(out, object_at(status, "jobs"));
   for (const auto& each : array_at(status, "reporters")) {
     const auto& reporter = each.as_object();
-    std::cout << "delivery  " << text_at(reporter, "name") << "  " << number_at(reporter, "waiting") << " waiting, " << number_at(reporter, "parked")
+    out << "delivery  " << text_at(reporter, "name") << "  " << number_at(reporter, "waiting") << " waiting, " << number_at(reporter, "parked")
               << " parked, " << number_at(reporter, "delivered") << " delivered\n";
-    if (const auto error = text_at(reporter, "last_error"); !error.empty()) std::cout << "          " << printable(error) << "\n";
+    if (const auto error = text_at(reporter, "last_error"); !error.empty()) out << "          " << printable(error) << "\n";
   }
-  print_disk(object_at(status, "disk"));
+  print_disk(out, object_at(status, "disk"));
   for (const auto& [name, resource] : object_at(status, "resources")) {
     const auto holder = text_at(resource.as_object(), "held_by");
-    std::cout << "resource  " << std::string_view{name} << "  " << (holder.empty() ? "free" : "held by " + holder) << "\n";
+    out << "resource  " << std::string_view{name} << "  " << (holder.empty() ? "free" : "held by " + holder) << "\n";
   }
   for (const auto& each : array_at(status, "alarms")) {
     const auto& alarm = each.as_object();
-    std::cout << "ALARM     " << text_at(alarm, "kind") << " for " << age(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";
+    out << "ALARM     " << text_at(alarm, "kind") << " for " << age(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";
   }
 }
 
@@ -122,8 +126,36 @@ int show_status(const DaemonOptions& daemon, bool as_json) {
   const auto status = daemon::ask_daemon(*socket, "/api/v1/status");
   if (!status) return fail(status.error());
   if (as_json || !status->is_object()) std::cout << json::serialize(*status) << "\n";
-  else print_status(status->get_object());
+  else print_status(std::cout, status->get_object());
   return exit_ok;
+}
+
+namespace {
+
+/// Over what was there before, line by line, so that nothing flickers.
+void show_over(const std::string& text) {
+  std::cout << "\x1b[H" << replace_all(text, "\n", "\x1b[K\n") << "\x1b[J" << std::flush;
+}
+
+}  // namespace
+
+int watch_status(const DaemonOptions& daemon, std::chrono::milliseconds interval) {
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  if (terminal) std::cout << "\x1b[2J";
+  for (;;) {
+    // Asked for anew each time: a daemon that is not there yet may come, also with another configuration.
+    const auto socket = socket_of(daemon);
+    if (!socket) return fail(socket.error(), exit_configuration);
+    const auto status = daemon::ask_daemon(*socket, "/api/v1/status");
+    std::ostringstream text;
+    text << to_rfc3339(SystemClock{}.now()).substr(0, 19) << "Z, every " << format_duration(interval) << "; ^C ends it\n\n";
+    if (status && status->is_object()) print_status(text, status->get_object());
+    else text << printable(status ? "the daemon's answer is no status" : status.error().message) << "\n";
+    if (terminal) show_over(text.str());
+    else std::cout << text.str() << "\n" << std::flush;
+    if (!std::cout) return exit_negative;
+    std::this_thread::sleep_for(interval);
+  }
 }
 
 }  // namespace outpost::cli

@@ -5,9 +5,13 @@
 #include "agent/log/log_reader.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <fstream>
 #include <limits>
+#include <map>
 #include <ostream>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -116,6 +120,64 @@ Result<void> print_job_logs(const JobLogsOptions& options, std::ostream& out) {
   out.flush();
   if (!out) return Error{Fault::retry_later, "the output could not be written"};
   return {};
+}
+
+namespace {
+
+/// One log that grows.
+struct Followed {
+  std::uint64_t printed = 0;  ///< Bytes.
+  bool in_line = false;
+};
+
+/// What has been added to a log since the last look; true when there was something.
+bool print_new(const log::Place& place, Followed& log, const std::string& head, const JobLogsOptions& options, std::ostream& out) {
+  std::ifstream file{place.log(), std::ios::binary};
+  file.seekg(static_cast<std::streamoff>(log.printed));
+  bool any = false;
+  char bytes[64 * 1024];
+  while (file && out) {
+    file.read(bytes, sizeof bytes);
+    const std::string_view read{bytes, static_cast<std::size_t>(file.gcount())};
+    if (read.empty()) break;
+    if (!any && !head.empty()) out << head;
+    any = true;
+    log.printed += read.size();
+    log.in_line = read.back() != '\n';
+    if (!options.terminal) {
+      out << read;
+      continue;
+    }
+    const auto lines = split(read, '\n');
+    for (std::size_t at = 0; at < lines.size(); ++at) out << (at == 0 ? "" : "\n") << for_terminal(lines[at]);
+  }
+  return any;
+}
+
+}  // namespace
+
+Result<void> follow_job_logs(const JobLogsOptions& options, std::ostream& out, const std::function<bool(const std::string& job_id)>& ended) {
+  constexpr auto look_again = std::chrono::milliseconds{300};
+  const auto job = find_job(options);
+  if (!job) return job.error();
+  std::map<std::string, Followed> logs;
+  std::string last;
+  for (bool over = false;;) {
+    const auto places = find_logs(options, *job);
+    // A step that is waited for by name may not have begun.
+    if (!places && (over || places.error().fault != Fault::unavailable)) return places.error();
+    for (const auto& place : places ? *places : std::vector<log::Place>{}) {
+      auto& log = logs[place.step];
+      const std::string head = last == place.step || !options.step.empty() ? "" : (!last.empty() && logs[last].in_line ? "\n" : "") + ("==> " + printable(place.step) + " <==\n");
+      if (print_new(place, log, head, options, out)) last = place.step;
+    }
+    out.flush();
+    if (!out) return Error{Fault::retry_later, "the output could not be written"};
+    // What came before it ended is printed in a last round.
+    if (over) return {};
+    over = ended(*job);
+    if (!over) std::this_thread::sleep_for(look_again);
+  }
 }
 
 }  // namespace outpost::daemon

@@ -3,6 +3,7 @@
 #include "agent/base/result.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <string>
 
@@ -21,5 +22,10 @@ struct JobLogsOptions {
 /// no daemon is needed. With several steps, each has a head.
 /// unavailable: no such job or step, and which there are; or files that may not be read. retry_later: `out` broke.
 [[nodiscard]] Result<void> print_job_logs(const JobLogsOptions& options, std::ostream& out);
+
+/// Prints what the steps have printed so far and then what they print, each with a head when it is another step's turn,
+/// until `ended` says that nothing more comes. Blocks. Errors as print_job_logs().
+[[nodiscard]] Result<void> follow_job_logs(const JobLogsOptions& options, std::ostream& out,
+                                           const std::function<bool(const std::string& job_id)>& ended);
 
 }  // namespace outpost::daemon

@@ -1,0 +1,139 @@
+// The commands that only look: at a control server, the configuration, resources, logs and figures.
+#include "cli/command_lab.hpp"
+#include "support/catch.hpp"
+
+#include "agent/job/event.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace outpost;
+using namespace outpost::test;
+using job::text_at;
+
+}  // namespace
+
+TEST_CASE("a control server is asked without the daemon", "[cli]") {
+  CommandLab lab;
+  lab.feed("1.0", {});
+  CHECK(lab.outpost({"server", "ping"}) == 0);
+  CHECK_THAT(lab.said, holds("dci: 200 in ") && holds("accepts remoteci/" + lab.remoteci));
+  REQUIRE(lab.outpost({"server", "ping", "--json"}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-server-ping");
+  CHECK(lab.json().at("accepted").as_bool());
+  REQUIRE(lab.outpost({"server", "whoami", "--json"}) == 0);
+  CHECK(text_at(lab.json().at("identity").as_object(), "id") == lab.remoteci);
+  CHECK(lab.outpost({"server", "whoami"}) == 0);
+  REQUIRE(lab.outpost({"server", "topics", "--json"}) == 0);
+  CHECK(lab.json().at("topics").at(0).at("name") == "ACME-1");
+  REQUIRE(lab.outpost({"server", "components", "ACME-1", "--json", "--type", "acme"}) == 0);
+  CHECK(lab.json().at("components").as_array().size() == 1);
+  REQUIRE(lab.outpost({"server", "components", "ACME-1", "--json", "--type", "other"}) == 0);
+  CHECK(lab.json().at("components").as_array().empty());
+  CHECK(lab.outpost({"server", "components", "ACME-2"}) == 1);
+  CHECK_THAT(lab.said, holds("did you mean \"ACME-1\"?"));
+  CHECK(lab.outpost({"server", "jobs"}) == 0);
+  CHECK_THAT(lab.said, holds("none"));
+}
+
+TEST_CASE("an answer of a control server that is no is not exit status 0", "[cli]") {
+  CommandLab lab;
+  SECTION("no such source") {
+    CHECK(lab.outpost({"server", "topics", "--source", "dcii"}) == 2);
+    CHECK_THAT(lab.said, holds("did you mean \"dci\"?"));
+  }
+  SECTION("nobody answers") {
+    lab.configure("", "", "url: 'http://127.0.0.1:1'");
+    CHECK(lab.outpost({"server", "ping"}) == 4);
+    CHECK(lab.outpost({"server", "topics"}) == 4);
+    CHECK_THAT(lab.said, holds("connection refused"));
+  }
+  SECTION("we are refused") {
+    lab.renew_secret();
+    CHECK(lab.outpost({"server", "ping"}) == 1);
+    CHECK(lab.outpost({"server", "jobs"}) == 1);
+    CHECK_THAT(lab.said, holds("is the API secret"));
+  }
+  SECTION("the server has trouble") {
+    lab.set_faults(R"([{"method": "GET", "path": "/api/v1/identity", "status": 503}])");
+    CHECK(lab.outpost({"server", "whoami"}) == 4);
+    CHECK(lab.outpost({"server", "ping"}) == 4);
+  }
+  SECTION("a wrong configuration") {
+    write_file(lab.configuration(), "slots: many\n");
+    CHECK(lab.outpost({"server", "ping"}) == 5);
+  }
+}
+
+TEST_CASE("the configuration is shown with the place of each value, and without passwords", "[cli]") {
+  CommandLab lab;
+  lab.configure("", "slots: 2\n", "proxy: 'http://me:hunter2@proxy.lab:3128'");
+  write_file(lab.directory.path / "agent/conf.d/10-more.yml",
+             "slots: 3\nalarms: {webhook: 'https://chat.example.org/hooks/s3cr3t'}\n");
+  REQUIRE(lab.outpost({"config", "show"}) == 0);
+  CHECK_THAT(lab.said, holds("slots: 3  # conf.d/10-more.yml:1:1") && holds("jobs.nightly.plugins: [acme]  # outpost.yml:") &&
+                           holds("sources.dci.proxy: ****  # outpost.yml:") && holds("  # default"));
+  CHECK(lab.said.find("hunter2") == std::string::npos);
+  CHECK(lab.said.find("s3cr3t") == std::string::npos);
+  REQUIRE(lab.outpost({"config", "show", "--json"}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-config");
+  CHECK(lab.said.find("hunter2") == std::string::npos);
+  REQUIRE(lab.outpost({"config", "explain", "slots"}) == 0);
+  CHECK_THAT(lab.said, holds("slots (1 to 64, default 1)") && holds("in force: slots: 3  # conf.d/10-more.yml:1:1"));
+  REQUIRE(lab.outpost({"config", "explain", "jobs.nightly.grace"}) == 0);
+  CHECK_THAT(lab.said, holds("in force: jobs.nightly.grace: 30.0s  # default"));
+  CHECK(lab.outpost({"config", "explain", "slotss"}) == 1);
+  CHECK_THAT(lab.said, holds("did you mean slots?"));
+  CHECK(lab.run({OUTPOST_COMMAND, "config", "schema"}) == 0);
+  CHECK(lab.json().at("properties").as_object().contains("sources"));
+}
+
+TEST_CASE("a running job is followed to its end, its page is written, and the figures count it", "[cli]") {
+  CommandLab lab;
+  const fs::path go = lab.directory.path / "go";
+  lab.hook("install", "#!/bin/sh\necho first line\nn=0\nwhile [ ! -e " + go.string() +
+                          " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n"
+                          "printf 'last <line>\\n'\n");
+  lab.configure("", "resources: {cluster4: {hosts: [10.0.0.4]}}\n");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.until("the job to run",
+            [&] { return lab.agent_is_up() && !lab.status().at("jobs").at("running").as_array().empty(); });
+  const std::string id = text_at(lab.status().at("jobs").at("running").at(0).as_object(), "job_id");
+  {
+    Process following{{OUTPOST_COMMAND, "job", "logs", "--follow", id, "--config", lab.configuration()},
+                      lab.directory.path / "followed"};
+    lab.until("the first line",
+              [&] { return read_file(lab.directory.path / "followed").find("first line") != std::string::npos; });
+    CHECK(following.is_running());
+    write_file(go, "");
+    CHECK(following.wait() == 0);
+    CHECK_THAT(read_file(lab.directory.path / "followed"), holds("==> install.acme") && holds("last <line>"));
+  }
+  CHECK(text_at(lab.finished_job(), "status") == "success");
+
+  const fs::path page = lab.directory.path / "page.html";
+  REQUIRE(lab.outpost({"job", "export", "--html", "-o", page.string(), id}) == 0);
+  CHECK_THAT(read_file(page), holds("last &lt;line&gt;") && holds("class=\"verdict success\""));
+  CHECK(lab.outpost({"job", "export", "-o", page.string(), id}) == 1);
+  CHECK_THAT(lab.said, holds("--force replaces it"));
+  REQUIRE(lab.outpost({"job", "export", "--json", "-o", "-", id}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-job");
+  CHECK(lab.json().at("logs").as_array().size() == 2);  // The download's, and the hook's.
+  CHECK_THAT(lab.said, holds("first line"));
+
+  REQUIRE(lab.run({"/usr/bin/curl", "-sS", "--fail", "--unix-socket",
+                   (lab.directory.path / "agent/run/api.sock").string(), "http://localhost/metrics"}) == 0);
+  CHECK_THAT(lab.said, holds("outpost_jobs_total{verdict=\"success\",reason=\"") &&
+                           holds("outpost_job_stage_seconds_count{stage=\"install\",outcome=\"ok\"} 1\n") &&
+                           holds("outpost_server_rtt_seconds{source=\"dci\"}") &&
+                           holds("outpost_resource_busy{resource=\"cluster4\"} 0\n"));
+
+  REQUIRE(lab.outpost({"resource", "lock", "cluster4", "--reason", "new disks"}) == 0);
+  REQUIRE(lab.outpost({"resource", "list"}) == 0);
+  CHECK_THAT(lab.said, holds("cluster4  free, locked since ") && holds(": new disks"));
+  REQUIRE(lab.outpost({"resource", "unlock", "cluster4"}) == 0);
+  REQUIRE(lab.outpost({"resource", "list", "--json"}) == 0);
+  CHECK_FALSE(lab.json().at("resources").at(0).at("locked").as_bool());
+  CHECK(lab.outpost({"resource", "lock", "cluster5"}) == 1);
+}
