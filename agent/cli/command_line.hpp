@@ -48,6 +48,8 @@ struct CommandLine {
   // What is found out without a daemon (command_line_look.cpp)
   void add_doctor();
   void add_server();
+  void add_support();
+  void add_completion();
   CLI::App* add_question(CLI::App& group, const char* name, const char* what, int (*ask)(const ServerOptions&));
 
   // The others, and what several of them take (command_line.cpp)
@@ -79,6 +81,7 @@ struct CommandLine {
   SpoolConfirmOptions spool_confirm;
   DoctorOptions doctor;
   ServerOptions server;
+  SupportOptions support;
   bool watch = false;
   std::string interval = "1s", key;
   SetupOptions setup;

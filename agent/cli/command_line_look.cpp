@@ -56,4 +56,32 @@ CLI::App* CommandLine::add_question(CLI::App& group, const char* name, const cha
   return command;
 }
 
+void CommandLine::add_support() {
+  auto* group = app.add_subcommand("support", "For somebody who shall help");
+  group->require_subcommand(1);
+  auto* bundle =
+      group->add_subcommand("bundle", "Pack the doctor's report, configuration, status and log into an archive");
+  add_config_option(*bundle);
+  bundle->add_option("-o,--output", support.output, "The archive (default: outpost-support-<time>.tar.gz)");
+  bundle->add_flag("--redact", support.redact, "Replace names of hosts and addresses by stand-ins");
+  bundle->add_flag("-f,--force", support.force, "Replace the file if it exists");
+  bundle->footer(
+      "No secret of the configuration is in it. As root it has more, such as the log of the service.\n\n"
+      "Examples:\n  outpost support bundle --redact\n  outpost support bundle -o /tmp/lab4.tar.gz");
+  bundle->callback([this] {
+    support.config = config;
+    result = write_support_bundle(support);
+  });
+}
+
+void CommandLine::add_completion() {
+  auto* group = app.add_subcommand("completion", "Print what makes a shell complete commands and options");
+  group->require_subcommand(1);
+  auto* bash = group->add_subcommand("bash", "For bash; the package has installed it already");
+  bash->footer(
+      "Examples:\n  outpost completion bash >~/.local/share/bash-completion/completions/outpost\n"
+      "  . <(outpost completion bash)");
+  bash->callback([this] { result = print_completion(); });
+}
+
 }  // namespace outpost::cli

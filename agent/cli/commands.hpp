@@ -236,6 +236,19 @@ int explain_key(const std::filesystem::path& config, const std::string& key);
 /// The JSON Schema of outpost.yml.
 int print_schema();
 
+struct SupportOptions {
+  std::filesystem::path config;
+  std::filesystem::path output;  ///< Empty: named after the time, in the current directory.
+  bool redact = false;           ///< Without names of hosts and addresses.
+  bool force = false;            ///< Replace the file.
+};
+
+/// Packs what somebody needs who shall help: the doctor's report, the configuration without secrets, status, log.
+int write_support_bundle(const SupportOptions& options);
+
+/// Prints what makes bash complete commands.
+int print_completion();
+
 struct SetupOptions {
   std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.
   std::filesystem::path output;    ///< Empty: standard output.

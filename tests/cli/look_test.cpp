@@ -71,7 +71,8 @@ TEST_CASE("the configuration is shown with the place of each value, and without 
   write_file(lab.directory.path / "agent/conf.d/10-more.yml",
              "slots: 3\nalarms: {webhook: 'https://chat.example.org/hooks/s3cr3t'}\n");
   REQUIRE(lab.outpost({"config", "show"}) == 0);
-  CHECK_THAT(lab.said, holds("slots: 3  # conf.d/10-more.yml:1:1") && holds("jobs.nightly.plugins: [acme]  # outpost.yml:") &&
+  CHECK_THAT(lab.said, holds("slots: 3  # conf.d/10-more.yml:1:1") &&
+                           holds("jobs.nightly.plugins: [acme]  # outpost.yml:") &&
                            holds("sources.dci.proxy: ****  # outpost.yml:") && holds("  # default"));
   CHECK(lab.said.find("hunter2") == std::string::npos);
   CHECK(lab.said.find("s3cr3t") == std::string::npos);
@@ -136,4 +137,29 @@ TEST_CASE("a running job is followed to its end, its page is written, and the fi
   REQUIRE(lab.outpost({"resource", "list", "--json"}) == 0);
   CHECK_FALSE(lab.json().at("resources").at(0).at("locked").as_bool());
   CHECK(lab.outpost({"resource", "lock", "cluster5"}) == 1);
+}
+
+TEST_CASE("a bundle for support has what is needed and no secret, and names only when they may be seen", "[cli]") {
+  CommandLab lab;
+  lab.configure("", "resources: {rack7: {hosts: [bmc7.invalid]}}\n", "proxy: 'http://me:hunter2@proxy.invalid:3128'");
+  const fs::path bundle = lab.directory.path / "bundle.tar.gz";
+  const bool redacted = GENERATE(false, true);
+  std::vector<std::string> arguments{"support", "bundle", "-o", bundle.string()};
+  if (redacted) arguments.emplace_back("--redact");
+  REQUIRE(lab.outpost(arguments) == 0);
+  CHECK_THAT(lab.said, holds("doctor.json") && holds("Look through it"));
+  CHECK(lab.outpost(arguments) == 1);
+  REQUIRE(lab.run({"/bin/tar", "-xOzf", bundle.string()}) == 0);
+  CHECK_THAT(lab.said, holds("outpost-doctor") && holds("jobs.nightly.plugins") && holds("is outpostd running?"));
+  CHECK(lab.said.find("hunter2") == std::string::npos);
+  CHECK(lab.said.find(lab.secret) == std::string::npos);
+  CHECK((lab.said.find("bmc7.invalid") == std::string::npos) == redacted);
+  CHECK((lab.said.find("proxy.invalid") == std::string::npos) == redacted);
+}
+
+TEST_CASE("a shell's completion is printed, and is what the package installs", "[cli]") {
+  CommandLab lab;
+  REQUIRE(lab.run({OUTPOST_COMMAND, "completion", "bash"}) == 0);
+  CHECK_THAT(lab.said, holds("complete -o bashdefault -o default -F _outpost outpost outpostd"));
+  CHECK(lab.said == read_file(fs::path{OUTPOST_SOURCE_DIR} / "agent/cli/outpost.bash"));
 }
