@@ -45,6 +45,7 @@ struct Places {
 
   [[nodiscard]] hooks::StubDirectory stubs() const { return {directory / "stubs"}; }
   [[nodiscard]] fs::path secrets() const { return directory / "secrets"; }
+  [[nodiscard]] fs::path lab() const { return directory / "lab"; }
   [[nodiscard]] fs::path job() const { return directory / "job"; }
   [[nodiscard]] fs::path logs() const { return directory / "logs"; }  ///< When the job's disk is a small one.
 };
@@ -77,7 +78,7 @@ Result<config::JobFile> job_of_trial(const Trial& trial, const Places& places) {
   config::JobFile job = trial.test.job;
   job.plugins = {trial.plugin.name};
   job.plugins_path = {trial.plugin.folder.parent_path()};
-  job.plugin_config[trial.plugin.name] = trial.test.configuration;
+  job.plugin_config[trial.plugin.name] = hooks::with_lab(trial.test.configuration, places.lab());
   for (const auto& [name, value] : trial.test.secrets) {
     const fs::path file = places.secrets() / std::to_string(job.secrets.size());
     std::ofstream stream{file};
@@ -122,7 +123,7 @@ class Attempt {
       if (small && event.type == job::event::job_queued) prepare_logs(event.job_id);
     };
     options.around_commands = [&](process::CommandRunner& real, std::function<void()> cancel) {
-      TrialPlan plan{trial_.test, resumes_ ? std::nullopt : trial_.fault, places_.stubs().commands(),
+      TrialPlan plan{trial_.test, resumes_ ? std::nullopt : trial_.fault, places_.stubs().commands(), places_.lab(),
                      [&] { fill_disk(places_.job() / "jobs"); }};
       return std::make_unique<TrialRunner>(real, std::move(plan), seen_, std::move(cancel));
     };
@@ -243,7 +244,7 @@ TestOutcome run_trial(const Trial& trial) {
       .plugin = trial.plugin.name, .name = trial.test.name, .fault = trial.fault ? trial.fault->text : ""};
   const Places places{trial.directory};
   std::error_code error;
-  for (const auto& path : {places.job() / "jobs", places.secrets()}) fs::create_directories(path, error);
+  for (const auto& path : {places.job() / "jobs", places.secrets(), places.lab()}) fs::create_directories(path, error);
   if (error) return failed(std::move(outcome), "cannot create " + places.job().string() + ": " + error.message());
   if (auto made = places.stubs().create(trial.test.stubs, trial.stub_program); !made)
     return failed(std::move(outcome), made.error().message);

@@ -58,6 +58,7 @@ TrialRunner::TrialRunner(process::CommandRunner& real, TrialPlan plan, hooks::Ob
 
 asio::awaitable<Result<process::Finished>> TrialRunner::run(process::Command command, process::Output& output) {
   variables_ = variables_of(command.environment);
+  variables_[std::string{hooks::lab_variable}] = plan_.lab;
   const auto stage = job::parse_stage(variables_["OUTPOST_POINT"]);
   if (!stage) co_return co_await real_.run(std::move(command), output);
   if (auto placed = place_given_files(); !placed) co_return placed.error();

@@ -20,6 +20,7 @@ struct TrialPlan {
   const hooks::TestCase& test;
   std::optional<hooks::InjectedFault> fault;
   std::filesystem::path commands;       ///< Stubs; first in the PATH of every hook.
+  std::filesystem::path lab;            ///< What the case calls $LAB.
   std::function<void()> fill_the_disk;  ///< For the fault disk_full.
 };
 

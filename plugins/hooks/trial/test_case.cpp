@@ -88,7 +88,10 @@ class CaseReader {
     else if (const auto stage = as_stage(*hook, "hook"))
       test_.hook = *stage;
     if (is_farewell(test_.hook))
-      reading_.problem(hook->origin, "hook", quote(hook->text) + " runs beside a hook that is stopped: test that one, with faults: [cancel@1s] or [timeout@1s]");
+      reading_.problem(
+          hook->origin, "hook",
+          quote(hook->text) +
+              " runs beside a hook that is stopped: test that one, with faults: [cancel@1s] or [timeout@1s]");
     const Node* before = fields.take_list("before");
     if (before == nullptr) return;
     for (const auto& item : config::items_of(reading_, *before, "before", "[install]")) {
@@ -107,7 +110,7 @@ class CaseReader {
       return config::wrong_kind(reading_, node, "given", "a mapping (example: {\"$OUTPOST_SHARED/hosts\": \"a\\n\"})");
     for (const auto& item : node.items) {
       const std::string label = "given." + printable(item.key, 80);
-      if (!item.key.starts_with("$OUTPOST_"))
+      if (!item.key.starts_with("$OUTPOST_") && !item.key.starts_with("$LAB/"))
         reading_.problem(item.origin, label,
                          "begins with none of the hook's directories (example: $OUTPOST_SHARED/hosts)");
       if (auto content = as_content(reading_, item, label)) test_.given.push_back({item.key, *std::move(content)});
@@ -236,7 +239,7 @@ void check_configuration_of(TestCase& test, const Plugin& plugin, Diagnoses& dia
     return;
   }
   set_secrets_aside(test.configuration, *plugin.manifest->config_schema, test.secrets);
-  auto copy = test.configuration;
+  auto copy = with_lab(test.configuration, "/lab");
   const auto knows = [&](const std::string& name) { return test.secrets.contains(name); };
   for (const auto& mistake : check_configuration(copy, *plugin.manifest->config_schema, knows))
     diagnoses.push_back({"PL018",
@@ -244,6 +247,14 @@ void check_configuration_of(TestCase& test, const Plugin& plugin, Diagnoses& dia
                          origin(mistake.path),
                          "config" + (mistake.path.empty() ? "" : "." + mistake.place()) + ": " + mistake.message,
                          {}});
+}
+
+void put_lab_in(boost::json::value& value, const std::string& lab) {
+  if (value.is_string()) value = replace_all(std::string{value.get_string()}, "$" + std::string{lab_variable}, lab);
+  if (value.is_array())
+    for (auto& item : value.get_array()) put_lab_in(item, lab);
+  if (value.is_object())
+    for (auto& item : value.get_object()) put_lab_in(item.value(), lab);
 }
 
 }  // namespace
@@ -305,6 +316,12 @@ void settle_test_case(TestCase& test, const Plugin& plugin, Diagnoses& diagnoses
                              "calls: there is no stub " + quote(stub), "add it to stubs"});
   }
   check_configuration_of(test, plugin, diagnoses);
+}
+
+boost::json::object with_lab(const boost::json::object& configuration, const fs::path& lab) {
+  boost::json::value copy = configuration;
+  put_lab_in(copy, lab.native());
+  return std::move(copy.get_object());
 }
 
 std::vector<fs::path> test_case_files(const fs::path& plugin_folder) {

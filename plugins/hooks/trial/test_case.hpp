@@ -102,6 +102,13 @@ struct TestCase {
 /// that the manifest does not let in. Values of secrets that stand in the configuration are put among its secrets.
 void settle_test_case(TestCase& test, const Plugin& plugin, Diagnoses& diagnoses);
 
+/// Stands for a directory of the case's own, the same for all its hooks, in `config`, `given` and `files`: a device
+/// that shows itself as a directory, a history.
+inline constexpr std::string_view lab_variable = "LAB";
+
+/// A configuration with that directory put in.
+[[nodiscard]] boost::json::object with_lab(const boost::json::object& configuration, const std::filesystem::path& lab);
+
 /// The files of a plugin's cases, by name.
 [[nodiscard]] std::vector<std::filesystem::path> test_case_files(const std::filesystem::path& plugin_folder);
 

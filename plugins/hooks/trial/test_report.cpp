@@ -122,9 +122,7 @@ std::string human_report(const TestOutcome& outcome, std::size_t width) {
   if (outcome.state != State::passed) state = to_upper(state);
   std::string text = title + std::string(width - std::min(width, title.size()) + 2, ' ') + state +
                      std::string(9 - state.size(), ' ') + format_duration(outcome.duration) + "\n";
-  if (!outcome.why.empty())
-    text = title + std::string(width - std::min(width, title.size()) + 2, ' ') + state + ": " +
-           printable(outcome.why, 2000) + "\n";
+  if (!outcome.why.empty()) text = state + ": " + title + ": " + printable(outcome.why, 2000) + "\n";
   for (const auto& each : outcome.mismatches) {
     text += "  " + place_of(each) + "\n";
     for (const auto& line : split(each.detail, '\n')) text += "    " + line + "\n";
