@@ -18,6 +18,7 @@ void small_files();
 void log_ingest();
 void ansible_callback();
 void junit_parse();
+void author_loop();
 
 // Parts of upload_1g that are processes of their own.
 
