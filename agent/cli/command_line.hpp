@@ -32,12 +32,15 @@ struct CommandLine {
   // command_line_job.cpp
   void add_job();
   void add_daemon_jobs(CLI::App& group);
+  void add_job_replay(CLI::App& group);
 
   // command_line_plugin.cpp
   void add_plugin();
   void add_plugin_job_options(CLI::App& command);
   void add_plugin_run(CLI::App& group);
   void add_plugin_test(CLI::App& group);
+  void add_plugin_packages(CLI::App& group);
+  void add_plugin_places(CLI::App& group);
 
   // command_line_spool.cpp
   void add_spool();
@@ -75,6 +78,8 @@ struct CommandLine {
   PluginLintOptions plugin_lint;
   PluginRunOptions plugin_run;
   PluginTestOptions plugin_test;
+  PluginPackageOptions plugin_package;
+  JobReplayOptions job_replay;
   std::string plugin;
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;

@@ -32,6 +32,7 @@ void CommandLine::add_job() {
       "last MiB of each step.\n\n"
       "Examples:\n  outpost job export --html 01a1fd08\n  outpost job export --html -o - 01a1fd08 | mail -s 'our run' "
       "-a report.html vendor@example.org");
+  add_job_replay(*group);
   auto* logs = group->add_subcommand("logs", "Print what the steps of a job printed");
   add_config_option(*logs);
   logs->add_option("JOB", job_logs.job, "The job's id here, or how it begins")->required();
@@ -46,6 +47,26 @@ void CommandLine::add_job() {
   logs->callback([this] {
     job_logs.config = config;
     result = show_job_logs(job_logs);
+  });
+}
+
+void CommandLine::add_job_replay(CLI::App& group) {
+  auto* replay = group.add_subcommand("replay", "Run the hooks of a past job once more on this machine, without a server");
+  add_config_option(*replay);
+  replay->add_option("JOB", job_replay.job, "The job's id here, or how it begins")->required();
+  replay->add_option("--from", job_replay.from, "Only the hooks from this stage on");
+  replay->add_option("--plugin", job_replay.plugin, "Only the hooks of this plugin");
+  replay->add_option("--component", job_replay.components, "TYPE=PATH: where the files of a component are now");
+  replay->add_option("-d,--directory", job_replay.jobs_of, "Of a job that `outpost job run` ran, instead of the daemon's");
+  replay->add_flag("--keep", job_replay.keep, "Keep its logs and results, and say where");
+  replay->add_flag("-q,--quiet", job_replay.quiet, "Don't show what the hooks print");
+  replay->footer(
+      "What is no longer as it was is said first: plugins that have changed, components whose files are gone.\n\n"
+      "Examples:\n  outpost job replay 01a1fd08\n  outpost job replay 01a1fd08 --from install --component ocp=./ocp-4.16.3\n\n"
+      "Exit status 0: the verdict is success; 1: it is not.");
+  replay->callback([this] {
+    job_replay.config = config;
+    result = replay_job(job_replay);
   });
 }
 

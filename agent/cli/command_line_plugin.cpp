@@ -35,6 +35,8 @@ void CommandLine::add_plugin() {
   show->callback([this] { result = show_plugin(config, plugin); });
   add_plugin_run(*group);
   add_plugin_test(*group);
+  add_plugin_packages(*group);
+  add_plugin_places(*group);
 }
 
 void CommandLine::add_plugin_test(CLI::App& group) {
@@ -58,7 +60,7 @@ void CommandLine::add_plugin_job_options(CLI::App& command) {
 
 void CommandLine::add_plugin_run(CLI::App& group) {
   auto* run = group.add_subcommand("run", "Run a plugin in a job on this machine, without a server");
-  run->add_option("STAGE", plugin_run.stage, "Only this stage (default: all)");
+  run->add_option("STAGE", plugin_run.stage, "Only this stage (default: all); or the plugin's folder");
   add_plugin_job_options(*run);
   run->add_option("--until", plugin_run.until, "The stages from STAGE to this one");
   run->add_option("-d,--directory", plugin_run.directory,
@@ -77,6 +79,46 @@ void CommandLine::add_plugin_run(CLI::App& group) {
   add_plugin_job_options(*env);
   env->footer("Examples:\n  outpost plugin env test");
   env->callback([this] { result = show_plugin_environment(plugin_run); });
+}
+
+void CommandLine::add_plugin_packages(CLI::App& group) {
+  auto* pack = group.add_subcommand("pack", "Write a plugin into an archive");
+  pack->add_option("DIRECTORY", plugin_package.path, "The plugin's folder")->capture_default_str();
+  pack->add_option("-o,--output", plugin_package.output, "The archive (default: NAME-VERSION.tgz here)");
+  pack->add_option("--sign", plugin_package.sign_with, "Sign it with this SSH key, into ARCHIVE.sig");
+  pack->footer("Examples:\n  outpost plugin pack\n  outpost plugin pack --sign ~/.ssh/id_ed25519 ./acme-storage");
+  pack->callback([this] { result = pack_plugin(plugin_package); });
+  auto* verify = group.add_subcommand("verify", "Look whether a packed plugin, or a folder, is what it says, and right");
+  verify->add_option("ARCHIVE", plugin_package.path, "An archive of `outpost plugin pack`, or a folder")->required();
+  verify->add_option("--signers", plugin_package.signers, "It has to be signed by one of these (ssh-keygen(1), ALLOWED SIGNERS)");
+  verify->add_option("--digest", plugin_package.digest, "What the digest has to be");
+  verify->footer("Examples:\n  outpost plugin verify acme-storage-1.0.tgz\n  outpost plugin verify --signers /etc/outpost/signers acme-storage-1.0.tgz");
+  verify->callback([this] { result = verify_plugin(plugin_package); });
+}
+
+void CommandLine::add_plugin_places(CLI::App& group) {
+  auto* install = group.add_subcommand("install", "Verify a plugin, and put it where jobs find it");
+  add_config_option(*install);
+  install->add_option("ARCHIVE", plugin_package.path, "An archive of `outpost plugin pack`, or a folder")->required();
+  install->add_option("--to", plugin_package.directory, "A directory of plugins (default: the first of plugins_path)");
+  install->add_option("--signers", plugin_package.signers, "It has to be signed by one of these (ssh-keygen(1), ALLOWED SIGNERS)");
+  install->add_option("--digest", plugin_package.digest, "What the digest has to be");
+  install->add_flag("--force", plugin_package.force, "Replace a plugin of the same name");
+  install->footer("Jobs that run keep the plugin that they have begun with.\n\nExamples:\n  outpost plugin install acme-storage-1.0.tgz\n  outpost plugin install --force ./acme-storage");
+  install->callback([this] {
+    plugin_package.config = config;
+    result = install_plugin(plugin_package);
+  });
+  auto* remove = group.add_subcommand("remove", "Take an installed plugin away");
+  add_config_option(*remove);
+  remove->add_option("PLUGIN", plugin_package.name, "Its name")->required();
+  remove->add_option("--from", plugin_package.directory, "The directory of plugins (default: the first of plugins_path)");
+  remove->add_flag("--force", plugin_package.force, "Also one that jobs of the configuration name");
+  remove->footer("Examples:\n  outpost plugin remove acme-storage");
+  remove->callback([this] {
+    plugin_package.config = config;
+    result = remove_plugin(plugin_package);
+  });
 }
 
 }  // namespace outpost::cli

@@ -125,6 +125,23 @@ struct PluginTestOptions {
 /// Runs the test cases of the plugin in a folder.
 int test_plugin(const PluginTestOptions& options);
 
+struct PluginPackageOptions {
+  std::filesystem::path config;     ///< Says where plugins lie, and which jobs need them.
+  std::filesystem::path path = "."; ///< A plugin's folder, or an archive.
+  std::string name;                 ///< Of an installed plugin.
+  std::filesystem::path output, sign_with, signers, directory;
+  std::string digest;
+  bool force = false;
+};
+/// Writes a plugin into an archive.
+int pack_plugin(const PluginPackageOptions& options);
+/// Looks whether an archive, or a folder, is what it says.
+int verify_plugin(const PluginPackageOptions& options);
+/// Puts a plugin where jobs find it.
+int install_plugin(const PluginPackageOptions& options);
+/// Takes one away.
+int remove_plugin(const PluginPackageOptions& options);
+
 /// Prints what a hook of a stage would find in its environment.
 int show_plugin_environment(const PluginRunOptions& options);
 
@@ -194,6 +211,16 @@ struct JobExportOptions {
 
 /// Writes all about a job into one file that needs nothing else.
 int export_job(const DaemonOptions& daemon, const JobExportOptions& options);
+struct JobReplayOptions {
+  std::filesystem::path config;     ///< Says where the daemon keeps its jobs, and of secrets and resources.
+  std::filesystem::path jobs_of;    ///< Instead: the directory of `outpost job run`.
+  std::string job;                  ///< An id or its beginning.
+  std::string from, plugin;         ///< Only from this stage on; only this plugin.
+  std::vector<std::string> components;  ///< TYPE=PATH: where the files of components are now.
+  bool keep = false, quiet = false;
+};
+/// Runs the hooks of a past job once more, here, with what was recorded.
+int replay_job(const JobReplayOptions& options);
 
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
 int check_configuration(const std::filesystem::path& config);

@@ -20,6 +20,11 @@ Result<std::filesystem::path> socket_of(const DaemonOptions& options) {
   const auto socket = config::places_of(options.config, environment).runtime_directory / "api.sock";
   std::error_code ignored;
   if (std::filesystem::is_socket(socket, ignored)) return socket;
+  if (!std::filesystem::exists(options.config, ignored))
+    return Error{Fault::malformed, "outpost: there is no configuration " + options.config.string() +
+                                       ", so nobody knows where the daemon would be\n"
+                                       "  to begin with one: man outpost.yml, or outpost setup --from-dci DIR on a jumphost of DCI's agents\n"
+                                       "  if it lies elsewhere: --config FILE; if a daemon runs: --socket PATH, its api.sock\n"};
   return Error{Fault::malformed, loaded.error().text()};
 }
 

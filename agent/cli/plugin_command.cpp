@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <iostream>
 #include <system_error>
+#include <utility>
 
 namespace outpost::cli {
 namespace {
@@ -35,6 +36,14 @@ std::optional<job::Stage> stage_named(const std::string& name, const Stages& sta
   const auto near = nearest(name, names);
   std::cerr << "outpost: there is no stage \"" << printable(name, 80) << "\"" << (near ? " (did you mean \"" + *near + "\"?)" : " (" + join(names, ", ") + ")") << "\n";
   return std::nullopt;
+}
+
+/// `plugin run ./acme-storage` means the plugin in the folder, as everywhere.
+PluginRunOptions with_folder_first(PluginRunOptions options) {
+  std::error_code error;
+  if (job::parse_stage(options.stage) || options.plugin != "." || !std::filesystem::is_directory(options.stage, error)) return options;
+  options.plugin = std::exchange(options.stage, {});
+  return options;
 }
 
 }  // namespace
@@ -89,7 +98,9 @@ int show_plugin(const std::filesystem::path& config, const std::string& plugin) 
   return exit_ok;
 }
 
-int run_plugin(const PluginRunOptions& options) {
+int run_plugin(const PluginRunOptions& given) {
+  const auto options = with_folder_first(given);
+  if (!options.stage.empty() && !stage_named(options.stage, job::all_stages)) return exit_usage;
   auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
   if (!job) return complain(job.error(), exit_configuration);
   if (options.dry_run) {

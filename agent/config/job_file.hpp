@@ -33,6 +33,7 @@ struct JobFile {
   std::chrono::milliseconds timeout{std::chrono::hours{24}};
   std::chrono::milliseconds grace{std::chrono::seconds{30}};
   bool unpack = true;  ///< Archives among the components are unpacked, as for a job from a server.
+  boost::json::object document;  ///< What hooks read of the job, when it was one of a server; no key.
   Origins origins;     ///< "plugin_config.PLUGIN.key"
 };
 

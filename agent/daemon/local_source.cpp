@@ -51,7 +51,8 @@ asio::awaitable<Result<std::vector<pipeline::Candidates>>> LocalSource::poll(con
 asio::awaitable<Result<pipeline::Claimed>> LocalSource::claim(const pipeline::ClaimRequest& request) {
   pipeline::Claimed claimed;
   claimed.claim = {"local", request.job.id, ""};
-  claimed.document = {{"id", request.job.id}, {"name", request.job.definition.name}};
+  claimed.document = job_.document;
+  if (claimed.document.empty()) claimed.document = {{"id", request.job.id}, {"name", request.job.definition.name}};
   co_return claimed;
 }
 

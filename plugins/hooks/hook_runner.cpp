@@ -131,7 +131,11 @@ Result<std::vector<job::TakenPlugin>> HookRunner::take(const job::Definition& de
     if (!plugin) return plugin.error();
     if ((*plugin)->is_broken()) return Error{Fault::refused, text_of((*plugin)->diagnoses)};
     job::TakenPlugin taken{.name = name, .version = {}, .digest = {}, .directory = (*plugin)->folder};
-    if ((*plugin)->manifest && !options_.snapshots_directory.empty()) {
+    if ((*plugin)->manifest && options_.snapshots_directory.empty()) {
+      auto digest = digest_of_plugin((*plugin)->folder);
+      if (!digest) return digest.error();
+      taken.digest = std::move(*digest);
+    } else if ((*plugin)->manifest) {
       auto snapshot = snapshots_.take(name, (*plugin)->folder, directory.plugins());
       if (!snapshot) return snapshot.error();
       taken.digest = std::move(snapshot->digest);

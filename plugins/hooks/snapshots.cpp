@@ -153,6 +153,18 @@ Result<void> copy_all(const std::vector<Entry>& entries, const fs::path& to) {
 
 }  // namespace
 
+Result<std::string> digest_of_plugin(const fs::path& folder) {
+  const auto entries = entries_of(folder);
+  if (!entries) return entries.error();
+  return digest_of_entries(*entries);
+}
+
+Result<void> copy_plugin(const fs::path& folder, const fs::path& to) {
+  const auto entries = entries_of(folder);
+  if (!entries) return entries.error();
+  return copy_all(*entries, to);
+}
+
 Result<Snapshots::Taken> Snapshots::take(const std::string& name, const fs::path& folder, const fs::path& links) {
   const std::lock_guard lock{mutex_};
   std::error_code error;
@@ -169,10 +181,8 @@ Result<Snapshots::Taken> Snapshots::take(const std::string& name, const fs::path
     const auto kept = digest_of(copy);
     if (!kept || *kept != *digest) {
       fs::remove_all(copy, error);
-      const auto entries = entries_of(folder);
-      if (!entries) return entries.error();
       const fs::path draft = directory_ / (".new-" + name);
-      if (auto copied = copy_all(*entries, draft); !copied) return copied.error();
+      if (auto copied = copy_plugin(folder, draft); !copied) return copied.error();
       const auto copied_entries = entries_of(draft);
       if (!copied_entries) return copied_entries.error();
       const auto copied_digest = digest_of_entries(*copied_entries);

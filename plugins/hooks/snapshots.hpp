@@ -9,6 +9,13 @@
 
 namespace outpost::hooks {
 
+/// SHA-256 over names, execute bits and content of all files of a plugin. Blocks.
+[[nodiscard]] Result<std::string> digest_of_plugin(const std::filesystem::path& folder);
+
+/// Copies a plugin to where nothing is: links inside it stay links, what leads out of it is copied, sockets and pipes are
+/// left out. The copy has the digest of the plugin; nobody may write it. Blocks.
+[[nodiscard]] Result<void> copy_plugin(const std::filesystem::path& folder, const std::filesystem::path& to);
+
 /// Copies of plugins, each made once for as long as the plugin stays as it is: jobs run these, so that a plugin can be
 /// replaced at any time.
 ///
