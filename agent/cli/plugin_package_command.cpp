@@ -9,18 +9,42 @@
 
 #include <algorithm>
 #include <iostream>
+#include <system_error>
 
 namespace outpost::cli {
 namespace {
 
 /// A machine without a configuration has the places that packages use, and no jobs.
-config::Settings settings_of(const std::filesystem::path& file) {
+Result<config::Settings> settings_of(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored) && !ignored) return config::Settings{};
   const auto loaded = config::load(file, config::environment_of(environ), daemon::source_types());
-  return loaded ? loaded->settings : config::Settings{};
+  if (!loaded) return Error{Fault::malformed, loaded.error().text()};
+  return loaded->settings;
 }
 
-std::filesystem::path place_of(const PluginPackageOptions& options, const config::Settings& settings) {
-  return options.directory.empty() ? settings.plugins_path.front() : options.directory;
+Result<std::filesystem::path> place_of(const PluginPackageOptions& options) {
+  if (!options.directory.empty()) return options.directory;
+  const auto settings = settings_of(options.config);
+  if (!settings) return settings.error();
+  if (settings->plugins_path.empty())
+    return Error{Fault::malformed, "outpost: " + options.config.string() + " has an empty plugins_path\n"};
+  return settings->plugins_path.front();
+}
+
+/// refused: a job of the configuration names it. malformed: nobody knows, because the configuration is wrong.
+Result<void> look_for_users(const PluginPackageOptions& options) {
+  const auto settings = settings_of(options.config);
+  if (!settings) return settings.error();
+  for (const auto& job : settings->jobs)
+    if (std::find(job.plugins.begin(), job.plugins.end(), options.name) != job.plugins.end())
+      return Error{Fault::refused, "the job " + printable(job.name) + " names " + printable(options.name, 80) +
+                                       ": without it, it would end as an error (--force removes it all the same)"};
+  return {};
+}
+
+int fail_for(const Error& error) {
+  return fail(error, error.fault == Fault::malformed ? exit_configuration : exit_negative);
 }
 
 void print(const daemon::PluginPackage& package) {
@@ -54,9 +78,10 @@ int verify_plugin(const PluginPackageOptions& options) {
 }
 
 int install_plugin(const PluginPackageOptions& options) {
-  const auto place = place_of(options, settings_of(options.config));
+  const auto place = place_of(options);
+  if (!place) return fail_for(place.error());
   const auto installed =
-      daemon::install_plugin({{options.path, options.signers, options.digest}, place, options.force});
+      daemon::install_plugin({{options.path, options.signers, options.digest}, *place, options.force});
   if (!installed) return fail(installed.error(), exit_negative);
   print(*installed);
   std::cout << "  installed  " << printable(installed->path.native())
@@ -66,13 +91,11 @@ int install_plugin(const PluginPackageOptions& options) {
 }
 
 int remove_plugin(const PluginPackageOptions& options) {
-  const auto settings = settings_of(options.config);
-  for (const auto& job : settings.jobs)
-    if (std::find(job.plugins.begin(), job.plugins.end(), options.name) != job.plugins.end() && !options.force)
-      return fail({Fault::refused, "the job " + printable(job.name) + " names " + printable(options.name, 80) +
-                                       ": without it, it would end as an error (--force removes it all the same)"},
-                  exit_negative);
-  const auto removed = daemon::remove_plugin(options.name, place_of(options, settings));
+  if (!options.force)
+    if (const auto free = look_for_users(options); !free) return fail_for(free.error());
+  const auto place = place_of(options);
+  if (!place) return fail_for(place.error());
+  const auto removed = daemon::remove_plugin(options.name, *place);
   if (!removed) return fail(removed.error(), exit_negative);
   std::cout << "removed " << printable(removed->native()) << "\n";
   return exit_ok;

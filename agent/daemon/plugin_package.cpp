@@ -22,8 +22,10 @@
 
 #include <cerrno>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace outpost::daemon {
@@ -114,14 +116,17 @@ Result<PluginPackage> describe(const fs::path& folder, const std::string& name, 
                        .complaints = *complaints};
 }
 
-Result<void> unpack(const fs::path& archive, const fs::path& target) {
+/// Unpacks an archive, which messages call `shown`.
+Result<void> unpack(const fs::path& archive, const fs::path& target, const fs::path& shown) {
   boost::asio::io_context loop{1};
   Workers workers;
   auto program = files::find_unpacker();
   if (!program) return program.error();
   const files::Unpacker unpacker{*program, workers};
   const auto unpacked = run_to_end(loop, unpacker.unpack(archive, target, plugin_limits));
-  if (!unpacked) return unpacked.error();
+  if (!unpacked)
+    return Error{unpacked.error().fault,
+                 replace_all(unpacked.error().message, archive.native(), printable(shown.native()))};
   return {};
 }
 
@@ -150,19 +155,20 @@ Result<PluginPackage> open_package(const fs::path& archive, const fs::path& unpa
   return package;
 }
 
-Result<std::string> signer_of(const fs::path& archive, fs::path signature, fs::path signers) {
+/// Who has signed the archive, which messages call `shown`.
+Result<std::string> signer_of(const fs::path& archive, const fs::path& shown, fs::path signature, fs::path signers) {
   std::error_code error;
   signature = fs::absolute(signature, error);
   signers = fs::absolute(signers, error);
   if (!fs::exists(signature, error))
     return Error{Fault::refused,
-                 printable(archive.native()) + " is not signed: there is no " + printable(signature.native())};
+                 printable(shown.native()) + " is not signed: there is no " + printable(signature.native())};
   auto found =
       run_well({.words = {"ssh-keygen", "-Y", "find-principals", "-s", signature.string(), "-f", signers.string()}},
                "openssh-client");
   if (!found)
     return Error{Fault::refused, "none of the signers in " + printable(signers.native()) + " has signed " +
-                                     printable(archive.native()) + " (" + found.error().message + ")"};
+                                     printable(shown.native()) + " (" + found.error().message + ")"};
   const std::string signer{trim(split(*found, '\n').front())};
   const auto checked = run_well({.words = {"ssh-keygen", "-Y", "verify", "-f", signers.string(), "-I", signer, "-n",
                                            signature_namespace, "-s", signature.string()},
@@ -170,8 +176,40 @@ Result<std::string> signer_of(const fs::path& archive, fs::path signature, fs::p
                                 "openssh-client");
   if (!checked)
     return Error{Fault::refused,
-                 "the signature of " + printable(archive.native()) + " is not right: " + checked.error().message};
+                 "the signature of " + printable(shown.native()) + " is not right: " + checked.error().message};
   return signer;
+}
+
+Result<PluginPackage> look_at_folder(const VerifyOptions& options, fs::path& folder) {
+  if (!options.signers.empty())
+    return Error{Fault::refused,
+                 "a folder has no signature: sign and verify the archive that outpost plugin pack makes"};
+  const auto whole = folder_of_plugin(options.path);
+  if (!whole) return whole.error();
+  folder = *whole;
+  return describe(folder, name_of_plugin(folder), options.path);
+}
+
+/// Looks at a copy, so that what was signed is what is unpacked, and at the signature before anything else.
+Result<PluginPackage> look_at_archive(const VerifyOptions& options, const Draft& draft, fs::path& folder) {
+  std::error_code error;
+  const fs::path copy = draft.path / "archive", unpacked = draft.path / "unpacked";
+  fs::copy_file(options.path, copy, error);
+  if (error) return errno_error("cannot read", options.path.native(), error.value());
+  const fs::path signature = options.path.string() + ".sig";
+  std::string signer;
+  if (!options.signers.empty()) {
+    auto found = signer_of(copy, options.path, signature, options.signers);
+    if (!found) return found.error();
+    signer = *std::move(found);
+  }
+  if (auto done = unpack(copy, unpacked, options.path); !done) return done.error();
+  auto package = open_package(options.path, unpacked);
+  if (!package) return package;
+  folder = unpacked / package->name;
+  package->signer = std::move(signer);
+  if (fs::exists(signature, error)) package->signature = signature;
+  return package;
 }
 
 /// Looks at a package; its files are `folder` then, for as long as `draft` is.
@@ -179,30 +217,11 @@ Result<PluginPackage> look_at(const VerifyOptions& options, const Draft& draft, 
   std::error_code error;
   if (!fs::exists(options.path, error))
     return Error{Fault::unavailable, "there is no " + printable(options.path.native())};
-  Result<PluginPackage> package = Error{Fault::bug, "nothing was looked at"};
-  if (fs::is_directory(options.path, error)) {
-    const auto whole = folder_of_plugin(options.path);
-    if (!whole) return whole.error();
-    folder = *whole;
-    package = describe(folder, name_of_plugin(folder), options.path);
-    if (!options.signers.empty())
-      return Error{Fault::refused,
-                   "a folder has no signature: sign and verify the archive that outpost plugin pack makes"};
-  } else {
-    if (auto unpacked = unpack(options.path, draft.path / "unpacked"); !unpacked) return unpacked.error();
-    package = open_package(options.path, draft.path / "unpacked");
-    if (package) folder = draft.path / "unpacked" / package->name;
-  }
-  if (!package) return package;
-  if (!options.digest.empty() && package->digest != options.digest)
+  auto package =
+      fs::is_directory(options.path, error) ? look_at_folder(options, folder) : look_at_archive(options, draft, folder);
+  if (package && !options.digest.empty() && package->digest != options.digest)
     return Error{Fault::refused, "the digest of " + printable(options.path.native()) + " is " + package->digest +
                                      ", and not " + printable(options.digest, 80)};
-  const fs::path signature = options.path.string() + ".sig";
-  if (!fs::is_directory(options.path, error) && fs::exists(signature, error)) package->signature = signature;
-  if (options.signers.empty()) return package;
-  auto signer = signer_of(options.path, signature, options.signers);
-  if (!signer) return signer.error();
-  package->signer = *signer;
   return package;
 }
 

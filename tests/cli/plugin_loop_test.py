@@ -227,6 +227,15 @@ class Loop(unittest.TestCase):
         self.assertEqual(os.listdir(self.path("site")), [])
         self.assertIn("there is no plugin acme in site", self.outpost("plugin", "remove", "acme", "--from", "site", status=1))
 
+    def test_a_wrong_configuration_names_no_place_and_no_jobs(self):
+        self.plugin({"test": "true\n"}, {})
+        self.write("outpost.yml", "plugins_pth: [site]\n")
+        os.makedirs(self.path("site"))
+        for arguments in (("install", "acme"), ("remove", "acme", "--from", ".")):
+            output = self.outpost("plugin", *arguments, "--config", self.path("outpost.yml"), status=5)
+            self.assertIn("plugins_pth", output)
+        self.assertTrue(os.path.isdir(self.path("acme")))
+
     def test_only_a_signature_of_a_signer_counts(self):
         if not shutil.which("ssh-keygen"):
             print("SKIPPED: signatures: ssh-keygen is missing: install openssh-client", flush=True)
