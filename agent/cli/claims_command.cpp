@@ -53,6 +53,7 @@ void print_claims(const json::object& claims, bool as_json) {
   if (state == "drained") std::cout << "drained: no job runs, nothing more is claimed\n";
   else if (state == "draining") std::cout << "draining: " << running << (running == 1 ? " job still runs" : " jobs still run") << ", nothing more is claimed\n";
   else if (state == "closed") std::cout << "nothing is claimed" << with_reason(claims) << "\n";
+  else if (state == "unhealthy") std::cout << "unhealthy, nothing is claimed" << with_reason(claims) << "\n";
   else if (state == "open") std::cout << "jobs are claimed\n";
   print_paused(claims);
 }

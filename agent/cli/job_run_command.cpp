@@ -101,7 +101,7 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
     return exit_negative;
   }
   if (!story->judgement) {
-    std::cerr << "outpost: the job was cancelled before it began\n";
+    std::cerr << "outpost: " << (story->withdrawn.empty() ? "the job was cancelled before it began" : "the job was " + printable(story->withdrawn)) << "\n";
     return exit_negative;
   }
   options.ended(*story);

@@ -73,6 +73,7 @@ void print_claims(std::ostream& out, const json::object& claims) {
     const auto reason = text_at(claims, "reason");
     out << "claims    " << state << " for " << age(text_at(claims, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
   }
+  if (text_at(claims, "state") == "unhealthy") std::cout << "claims    unhealthy: " << printable(text_at(claims, "reason")) << "\n";
   for (const auto& each : array_at(claims, "paused")) {
     const auto& pause = each.as_object();
     const auto source = text_at(pause, "source"), resource = text_at(pause, "resource"), reason = text_at(pause, "reason");

@@ -25,7 +25,7 @@ class Decoder {
     sources();
     resources();
     jobs();
-    file_.read("slots", settings_.slots, as_integer, 1, 64);
+    file_.read("slots", settings_.slots, as_integer, 1, most_slots);
     runner();
     spool();
     downloads();
@@ -33,6 +33,7 @@ class Decoder {
     logs();
     history();
     disk();
+    health();
     file_.texts("capabilities", settings_.capabilities);
     dashboard();
     plugins_path();
@@ -210,6 +211,12 @@ class Decoder {
     fields.read("keep_free", settings_.disk.keep_free, as_size, std::uint64_t{0});
     fields.read("reserve", settings_.disk.reserve, as_size, std::uint64_t{0});
     fields.read("check", settings_.disk.check, as_duration, 100ms, 1h);
+    fields.finish();
+  }
+
+  void health() {
+    Fields fields = file_.child("health");
+    fields.read("interval", settings_.health_interval, as_duration, 1s, 24h);
     fields.finish();
   }
 

@@ -41,6 +41,7 @@ std::vector<std::string> differences(const Settings& old, const Settings& wanted
   single("logs", old.logs == wanted.logs);
   single("history", old.history == wanted.history);
   single("disk", old.disk == wanted.disk);
+  single("health", old.health_interval == wanted.health_interval);
   single("capabilities", old.capabilities == wanted.capabilities);
   single("plugins_path", old.plugins_path == wanted.plugins_path);
   return found;

@@ -159,12 +159,15 @@ struct Dashboard {
   friend bool operator==(const Dashboard&, const Dashboard&) = default;
 };
 
+/// Each slot has a user; the agent's own hooks (agent-start, agent-stop, health) have the last one.
+inline constexpr unsigned most_slots = 63, agent_slot = 64;
+
 struct Settings {
   std::map<std::string, Source> sources;
   std::vector<Job> jobs;  ///< In the order of the files; names are unique.
   std::map<std::string, Resource> resources;
   std::map<std::string, SecretSource> secrets;
-  unsigned slots = 1;  ///< 1 to 64.
+  unsigned slots = 1;  ///< 1 to most_slots.
   Runner runner = Runner::automatic;
   Spool spool;
   Downloads downloads;
@@ -172,6 +175,7 @@ struct Settings {
   Logs logs;
   History history;
   Disk disk;
+  milliseconds health_interval{std::chrono::seconds{60}};  ///< Between two checks; 1 s to 1 d.
   std::vector<std::string> capabilities;                   ///< What plugins can require of this site, by the site's word.
   Dashboard dashboard;
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};

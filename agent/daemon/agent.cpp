@@ -60,6 +60,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, config::Settings 
       retention_wakeup_{executor},
       disk_wakeup_{executor},
       stopped_wakeup_{executor},
+      health_wakeup_{executor},
       started_at_{ports_.clock.now()} {
   Definitions fresh;
   definitions_ = definitions_of(settings_, fresh);
@@ -93,7 +94,9 @@ asio::awaitable<void> Agent::run() {
   // What was unfinished stays so when we have been told to stop meanwhile.
   if (!stopping_) start_work();
   const bool closed = co_await wait_until_stopped();
-  if (closed) co_await say_goodbye();
+  if (!closed) co_return;
+  if (life_begun_) co_await end_life();
+  co_await say_goodbye();
 }
 
 /// Gives it what its life here needs.
@@ -120,6 +123,8 @@ void Agent::start_work() {
   working_ = true;
   for (const auto& each : integrations_) start_loops(each);
   for (auto& story : std::exchange(unfinished_, {})) start_job(std::move(story));
+  hold_until_healthy();
+  keep_going([this] { return health_loop(); }, "looking after the site's health");
   keep_going([this] { return schedule_loop(); }, "scheduling");
   keep_going([this] { return retention_loop(); }, "removing old jobs");
   keep_going([this] { return disk_loop(); }, "looking after the disk");
@@ -159,6 +164,8 @@ void Agent::stop(std::string reason) {
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   disk_wakeup_.notify();
+  health_wakeup_.notify();
+  stop_own_hook_.emit(asio::cancellation_type::terminal);
   stopped_wakeup_.notify();
 }
 

@@ -223,6 +223,16 @@ class Agent final : public control::AgentControl {
   void look_if_drained();
   [[nodiscard]] std::string why_it_waits(const job::Story& story) const;
 
+  // The hooks of its own life (agent_life.cpp)
+  [[nodiscard]] std::vector<pipeline::Step> own_hooks(job::Stage point);
+  boost::asio::awaitable<std::map<std::string, std::string>> run_own_hooks(job::Stage point);
+  boost::asio::awaitable<std::string> run_own_hook(pipeline::Step step);
+  void hold_until_healthy();
+  boost::asio::awaitable<void> health_loop();
+  boost::asio::awaitable<void> begin_life();
+  boost::asio::awaitable<void> end_life();
+  boost::asio::awaitable<void> check_health();
+
   // Jobs that somebody asks for (agent_requests.cpp)
   boost::asio::awaitable<Result<std::string>> enqueue(const Definition& definition, std::vector<job::Component> components, std::string why);
 
@@ -319,7 +329,9 @@ class Agent final : public control::AgentControl {
   DiskKeeper disk_;
   SpoolKeeper spool_;
   LogRoom log_room_;
-  Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_;
+  Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_, health_wakeup_;
+  boost::asio::cancellation_signal stop_own_hook_;
+  bool own_hook_runs_ = false, life_begun_ = false;
   std::shared_ptr<void> journal_watch_;
   bool journal_broken_ = false;  ///< The last write failed.
   bool claims_held_ = false;     ///< The disk was too full, or broken, when jobs were last to be started.

@@ -84,7 +84,7 @@ asio::awaitable<void> Agent::work_on(std::string id) {
     }
   }
   job::Story story = running_.at(id)->story();
-  ports_.logger.notice("job " + id + " (" + story.job.definition.name + ") " + story.describe() +
+  ports_.logger.notice("job " + id + " (" + story.job.definition.name + ") " + story.describe() + (story.withdrawn.empty() ? "" : ": " + story.withdrawn) +
                        (story.judgement && !story.judgement->message.empty() ? ": " + story.judgement->message : ""));
   running_.erase(id);
   bulletin_.withdraw(id);

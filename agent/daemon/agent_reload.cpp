@@ -47,6 +47,7 @@ asio::awaitable<Result<void>> Agent::reconfigure(Reconfiguration parts) {
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   disk_wakeup_.notify();
+  health_wakeup_.notify();
   co_return Result<void>{};
 }
 

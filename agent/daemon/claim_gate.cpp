@@ -50,6 +50,7 @@ void ClaimGate::apply(const job::Event& told) {
 std::string ClaimGate::refusal(const job::Definition& definition) const {
   if (!closed_.empty()) return closed_;
   if (drain_) return with_reason("draining", drain_->reason);
+  if (!failing_.empty()) return "unhealthy: " + failing_.begin()->first + ": " + failing_.begin()->second;
   const auto paused = [this](const Scope& scope) -> std::string {
     const auto found = pauses_.find(scope);
     if (found == pauses_.end()) return {};
@@ -71,6 +72,7 @@ json::object ClaimGate::to_json(std::size_t running) const {
     object["reason"] = hold.reason;
   };
   if (all != pauses_.end()) say("paused", all->second);
+  if (!failing_.empty()) object["state"] = "unhealthy", object["reason"] = failing_.begin()->first + ": " + failing_.begin()->second;
   if (drain_) say(running > 0 ? "draining" : "drained", *drain_);
   if (!closed_.empty()) object["state"] = "closed", object["reason"] = closed_;
   json::array paused;

@@ -40,16 +40,21 @@ class ClaimGate {
   /// The configuration on disk is wrong and jobs had to be finished: nothing new until it is right. "" opens.
   void close(std::string reason) { closed_ = std::move(reason); }
 
+  /// Checks of the site's health that fail, by plugin: nothing new until they pass again.
+  void sicken(std::map<std::string, std::string> failing) { failing_ = std::move(failing); }
+  [[nodiscard]] const std::map<std::string, std::string>& failing() const { return failing_; }
+
   /// Why this job may not be claimed, for people; "" when it may.
   [[nodiscard]] std::string refusal(const job::Definition& definition) const;
   /// {state, since, reason, running, paused: [{source | resource, reason, since}]}; state is open, paused, draining,
-  /// drained or closed.
+  /// drained, unhealthy or closed.
   [[nodiscard]] boost::json::object to_json(std::size_t running) const;
 
  private:
   std::map<Scope, Hold> pauses_;
   std::optional<Hold> drain_;
   std::string closed_;
+  std::map<std::string, std::string> failing_;
 };
 
 /// "source:dci" of a source, "resource:cluster4" of a resource, "" when both are empty.

@@ -43,6 +43,7 @@ json::object summary(const job::Story& story) {
                                   {"started_at", moment(stage.started_at)}, {"ended_at", moment(stage.ended_at)}});
   object["stages"] = std::move(stages);
   object["resources"] = json::array(story.job.definition.resources.begin(), story.job.definition.resources.end());
+  if (!story.withdrawn.empty()) object["withdrawn"] = story.withdrawn;
   if (story.judgement) object["judgement"] = to_json(*story.judgement);
   return object;
 }

@@ -42,6 +42,8 @@ inline constexpr std::string_view job_queued = "job.queued";  ///< {definition{}
 inline constexpr std::string_view job_held = "job.held";          ///< {reason}: it is not claimed until it is released.
 inline constexpr std::string_view job_released = "job.released";  ///< {}
 inline constexpr std::string_view job_withdrawn = "job.withdrawn";      ///< {reason, by: job id}: ended before it was claimed.
+/// {plugin, hook, reason}: an operator's hook of admit has said no; the job is withdrawn with it.
+inline constexpr std::string_view job_declined = "job.declined";
 /// {claim_id, slot, plugin_config{}: what the plugins are configured with by now}: written before the server is asked.
 inline constexpr std::string_view claim_requested = "claim.requested";
 /// {claim_id, reason}: there is no job at the server, and the window has closed; the job waits again, with its claim id.

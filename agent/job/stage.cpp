@@ -4,6 +4,7 @@ namespace outpost::job {
 
 std::string_view to_string(Stage stage) {
   switch (stage) {
+    case Stage::admit: return "admit";
     case Stage::acquire: return "acquire";
     case Stage::pre_run: return "pre-run";
     case Stage::install: return "install";
@@ -16,6 +17,9 @@ std::string_view to_string(Stage stage) {
     case Stage::cleanup: return "cleanup";
     case Stage::on_timeout: return "on-timeout";
     case Stage::on_cancel: return "on-cancel";
+    case Stage::agent_start: return "agent-start";
+    case Stage::agent_stop: return "agent-stop";
+    case Stage::health: return "health";
   }
   return "unknown";
 }
@@ -29,6 +33,7 @@ std::optional<Stage> parse_stage(std::string_view name) {
 std::chrono::milliseconds default_timeout(Stage stage) {
   using namespace std::chrono_literals;
   switch (stage) {
+    case Stage::admit: return 30s;
     case Stage::acquire: return 15min;
     case Stage::pre_run: return 1h;
     case Stage::install: return 4h;
@@ -41,6 +46,9 @@ std::chrono::milliseconds default_timeout(Stage stage) {
     case Stage::cleanup: return 10min;
     case Stage::on_timeout: return 1min;
     case Stage::on_cancel: return 1min;
+    case Stage::agent_start: return 30s;
+    case Stage::agent_stop: return 30s;
+    case Stage::health: return 30s;
   }
   return 1h;
 }

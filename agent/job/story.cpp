@@ -45,6 +45,7 @@ void apply_queue(Story& story, const Event& event) {
   } else if (event.type == event::job_ended || event.type == event::job_withdrawn) {
     story.ended = true;
     story.ended_at = event.occurred_at;
+    if (event.type == event::job_withdrawn) story.withdrawn = text_at(event.data, "reason");
   }
 }
 

@@ -82,6 +82,7 @@ struct Story {
   std::optional<std::string> held;  ///< Why it is not to be claimed until it is released.
   bool history_lost = false;  ///< The journal may have lost events of it: what it has not got may have happened.
   bool ended = false;
+  std::string withdrawn;  ///< Why it ended before it was claimed.
   Seq last_seq = 0;
 
   /// Takes the next event of the same job into account; events of other jobs and unknown types change nothing.

@@ -110,6 +110,8 @@ asio::awaitable<bool> JobRunner::claim() {
 asio::awaitable<bool> JobRunner::try_to_claim() {
   ClaimRequest request{record_.story().claim_id, record_.story().job};
   bool may_exist = !request.claim_id.empty();  // A postponed claim too: its last request may have been on its way.
+  // What was asked for once may exist, so nobody can say no to it any more.
+  if (!may_exist && !cancel_wanted_ && !co_await is_admitted()) co_return false;
   if (!cancel_wanted_ && !record_.story().claiming) {
     if (request.claim_id.empty()) request.claim_id = new_id(ports_.clock.now());
     record_.note(event::claim_requested, {{"claim_id", request.claim_id}, {"slot", options_.slot}, {"plugin_config", request.job.definition.plugin_config}});

@@ -123,6 +123,8 @@ class JobRunner {
   // The way of a job (job_runner.cpp)
   boost::asio::awaitable<bool> claim();
   boost::asio::awaitable<bool> try_to_claim();
+  boost::asio::awaitable<bool> is_admitted();
+  boost::asio::awaitable<std::string> ask(const Step& step);
   boost::asio::awaitable<void> claimed(const Claimed& claimed);
   boost::asio::awaitable<void> claim_refused(std::string message);
   boost::asio::awaitable<void> withdraw();

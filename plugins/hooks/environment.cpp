@@ -129,8 +129,10 @@ void put_directories(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "OUTPOST_STATE", directory.state(request.step.plugin).native());
   put(variables, "OUTPOST_SHARED", directory.shared().native());
   put(variables, "OUTPOST_TMP", directory.temporary(request.step_id).native());
-  put(variables, "OUTPOST_ARTIFACTS", directory.artifacts(request.step_id).native());
-  put(variables, "OUTPOST_RESULTS", directory.results(request.step_id).native());
+  if (is_collected(request.step.stage)) {
+    put(variables, "OUTPOST_ARTIFACTS", directory.artifacts(request.step_id).native());
+    put(variables, "OUTPOST_RESULTS", directory.results(request.step_id).native());
+  }
   put_if(variables, "OUTPOST_SECRETS", inputs.secrets.native());
   put(variables, "HOME", directory.home(request.step_id).native());
   put(variables, "TMPDIR", directory.temporary(request.step_id).native());
@@ -159,20 +161,21 @@ Variables hook_environment(const EnvironmentInputs& inputs) {
   if (inputs.manifest)
     for (auto& allowed : allowed_environment(inputs.manifest->environment)) variables.push_back(std::move(allowed));
   put_contract(variables, inputs);
+  put_directories(variables, inputs);
+  put(variables, "PATH", hook_path);
+  put(variables, "CI", "true");
+  put(variables, "LANG", "C.UTF-8");
+  put(variables, "TZ", "UTC");
+  if (is_of_agent(inputs.request.step.stage)) return variables;
   put_job(variables, inputs);
   put_dci(variables, inputs);
   put_components(variables, inputs);
   put_configuration(variables, inputs);
-  put_directories(variables, inputs);
   if (inputs.request.stopped) put_stopped(variables, *inputs.request.stopped);
   else put_outcome(variables, inputs.request.story);
   // W3C trace context: the job is the trace, the step a span of it.
   put(variables, "TRACEPARENT", "00-" + replace_all(inputs.request.story.job.id, "-", "") + "-" +
                                     sha256_hex(inputs.request.step_id).substr(0, 16) + "-01");
-  put(variables, "PATH", hook_path);
-  put(variables, "CI", "true");
-  put(variables, "LANG", "C.UTF-8");
-  put(variables, "TZ", "UTC");
   return variables;
 }
 

@@ -237,7 +237,8 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   EnvironmentInputs inputs{.request = request, .manifest = plugin->manifest ? &*plugin->manifest : nullptr, .dry_run = options_.dry_run,
                            .inherited = inherited_environment(), .now = clock_.now()};
   if (const auto server = options_.servers.find(request.story.job.definition.source); server != options_.servers.end()) inputs.server = server->second;
-  auto wanted = configure(*plugin, request, inputs);
+  auto wanted = is_of_agent(request.step.stage) ? Result<Secrets>{Secrets{}} : configure(*plugin, request, inputs);
+  if (request.step.stage == job::Stage::admit && wanted) wanted->clear();  // It only has to say yes or no.
   if (!wanted) co_return not_started(wanted.error());
   auto secrets = place_secrets(*wanted, request, *group);
   if (!secrets) co_return not_started(secrets.error());

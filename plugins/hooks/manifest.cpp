@@ -206,6 +206,10 @@ struct Reader {
       for (const char* key : {"grace", "resources", "timeout_max"})
         if (fields.node().find(key) != nullptr)
           fields.problem(key, std::string{to_string(stage)} + " has what is left of the grace of the hook that is stopped; remove the key");
+    if (stage == job::Stage::admit || is_of_agent(stage))
+      for (const char* key : {"grace", "resources", "timeout_max", "retries", "retry_on", "continue", "junit", "artifacts"})
+        if (fields.node().find(key) != nullptr)
+          return fields.problem(key, "means nothing outside of a job; remove the key"), fields.finish(), hook;
     if (closing && hook.keep_going) fields.problem("continue", "the closing stages always go on; remove the key");
     if (closing && hook.retries > 0) fields.problem("retries", "hooks of the closing stages run once; remove the key");
     fields.finish();

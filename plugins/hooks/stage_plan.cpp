@@ -63,7 +63,7 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
     if (steps->empty()) continue;
     std::string reason;
     if (plugin->manifest) {
-      reason = filtered(plugin->manifest->when, story.job);
+      if (!is_of_agent(stage)) reason = filtered(plugin->manifest->when, story.job);
       if (reason.empty() && takes_down(stage) && !alone) {
         const auto begun = has_begun(*plugin, story);
         if (!begun) return begun.error();

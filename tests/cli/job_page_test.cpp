@@ -53,7 +53,7 @@ TEST_CASE("what outpost.yml(5) says of a key is found by path and by its end") {
   CHECK(config::help_for("jobs.timeout").size() == 1);
   CHECK(config::help_for("timeout").size() == 1);
   CHECK(config::help_for("url").size() > 1);
-  CHECK(config::help_for("slots")[0].kind == "1 to 64, default 1");
+  CHECK(config::help_for("slots")[0].kind == "1 to 63, default 1");
   CHECK(config::help_for("timeouts").empty());
   for (const auto& key : config::all_key_help()) {
     INFO(key.path << ": " << key.text);

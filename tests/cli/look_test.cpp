@@ -80,7 +80,7 @@ TEST_CASE("the configuration is shown with the place of each value, and without 
   CHECK(lab.json().at("schema") == "outpost-config");
   CHECK(lab.said.find("hunter2") == std::string::npos);
   REQUIRE(lab.outpost({"config", "explain", "slots"}) == 0);
-  CHECK_THAT(lab.said, holds("slots (1 to 64, default 1)") && holds("in force: slots: 3  # conf.d/10-more.yml:1:1"));
+  CHECK_THAT(lab.said, holds("slots (1 to 63, default 1)") && holds("in force: slots: 3  # conf.d/10-more.yml:1:1"));
   REQUIRE(lab.outpost({"config", "explain", "jobs.nightly.grace"}) == 0);
   CHECK_THAT(lab.said, holds("in force: jobs.nightly.grace: 30.0s  # default"));
   CHECK(lab.outpost({"config", "explain", "slotss"}) == 1);

@@ -203,3 +203,58 @@ TEST_CASE("resources of a job that could not release them are paused, also for t
   CHECK_FALSE(world.alarms->active().contains("release:cluster4"));
   world.until([&] { return world.count(event::job_ended) == 2; });
 }
+
+TEST_CASE("a health hook that fails stops claiming, visibly, until it passes again") {
+  ClaimsWorld world;
+  world.settings.jobs[0].plugins = {"acme"};
+  world.settings.health_interval = std::chrono::milliseconds{1};
+  world.steps.plugins[job::Stage::health] = {"acme"};
+  world.steps.reports["health.acme"] = "checking\nthe switch does not answer\n";
+  world.steps.endings["health.acme"] = std::deque<job::StepEnding>(1, {job::StepEnding::Kind::exited, 1, {}});
+  bool may_pass = false;
+  world.steps.on_run = [&](const std::string& id) {
+    if (id == "health.acme" && !may_pass) world.steps.endings[id] = {{job::StepEnding::Kind::exited, 1, {}}};
+  };
+  world.start();
+  world.until([&] { return world.alarms->active().contains("health:acme"); });
+  world.until([&] { return !world.agent->status().at("jobs").at("waiting").as_array().empty(); });
+  CHECK(world.claims_state() == "unhealthy");
+  const std::string why = "acme: health exited with status 1: the switch does not answer";
+  CHECK(world.waits_for() == "unhealthy: " + why);
+  CHECK(job::text_at(world.agent->status(), "state_reason") == why);
+  CHECK(world.source.claims == 0);
+  may_pass = true;
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.claims_state() == "open");
+  CHECK_FALSE(world.alarms->active().contains("health:acme"));
+}
+
+TEST_CASE("hooks of agent-start come before the first claim, those of agent-stop after the last job") {
+  ClaimsWorld world;
+  world.settings.jobs[0].plugins = {"acme"};
+  for (const auto point : {job::Stage::agent_start, job::Stage::agent_stop}) world.steps.plugins[point] = {"acme"};
+  world.steps.endings["agent-start.acme"] = {{job::StepEnding::Kind::exited, 3, {}}};
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.steps.ran.front() == "agent-start.acme");
+  REQUIRE(world.alarms->active().contains("agent-start:acme"));
+  CHECK(world.alarms->active().at("agent-start:acme").message == "acme/agent-start exited with status 3: output of agent-start.acme");
+  world.stop();
+  world.until_ended();
+  CHECK(world.steps.ran.back() == "agent-stop.acme");
+  CHECK(world.steps.reasons.back() == "agent-stop");
+}
+
+TEST_CASE("a health hook that runs when the agent stops is stopped, and agent-stop follows") {
+  ClaimsWorld world;
+  world.settings.jobs[0].plugins = {"acme"};
+  for (const auto point : {job::Stage::health, job::Stage::agent_stop}) world.steps.plugins[point] = {"acme"};
+  world.steps.hangs = "health.acme";
+  world.start();
+  world.until([&] { return !world.steps.ran.empty(); });
+  world.stop();
+  world.until_ended();
+  CHECK(world.steps.ran == std::vector<std::string>{"health.acme", "agent-stop.acme"});
+  CHECK(world.source.claims == 0);
+  CHECK_FALSE(world.alarms->active().contains("health:acme"));
+}

@@ -106,10 +106,12 @@ class FakeSteps final : public pipeline::StepRunner {
   std::map<std::string, std::deque<job::StepEnding>> endings;  ///< By "stage.plugin"; exit 0 when there is none left.
   std::string hangs;                                           ///< This one runs until it is cancelled.
   std::function<void()> on_hang;
+  std::function<void(const std::string& id)> on_run;
   std::function<boost::asio::awaitable<void>()> on_grace;  ///< What a step whose time is up does until it ends.
   std::string throws;  ///< This one throws: a bug.
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
+  std::map<std::string, std::string> reports;  ///< By "stage.plugin": what it prints.
   std::map<std::string, std::string> tasks;  ///< By "stage.plugin": its report of tasks.
   std::map<std::string, std::pair<std::chrono::milliseconds, std::chrono::milliseconds>> limits;  ///< Time and grace, by "stage.plugin".
   std::optional<Error> missing;
@@ -179,9 +181,11 @@ class FakeSteps final : public pipeline::StepRunner {
   boost::asio::awaitable<pipeline::StepOutcome> run(pipeline::StepRequest request, process::Output& output) override {
     const std::string id = std::string{to_string(request.step.stage)} + "." + request.step.plugin;
     ran.push_back(id);
+    if (on_run) on_run(id);
     reasons.push_back(request.reason);
     limits[id] = {request.timeout, request.grace};
-    const std::string text = "output of " + id + "\n";
+    const auto said = reports.find(id);
+    const std::string text = said == reports.end() ? "output of " + id + "\n" : said->second;
     co_await print(output, text);
     if (const auto report = tasks.find(id); report != tasks.end()) {
       std::filesystem::create_directories(request.directory.temporary(request.step_id));

@@ -494,3 +494,61 @@ TEST_CASE("a hook that fills the disk above its limit is stopped: an error of th
   CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "on-cancel.acme") == 0);
   CHECK(world.steps.ran.back() == "cleanup.acme");
 }
+
+TEST_CASE("an operator's hook can decline a job before the server is asked for it") {
+  RunnerWorld world;
+  world.steps.plugins[job::Stage::admit] = {"first", "second"};
+  world.steps.endings["admit.second"] = {{Kind::exited, 1, {}}};
+  world.steps.reports["admit.second"] = "looking\nthe lab is being rebuilt\n";
+  const auto story = world.run();
+  CHECK(story.ended);
+  CHECK(story.withdrawn == "declined by second/admit: the lab is being rebuilt");
+  CHECK(world.steps.ran == std::vector<std::string>{"admit.first", "admit.second"});
+  CHECK(world.source.claims == 0);
+  CHECK(world.types() == std::vector<std::string>{"job.queued", "job.declined", "job.withdrawn"});
+  CHECK_FALSE(std::filesystem::exists(world.directory.path / "job-1"));
+}
+
+TEST_CASE("a job that is admitted is asked about once; who answers later is asked again for a while") {
+  RunnerWorld world;
+  world.steps.plugins[job::Stage::admit] = {"acme"};
+  world.steps.endings["admit.acme"] = {{Kind::exited, 75, {}}, {Kind::exited, 75, {}}, {Kind::exited, 0, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "admit.acme") == 3);
+  CHECK(world.steps.reasons[1] == "retry");
+  for (const auto& step : story.steps) CHECK(step.stage != job::Stage::admit);
+
+  RunnerWorld never;
+  never.retry_deadline = std::chrono::milliseconds{0};
+  never.steps.plugins[job::Stage::admit] = {"acme"};
+  never.steps.endings["admit.acme"] = {{Kind::exited, 75, {}}};
+  CHECK(never.run().withdrawn == "declined by acme/admit: output of admit.acme");
+}
+
+TEST_CASE("a hook of admit that hangs is no yes, and a cancel or the end of the agent ends it") {
+  RunnerWorld late;
+  late.steps.plugins[job::Stage::admit] = {"acme"};
+  late.steps.endings["admit.acme"] = {{Kind::timed_out, 0, {}}};
+  CHECK(late.run().withdrawn == "declined by acme/admit: was stopped because its time was up, after: output of admit.acme");
+  for (const char* by : {"operator", "agent"}) {
+    RunnerWorld world;
+    world.steps.plugins[job::Stage::admit] = {"acme"};
+    world.steps.hangs = "admit.acme";
+    world.steps.on_hang = [&] { world.runner->cancel(by, "enough"); };
+    const auto story = world.run();
+    CHECK(world.source.claims == 0);
+    CHECK(story.ended == (std::string{by} == "operator"));
+  }
+}
+
+TEST_CASE("what was asked for before a restart is not declined any more") {
+  RunnerWorld world;
+  world.steps.plugins[job::Stage::admit] = {"acme"};
+  world.steps.endings["admit.acme"] = {{Kind::exited, 0, {}}, {Kind::exited, 1, {}}};
+  world.source.claim_failures = {{Fault::retry_later, "no answer"}};
+  world.failed_claim_then_stop();
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "admit.acme") == 1);
+}

@@ -59,6 +59,15 @@ struct RunnerWorld {
     return options;
   }
 
+  /// The agent stops while its claim waits for the next try.
+  void failed_claim_then_stop() {
+    source.on_ask = [this] {
+      source.on_ask = {};
+      runner->cancel("agent", "agent stopped");
+    };
+    REQUIRE_FALSE(run().ended);
+  }
+
   static boost::asio::awaitable<bool> finish(pipeline::JobRunner& runner) {
     co_await runner.run();
     co_return true;

@@ -63,14 +63,29 @@ std::ostream& operator<<(std::ostream& out, const StageRow& row) {
   return out << row.name << ' ' << row.limit << ' ' << row.failure;
 }
 
+/// What a hook that fails leads to.
+std::string failure_of(job::Stage stage) {
+  if (stage == job::Stage::admit) return "declined";
+  if (stage == job::Stage::agent_start || stage == job::Stage::health) return "alarm";
+  if (stage == job::Stage::agent_stop || job::is_farewell(stage)) return "nothing";
+  if (job::always_runs(stage)) return "warning";
+  return job::judges_product(stage) ? "failure" : "error";
+}
+
+/// The same as a text has it; of two the first counts.
+std::string failure_told(const std::string& text) {
+  const std::pair<const char*, const char*> words[]{{"a warning", "warning"}, {"declined", "declined"}, {"an alarm", "alarm"},
+                                                    {"nothing", "nothing"},   {"\n.BR failure .", "failure"}, {"\n.BR error .", "error"},
+                                                    {"`failure`", "failure"}, {"`error`", "error"}};
+  for (const auto& [word, meaning] : words)
+    if (text.find(word) != std::string::npos) return meaning;
+  return "nothing";
+}
+
 std::vector<StageRow> stages() {
   std::vector<StageRow> expected;
   for (const auto stage : job::all_points)
-    expected.push_back({std::string{to_string(stage)}, format_duration(default_timeout(stage)),
-                        job::is_farewell(stage)      ? "nothing"
-                        : job::always_runs(stage)    ? "warning"
-                        : job::judges_product(stage) ? "failure"
-                                                     : "error"});
+    expected.push_back({std::string{to_string(stage)}, format_duration(default_timeout(stage)), failure_of(stage)});
   return expected;
 }
 
@@ -180,17 +195,11 @@ TEST_CASE("the contract's documents name exactly the exit codes that mean someth
 TEST_CASE("the contract's documents list the stages in their order, with their limits and what a failure means") {
   std::vector<StageRow> table, list;
   for (const auto& row : rows(section(text_of("hooks/README.md"), "## Stages"))) {
-    const std::string failure = row.at(3).find("a warning") != std::string::npos ? "warning" : row.at(3) == "nothing" ? "nothing" : *quoted(row.at(3)).begin();
-    table.push_back({*quoted(row.at(0)).begin(), as_shown(row.at(2)), failure});
+    table.push_back({*quoted(row.at(0)).begin(), as_shown(row.at(2)), failure_told(row.at(3))});
   }
   CHECK(table == stages());
   for (const auto& [name, text] : tagged(man_section(page("hooks/outpost-hooks.7"), "STAGES"))) {
-    const auto says = [&paragraph = text](const char* words) { return paragraph.find(words) != std::string::npos; };
-    const std::string failure = says("makes a warning")     ? "warning"
-                                : says("\n.BR failure .") ? "failure"
-                                : says("\n.BR error .")   ? "error"
-                                                          : "nothing";
-    list.push_back({name, as_shown(text.substr(0, text.find(".\n"))), failure});
+    list.push_back({name, as_shown(text.substr(0, text.find(".\n"))), failure_told(text)});
   }
   CHECK(list == stages());
 }
@@ -212,7 +221,7 @@ TEST_CASE("the table of profiles in hooks/README.md says what they are compared 
 }
 
 TEST_CASE("the table of the manifest in hooks/README.md has exactly the keys that there are") {
-  static const std::regex of_stage{"^hooks\\.(?:acquire|pre-run|install|certify|test|collect|success|failure|release|cleanup|on-timeout|on-cancel)"};
+  static const std::regex of_stage{"^hooks\\.(?:admit|acquire|pre-run|install|certify|test|collect|success|failure|release|cleanup|on-timeout|on-cancel|agent-start|agent-stop|health)"};
   Words known, listed;
   for (const auto& key : hooks::manifest_keys()) known.insert(std::regex_replace(key, of_stage, "hooks.STAGE"));
   known.erase("hooks.STAGE");  // Described by its keys.

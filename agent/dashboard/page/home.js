@@ -14,6 +14,7 @@ const says = {
   paused: 'It claims no jobs until it is resumed.',
   draining: 'Running jobs end, and no more are claimed.',
   drained: 'All jobs have ended, and no more are claimed.',
+  unhealthy: 'It claims no jobs until the health hooks pass.',
   closed: 'It claims no jobs until the configuration is right.',
 };
 

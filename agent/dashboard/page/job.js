@@ -11,6 +11,7 @@ import { JobTests } from './tests.js';
 const Head = ({ job }) => html`<header class="job-head">
   <h1>${job.name} <${JobBadge} job=${job} /></h1>
   ${job.judgement && html`<p class="reason"><strong>${job.judgement.reason || job.judgement.verdict}</strong>${job.judgement.stage && html` in <em>${job.judgement.stage}</em>`}: ${job.judgement.message}</p>`}
+  ${job.withdrawn && html`<p class="reason"><strong>withdrawn</strong>: ${job.withdrawn}</p>`}
   <dl class="facts">
     <div><dt>Components</dt><dd>${componentsOf(job)}</dd></div>
     <div><dt>Topic</dt><dd>${job.topic}</dd></div>

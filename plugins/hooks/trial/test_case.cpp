@@ -72,6 +72,10 @@ class CaseReader {
     const auto text = config::as_text(reading_, node, label);
     if (!text) return std::nullopt;
     const auto stage = job::parse_stage(*text);
+    if (stage && !job::is_collected(*stage)) {
+      reading_.problem(node.origin, label, quote(*text) + " is no stage of a job, and a case tests one of those");
+      return std::nullopt;
+    }
     if (stage) return stage;
     std::vector<std::string> names;
     for (const auto each : job::all_stages) names.emplace_back(to_string(each));

@@ -73,6 +73,7 @@ const std::vector<Mutation>& mutations() {
        "1:1: PL030 the key \"hook\" is missing (which stage is tested, example: hook: install)\n"
        "2:1: PL005 unknown key \"hok\" (did you mean \"hook\"?)\n"},
       {"hook: install", "hook: instal", "2:1: PL030 hook: \"instal\" is no stage (did you mean \"install\"?)\n"},
+      {"hook: install", "hook: health", "2:1: PL030 hook: \"health\" is no stage of a job, and a case tests one of those\n"},
       {"hook: install", "hook: on-cancel", "2:1: PL030 hook: \"on-cancel\" runs beside a hook that is stopped: test that one, with faults: [cancel@1s] or [timeout@1s]\n"},
       {"[acquire]", "[test]", "3:10: PL030 before: \"test\" does not come before install\n", false},
       {"[acquire]", "acquire", "3:1: PL030 before: a single value, but a list (example: [install]) is due\n"},
