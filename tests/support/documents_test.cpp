@@ -1,9 +1,11 @@
 // What is written for those who use Outpost, checked against the code: the hook contract, outpost.yml.
+#include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/config/decode.hpp"
 #include "agent/config/load.hpp"
 #include "agent/job/stage.hpp"
 #include "agent/job/verdict.hpp"
+#include "plugins/hooks/helper/verbs.hpp"
 #include "plugins/hooks/job_check.hpp"
 #include "plugins/hooks/manifest.hpp"
 #include "plugins/hooks/trial/test_case.hpp"
@@ -174,6 +176,28 @@ TEST_CASE("the table of variables in hooks/README.md has each of them once") {
       CHECK(listed.insert(name).second);
     }
   CHECK(listed == variables_of_hooks());
+}
+
+TEST_CASE("the documents list the verbs of outpost-hook with their forms and options") {
+  const std::string readme = text_of("hooks/README.md"), page = replace_all(text_of("hooks/outpost-hook.1"), "\\-", "-");
+  Words verbs, in_readme;
+  for (const auto& verb : hook::all_verbs()) {
+    verbs.insert(std::string{verb.name});
+    for (const auto& form : split(verb.usage, '\n')) {
+      const std::string call = std::string{verb.name} + (form.empty() ? "" : " " + form);
+      INFO(call);
+      CHECK(readme.find("`" + replace_all(call, "|", "\\|") + "`") != std::string::npos);
+      CHECK(page.find("\n" + call + "\n") != std::string::npos);
+    }
+    CHECK(readme.find("| " + std::string{verb.summary} + " |") != std::string::npos);
+    for (const auto& option : verb.options) {
+      INFO(verb.name << " " << option.name);
+      const std::string tag = "\n" + std::string{option.name} + (option.value.empty() ? "" : " " + std::string{option.value}) + "\n" + std::string{option.text};
+      CHECK(page.find(tag) != std::string::npos);
+    }
+  }
+  for (const auto& verb : all_matches(part(readme, "| verb | does |", "\n"), "\\n\\| `([a-z]+)")) in_readme.insert(verb);
+  CHECK(in_readme == verbs);
 }
 
 TEST_CASE("the contract's documents name exactly the exit codes that mean something") {
