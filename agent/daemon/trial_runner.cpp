@@ -74,6 +74,7 @@ asio::awaitable<Result<process::Finished>> TrialRunner::run_under_test(process::
   const Kind kind = strikes ? plan_.fault->kind : Kind::cancel;
   if (strikes && kind == Kind::timeout) {
     command.deadline = plan_.fault->after;
+    command.movable = nullptr;  // A hook that asks for more time does not get it.
     set_variable(command.environment, "OUTPOST_TIMEOUT",
                  std::to_string(std::chrono::ceil<std::chrono::seconds>(plan_.fault->after).count()));
   }

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "agent/process/deadline.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -25,6 +28,7 @@ struct Command {
   std::vector<std::string> environment;  ///< "NAME=value"; nothing is inherited.
   std::filesystem::path directory = "/";
   std::chrono::milliseconds deadline = std::chrono::hours{4};
+  std::shared_ptr<Deadline> movable;  ///< Counts instead of `deadline`, when there is one.
   std::chrono::milliseconds grace = std::chrono::seconds{10};  ///< From SIGTERM to SIGKILL.
   std::string name;      ///< By which adopt() finds it again, in this boot.
   unsigned slot = 1;     ///< Whose user runs it, where each slot has one; two commands of a slot never overlap.

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <optional>
 #include <string_view>
 
@@ -49,6 +50,14 @@ class CommandRunner {
   /// The group that files for the commands of a slot have to be given to, because they run as somebody else; nothing
   /// when they run as this program does. unavailable: this machine has no such group.
   [[nodiscard]] virtual Result<std::optional<gid_t>> group_of(unsigned slot) const = 0;
+
+  /// Whether a process, of this machine's numbers, is the command of this slot, profile and name that is run here, or one
+  /// that descends from it.
+  [[nodiscard]] virtual bool is_part_of(const Command& command, pid_t process) const = 0;
+
+  /// A directory into which this program puts what nobody but the commands of a slot shall get to, and which they cannot
+  /// change; nothing when they run as this program does.
+  [[nodiscard]] virtual std::optional<std::filesystem::path> private_directory(unsigned slot) const = 0;
 
   /// "local" or "systemd", for status and log.
   [[nodiscard]] virtual std::string_view name() const = 0;

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <unordered_map>
 
 namespace outpost::process {
@@ -51,6 +52,17 @@ std::vector<Process> all_processes() {
   }
   ::closedir(proc);
   return found;
+}
+
+bool descends_from(pid_t process, pid_t ancestor) {
+  // Numbers of processes that end meanwhile may be given to others: no way is longer than this.
+  for (int steps = 0; process > 1 && steps < 10'000; ++steps) {
+    if (process == ancestor) return true;
+    Process known{.pid = process};
+    if (!parse_stat(read_start(AT_FDCWD, ("/proc/" + std::to_string(process) + "/stat").c_str()), known)) return false;
+    process = known.parent;
+  }
+  return false;
 }
 
 std::vector<Process> descendants(const std::vector<Process>& all, const std::unordered_set<pid_t>& roots) {

@@ -19,6 +19,9 @@ struct Process {
 /// Those of `all` that descend from one of `roots`; the roots themselves are not among them.
 [[nodiscard]] std::vector<Process> descendants(const std::vector<Process>& all, const std::unordered_set<pid_t>& roots);
 
+/// Whether a process has `ancestor` above it, as far as /proc can tell.
+[[nodiscard]] bool descends_from(pid_t process, pid_t ancestor);
+
 /// Sends a signal to each process, by group where that is safe: the kernel signals a group in one go, so that no
 /// member can fork its way out meanwhile. A group belongs to one session, and every session but the caller's own in
 /// which a descendant lives was made by a descendant.

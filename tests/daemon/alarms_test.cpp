@@ -27,6 +27,8 @@ struct RecordingRunner final : process::CommandRunner {
     commands.push_back(std::move(command));
     co_return process::Finished{process::Exited{0}};
   }
+  [[nodiscard]] bool is_part_of(const process::Command&, pid_t) const override { return false; }
+  [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned) const override { return {}; }
   [[nodiscard]] std::string_view name() const override { return "recording"; }
 };
 

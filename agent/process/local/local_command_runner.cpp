@@ -47,6 +47,13 @@ asio::awaitable<Stops> await_guardian(SupervisedStep& step, const Command& comma
   Stops stops;
   bool stopping = false;
   asio::steady_timer timer{co_await asio::this_coro::executor, std::min(command.deadline, for_ever)};
+  std::optional<Deadline::Watch> watch;
+  if (command.movable) {
+    timer.expires_at(command.movable->at());
+    watch.emplace(*command.movable, [&] {
+      if (!stopping) timer.expires_at(command.movable->at());
+    });
+  }
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
     const auto first = co_await (step.guardian().async_wait(as_result) || timer.async_wait(as_result));
@@ -133,6 +140,21 @@ Error explain(const Command& command, const guardian::Report& report) {
       .in(printable(command.program.string()));
 }
 
+/// A command that is being run, in the list of those.
+class Entered {
+ public:
+  Entered(std::map<std::string, pid_t>& list, const std::string& name, pid_t guardian) : list_{list}, name_{name} {
+    if (!name_.empty()) list_[name_] = guardian;
+  }
+  ~Entered() { list_.erase(name_); }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+
+ private:
+  std::map<std::string, pid_t>& list_;
+  std::string name_;
+};
+
 /// From the start to the moment when nothing is left; then tells drain() that no byte will follow.
 asio::awaitable<Result<Finished>> supervise(SupervisedStep& step, const Command& command, milliseconds patience,
                                             bool& ended) {
@@ -170,8 +192,14 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Outpu
   auto started = SupervisedStep::start(executor, *guardians_, command);
   if (!started) co_return started.error();
   const auto step = std::move(*started);
+  const Entered entered{running_, command.name, step->guardian().id()};
   bool ended = false;
   co_return co_await (supervise(*step, command, patience_, ended) && drain(step->output(), output, ended));
+}
+
+bool LocalCommandRunner::is_part_of(const Command& command, pid_t process) const {
+  const auto guardian = running_.find(command.name);
+  return guardian != running_.end() && descends_from(process, guardian->second);
 }
 
 asio::awaitable<Left> LocalCommandRunner::look_for(Command) { co_return Left::gone; }

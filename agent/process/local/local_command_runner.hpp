@@ -3,7 +3,9 @@
 #include "agent/process/command_runner.hpp"
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace outpost::process {
@@ -41,11 +43,14 @@ class LocalCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned) const override { return std::optional<gid_t>{}; }
+  [[nodiscard]] bool is_part_of(const Command& command, pid_t process) const override;
+  [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned) const override { return {}; }
   [[nodiscard]] std::string_view name() const override { return "local"; }
 
  private:
   std::unique_ptr<GuardianServer> guardians_;
   std::chrono::milliseconds patience_;
+  std::map<std::string, pid_t> running_;  ///< The guardians of commands that have a name, by it.
 };
 
 /// outpost-guardian; unavailable when it is not installed.

@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 namespace outpost::process {
@@ -282,6 +283,19 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::supervise(Step& step) {
   co_return result;
 }
 
+/// By its control group, in which systemd has put everything that descends from the command.
+bool SystemdCommandRunner::is_part_of(const Command& command, pid_t process) const {
+  const auto unit = unit_of(command.profile, command.slot);
+  if (!unit) return false;
+  std::ifstream memberships{"/proc/" + std::to_string(process) + "/cgroup"};
+  for (std::string line; std::getline(memberships, line);) {
+    // "0::/outpost.slice/outpost-job.slice/outpost-job-1.slice/outpost-step@1.service/made/by/it"
+    if (!line.starts_with("0::") && line.find(":name=systemd:") == line.npos) continue;
+    if ((line + "/").find("/" + *unit + "/") != line.npos) return true;
+  }
+  return false;
+}
+
 /// Waits for the end of the unit; passes on a deadline or a cancellation.
 asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -289,6 +303,14 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   enum { running, settling, terminating, killing } phase = running;
   bool dying = false;
   auto limit = Clock::now() + std::min(step.command.deadline, for_ever);
+  std::optional<Deadline::Watch> moves;
+  if (step.command.movable) {
+    limit = step.command.movable->at();
+    moves.emplace(*step.command.movable, [&] {
+      if (phase == running) limit = step.command.movable->at();
+      step.changed.notify();
+    });
+  }
   if (step.stopping) {
     stops = step.stopping->why;
     phase = terminating;

@@ -42,6 +42,8 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned slot) const override;
+  [[nodiscard]] bool is_part_of(const Command& command, pid_t process) const override;
+  [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned slot) const override { return options_.slots / std::to_string(slot); }
   [[nodiscard]] std::string_view name() const override { return "systemd"; }
 
   /// For a program that has to go and may not leave its commands: SIGKILL to all. Returns when none is left, or has been
