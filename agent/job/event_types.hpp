@@ -78,6 +78,9 @@ inline constexpr std::string_view task_started = "task.started";
 /// ignored | unreachable | failed | interrupted, hosts: {result: how many}, duration_ms, where: "file:line", warnings:
 /// how many, stream: bytes of the step's report up to here}
 inline constexpr std::string_view task_ended = "task.ended";
+/// A running step has said something by outpost-hook: {stage, plugin, hook, call: its id, verb} and what told.hpp makes of
+/// it.
+inline constexpr std::string_view step_told = "step.told";
 /// {stage, plugin, hook, ending, code, detail, class, duration_ms, leftovers, output_bytes, workspace_bytes at its end,
 /// workspace_peak_bytes as far as it was seen, workspace_complete: false when there was more than was looked at,
 /// figures{}: what was measured of cpu_us, memory_peak, read_bytes, written_bytes, tasks_peak, oom_kills}
@@ -85,9 +88,10 @@ inline constexpr std::string_view step_ended = "step.ended";
 /// A JUnit file, blobs[0]: {stage, plugin, hook, name, well_formed, total, success, failures, errors, skips, time_ms,
 /// failed: [first 20 names], flaky, flaky_names[], comparison{job: the one before; regressions, fixes, added, removed,
 /// changed, time_ms_before, regressed[], fixed[], added_names[], removed_names[], changed_names[]}; the last ones when
-/// there is something of the kind}. `name` is unique in the job and the same in every run of the definition.
+/// there is something of the kind; call: the id of the call that handed it over while the step ran}. `name` is unique in
+/// the job and the same in every run of the definition.
 inline constexpr std::string_view result_found = "result.found";
-inline constexpr std::string_view artifact_found = "artifact.found";  ///< blobs[0]: {stage, plugin, hook, name, mime}
+inline constexpr std::string_view artifact_found = "artifact.found";  ///< blobs[0]: {stage, plugin, hook, name, mime, call: as above}
 inline constexpr std::string_view cancel_requested = "job.cancel_requested";  ///< {by: server|operator|agent, reason}
 inline constexpr std::string_view job_failing = "job.failing";  ///< A Judgement: what the verdict will be; the job goes on.
 inline constexpr std::string_view verdict_reached = "job.verdict";  ///< A Judgement; journaled before collect starts.

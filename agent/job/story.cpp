@@ -46,6 +46,7 @@ void apply_queue(Story& story, const Event& event) {
     story.ended = true;
     story.ended_at = event.occurred_at;
     if (event.type == event::job_withdrawn) story.withdrawn = text_at(event.data, "reason");
+    story.locks.clear();
   }
 }
 
@@ -96,6 +97,27 @@ void apply_task(StepRecord& step, const Event& event) {
   ++step.tasks_alike[task_likeness(event)];
 }
 
+/// What a step says that is about more than itself.
+void apply_told(Story& story, StepRecord& step, const Event& event) {
+  const auto verb = text_at(event.data, "verb");
+  if (verb == "env") {
+    const auto* set = event.data.if_contains("set");
+    if (!set || !set->is_object()) return;
+    for (const auto& [name, value] : set->get_object()) {
+      if (value.is_string()) story.environment[name] = value.get_string();
+      else story.environment.erase(name);
+    }
+  } else if (verb == "lock") {
+    story.locks.insert(text_at(event.data, "name"));
+  } else if (verb == "unlock") {
+    story.locks.erase(text_at(event.data, "name"));
+  } else if (verb == "abort" && !always_runs(step.stage) && !is_farewell(step.stage)) {
+    story.aborted = text_at(event.data, "why");
+  } else if (verb == "timeout") {
+    step.timeout = std::chrono::milliseconds{number_at(event.data, "timeout_ms")};
+  }
+}
+
 void apply_step(Story& story, const Event& event) {
   if (event.type == event::step_started) {
     StepRecord record;
@@ -124,8 +146,14 @@ void apply_step(Story& story, const Event& event) {
     apply_segment(*step, event);
   } else if (event.type == event::log_freed) {
     apply_freed(*step, event);
+  } else if (event.type == event::step_told) {
+    step->told.apply(event);
+    apply_told(story, *step, event);
+  } else if (event.type == event::result_found || event.type == event::artifact_found) {
+    step->told.apply_found(event);
   } else if (event.type == event::step_ended) {
     step->ended = true;
+    step->told.forget_details();
     step->workspace_peak = number_at(event.data, "workspace_peak_bytes");
     step->ended_at = event.occurred_at;
     step->ending = {parse_ending(text_at(event.data, "ending")).value_or(StepEnding::Kind::lost),
@@ -177,6 +205,11 @@ const StageRecord* Story::stage(Stage wanted) const {
 }
 
 StepRecord* Story::step(std::string_view id) {
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const auto& record) { return record.id == id; });
+  return found == steps.end() ? nullptr : &*found;
+}
+
+const StepRecord* Story::step(std::string_view id) const {
   const auto found = std::find_if(steps.begin(), steps.end(), [&](const auto& record) { return record.id == id; });
   return found == steps.end() ? nullptr : &*found;
 }

@@ -2,11 +2,13 @@
 
 #include "agent/job/event.hpp"
 #include "agent/job/job.hpp"
+#include "agent/job/told.hpp"
 #include "agent/job/verdict.hpp"
 
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +54,8 @@ struct StepRecord {
   Timestamp started_at{}, ended_at{};
   std::string boot_id;  ///< Of the machine when it started.
   std::chrono::nanoseconds started_since_boot{};
-  std::chrono::milliseconds timeout{};  ///< From its start.
+  std::chrono::milliseconds timeout{};  ///< From its start, as the step has moved it since.
+  Told told;                            ///< By itself, while it ran.
 };
 
 /// Where a job stands: the fold of its events. Recovery, reporters, the status page: everybody asks this.
@@ -79,6 +82,9 @@ struct Story {
   std::optional<Judgement> failing;  ///< What has failed in a job that goes on.
   std::optional<Judgement> judgement;
   std::vector<std::string> warnings;
+  std::map<std::string, std::string> environment;  ///< Which steps have set for those that follow.
+  std::set<std::string> locks;                     ///< Which steps have taken for the job.
+  std::string aborted;                             ///< Why a step wants the job to end; empty: none does.
   std::optional<std::string> held;  ///< Why it is not to be claimed until it is released.
   bool history_lost = false;  ///< The journal may have lost events of it: what it has not got may have happened.
   bool ended = false;
@@ -90,6 +96,7 @@ struct Story {
 
   [[nodiscard]] const StageRecord* stage(Stage stage) const;
   [[nodiscard]] StepRecord* step(std::string_view id);
+  [[nodiscard]] const StepRecord* step(std::string_view id) const;
   [[nodiscard]] bool started(Stage stage) const { return this->stage(stage) != nullptr; }
   /// "waiting", "claiming", "running: install", "success"...
   [[nodiscard]] std::string describe() const;

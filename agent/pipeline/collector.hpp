@@ -74,6 +74,10 @@ class Collector {
   /// for example because its file is gone, has none.
   virtual boost::asio::awaitable<std::vector<FoundResult>> compare(std::vector<FoundResult> results, JobDirectory directory,
                                                                    PreviousResults previous) = 0;
+
+  /// Reads a file that the step has handed over as a result called `name`; it lies at `blob`'s path and is synced.
+  /// malformed: it is not JUnit.
+  virtual boost::asio::awaitable<Result<FoundResult>> examine(Step step, std::string name, job::Blob blob, JobDirectory directory) = 0;
 };
 
 }  // namespace outpost::pipeline

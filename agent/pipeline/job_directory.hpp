@@ -33,6 +33,11 @@ struct JobDirectory {
   [[nodiscard]] std::filesystem::path tasks(const std::string& id) const { return temporary(id) / "tasks.jsonl"; }
   [[nodiscard]] std::filesystem::path home(const std::string& id) const { return temporary(id) / "home"; }
 
+  /// What a step has handed over while it ran; the agent's alone.
+  [[nodiscard]] std::filesystem::path handed_over(const std::string& id) const { return root / "handed-over" / id; }
+  /// Texts that steps have had hidden: a JSON string in each line. As private as the raw logs, which hold them too.
+  [[nodiscard]] std::filesystem::path hidden() const { return logs() / "hidden"; }
+
   /// Makes the directories of the job (0750) that are not there yet, and syncs them: events will name files below them.
   /// A job that has none takes those at `ready`, when they are on the same file system. Blocks: for a worker.
   [[nodiscard]] Result<void> create(const std::filesystem::path& ready = {}) const;

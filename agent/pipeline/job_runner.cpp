@@ -7,6 +7,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -60,12 +61,15 @@ JobRunner::JobRunner(JobPorts ports, JobOptions options, job::Story story)
   if (record_.story().plugins) plugins_ = *record_.story().plugins;
   for (const auto& step : record_.story().steps)
     if (step.stage == Stage::release && step.ended) note_release({step.stage, step.plugin, step.hook, {}, {}}, step.ending);
+  if (options_.locks)
+    for (const auto& name : record_.story().locks) options_.locks->restore(name, record_.story().job.id);
 }
 
 asio::awaitable<void> JobRunner::run() {
   if (record_.story().claim.external_ref.empty() && !co_await claim()) co_return;
   const auto since_claim = ports_.clock.now() - record_.story().claimed_at;
   started_ = ports_.clock.since_boot() - std::max(since_claim, Timestamp::duration::zero());
+  if (!options_.locks) options_.locks = std::make_shared<Locks>(co_await asio::this_coro::executor);
 
   co_await settle_interrupted_steps();
   co_await (take_plugins() && write_documents());

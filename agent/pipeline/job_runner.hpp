@@ -9,6 +9,7 @@
 #include "agent/pipeline/job_directory.hpp"
 #include "agent/pipeline/job_record.hpp"
 #include "agent/pipeline/source.hpp"
+#include "agent/pipeline/step_desk.hpp"
 #include "agent/pipeline/step_log.hpp"
 #include "agent/pipeline/step_runner.hpp"
 #include "agent/pipeline/task_log.hpp"
@@ -56,6 +57,10 @@ struct JobOptions {
   /// How large the workspace of a running step is.
   std::function<void(const std::string& job_id, const std::string& step_id, const WorkspaceSizes&)> workspace_seen =
       [](const std::string&, const std::string&, const WorkspaceSizes&) {};
+  /// What a running step shows and nobody keeps: "progress" {done, of, text}, "status" {text}.
+  std::function<void(const std::string& job_id, const std::string& step_id, std::string_view kind, boost::json::object what)> step_shows =
+      [](const std::string&, const std::string&, std::string_view, const boost::json::object&) {};
+  std::shared_ptr<Locks> locks;  ///< Of all jobs; nullptr: this job has its own.
   std::function<void(const Error&)> degraded = [](const Error&) {};       ///< The journal cannot be written.
   std::function<bool()> may_claim = [] { return true; };                  ///< The job's window is open.
   /// The source does not accept our credentials; the claim is kept and tried again.
@@ -108,6 +113,7 @@ class JobRunner {
     unsigned cuts = 0;                   ///< Pieces of its log that an earlier agent has cut.
     std::shared_ptr<std::uint64_t> over_limit = std::make_shared<std::uint64_t>(0);  ///< What its workspace had when it was stopped for that.
     std::shared_ptr<TaskLog> tasks;           ///< Of a hook.
+    std::shared_ptr<StepDesk> desk;           ///< The same.
     std::optional<Step> stopped;              ///< Of on-timeout and on-cancel: the step that is being stopped.
   };
 
@@ -168,6 +174,9 @@ class JobRunner {
   [[nodiscard]] log::CaptureOptions capture_options(const Step& step) const;
   [[nodiscard]] StepLog::Ports log_ports(boost::asio::any_io_executor executor);
   [[nodiscard]] std::shared_ptr<TaskLog> task_log(const Attempt& attempt, boost::asio::any_io_executor executor, const job::StepRecord* known);
+  [[nodiscard]] std::shared_ptr<StepDesk> desk_for(const Attempt& attempt, StepLog& log);
+  void abort_by_step(const Step& step, const std::string& why);
+  [[nodiscard]] std::optional<std::chrono::milliseconds> wished_pause(const std::string& step_id) const;
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;
   [[nodiscard]] log::Redactor redactor() const;
   [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;
@@ -182,7 +191,10 @@ class JobRunner {
   // What they left (job_runner_outcome.cpp)
   boost::asio::awaitable<void> finish(const Attempt& attempt, StepLog& log, StepOutcome outcome, WorkspaceWatch* watch = nullptr);
   boost::asio::awaitable<void> complete_results(const Attempt& attempt, std::vector<FoundResult>& results);
+  boost::asio::awaitable<std::vector<FoundResult>> compared(std::vector<FoundResult> results);
   void note_results(const Attempt& attempt, const Collected& collected);
+  boost::asio::awaitable<void> add_reported(const Attempt& attempt, Collected& found);
+  void add_handed_over(const Attempt& attempt, Collected& found) const;
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   void fail(const Step& step, job::Judgement judgement);
   void note_release(const Step& step, const job::StepEnding& ending);

@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
+#include "agent/pipeline/handed_over.hpp"
 #include "agent/pipeline/job_runner.hpp"
 #include "agent/pipeline/previous_job.hpp"
 
@@ -87,12 +88,12 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
       collected = co_await std::move(collecting);
     }
   }
-  if (collected) {
-    co_await complete_results(attempt, collected->results);
-    note_results(attempt, *collected);
-  } else {
-    warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
-  }
+  if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
+  Collected found = collected ? std::move(*collected) : Collected{};
+  co_await add_reported(attempt, found);
+  co_await complete_results(attempt, found.results);
+  note_results(attempt, found);
+  add_handed_over(attempt, found);
 
   const auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.since_boot() - attempt.started);
   const bool exited = outcome.ending.kind == StepEnding::Kind::exited;
@@ -118,7 +119,33 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
   if (outcome.leftovers > 0)
     warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");
   if (outcome.output_lost) warn(attempt.step.stage, attempt.id + ": the last of its output may be missing: it ended while the agent was away and nobody kept it");
-  consider(attempt, outcome, collected ? *collected : Collected{});
+  consider(attempt, outcome, found);
+}
+
+/// The cases that the step has reported while it ran are a result like those that it left.
+asio::awaitable<void> JobRunner::add_reported(const Attempt& attempt, Collected& found) {
+  const auto* known = record_.story().step(attempt.id);
+  if (!known || known->told.cases.empty()) co_return;
+  std::string name = std::string{to_string(attempt.step.stage)} + "/" + attempt.step.plugin + "/";
+  if (attempt.step.hook != to_string(attempt.step.stage)) name += attempt.step.hook + "/";
+  auto writing = [cases = known->told.cases, suite = attempt.step.plugin, directory = directory_, id = attempt.id, name = name + "reported"] {
+    return write_reported(cases, suite, directory, id, name);
+  };
+  auto written = co_await ports_.workers.run(std::move(writing));
+  if (written) found.results.push_back(std::move(*written));
+  else warn(attempt.step.stage, attempt.id + ": what it has reported could not be written: " + written.error().message);
+}
+
+/// Results that it has handed over are journaled already; they count all the same.
+void JobRunner::add_handed_over(const Attempt& attempt, Collected& found) const {
+  const auto* known = record_.story().step(attempt.id);
+  if (!known || known->told.handed.bad == 0) return;
+  const auto& handed = known->told.handed;
+  FoundResult result;
+  result.total = handed.total;
+  result.failures = handed.bad;
+  if (!handed.first_bad.empty()) result.failed = {handed.first_bad};
+  found.results.push_back(std::move(result));
 }
 
 /// Gives results the names that they have at the server, where each is unique or the comparison with the next job breaks,
@@ -128,12 +155,18 @@ asio::awaitable<void> JobRunner::complete_results(const Attempt& attempt, std::v
   const auto& known = record_.story().result_names;
   for (auto& result : results)
     if (std::find(known.begin(), known.end(), result.name) != known.end()) result.name += ".try" + std::to_string(attempt.number);
+  auto comparing = compared(std::move(results));
+  results = co_await std::move(comparing);
+}
+
+/// The results with their comparisons to those of the job before, if there is one.
+asio::awaitable<std::vector<FoundResult>> JobRunner::compared(std::vector<FoundResult> results) {
   auto previous = find_previous_results(ports_.journal, record_.story(), options_.jobs_directory);
-  if (!previous || !*previous) co_return;
-  std::vector<FoundResult> alone = std::move(results);
+  if (!previous || !*previous) co_return results;
   JobDirectory directory = directory_;
   PreviousResults before = std::move(**previous);
-  results = co_await ports_.collector.compare(std::move(alone), std::move(directory), std::move(before));
+  auto comparing = ports_.collector.compare(std::move(results), std::move(directory), std::move(before));
+  co_return co_await std::move(comparing);
 }
 
 void JobRunner::note_results(const Attempt& attempt, const Collected& collected) {
@@ -166,6 +199,11 @@ void JobRunner::consider(const Attempt& attempt, const StepOutcome& outcome, con
   if (judgement && judgement->verdict == job::Verdict::killed) judgement.reset();  // decide() words a cancel.
   if (judgement && step.plugin == own_plugin)
     judgement->message = std::string{to_string(step.stage)} + ": the components could not be downloaded: " + outcome.ending.detail;
+
+  // Of what the hook itself has said went wrong, the last is the nearest to the end.
+  const auto* known = record_.story().step(attempt.id);
+  const std::string said = known ? known->told.last_error() : "";
+  if (judgement && !said.empty() && outcome.ending.kind == StepEnding::Kind::exited) judgement->message += ": " + printable(said, 300);
 
   std::int64_t bad = 0, total = 0;
   std::string first;

@@ -2,6 +2,7 @@
 // the others.
 
 #include "agent/job/event_types.hpp"
+#include "agent/pipeline/handed_over.hpp"
 #include "agent/pipeline/job_runner.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -21,6 +22,12 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
   };
   if (auto made = co_await ports_.workers.run(std::move(making)); !made && !record_.story().judgement) {
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "disk", .message = made.error().message};
+    keeps_going_ = false;
+  }
+  auto reading = [directory = directory_] { return hidden_texts(directory); };
+  for (auto& hidden : co_await ports_.workers.run(std::move(reading))) options_.secrets.push_back(std::move(hidden));
+  if (const auto& story = record_.story(); !story.aborted.empty() && !story.judgement) {
+    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "aborted", .message = "aborted by a hook: " + story.aborted};
     keeps_going_ = false;
   }
   // Any step may have run that we know nothing of.

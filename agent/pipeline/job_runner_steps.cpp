@@ -65,13 +65,14 @@ asio::awaitable<void> JobRunner::run_step(const Step& step) {
   for (auto wait = options_.retry_interval;; wait *= 2, ++attempt) {
     const auto again = co_await run_attempt(step, attempt);
     if (!again) co_return;
-    if (ports_.clock.since_boot() + wait > give_up || always_runs(step.stage)) {
+    const auto rest = wished_pause(step_id_of(step, attempt)).value_or(wait);
+    if (ports_.clock.since_boot() + rest > give_up || always_runs(step.stage)) {
       const StepEnding ending{StepEnding::Kind::exited, *again, {}};
       if (always_runs(step.stage)) warn(step.stage, step.plugin + "/" + step.hook + " " + describe(ending));
       else fail(step, *judge(step.stage, step.plugin, step.hook, ending));
       co_return;
     }
-    if (!co_await pause(wait)) co_return;
+    if (!co_await pause(rest)) co_return;
   }
 }
 
@@ -113,6 +114,7 @@ asio::awaitable<StepEnding> JobRunner::carry_out(Attempt attempt, log::Capture c
   const Step& step = attempt.step;
   StepLog log{log_ports(co_await asio::this_coro::executor), {step.stage, attempt.id, step.plugin, step.hook}, std::move(capture), attempt.cuts};
   std::optional<WorkspaceWatch> watch;
+  if (attempt.adopted && !always_runs(step.stage) && failed()) attempt.timeout = {};
   if (step.plugin != own_plugin) {
     auto seen = [this, id = attempt.id, limit = step.rules.disk_limit, over = attempt.over_limit, closing = always_runs(step.stage)](const WorkspaceSizes& sizes) {
       options_.workspace_seen(record_.story().job.id, id, sizes);
@@ -122,9 +124,9 @@ asio::awaitable<StepEnding> JobRunner::carry_out(Attempt attempt, log::Capture c
     };
     const auto loop = co_await asio::this_coro::executor;
     attempt.tasks = task_log(attempt, loop, known);
+    attempt.desk = desk_for(attempt, log);
     watch.emplace(loop, ports_.workers, directory_.workspace(), options_.workspace_interval, std::move(seen));
   }
-  if (attempt.adopted && !always_runs(step.stage) && failed()) attempt.timeout = {};
   StepOutcome outcome = co_await execute(attempt, log);
   if (*attempt.over_limit > 0 && !cancel_wanted_)
     outcome.ending = {StepEnding::Kind::over_limit, 0, "the workspace had " + format_size(*attempt.over_limit) + ", its limit is " + format_size(*step.rules.disk_limit)};
@@ -202,7 +204,52 @@ StepRequest JobRunner::request_for(const Attempt& attempt) const {
           .timeout = attempt.timeout,
           .grace = is_farewell(attempt.step.stage) ? farewell_grace : attempt.step.rules.grace.value_or(record_.story().job.definition.grace),
           .slot = options_.slot,
-          .stopped = attempt.stopped};
+          .stopped = attempt.stopped,
+          .calls = attempt.desk.get(),
+          .deadline = attempt.desk ? attempt.desk->deadline() : nullptr};
+}
+
+/// Who answers what the step says. It is told of nothing once the step has ended, and `log` outlives that.
+std::shared_ptr<StepDesk> JobRunner::desk_for(const Attempt& attempt, StepLog& log) {
+  const Step& step = attempt.step;
+  StepDesk::Ways ways;
+  ways.hide = [this, &log, tasks = attempt.tasks](const std::string& secret) {
+    add_secret(secret);
+    log.add_secret(secret);
+    tasks->add_secret(secret);
+  };
+  ways.abort = [this, step](const std::string& why) { abort_by_step(step, why); };
+  ways.compare = [this](std::vector<FoundResult> results) { return compared(std::move(results)); };
+  ways.is_cancelled = [this] { return cancel_wanted_ || record_.story().cancel_requested; };
+  ways.show = [this, id = attempt.id](std::string_view kind, boost::json::object what) {
+    options_.step_shows(record_.story().job.id, id, kind, std::move(what));
+  };
+  const auto now = std::chrono::steady_clock::now();
+  const auto whole = step.rules.timeout.value_or(job::default_timeout(step.stage));
+  const StepDesk::Times times{.started = now - (ports_.clock.since_boot() - attempt.started),
+                              .ends = now + attempt.timeout,
+                              .whole = whole,
+                              .most = step.rules.timeout_max.value_or(whole),
+                              .latest = always_runs(step.stage) ? now + std::chrono::hours{24 * 365} : now + time_left()};
+  return std::make_shared<StepDesk>(StepDesk::Ports{record_, ports_.workers, ports_.collector, *options_.locks}, std::move(ways), step, attempt.id,
+                                    directory_, redactor(), times);
+}
+
+/// A step says that the job makes no sense. In a closing stage there is nothing to be ended but itself.
+void JobRunner::abort_by_step(const Step& step, const std::string& why) {
+  const std::string message = std::string{to_string(step.stage)} + ": " + step.plugin + "/" + step.hook + " has aborted the job: " + why;
+  if (always_runs(step.stage) || is_farewell(step.stage)) return warn(step.stage, message);
+  if (!verdict_ || keeps_going_)
+    verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "aborted", .message = message, .stage = step.stage, .plugin = step.plugin};
+  keeps_going_ = false;
+  stop_.emit(asio::cancellation_type::terminal);
+}
+
+/// How long a step that is to run again has asked to be left alone.
+std::optional<std::chrono::milliseconds> JobRunner::wished_pause(const std::string& step_id) const {
+  const auto* known = record_.story().step(step_id);
+  if (!known) return std::nullopt;
+  return known->told.retry_after;
 }
 
 asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest request, process::Output& output, bool adopted) {

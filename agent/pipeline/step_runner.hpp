@@ -4,6 +4,7 @@
 #include "agent/base/result.hpp"
 #include "agent/job/story.hpp"
 #include "agent/pipeline/job_directory.hpp"
+#include "agent/pipeline/step_calls.hpp"
 #include "agent/process/command_runner.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +56,8 @@ struct StepRequest {
   unsigned slot = 1;  ///< Which the job holds.
   /// Of on-timeout and on-cancel: the step that is being stopped.
   std::optional<Step> stopped;
+  StepCalls* calls = nullptr;  ///< Answers what the step says while it runs; nullptr: nobody does.
+  std::shared_ptr<process::Deadline> deadline;  ///< Counts instead of `timeout` once it runs, when there is one.
   /// Hears that the step is asked to end, because its time is up (true) or it was cancelled: its grace begins.
   std::function<void(bool timed_out)> stopping = [](bool) {};
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 namespace outpost::pipeline {
 
@@ -52,7 +53,10 @@ asio::awaitable<void> TaskLog::finish() {
 
 /// Whether there is more to read at once.
 asio::awaitable<bool> TaskLog::read(bool last) {
-  auto reading = [reader = reader_, last] { return reader->read(last); };
+  auto reading = [reader = reader_, last, secrets = std::exchange(new_secrets_, {})] {
+    for (const auto& secret : secrets) reader->add_secret(secret);
+    return reader->read(last);
+  };
   auto news = co_await ports_.workers.run(std::move(reading));
   if (!news) {
     // The disk refuses for now; what was read waits in the reader.

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace outpost::pipeline {
 
@@ -28,6 +29,8 @@ class TaskLog {
   /// Notes tasks while the step runs, until stop() is called.
   boost::asio::awaitable<void> tend();
   void stop();
+  /// A secret to hide in what is read from now on.
+  void add_secret(std::string secret) { new_secrets_.push_back(std::move(secret)); }
 
   /// Notes what is left. The caller commits it together with the end of the step.
   boost::asio::awaitable<void> finish();
@@ -43,6 +46,7 @@ class TaskLog {
   StepNames names_;
   std::filesystem::path stream_;
   std::shared_ptr<log::TaskReader> reader_;  ///< A worker may still be at it when this is gone.
+  std::vector<std::string> new_secrets_;  ///< That the reader has not been told yet.
   unsigned ended_ = 0;
   unsigned started_ = 0;  ///< Of how many tasks the journal has the start or the end.
   Wakeup wakeup_;

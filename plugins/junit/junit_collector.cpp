@@ -61,6 +61,17 @@ class Collection {
     return std::move(collected_);
   }
 
+  Result<pipeline::FoundResult> examine(const std::string& name, job::Blob blob) {
+    auto opened = files::open_inside(directory_.root, blob.path);
+    if (!opened) return opened.error();
+    auto summary = read_junit(opened->get(), name, limits_.junit);
+    if (!summary) return summary.error();
+    if (!summary->is_junit)
+      return Error{Fault::malformed, printable(name) + " is not JUnit" + (summary->well_formed ? ": its root is <" + printable(summary->root) + ">" : ": " + printable(summary->problem))};
+    blob.mime = "application/junit";
+    return found_result(name, std::move(*summary), std::move(blob));
+  }
+
  private:
   Result<Collected> nothing() {
     std::error_code error;
@@ -233,6 +244,15 @@ void compare_all(std::vector<pipeline::FoundResult>& results, const pipeline::Jo
 }
 
 }  // namespace
+
+boost::asio::awaitable<Result<pipeline::FoundResult>> JunitCollector::examine(pipeline::Step step, std::string name,
+                                                                              job::Blob blob, pipeline::JobDirectory directory) {
+  Collection collection{step, {}, std::move(directory), limits_};
+  auto work = [collection = std::move(collection), name = std::move(name), blob = std::move(blob)]() mutable {
+    return collection.examine(name, std::move(blob));
+  };
+  co_return co_await workers_.run(std::move(work));
+}
 
 boost::asio::awaitable<Result<Collected>> JunitCollector::collect(pipeline::Step step, std::string step_id,
                                                                   pipeline::JobDirectory directory) {

@@ -40,6 +40,8 @@ class JunitCollector final : public pipeline::Collector {
   /// cannot be read is a warning.
   boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step step, std::string step_id,
                                                               pipeline::JobDirectory directory) override;
+  boost::asio::awaitable<Result<pipeline::FoundResult>> examine(pipeline::Step step, std::string name, job::Blob blob,
+                                                                pipeline::JobDirectory directory) override;
 
   boost::asio::awaitable<std::vector<pipeline::FoundResult>> compare(std::vector<pipeline::FoundResult> results,
                                                                      pipeline::JobDirectory directory,

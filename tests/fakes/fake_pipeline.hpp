@@ -151,6 +151,8 @@ class FakeSteps final : public pipeline::StepRunner {
   unsigned opened_up = 0;
   process::Figures figures;  ///< Of every step.
   std::map<std::string, process::Left> left;  ///< By step id; gone when it is not there.
+  /// What each says while it runs.
+  std::function<boost::asio::awaitable<void>(const std::string& id, pipeline::StepCalls& calls)> says;
   std::vector<std::string> looked_for;
   std::vector<std::string> adopted;
   std::vector<std::chrono::milliseconds> adopted_for;  ///< The time that each had left.
@@ -191,6 +193,7 @@ class FakeSteps final : public pipeline::StepRunner {
       std::filesystem::create_directories(request.directory.temporary(request.step_id));
       std::ofstream{request.directory.tasks(request.step_id)} << report->second;
     }
+    if (says && request.calls) co_await says(id, *request.calls);
     if (id == throws) throw std::runtime_error{"a bug of the step runner"};
     if (id == hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
@@ -221,6 +224,7 @@ class FakeSteps final : public pipeline::StepRunner {
 class FakeCollector final : public pipeline::Collector {
  public:
   std::map<std::string, pipeline::Collected> left;  ///< By step id.
+  Result<pipeline::FoundResult> examined = pipeline::FoundResult{};  ///< Of every file that is handed over.
 
   boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step, std::string step_id, pipeline::JobDirectory) override {
     const auto found = left.find(step_id);
@@ -235,6 +239,14 @@ class FakeCollector final : public pipeline::Collector {
       if (previous.files.contains(result.name)) result.comparison = pipeline::ResultComparison{.job_id = previous.job_id, .regressions = 1, .regressed = {"s:c:t"}};
     compared.push_back(std::move(previous));
     co_return results;
+  }
+
+  boost::asio::awaitable<Result<pipeline::FoundResult>> examine(pipeline::Step, std::string name, job::Blob blob, pipeline::JobDirectory) override {
+    if (!examined) co_return examined.error();
+    pipeline::FoundResult result = *examined;
+    result.name = std::move(name);
+    result.blob = std::move(blob);
+    co_return result;
   }
 
   std::vector<pipeline::PreviousResults> compared;

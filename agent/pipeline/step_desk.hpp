@@ -1,0 +1,102 @@
+#pragma once
+
+#include "agent/base/clock.hpp"
+#include "agent/base/workers.hpp"
+#include "agent/log/redactor.hpp"
+#include "agent/pipeline/collector.hpp"
+#include "agent/pipeline/job_directory.hpp"
+#include "agent/pipeline/job_record.hpp"
+#include "agent/pipeline/locks.hpp"
+#include "agent/pipeline/step_calls.hpp"
+#include "agent/process/deadline.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace outpost::pipeline {
+
+/// Answers the calls of one step of a job: writes down what it says (told.hpp), and does what it asks within its limits.
+class StepDesk final : public StepCalls {
+ public:
+  /// What it stands on; everything outlives it.
+  struct Ports {
+    JobRecord& record;
+    Workers& workers;
+    Collector& collector;
+    Locks& locks;
+  };
+  /// What it has the job do.
+  struct Ways {
+    std::function<void(const std::string& secret)> hide;
+    std::function<void(const std::string& why)> abort;
+    std::function<bool()> is_cancelled;
+    /// Returns the results with their comparisons to those of the job before, if there is one.
+    std::function<boost::asio::awaitable<std::vector<FoundResult>>(std::vector<FoundResult>)> compare;
+    /// Something to show and to forget: "progress" or "status".
+    std::function<void(std::string_view kind, boost::json::object what)> show;
+  };
+  struct Times {
+    process::Deadline::Moment started, ends;  ///< As it began, or was moved to since.
+    std::chrono::milliseconds whole{};        ///< The limit that the step began with.
+    std::chrono::milliseconds most{};         ///< To which it may have it moved, from its start.
+    process::Deadline::Moment latest;         ///< The job's own time is up then.
+  };
+
+  StepDesk(Ports ports, Ways ways, Step step, std::string step_id, JobDirectory directory, log::Redactor redactor, Times times);
+
+  boost::asio::awaitable<Result<boost::json::value>> answer(StepCall call) override;
+  /// A warning, the first time in a job.
+  void cannot_hear(const Error& why) override;
+
+  /// Moves when the step asks for it.
+  [[nodiscard]] const std::shared_ptr<process::Deadline>& deadline() const { return deadline_; }
+
+ private:
+  using Answer = boost::asio::awaitable<Result<boost::json::value>>;
+
+  Answer annotate(const StepCall& call);
+  Answer report(const StepCall& call);
+  Answer take_artifact(StepCall& call);
+  Answer take_junit(StepCall& call);
+  Answer take_summary(StepCall& call);
+  Answer set_environment(const StepCall& call);
+  Answer move_deadline(const StepCall& call);
+  Answer hide(const StepCall& call);
+  Answer lock(const StepCall& call);
+  Answer unlock(const StepCall& call);
+  Answer abort(const StepCall& call);
+  Result<boost::json::value> show(const StepCall& call);
+
+  /// Writes it down; `data` may be empty.
+  Answer note(const StepCall& call, boost::json::object data);
+  boost::asio::awaitable<Result<job::Blob>> keep(StepCall& call, std::uint64_t limit);
+  boost::asio::awaitable<void> note_artifact(const StepCall& call, job::Blob blob, std::string name, std::string mime);
+  /// A text of the call: without secrets, and cut.
+  [[nodiscard]] std::string text(const StepCall& call, std::string_view key, std::size_t limit) const;
+  [[nodiscard]] const job::StepRecord* record() const { return ports_.record.story().step(names_.step_id); }
+  [[nodiscard]] std::string result_prefix() const;
+  /// `name`, or the next like it that no result of the job has or will have.
+  [[nodiscard]] std::string take_result_name(const std::string& name);
+
+  Ports ports_;
+  Ways ways_;
+  Step step_;
+  StepNames names_;
+  JobDirectory directory_;
+  log::Redactor redactor_;
+  Times times_;
+  std::shared_ptr<process::Deadline> deadline_;
+  std::set<std::string> result_names_;  ///< Of what was handed over.
+  std::size_t handed_over_ = 0, hidden_ = 0;
+};
+
+/// How much one step may say.
+inline constexpr std::size_t most_calls = 10'000, most_hidden = 1000, most_handed_over = 10'000;
+inline constexpr std::uint64_t longest_artifact = std::uint64_t{20} << 30, longest_summary = std::uint64_t{1} << 20;
+
+}  // namespace outpost::pipeline
