@@ -169,6 +169,7 @@ Result<hooks::HookOptions> Composition::hook_options(const config::Settings& set
   options.resources = described(settings.resources);
   options.capabilities = settings.capabilities;
   if (auto found = find_own_program("outpost-ansible")) options.playbook_runner = *found;
+  if (auto found = find_own_program("outpost-hook")) options.helper = *found;
   options.snapshots_directory = settings.state_directory / "plugins";
   options.jobs_directory = settings.state_directory / "jobs";
   const auto credentials = config::credentials_directory(config::environment_of(environ));

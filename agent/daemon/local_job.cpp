@@ -124,6 +124,7 @@ Result<job::Story> run_local_job(const config::JobFile& file, const LocalJobOpti
   hooks::HookOptions hook_options{.plugin_directories = file.plugins_path, .secrets_directory = options.directory / "secrets", .secrets = *secrets,
                                   .resources = described(file.resources), .stages = options.stages, .dry_run = options.dry_run};
   if (auto found = find_own_program("outpost-ansible")) hook_options.playbook_runner = *found;
+  if (auto found = find_own_program("outpost-hook")) hook_options.helper = *found;
   pipeline::JobRunner* running = nullptr;
   std::unique_ptr<process::CommandRunner> around;
   const auto cancel = [&running] {

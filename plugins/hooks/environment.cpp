@@ -12,6 +12,7 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 
 namespace outpost::hooks {
 namespace {
@@ -134,6 +135,8 @@ void put_directories(Variables& variables, const EnvironmentInputs& inputs) {
     put(variables, "OUTPOST_RESULTS", directory.results(request.step_id).native());
   }
   put_if(variables, "OUTPOST_SECRETS", inputs.secrets.native());
+  put_if(variables, "OUTPOST_SOCKET", inputs.socket.native());
+  put_if(variables, "OUTPOST_LIB", inputs.library.native());
   put(variables, "HOME", directory.home(request.step_id).native());
   put(variables, "TMPDIR", directory.temporary(request.step_id).native());
 }
@@ -142,6 +145,18 @@ void put_directories(Variables& variables, const EnvironmentInputs& inputs) {
 void put_stopped(Variables& variables, const pipeline::Step& stopped) {
   put(variables, "OUTPOST_FAILED_POINT", to_string(stopped.stage));
   put(variables, "OUTPOST_FAILED_PLUGIN", stopped.plugin);
+}
+
+/// What earlier hooks of the job want set, in place of what the agent would let in.
+void put_said(Variables& variables, const std::map<std::string, std::string>& said) {
+  std::erase_if(variables, [&](const std::string& variable) { return said.contains(variable.substr(0, variable.find('='))); });
+  for (const auto& [name, value] : said) put(variables, name, value);
+}
+
+/// Where the helper lies is looked into first, when that is not where packages put it: in a build.
+std::string path_with(const std::filesystem::path& helper) {
+  const std::string folder = helper.parent_path().string(), path{hook_path};
+  return folder.empty() || path.starts_with(folder + ":") ? path : folder + ":" + path;
 }
 
 /// What a closing stage is told about the job: nothing before the verdict.
@@ -160,9 +175,10 @@ Variables hook_environment(const EnvironmentInputs& inputs) {
   Variables variables = inputs.inherited;
   if (inputs.manifest)
     for (auto& allowed : allowed_environment(inputs.manifest->environment)) variables.push_back(std::move(allowed));
+  put_said(variables, inputs.request.story.environment);
   put_contract(variables, inputs);
   put_directories(variables, inputs);
-  put(variables, "PATH", hook_path);
+  put(variables, "PATH", path_with(inputs.helper));
   put(variables, "CI", "true");
   put(variables, "LANG", "C.UTF-8");
   put(variables, "TZ", "UTC");

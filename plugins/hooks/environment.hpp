@@ -22,6 +22,9 @@ struct EnvironmentInputs {
   std::filesystem::path configuration_file;  ///< Where a hook finds it; empty: the plugin takes none.
   std::filesystem::path secrets;   ///< Directory with one file per secret; empty when there are none.
   boost::json::object resources;   ///< What the job holds: name to its description.
+  std::filesystem::path socket;    ///< On which the hook can talk to the agent; empty: there is none.
+  std::filesystem::path helper;    ///< outpost-hook; empty: as installed.
+  std::filesystem::path library;   ///< Of functions for hooks; empty: not installed.
   std::vector<std::string> inherited;  ///< "NAME=value" of the agent's own environment that hooks may see (proxies).
   Timestamp now{};
 };

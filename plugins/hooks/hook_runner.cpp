@@ -8,6 +8,7 @@
 #include "plugins/hooks/stage_plan.hpp"
 #include "plugins/hooks/step_directories.hpp"
 
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
@@ -217,8 +218,14 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::adopt(pipeline::StepRequest r
                            .slot = request.slot,
                            .profile = request.story.job.definition.profile,
                            .stopping = request.stopping};
+  command.movable = request.deadline;
+  const auto loop = co_await asio::this_coro::executor;
+  // Where it was before; a hook that calls meanwhile tries again.
+  auto socket = hear(loop, request);
   auto adopting = commands_.adopt(std::move(command), output);
   const auto finished = co_await std::move(adopting);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  if (socket) co_await socket->stop();
   if (!finished) co_return pipeline::StepOutcome{{StepEnding::Kind::lost, 0, "agent restarted; " + printable(finished.error().message)}};
   co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures, finished->output_lost};
 }
@@ -243,7 +250,13 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
   auto secrets = place_secrets(*wanted, request, *group);
   if (!secrets) co_return not_started(secrets.error());
   const Placed placed{*secrets};
+  std::error_code unknown;
   inputs.secrets = *secrets;
+  inputs.helper = options_.helper;
+  if (auto library = options_.helper.parent_path().parent_path() / "lib"; !options_.helper.empty() && fs::exists(library, unknown)) inputs.library = std::move(library);
+  const auto loop = co_await asio::this_coro::executor;
+  auto socket = hear(loop, request);
+  if (socket) inputs.socket = socket_of(request);
 
   for (const auto& name : request.story.job.definition.resources)
     if (const auto found = options_.resources.find(name); found != options_.resources.end()) inputs.resources[name] = found->second;
@@ -261,9 +274,42 @@ asio::awaitable<pipeline::StepOutcome> HookRunner::run(pipeline::StepRequest req
                            .stopping = request.stopping};
   const auto& rules = request.step.rules;
   if (!rules.junit.empty() || !rules.artifacts.empty()) command.outcome.push_back(request.directory.workspace());
-  auto finished = co_await commands_.run(std::move(command), output);
+  command.movable = request.deadline;
+  auto running = commands_.run(std::move(command), output);
+  auto finished = co_await std::move(running);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  if (socket) co_await socket->stop();
   if (!finished) co_return not_started(finished.error());
   co_return pipeline::StepOutcome{ending_of(finished->ending, finished->figures), finished->leftovers, finished->figures, finished->output_lost};
+}
+
+fs::path HookRunner::socket_of(const pipeline::StepRequest& request) const {
+  const auto own = commands_.private_directory(request.slot);
+  return own.value_or(request.directory.step(request.step_id)) / "socket";
+}
+
+std::optional<StepSocket> HookRunner::hear(const asio::any_io_executor& loop, const pipeline::StepRequest& request) {
+  if (!request.calls) return std::nullopt;
+  auto opened = open_socket(loop, request);
+  if (opened) return std::move(*opened);
+  request.calls->cannot_hear(opened.error());
+  return std::nullopt;
+}
+
+Result<StepSocket> HookRunner::open_socket(const asio::any_io_executor& loop, const pipeline::StepRequest& request) {
+  const auto path = socket_of(request);
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) return errno_error("cannot create", path.parent_path().native(), error.value());
+  process::Command command{.name = name_of(request.story.job, request.step_id), .slot = request.slot, .profile = request.story.job.definition.profile};
+  StepSocket::Where where{path, {}, [this, command](pid_t process) { return commands_.is_part_of(command, process); }};
+  if (commands_.private_directory(request.slot)) {
+    const auto group = commands_.group_of(request.slot);
+    if (!group) return group.error();
+    if (auto given = give(path.parent_path(), *group, 0750); !given) return given.error();
+    where.group = *group;
+  }
+  return StepSocket::open(loop, std::move(where), *request.calls);
 }
 
 std::shared_ptr<const Plugin> HookRunner::plugin_of(const pipeline::Step& step) { return library_.at(step.plugin_directory, step.plugin); }

@@ -6,6 +6,7 @@
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/plugin.hpp"
 #include "plugins/hooks/snapshots.hpp"
+#include "plugins/hooks/step_socket.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -25,6 +26,7 @@ struct HookOptions {
   std::map<std::string, boost::json::object> resources;   ///< Everything configured; a hook sees what its job holds.
   /// Is given the path of a hook that is a playbook or a file of tasks. Empty: it is not installed.
   std::filesystem::path playbook_runner;
+  std::filesystem::path helper;  ///< outpost-hook, where it is not installed as usual.
   std::filesystem::path snapshots_directory;  ///< For the copies of plugins that jobs run; empty: they run where they lie.
   std::vector<job::Stage> stages;             ///< Hooks of no others run; empty: of all.
   std::optional<std::vector<std::string>> capabilities;  ///< Of this site, by its word; nullopt: nobody has said.
@@ -56,6 +58,11 @@ class HookRunner final : public pipeline::StepRunner {
   /// File name to value.
   using Secrets = std::map<std::string, std::string>;
 
+  /// Where the processes of a step can talk to us while it runs; nothing when nobody would answer, or nobody could be
+  /// heard: the step runs all the same.
+  [[nodiscard]] std::optional<StepSocket> hear(const boost::asio::any_io_executor& loop, const pipeline::StepRequest& request);
+  [[nodiscard]] Result<StepSocket> open_socket(const boost::asio::any_io_executor& loop, const pipeline::StepRequest& request);
+  [[nodiscard]] std::filesystem::path socket_of(const pipeline::StepRequest& request) const;
   [[nodiscard]] std::shared_ptr<const Plugin> plugin_of(const pipeline::Step& step);
   [[nodiscard]] Result<Secrets> configure(const Plugin& plugin, const pipeline::StepRequest& request, EnvironmentInputs& inputs) const;
   [[nodiscard]] Result<std::filesystem::path> place_secrets(const Secrets& secrets, const pipeline::StepRequest& request,

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""outpost-hook, without an agent and in a job. Arguments: the programs outpost and outpost-hook."""
+"""outpost-hook and its libraries, without an agent and with the real one. Arguments: the programs outpost and outpost-hook."""
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,26 @@ import tempfile
 import harness
 
 OUTPOST, HELPER = (os.path.abspath(program) for program in sys.argv[1:3])
+
+# A hook in Python that talks to the socket itself, as a hostile one would.
+HOSTILE = """#!/usr/bin/python3
+import json, os, socket, subprocess, sys, time
+
+def connect():
+    there = socket.socket(socket.AF_UNIX)
+    directory, name = os.path.split(os.environ["OUTPOST_SOCKET"])
+    os.chdir(directory)
+    there.connect(name)
+    os.chdir(os.environ["OUTPOST_WORKSPACE"])
+    return there
+
+def ask(there, text):
+    there.sendall(text)
+    return there.makefile().readline()
+
+def call(verb, **args):
+    return json.dumps({"v": 1, "id": os.urandom(8).hex(), "verb": verb, "args": args}).encode() + b"\\n"
+"""
 
 
 class Helper(harness.PluginTest):
@@ -23,6 +44,30 @@ class Helper(harness.PluginTest):
 
     def events(self):
         return [json.loads(line) for line in self.read("workspace", ".hook-events.ndjson").splitlines()]
+
+    def job(self, status=1, interpreter="bash", secrets=None, stages=("test",), **hooks):
+        """Runs a job with these hooks; returns what was printed, and keeps its journal."""
+        for stage, script in hooks.items():
+            head = "#!/bin/bash\nset -eu\n" if interpreter == "bash" else HOSTILE
+            self.write(f"plugins/own/hooks/{stage}", head + script, 0o755)
+        job = {"name": "try", "plugins_path": [self.path("plugins")], "plugins": ["own"], "timeout": "2min", "grace": "1s"}
+        if secrets:
+            job["secrets"] = secrets
+        self.directory = tempfile.mkdtemp(dir=self.top) + "/job"
+        file = self.write("job.yml", json.dumps(job))
+        command = [OUTPOST, "job", "run", "--directory", self.directory, file]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        output = ended.stdout + ended.stderr
+        self.assertEqual(ended.returncode, status, output)
+        return output
+
+    def journal(self, kind="step.told"):
+        with sqlite3.connect(self.directory + "/journal.db") as database:
+            rows = database.execute("SELECT body FROM events WHERE type = ? ORDER BY seq", (kind,)).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def told(self, verb):
+        return [event["data"] for event in self.journal() if event["data"]["verb"] == verb]
 
     # ---- without an agent ----
 
@@ -91,35 +136,264 @@ class Helper(harness.PluginTest):
         # A socket of which nobody can say that its agent will be back: the directory is not ours to look into.
         self.assertIn("cannot be reached", self.hook("note", "x", status=69, OUTPOST_SOCKET="/proc/version/socket")[1])
 
-    # ---- in a job of an agent that does not listen ----
+    # ---- with one ----
 
-    def test_in_a_job_nothing_is_lost_without_a_word(self):
-        self.write(
-            "plugins/own/hooks/test",
-            """#!/bin/bash
-set -eu
-outpost-hook var set n '[1, 2]'; [ "$(outpost-hook var get n)" = "[1,2]" ]
-outpost-hook exec --retries 1 --backoff 1ms -- true
-outpost-hook warn "it is slow"
-! outpost-hook cancelled
-status=0; outpost-hook result one fail || status=$?; [ $status -eq 69 ]
-status=0; outpost-hook retry 5 || status=$?; [ $status -eq 75 ]
-[ ! -e .hook-events.ndjson ]
-""",
-            0o755,
+    def test_a_reported_failure_counts_although_the_hook_ends_with_0(self):
+        output = self.job(
+            test="""
+outpost-hook result one pass --duration 2
+outpost-hook result two fail --message 'a < b & "c"' --suite other
+outpost-hook result three xfail
+outpost-hook result two fail --message again --suite other
+"""
         )
-        job = {"name": "try", "plugins_path": [self.path("plugins")], "plugins": ["own"]}
-        file = self.write("job.yml", json.dumps(job))
-        # As in packages: the helper is where hooks find it, which in a build it is not.
-        script = self.read("plugins/own/hooks/test").replace("set -eu\n", f"set -eu\nPATH={os.path.dirname(HELPER)}:$PATH\n")
-        self.write("plugins/own/hooks/test", script, 0o755)
-        directory = tempfile.mkdtemp(dir=self.top) + "/job"
-        command = [OUTPOST, "job", "run", "--directory", directory, file]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        output = ended.stdout + ended.stderr
-        self.assertEqual(ended.returncode, 0, output)
-        self.assertIn("warning: it is slow", output)
-        self.assertIn("does not listen to hooks", output)
+        self.assertRegex(output, r"verdict: +failure")
+        self.assertIn("1 of 3 cases failed in own", output)
+        (found,) = self.journal("result.found")
+        self.assertEqual(found["data"]["name"], "test/own/reported")
+        self.assertEqual((found["data"]["total"], found["data"]["failures"], found["data"]["skips"]), (3, 1, 1))
+
+    def test_what_is_said_is_in_the_journal(self):
+        self.write("workspace/unit.xml", '<testsuite><testcase name="a"/></testsuite>')
+        output = self.job(
+            0,
+            install=f"""
+printf '%s' 0123456789 >private; chmod 0400 private
+outpost-hook artifact private --name logs/private.txt --type text/plain
+outpost-hook junit '{self.path("workspace")}/u*.xml'
+outpost-hook metric speed 4.5 --unit MiB/s
+outpost-hook note "all is well" --file a.c:3
+outpost-hook progress 1/2 half
+outpost-hook status busy
+outpost-hook env set ACME=blue LANGUAGE=C
+outpost-hook var set ports '[1, 2]'
+echo '# done' | outpost-hook summary -
+outpost-hook group start "a part"; outpost-hook group end
+! outpost-hook cancelled
+outpost-hook resource lock strip; outpost-hook resource list; outpost-hook resource unlock strip
+! outpost-hook env set OUTPOST_JOB_ID=1
+! outpost-hook reboot
+left=$(outpost-hook timeout 60s); [ "$left" -le 60 ]; outpost-hook heartbeat
+""",
+            test="""
+[ "$ACME $LANGUAGE" = "blue C" ]
+[ "$(outpost-hook var get ports)" = "[1,2]" ]
+outpost-hook env list
+""",
+        )
+        self.assertIn("ACME=blue", output)
+        self.assertIn('"name":"strip"', output)
+        artifacts = {event["data"]["name"]: event["blobs"][0] for event in self.journal("artifact.found")}
+        self.assertEqual(set(artifacts), {"logs/private.txt", "install/own/summary.md"})
+        (copy,) = [path for path in self.files("handed-over") if path.endswith(artifacts["logs/private.txt"]["path"])]
+        with open(copy, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "0123456789")
+        self.assertEqual(self.journal("result.found")[0]["data"]["name"], "install/own/unit")
+        self.assertEqual(self.told("metric")[0]["value"], 4.5)
+        self.assertEqual(self.told("note")[0]["file"], "a.c:3")
+        self.assertEqual(self.told("var")[0]["value"], [1, 2])
+        self.assertEqual([each["verb"] for each in self.told("lock") + self.told("unlock")], ["lock", "unlock"])
+        self.assertLessEqual(self.told("timeout")[0]["timeout_ms"], 120_000)
+
+    def files(self, folder):
+        found = []
+        for top, _, names in os.walk(self.directory):
+            found += [os.path.join(top, name) for name in names if f"/{folder}/" in os.path.join(top, name)]
+        return found
+
+    def test_what_is_hidden_is_in_no_log(self):
+        output = self.job(
+            0,
+            install='outpost-hook redact --file <(echo tell-nobody); echo "it is tell-nobody"; outpost-hook note tell-nobody',
+            test='echo "still tell-nobody"',
+        )
+        self.assertNotIn("tell-nobody", output)
+        self.assertIn("it is ***", output)
+        self.assertIn("still ***", output)
+        self.assertEqual(self.told("note")[0]["text"], "***")
+        self.assertNotIn("tell-nobody", json.dumps(self.journal()))
+
+    def test_the_last_error_is_part_of_the_reason(self):
+        output = self.job(test='outpost-hook error "array 3 does not answer"; exit 77')
+        self.assertRegex(output, r"verdict: +error")
+        self.assertIn("the lab is at fault, not the product: array 3 does not answer", output)
+
+    def test_abort_ends_the_job(self):
+        output = self.job(install="outpost-hook abort 'the lab is on fire' || sleep 600", test="echo never", collect="echo closing")
+        self.assertRegex(output, r"verdict: +error")
+        self.assertIn("has aborted the job: the lab is on fire", output)
+        self.assertNotIn("never", output)
+        self.assertIn("closing", output)
+
+    def test_retry_is_obeyed(self):
+        output = self.job(0, acquire='[ "$OUTPOST_ATTEMPT" -gt 1 ] || { outpost-hook retry 1 busy || exit; }; echo "attempt $OUTPOST_ATTEMPT"')
+        self.assertIn("attempt 2", output)
+
+    def test_a_time_limit_is_not_put_off_beyond_its_bound(self):
+        output = self.job(test="outpost-hook timeout 1s; outpost-hook timeout 1s; exec sleep 600")
+        self.assertRegex(output, r"verdict: +failure")
+        self.assertIn("its time was up", output)
+
+    def test_the_libraries_say_the_same(self):
+        output = self.job(
+            test="""
+. "$OUTPOST_LIB/hook.bash"
+hook_case good true
+hook_case bad sh -c 'echo it broke; exit 3' || :
+hook_step "a part" echo inside
+hook_var set n 3
+python3 - <<'PYTHON'
+import os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.environ["OUTPOST_LIB"])
+import outpost_hook as hook
+assert hook.var_get("n") == 3 and hook.var_get("none", 7) == 7
+with hook.case("python", suite="other"):
+    assert False, "as it should"
+with hook.case("skipped"):
+    raise hook.Skip("nothing there")
+hook.metric("speed", -1.5)
+assert not hook.cancelled() and hook.lock("strip", wait=1) and hook.locks()[0]["name"] == "strip"
+hook.unlock("strip")
+hook.redact("py-secret")
+print("it is py-secret", flush=True)
+assert hook.timeout(60) <= 60
+with hook.group("more"):
+    hook.note("said")
+try:
+    hook.env_set(PATH="x")
+except hook.HookError as refused:
+    assert refused.status == 1
+else:
+    raise AssertionError("PATH was set")
+PYTHON
+"""
+        )
+        (found,) = self.journal("result.found")
+        self.assertEqual((found["data"]["total"], found["data"]["failures"], found["data"]["skips"]), (4, 2, 1), output)
+        self.assertEqual(self.told("result")[1]["message"], "ended with 3: it broke")
+        self.assertIn("it is ***", output)
+
+    # ---- hooks that mean no good ----
+
+    def test_a_line_without_end_ends_its_connection(self):
+        self.job(
+            0,
+            interpreter="python",
+            test="""
+there = connect()
+try:
+    for _ in range(1024):
+        there.sendall(b"x" * 2**20)
+    sys.exit("it was taken whole")
+except (BrokenPipeError, ConnectionResetError):
+    pass
+assert json.loads(ask(connect(), call("note", text="still heard")))["status"] == 0
+""",
+        )
+        self.assertEqual(self.told("note")[0]["text"], "still heard")
+
+    def test_nonsense_is_refused(self):
+        self.job(
+            0,
+            interpreter="python",
+            test="""
+for line, status in (
+    (b"x\\n", 64), (b"[]\\n", 64), (b'{"v": 2}\\n', 69), (b'{"v": 1, "id": "x", "verb": "note"}\\n', 64), (b"\\xff\\xfe\\n", 64),
+    (b"[" * 1000 + b"\\n", 64), (call("nonsense"), 69), (call("metric", name="a", value="b"), 64), (call("metric", name="../a", value=1), 64),
+    (call("result", name="a", outcome="well"), 64), (call("result", outcome="pass"), 64), (call("artifact", name="a"), 64),
+    (call("artifact", name="../../a"), 64), (call("timeout", more_ms=-1), 64), (call("timeout", more_ms="x"), 64), (call("env", set=[1]), 64),
+    (call("env", set={"A=B": "c"}), 64), (call("env", set={"PATH": "c"}), 1), (call("redact", text="x"), 64), (call("lock", name="a/b"), 64),
+    (call("unlock", name="not-mine"), 1), (call("abort"), 64), (call("retry"), 64), (call("progress", done="x"), 64),
+):
+    answer = json.loads(ask(connect(), line))
+    assert answer["status"] == status, (line[:80], answer)
+""",
+        )
+
+    def test_a_call_that_is_sent_twice_counts_once(self):
+        self.job(
+            0,
+            interpreter="python",
+            test="""
+line = call("metric", name="a", value=1)
+for _ in range(3):
+    assert json.loads(ask(connect(), line))["status"] == 0
+""",
+        )
+        self.assertEqual(len(self.told("metric")), 1)
+
+    def test_files_that_are_none_are_not_read(self):
+        self.job(
+            0,
+            interpreter="python",
+            test="""
+def hand_over(file):
+    there = connect()
+    line = json.dumps({"v": 1, "id": os.urandom(8).hex(), "verb": "artifact", "files": 1, "args": {"name": "x"}}).encode() + b"\\n"
+    socket.send_fds(there, [line], [file])
+    return json.loads(there.makefile().readline())["status"]
+
+pipe = os.pipe()
+assert hand_over(pipe[0]) == 64
+assert hand_over(os.open("/dev/zero", os.O_RDONLY)) == 64
+assert hand_over(os.open("/", os.O_RDONLY)) == 64
+assert hand_over(os.open("w", os.O_WRONLY | os.O_CREAT, 0o600)) == 64
+assert hand_over(os.open("w", os.O_PATH)) == 64
+assert hand_over(os.open("w", os.O_RDONLY)) == 0
+""",
+        )
+        self.assertEqual(len(self.journal("artifact.found")), 1)
+
+    def test_many_connections_and_processes_harm_nobody_else(self):
+        self.job(
+            0,
+            interpreter="python",
+            test="""
+idle = [connect() for _ in range(60)]  # More than are served; they say nothing.
+for there in idle:
+    there.close()
+# Somebody who is gone before it is heard.
+for _ in range(20):
+    if os.fork() == 0:
+        there = connect()
+        there.sendall(call("note", text="from the grave"))
+        os._exit(0)
+for _ in range(20):
+    os.wait()
+for _ in range(300):
+    assert json.loads(ask(connect(), call("status", text="x")))["status"] == 0
+assert subprocess.run(["outpost-hook", "note", "heard"]).returncode == 0
+""",
+        )
+        self.assertEqual(self.told("note")[-1]["text"], "heard")
+
+    def test_nobody_from_outside_the_step_is_heard(self):
+        # The hook waits until somebody who is not below its guardian has tried: this test.
+        self.write("plugins/own/hooks/test", '#!/bin/bash\necho "$OUTPOST_SOCKET" >"' + self.path("where") + '"\nuntil [ -e "' + self.path("done") + '" ]; do sleep 0.1; done\noutpost-hook note own\n', 0o755)
+        job = self.write("job.yml", json.dumps({"name": "try", "plugins_path": [self.path("plugins")], "plugins": ["own"]}))
+        self.directory = tempfile.mkdtemp(dir=self.top) + "/job"
+        with subprocess.Popen([OUTPOST, "job", "run", "--directory", self.directory, job], stdout=subprocess.DEVNULL) as running:
+            while not os.path.exists(self.path("where")) or not self.read("where").endswith("\n"):
+                self.assertIsNone(running.poll())
+                os.sched_yield()
+            where = self.read("where").strip()
+            directory, name = os.path.split(where)
+            here = os.getcwd()
+            os.chdir(directory)
+            import socket
+
+            with socket.socket(socket.AF_UNIX) as there:
+                there.connect(name)
+                os.chdir(here)
+                there.sendall(b'{"v": 1, "id": "0123456789", "verb": "note", "args": {"text": "a lie"}}\n')
+                try:
+                    self.assertEqual(there.recv(100), b"")
+                except ConnectionResetError:
+                    pass
+            self.write("done", "")
+            self.assertEqual(running.wait(), 0)
+        self.assertEqual([each["text"] for each in self.told("note")], ["own"])
 
 
 if __name__ == "__main__":

@@ -316,6 +316,8 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
                                          "OUTPOST_TMP",
                                          "OUTPOST_ARTIFACTS",
                                          "OUTPOST_RESULTS",
+                                         "OUTPOST_SOCKET",
+                                         "OUTPOST_LIB",
                                          "HOME",
                                          "TMPDIR",
                                          "TRACEPARENT",

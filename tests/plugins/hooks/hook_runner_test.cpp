@@ -37,7 +37,8 @@ struct Lab {
     output.clear();
     process::TextOutput printed{[this](std::string_view text) { output += text; }};
     return test::await(runner.run({.step = steps->front(), .step_id = step_id, .attempt = 1, .reason = "normal", .story = story,
-                                   .directory = directory, .component_paths = {}, .timeout = std::chrono::minutes{5}, .grace = std::chrono::seconds{1}},
+                                   .directory = directory, .component_paths = {}, .timeout = std::chrono::minutes{5}, .grace = std::chrono::seconds{1},
+                                   .calls = calls},
                                   printed));
   }
 
@@ -69,8 +70,20 @@ struct Lab {
   SystemClock clock;
   std::map<std::string, std::string> secrets, servers;
   bool dry_run = false;
+  pipeline::StepCalls* calls = nullptr;
   job::Story story;
   std::string output;
+};
+
+/// Says yes to everything.
+struct Listener final : pipeline::StepCalls {
+  boost::asio::awaitable<Result<boost::json::value>> answer(pipeline::StepCall call) override {
+    heard.push_back(call.verb);
+    co_return boost::json::value{};
+  }
+  void cannot_hear(const Error& why) override { not_heard.push_back(why.message); }
+
+  std::vector<std::string> heard, not_heard;
 };
 
 }  // namespace
@@ -451,4 +464,25 @@ TEST_CASE("a dry run runs the hooks that support it, and tells them") {
   lab.manifest("supports: [dry-run]\n");
   lab.run(job::Stage::test);
   CHECK(lab.output == "dry run: 1\n");
+}
+
+TEST_CASE("a hook runs although its socket cannot be opened, without one") {
+  Lab lab;
+  Listener listener;
+  lab.calls = &listener;
+  lab.hook("install", "#!/bin/sh\nif [ -S \"$OUTPOST_SOCKET\" ]; then echo there; else echo \"none$OUTPOST_SOCKET\"; fi\n");
+
+  SECTION("it can") {
+    CHECK(lab.run(job::Stage::install).ending.code == 0);
+    CHECK(lab.output == "there\n");
+    CHECK(listener.not_heard.empty());
+  }
+  SECTION("something is in its place") {
+    write_file(lab.directory.step("step") / "socket/file", "");
+    const auto outcome = lab.run(job::Stage::install);
+    CHECK(describe(outcome.ending) == "exited with status 0");
+    CHECK(lab.output == "none\n");
+    REQUIRE(listener.not_heard.size() == 1);
+    CHECK(listener.not_heard.front().find("cannot bind " + (lab.directory.step("step") / "socket").native()) == 0);
+  }
 }
