@@ -42,6 +42,33 @@ void print_line(const json::object& job) {
             << text_at(job, "queued_at").substr(0, 19) << "Z\n";
 }
 
+/// "install.acme: 3/10, formatting": what a running step shows of itself.
+void print_shown(const json::object& job) {
+  for (const auto& each : array_at(job, "shows")) {
+    const auto& note = each.as_object();
+    const auto text = shown(note, "text");
+    std::cout << "now         " << shown(note, "step_id") << "  ";
+    if (note.contains("done")) std::cout << note.at("done").to_number<double>() << "/" << note.at("of").to_number<double>() << (text.empty() ? "" : ", ");
+    std::cout << text << "\n";
+  }
+}
+
+/// What it has said that stays.
+void print_told(const json::object& step) {
+  if (const auto* reported = step.if_contains("reported"); reported && reported->is_object() && !reported->get_object().empty()) {
+    std::cout << "            reported";
+    for (const auto& [outcome, count] : reported->get_object()) std::cout << " " << std::string_view{outcome} << " " << count.to_number<std::int64_t>();
+    std::cout << "\n";
+  }
+  if (const auto* metrics = step.if_contains("metrics"); metrics && metrics->is_object())
+    for (const auto& [name, value] : metrics->get_object()) std::cout << "            " << printable(name) << " = " << value.to_number<double>() << "\n";
+  for (const auto& each : array_at(step, "notes")) {
+    const auto& note = each.as_object();
+    const auto file = shown(note, "file");
+    std::cout << "            " << text_at(note, "level") << ": " << shown(note, "text") << (file.empty() ? "" : " (" + file + ")") << "\n";
+  }
+}
+
 void print_job(const json::object& job) {
   std::cout << "job         " << text_at(job, "job_id") << "  " << shown(job, "name") << "\nstate       " << shown(job, "state") << "\n";
   if (const auto* judgement = job.if_contains("judgement"); judgement && judgement->is_object())
@@ -53,7 +80,10 @@ void print_job(const json::object& job) {
   for (const auto& each : array_at(job, "steps")) {
     const auto& step = each.as_object();
     std::cout << "step        " << shown(step, "step_id") << "  " << shown(step, "state") << ", " << duration_between(text_at(step, "started_at"), text_at(step, "ended_at")) << "\n";
+    print_told(step);
   }
+  print_shown(job);
+  for (const auto& each : array_at(job, "locks")) std::cout << "lock        " << printable(std::string{each.as_string()}) << "\n";
   if (const auto* tests = job.if_contains("tests"); tests && tests->is_object() && job::number_at(tests->get_object(), "total") > 0) {
     const auto number = [&](const char* key) { return job::number_at(tests->get_object(), key); };
     std::cout << "tests       " << number("total") << ": " << number("success") << " passed, " << number("failures") << " failed, " << number("errors") << " errors, "

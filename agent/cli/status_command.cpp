@@ -48,6 +48,12 @@ void print_jobs(std::ostream& out, const json::object& jobs) {
     out << "running   " << printable(text_at(job, "name")) << "  " << printable(text_at(job, "state")) << ", claimed "
               << ago(text_at(job, "claimed_at"))
               << (job.contains("workspace_bytes") ? ", workspace " + size_at(job, "workspace_bytes") : "") << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
+    for (const auto& shown : array_at(job, "shows")) {
+      const auto& note = shown.as_object();
+      std::cout << "          " << printable(text_at(note, "step_id")) << ": ";
+      if (note.contains("done")) std::cout << note.at("done").to_number<double>() << "/" << note.at("of").to_number<double>() << " ";
+      std::cout << printable(text_at(note, "text")) << "\n";
+    }
   }
   for (const auto& each : waiting) {
     const auto& job = each.as_object();

@@ -111,7 +111,8 @@ Result<std::vector<job::Event>> events_of(const Records& records, const std::str
 /// What an event says of a file that a step left; its number is its id.
 json::object described(const job::Event& found) {
   json::object object{{"id", found.seq}, {"step_id", found.step_id}, {"size", found.blobs.empty() ? 0 : found.blobs.front().size}};
-  for (const auto& [key, value] : found.data) object[key] = value.is_string() ? json::value(as_utf8(value.get_string())) : value;
+  for (const auto& [key, value] : found.data)
+    if (key != "call") object[key] = value.is_string() ? json::value(as_utf8(value.get_string())) : value;
   return object;
 }
 

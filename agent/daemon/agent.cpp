@@ -52,6 +52,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, config::Settings 
       options_{std::move(options)},
       queue_{settings_.slots},
       retention_{{ports_.journal, ports_.deliveries, ports_.workers, ports_.clock, ports_.logger, ports_.alarms}, job_options_.jobs_directory, settings_.history},
+      locks_{std::make_shared<pipeline::Locks>(executor)},
       bulletin_{executor},
       disk_{ports_.workers, ports_.logger, ports_.alarms, settings_.state_directory, settings_.disk},
       spool_{{ports_.journal, ports_.deliveries, ports_.workers, ports_.logger, ports_.alarms}, job_options_.jobs_directory},
@@ -67,6 +68,9 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, config::Settings 
   for (const auto& each : integrations_) adopt(each);
   job_options_.workspace_seen = [this](const std::string& job_id, const std::string& step_id, const pipeline::WorkspaceSizes& sizes) {
     bulletin_.post({job_id, step_id, "workspace", {{"bytes", sizes.last.bytes}}, ports_.clock.now()});
+  };
+  job_options_.step_shows = [this](const std::string& job_id, const std::string& step_id, std::string_view kind, json::object what) {
+    bulletin_.post({job_id, step_id, std::string{kind}, std::move(what), ports_.clock.now()});
   };
   job_options_.degraded = [this](const Error& error) { journal_failed(error); };
   job_options_.logs.has_room = [this] { return disk_.has_room_for_logs(); };

@@ -255,6 +255,7 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> make_next_directory();
   boost::asio::awaitable<void> disk_loop();
   [[nodiscard]] boost::json::object disk_status() const;
+  [[nodiscard]] boost::json::array shown_by(const job::Story& story) const;
   void close_orphan(job::Story story, const std::string& reason);
   void withdraw(const std::string& job_id, const std::string& reason);
   boost::asio::awaitable<Result<std::vector<job::Event>>> append(std::vector<job::Event> events);
@@ -325,6 +326,7 @@ class Agent final : public control::AgentControl {
   std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.
   Retention retention_;
+  std::shared_ptr<pipeline::Locks> locks_;  ///< That hooks take.
   journal::Bulletin bulletin_;  ///< What is so for the moment: sizes of workspaces.
   DiskKeeper disk_;
   SpoolKeeper spool_;

@@ -48,6 +48,7 @@ Agent::Running Agent::make_runner(job::Story story) {
   const pipeline::JobPorts job_ports{ports_.journal, *made.source, *made.steps, ports_.collector, ports_.workers, ports_.clock};
   pipeline::JobOptions options = job_options_;
   options.slot = queue_.slot_of(story.job.id);
+  options.locks = locks_;
   if (const auto from = integration(story.job.definition.source)) options.credentials_pause = from->settings.credentials_retry;
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
@@ -89,6 +90,7 @@ asio::awaitable<void> Agent::work_on(std::string id) {
   running_.erase(id);
   bulletin_.withdraw(id);
   queue_.release(id);
+  locks_->give_back_all(id);
   if (!story.ended && !stopping_ && !story.claiming && story.claim.external_ref.empty()) put_back(std::move(story));
   schedule_wakeup_.notify();
   retention_wakeup_.notify();

@@ -57,13 +57,27 @@ std::vector<std::string> types_of_summary() {
   return types;
 }
 
+/// What a step has said of itself.
+json::object in_full(const job::Told& told) {
+  json::object outcomes, metrics;
+  json::array notes;
+  for (const auto& [outcome, count] : told.outcomes)
+    if (count > 0) outcomes[outcome] = count;
+  for (const auto& [name, value] : told.metrics) metrics[name] = value;
+  for (const auto& each : told.annotations) notes.push_back(json::object{{"level", each.level}, {"text", each.text}, {"file", each.file}});
+  return {{"reported", std::move(outcomes)}, {"metrics", std::move(metrics)}, {"notes", std::move(notes)}};
+}
+
 json::object in_full(const job::Story& story) {
   json::object object = summary(story);
   json::array steps;
-  for (const auto& step : story.steps)
+  for (const auto& step : story.steps) {
     steps.push_back(json::object{{"step_id", step.id}, {"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
                                  {"attempt", step.attempt}, {"state", step.ended ? describe(step.ending) : "running"}, {"log_bytes", step.cut_bytes}, {"workspace_peak_bytes", step.workspace_peak},
                                  {"started_at", moment(step.started_at)}, {"ended_at", moment(step.ended_at)}});
+    for (auto& [key, value] : in_full(step.told)) steps.back().get_object()[key] = std::move(value);
+  }
+  object["locks"] = json::array(story.locks.begin(), story.locks.end());
   object["steps"] = std::move(steps);
   object["results"] = json::array(story.result_names.begin(), story.result_names.end());
   object["artifacts"] = json::array(story.artifact_names.begin(), story.artifact_names.end());
@@ -75,7 +89,7 @@ json::object in_full(const job::Story& story) {
 json::object test_result(const job::Event& found) {
   json::object result{{"step_id", found.step_id}};
   for (const auto& [key, value] : found.data)
-    if (key != "stage" && key != "plugin" && key != "hook") result[key] = value;
+    if (key != "stage" && key != "plugin" && key != "hook" && key != "call") result[key] = value;
   return result;
 }
 
@@ -96,6 +110,7 @@ json::object Agent::status() {
     json::object object = summary(runner->story());
     for (const auto& note : bulletin_.of_job(id))
       if (note.kind == "workspace") object["workspace_bytes"] = note.data.at("bytes");
+    object["shows"] = shown_by(runner->story());
     running.push_back(std::move(object));
   }
   for (const auto& story : queue_.waiting()) {
@@ -129,6 +144,20 @@ json::object Agent::status() {
           {"resources", std::move(resources)},
           {"disk", disk_status()},
           {"alarms", ports_.alarms.to_json()}};
+}
+
+/// What the running steps of a job show just now: {step_id, kind: progress | status, text, done, of}.
+json::array Agent::shown_by(const job::Story& story) const {
+  json::array shown;
+  for (const auto& note : bulletin_.of_job(story.job.id)) {
+    const auto* step = story.step(note.step_id);
+    if ((note.kind != "progress" && note.kind != "status") || !step || step->ended) continue;
+    json::object object = note.data;
+    object["step_id"] = note.step_id;
+    object["kind"] = note.kind;
+    shown.push_back(std::move(object));
+  }
+  return shown;
 }
 
 json::object Agent::disk_status() const {
@@ -177,6 +206,7 @@ Result<json::object> Agent::job(const std::string& job_id) {
   json::array results;
   for (const auto& each : *found) results.push_back(test_result(each));
   object["test_results"] = std::move(results);
+  object["shows"] = shown_by(*story);
   return object;
 }
 

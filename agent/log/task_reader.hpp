@@ -66,6 +66,9 @@ class TaskReader {
   /// interrupted. After an error (the disk refuses) the next call goes on.
   [[nodiscard]] Result<News> read(bool last);
 
+  /// A secret to hide from here on.
+  void add_secret(std::string_view secret) { redactor_.add(secret); }
+
   /// What was left out and why, each once.
   [[nodiscard]] std::vector<std::string> take_problems() { return std::exchange(problems_, {}); }
 

@@ -193,8 +193,22 @@ class Expansion {
     return stored_name(name, 255 - piece_suffix);
   }
 
+  /// Its metrics as values, and its notes as one file.
+  void said_by_step() {
+    const auto* step = before_.step(event_.step_id);
+    if (!step) return;
+    for (const auto& [name, value] : step->told.metrics) add_value(name, value);
+    std::string notes;
+    for (const auto& each : step->told.annotations) notes += each.level + ": " + each.text + (each.file.empty() ? "" : " (" + each.file + ")") + "\n";
+    constexpr std::size_t most = std::size_t{64} * 1024;
+    if (notes.size() > most) notes = notes.substr(0, notes.rfind('\n', most)) + "\n... and more, see outpost job show\n";
+    if (!notes.empty())
+      add_note("notes/" + event_.step_id, std::string{to_string(step->stage)} + "/" + step->plugin + "/" + event_.step_id + ".notes.txt", notes);
+  }
+
   /// What the step took, where it was measured: "step_install_acme_storage_memory_peak_mib".
   void step_ended() {
+    said_by_step();
     const auto* found = event_.data.if_contains("figures");
     if (!found || !found->is_object()) return;
     std::string name = "step_" + event_.step_id + "_";

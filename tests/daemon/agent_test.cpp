@@ -480,7 +480,7 @@ TEST_CASE("the list of jobs says of each what the job itself says") {
   REQUIRE(list);
   REQUIRE(list->size() == 1);
   auto whole = *world.agent->job(world.job_ids()[0]);
-  for (const char* only_there : {"steps", "results", "artifacts", "warnings"}) whole.erase(only_there);
+  for (const char* only_there : {"steps", "results", "artifacts", "warnings", "locks", "shows"}) whole.erase(only_there);
   const auto results = whole.at("test_results");
   whole.erase("test_results");
   CHECK(list->front().as_object() == whole);
