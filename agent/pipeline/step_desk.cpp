@@ -4,7 +4,9 @@
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/handed_over.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
@@ -78,7 +80,37 @@ std::string StepDesk::result_prefix() const {
   return prefix;
 }
 
+/// A call that is being carried out. However that ends, those who wait for it go on.
+struct StepDesk::UnderWay {
+  UnderWay(std::shared_ptr<CallsUnderWay> all, std::string call, const asio::any_io_executor& loop) : calls{std::move(all)}, id{std::move(call)} {
+    (*calls)[id] = std::make_shared<asio::steady_timer>(loop, asio::steady_timer::time_point::max());
+  }
+  ~UnderWay() {
+    const auto ended = calls->extract(id);
+    ended.mapped()->cancel();
+  }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+
+  std::shared_ptr<CallsUnderWay> calls;
+  std::string id;
+};
+
 asio::awaitable<Result<json::value>> StepDesk::answer(StepCall call) {
+  // The same call on another connection: it was sent again because an answer seemed lost, and takes effect once.
+  for (auto same = under_way_->find(call.id); same != under_way_->end(); same = under_way_->find(call.id)) {
+    const auto ended = same->second;
+    co_await ended->async_wait(asio::as_tuple(asio::use_awaitable));
+    const auto given_up = co_await asio::this_coro::cancellation_state;
+    if (given_up.cancelled() != asio::cancellation_type::none) co_return Error{Fault::cancelled, "nobody waits for the answer"};
+  }
+  const auto loop = co_await asio::this_coro::executor;
+  const UnderWay under_way{under_way_, call.id, loop};
+  auto carrying_out = carry_out(std::move(call));
+  co_return co_await std::move(carrying_out);
+}
+
+asio::awaitable<Result<json::value>> StepDesk::carry_out(StepCall call) {
   // What others noted goes out with what is noted here, and must not be lost with a connection.
   if (call.verb != "lock") co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   const auto* known = record();

@@ -10,8 +10,11 @@
 #include "agent/pipeline/step_calls.hpp"
 #include "agent/process/deadline.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -58,7 +61,9 @@ class StepDesk final : public StepCalls {
 
  private:
   using Answer = boost::asio::awaitable<Result<boost::json::value>>;
+  struct UnderWay;
 
+  Answer carry_out(StepCall call);
   Answer annotate(const StepCall& call);
   Answer report(const StepCall& call);
   Answer take_artifact(StepCall& call);
@@ -93,6 +98,8 @@ class StepDesk final : public StepCalls {
   std::shared_ptr<process::Deadline> deadline_;
   std::set<std::string> result_names_;  ///< Of what was handed over.
   std::size_t handed_over_ = 0, hidden_ = 0;
+  using CallsUnderWay = std::map<std::string, std::shared_ptr<boost::asio::steady_timer>>;  ///< By id; cancelled at their end.
+  std::shared_ptr<CallsUnderWay> under_way_ = std::make_shared<CallsUnderWay>();
 };
 
 /// How much one step may say.

@@ -323,6 +323,24 @@ for _ in range(3):
         )
         self.assertEqual(len(self.told("metric")), 1)
 
+    def test_a_call_on_many_connections_at_once_counts_once(self):
+        self.job(
+            0,
+            interpreter="python",
+            test="""
+with open("mine", "w") as file:
+    file.write("x" * 2**20)
+for verb, files, args in (("artifact", ["mine"], {"name": "mine"}), ("metric", [], {"name": "a", "value": 1}), ("redact", [], {"text": "hidden"})):
+    line = json.dumps({"v": 1, "id": os.urandom(8).hex(), "verb": verb, "files": len(files), "args": args}).encode() + b"\\n"
+    connections = [connect() for _ in range(8)]
+    for there in connections:
+        socket.send_fds(there, [line], [os.open(file, os.O_RDONLY) for file in files])
+    for there in connections:
+        assert json.loads(there.makefile().readline())["status"] == 0
+""",
+        )
+        self.assertEqual((len(self.journal("artifact.found")), len(self.told("metric")), len(self.told("redact"))), (1, 1, 1))
+
     def test_files_that_are_none_are_not_read(self):
         self.job(
             0,

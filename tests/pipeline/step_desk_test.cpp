@@ -1,10 +1,13 @@
 #include "pipeline/runner_world.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include <fcntl.h>
 
 using namespace outpost;
 using namespace outpost::test;
 namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
 namespace event = job::event;
 
 namespace {
@@ -54,6 +57,39 @@ TEST_CASE("a result that a step hands over is compared with the one before, has 
   REQUIRE(next.story().judgement);
   CHECK(next.story().judgement->reason == "tests-failed");
   CHECK(next.story().judgement->message.find("2 of 6 cases failed") != std::string::npos);
+}
+
+TEST_CASE("the same call that comes several times at once takes effect once, and each is answered when it has") {
+  job::Definition nightly{.name = "nightly", .source = "dci"};
+  RunnerWorld world{nightly};
+  write_file(world.directory.path / "mine.xml", "<testsuite/>");
+  world.collector.examined->total = 3;
+  std::vector<std::size_t> journaled;  // What there was when a call had its answer.
+  const auto told = [&] {
+    return world.journal.read({.job_id = "job-1", .types = {std::string{event::step_told}, std::string{event::result_found}, std::string{event::artifact_found}}})->size();
+  };
+  world.steps.says = [&](const std::string& id, pipeline::StepCalls& calls) -> asio::awaitable<void> {
+    if (id != "test.acme") co_return;
+    const auto say = [&](std::string call_id, std::string verb, boost::json::object arguments) -> asio::awaitable<void> {
+      auto answering = calls.answer(call(call_id, verb, std::move(arguments), world.directory.path / "mine.xml"));
+      const auto answer = co_await std::move(answering);
+      CHECK(answer);
+      journaled.push_back(told());
+    };
+    const auto thrice = [&](std::string call_id, std::string verb, boost::json::object arguments) -> asio::awaitable<void> {
+      const auto before = told();
+      journaled.clear();
+      co_await (say(call_id, verb, arguments) && say(call_id, verb, arguments) && say(call_id, verb, arguments));
+      CHECK(journaled == std::vector<std::size_t>(3, before + 1));
+    };
+    co_await thrice("00000001", "metric", {{"name", "speed"}, {"value", 1}});
+    co_await thrice("00000002", "junit", {{"name", "suite.xml"}});
+    co_await thrice("00000003", "artifact", {{"name", "mine.txt"}});
+    co_await thrice("00000004", "redact", {{"text", "correct horse"}});
+    co_await thrice("00000005", "timeout", {{"left_ms", 60'000}});
+    co_await thrice("00000006", "lock", {{"name", "strip"}});
+  };
+  world.run();
 }
 
 TEST_CASE("a lock is the job's, beyond the step that has taken it, and nobody's when the job has ended") {
