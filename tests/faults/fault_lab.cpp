@@ -1,10 +1,14 @@
 #include "faults/fault_lab.hpp"
 
+#include "agent/base/clock.hpp"
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
+#include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "agent/log/segment.hpp"
 #include "support/catch.hpp"
+
+#include <boost/asio/io_context.hpp>
 
 #include <unistd.h>
 #include <random>
@@ -116,6 +120,17 @@ std::int64_t status_of_process(pid_t pid, const std::string& field) {
 }
 
 }  // namespace
+
+std::vector<job::Event> events_of(const FaultLab& lab) {
+  boost::asio::io_context loop;
+  const SystemClock clock;
+  auto journal = journal::SqliteJournal::open(lab.directory.path / "agent/state/journal.db", {"host", "boot", "test"},
+                                              clock, loop.get_executor());
+  if (!journal) throw std::runtime_error{journal.error().message};
+  const auto events = (*journal)->read({});
+  if (!events) throw std::runtime_error{events.error().message};
+  return *events;
+}
 
 double processor_seconds(pid_t pid) {
   const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/job/event.hpp"
 #include "faults/figures.hpp"
 #include "integration/job_content.hpp"
 #include "integration/sample_lab.hpp"
@@ -49,6 +50,9 @@ class FaultLab : public SampleLab {
 
   FaultProxy network;
 };
+
+/// The events of the agent's journal, which nobody else has open.
+[[nodiscard]] std::vector<job::Event> events_of(const FaultLab& lab);
 
 /// Processor time that a process has used.
 [[nodiscard]] double processor_seconds(pid_t pid);

@@ -2,15 +2,12 @@
 
 #include "faults/fault_lab.hpp"
 
-#include "agent/base/clock.hpp"
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 #include "agent/job/event_types.hpp"
-#include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "support/catch.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
@@ -24,18 +21,6 @@ using job::text_at;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// The events of the agent's journal, which nobody else has open.
-std::vector<job::Event> events_of(const FaultLab& lab) {
-  boost::asio::io_context loop;
-  const SystemClock clock;
-  auto journal = journal::SqliteJournal::open(lab.directory.path / "agent/state/journal.db", {"host", "boot", "test"},
-                                              clock, loop.get_executor());
-  if (!journal) throw std::runtime_error{journal.error().message};
-  const auto events = (*journal)->read({});
-  if (!events) throw std::runtime_error{events.error().message};
-  return *events;
-}
 
 std::string cat_hook(const std::filesystem::path& file) { return "#!/bin/sh\nexec cat " + file.string() + "\n"; }
 
