@@ -331,11 +331,14 @@ test('a restart of the daemon is seen, and outlived', async () => {
   const port = new URL(lab.page).port;
   await lab.end('agent');
   await text(page, 'The daemon does not answer.');
+  await go(page, '#/plugins');
+  await text(page, 'This screen cannot be read from the daemon');
   lab.dashboard = '127.0.0.1:' + port;
   await lab.configure();
   await lab.startAgent();
   await page.locator('.live.on').waitFor();
-  await page.locator('.trouble').waitFor({ state: 'detached' });
+  await page.locator('main > .trouble').waitFor({ state: 'detached' });
+  await page.getByRole('row', { name: /^acme-storage/ }).waitFor();
   await page.close();
 });
 

@@ -52,6 +52,7 @@ function useSearch(file, goTo) {
       if (error.name !== 'AbortError') set({ text, found: [], at: 0, busy: false });
     }
   };
+  useEffect(() => () => abort.current && abort.current.abort(), []);
   const step = by => set(old => {
     if (!old.found || !old.found.length) return old;
     const at = (old.at + by + old.found.length) % old.found.length;
@@ -114,8 +115,8 @@ function Viewer({ job, step, running, line: wantedLine }) {
   }, []);
   useLayoutEffect(() => { if (follow && box.current) box.current.scrollTop = tall; }, [follow, file.size, height]);
 
-  const scrolled = () => {
-    const now = box.current.scrollTop;
+  const scrolled = event => {
+    const now = event.currentTarget.scrollTop;
     if (following.current && now + height < tall - 3 * row && now < top) setFollow(false);
     setTop(now);
   };

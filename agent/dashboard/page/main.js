@@ -7,13 +7,22 @@ import { takeToken, useToken } from './api.js';
 import { link, start, useAnswer } from './store.js';
 import { Home } from './home.js';
 
-/** Screens other than the first are read when somebody wants them. */
-function Later({ load, name, ...given }) {
-  const [part, set] = useState(null);
-  useEffect(() => { load().then(module => set(() => module[name])); }, [name]);
-  return part && html`<${part} ...${given} />`;
+/** Screens other than the first are read when somebody wants them; once more after the daemon was away. */
+function Later({ file, name, ...given }) {
+  const [part, set] = useState(null), [tries, again] = useState(0), [error, setError] = useState(null);
+  useEffect(() => {
+    let gone = false, timer = 0;
+    // Browsers remember that an address could not be read, so each attempt has one of its own.
+    import('./' + file + (tries ? '?' + tries : '')).then(module => gone || set(() => module[name]), () => {
+      if (gone) return;
+      setError(new Error('This screen cannot be read from the daemon; it is tried again.'));
+      timer = setTimeout(() => again(tries + 1), 2000);
+    });
+    return () => { gone = true; clearTimeout(timer); };
+  }, [tries]);
+  return part ? html`<${part} ...${given} />` : html`<${Trouble} error=${error} />`;
 }
-const later = (file, name) => given => html`<${Later} load=${() => import('./' + file)} key=${name} name=${name} ...${given} />`;
+const later = (file, name) => given => html`<${Later} key=${name} file=${file} name=${name} ...${given} />`;
 
 const screens = { '': Home, tests: later('tests.js', 'AllTests'), uploads: later('uploads.js', 'Uploads'), resources: later('machine.js', 'Resources'),
   plugins: later('machine.js', 'Plugins'), configuration: later('machine.js', 'Configuration'), stats: later('stats.js', 'Stats') };
@@ -52,8 +61,17 @@ function LogIn({ error, done }) {
     ${error.message !== 'A token is due.' && html`<${Trouble} error=${error} />`}</main>`;
 }
 
+/** What somebody has typed into the address may be no encoding at all. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function Screen({ hash, status }) {
-  const [path, query] = hash.split('?'), parts = path.split('/').map(decodeURIComponent);
+  const [path, query] = hash.split('?'), parts = path.split('/').map(decoded);
   if (parts[0] === 'jobs' && parts[1]) return html`<${Job} key=${parts[1]} id=${parts[1]} tab=${parts[2]} step=${parts[3]} query=${query || ''} />`;
   const Found = screens[parts[0]];
   return Found ? html`<${Found} status=${status} />` : html`<h1>There is no such screen</h1><p><a href="#/">Home</a></p>`;

@@ -12,7 +12,9 @@ const loadPlotter = () => plotter ||= new Promise((resolve, reject) => {
   const style = document.createElement('link');
   Object.assign(style, { rel: 'stylesheet', href: '/vendor/uplot/uPlot.min.css' });
   const script = document.createElement('script');
-  Object.assign(script, { src: '/vendor/uplot/uPlot.iife.min.js', onload: () => resolve(window.uPlot), onerror: reject });
+  // The next one who wants it tries again.
+  const failed = () => { plotter = null; reject(new Error('The plotter cannot be read from the daemon.')); };
+  Object.assign(script, { src: '/vendor/uplot/uPlot.iife.min.js', onload: () => resolve(window.uPlot), onerror: failed });
   document.head.append(style, script);
 });
 
