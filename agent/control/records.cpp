@@ -197,6 +197,14 @@ Answering show_configuration(const Records& records, ServerRequest&, Names) {
   co_return answer(200, json::object{{"configuration", records.configuration()}});
 }
 
+Answering show_doctor(const Records& records, ServerRequest& request, Names) {
+  const auto given = parameters(request.query, {"max_age"});
+  if (!given) co_return problem(given.error());
+  const auto most_age = number_of(*given, "max_age", 300, 0, 30 * 24 * 3600);
+  if (!most_age) co_return problem(most_age.error());
+  co_return answer(200, json::object{{"doctor", records.doctor(std::chrono::seconds{static_cast<std::int64_t>(*most_age)})}});
+}
+
 Answering show_page(const Records& records, ServerRequest& request, Names) {
   if (!request.peer_uid) co_return problem(403, "this is told on the unix socket only");
   co_return answer(200, json::object{{"dashboard", records.page()}});
@@ -218,6 +226,7 @@ constexpr RecordRoute routes[] = {
     {"reporters/*/waiting", list_waiting},
     {"plugins", list_plugins},
     {"configuration", show_configuration},
+    {"doctor", show_doctor},
     {"dashboard", show_page},
 };
 

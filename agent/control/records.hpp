@@ -10,6 +10,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -33,6 +34,9 @@ struct Records {
   std::function<boost::json::object()> configuration;
   /// {url, token}, both empty when the page is not on TCP. Told on the unix socket only.
   std::function<boost::json::object()> page;
+  /// What `outpost doctor` finds where the daemon is: {running, looked_at, took_ms, error, report}. A new look begins when
+  /// what is known is older than that.
+  std::function<boost::json::object(std::chrono::seconds most_age)> doctor;
 };
 
 /// A path that is only read; `names` are what stands for its stars.

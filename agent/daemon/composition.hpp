@@ -14,6 +14,7 @@
 #include "agent/daemon/identity_lock.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/metrics.hpp"
+#include "agent/daemon/self_examination.hpp"
 #include "agent/daemon/server_access.hpp"
 #include "agent/files/cache.hpp"
 #include "agent/http/client.hpp"
@@ -166,6 +167,7 @@ class Composition {
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<ClockWatch> clock_watch_;
+  std::unique_ptr<SelfExamination> doctor_;
   std::unique_ptr<control::Records> records_;
   std::string page_url_, page_token_;
   std::unique_ptr<http::Server> server_;

@@ -83,9 +83,14 @@ void Composition::make_records() {
     return [path = settings_.plugins_path, jobs = settings_.jobs] { return described_plugins(path, jobs); };
   };
   const auto page = [this] { return json::object{{"url", page_url_}, {"token", page_token_}}; };
+  std::error_code ignored;
+  SelfExamination::Options looking{.program = find_command_line(), .configuration = fs::absolute(file_, ignored), .environment = {}};
+  for (char** variable = environ; *variable; ++variable) looking.environment.emplace_back(*variable);
+  doctor_ = std::make_unique<SelfExamination>(executor_, *children_, clock_, std::move(looking));
+  const auto doctor = [this](std::chrono::seconds most_age) { return doctor_->found(most_age); };
   records_ = std::make_unique<control::Records>(control::Records{.agent = *agent_, .journal = *journal_, .deliveries = *journal_, .workers = workers_,
                                                                  .streams = {*journal_, executor_}, .jobs_directory = settings_.state_directory / "jobs",
-                                                                 .plugins = plugins, .configuration = [this] { return effective_configuration(); }, .page = page});
+                                                                 .plugins = plugins, .configuration = [this] { return effective_configuration(); }, .page = page, .doctor = doctor});
 }
 
 std::string Composition::metrics_text() {

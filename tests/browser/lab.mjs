@@ -140,8 +140,8 @@ export class Lab {
 jobs:
   - {name: acme-nightly, source: dci, topic: ACME-1, components: [acme-storage], resources: [rack1], plugins: [acme-storage], timeout: 1h}
 resources:
-  rack1: {hosts: [192.0.2.10]}
-  rack2: {hosts: [192.0.2.11]}
+  rack1: {hosts: [127.0.0.10]}
+  rack2: {hosts: [127.0.0.11]}
 runner: local
 logs: {live_first: 100ms, live_longest: 500ms}
 spool: {retry_first: 100ms, retry_longest: 1s}

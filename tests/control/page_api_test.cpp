@@ -97,7 +97,8 @@ struct World {
                            .jobs_directory = directory.path,
                            .plugins = [] { return [] { return json::array{json::object{{"name", "acme"}}}; }; },
                            .configuration = [] { return json::object{{"file", "outpost.yml"}}; },
-                           .page = [] { return json::object{{"url", "http://127.0.0.1:1/"}, {"token", "t"}}; }};
+                           .page = [] { return json::object{{"url", "http://127.0.0.1:1/"}, {"token", "t"}}; },
+                           .doctor = [](std::chrono::seconds most_age) { return json::object{{"running", most_age.count() < 300}}; }};
 };
 
 std::string lines(int from, int upto) {
@@ -242,6 +243,14 @@ TEST_CASE("plugins and the configuration are told, the token on the unix socket 
   CHECK(world.read("dashboard").at("dashboard").at("token") == "t");
   CHECK(world.ask("dashboard", {}, std::nullopt).status == 403);
   CHECK(world.status("reporters/nobody/waiting") == 404);
+}
+
+TEST_CASE("what the doctor finds is told, and how old it may be is asked for") {
+  World world;
+  CHECK(world.read("doctor").at("doctor").at("running") == false);
+  CHECK(world.read("doctor?max_age=10").at("doctor").at("running") == true);
+  for (const char* query : {"?max_age=", "?max_age=x", "?max_age=-1", "?max_age=99999999999999999999", "?other=1"})
+    CHECK(world.status("doctor" + std::string{query}) == 400);
 }
 
 // ---- events ----

@@ -3,6 +3,7 @@
 #include "agent/job/event_types.hpp"
 #include "fakes/fake_http_client.hpp"
 #include "fakes/fake_journal.hpp"
+#include "fakes/recording_runner.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
 
@@ -13,30 +14,11 @@ using namespace outpost::daemon;
 
 namespace {
 
-/// A runner that remembers what it was asked to run.
-struct RecordingRunner final : process::CommandRunner {
-  std::vector<process::Command> commands;
-  [[nodiscard]] bool overlaps() const override { return true; }
-  [[nodiscard]] bool outlives() const override { return false; }
-  boost::asio::awaitable<process::Left> look_for(process::Command) override { co_return process::Left::gone; }
-  boost::asio::awaitable<Result<process::Finished>> adopt(process::Command, process::Output&) override {
-    co_return Error{Fault::unavailable, "nothing runs"};
-  }
-  [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned) const override { return std::optional<gid_t>{}; }
-  boost::asio::awaitable<Result<process::Finished>> run(process::Command command, process::Output&) override {
-    commands.push_back(std::move(command));
-    co_return process::Finished{process::Exited{0}};
-  }
-  [[nodiscard]] bool is_part_of(const process::Command&, pid_t) const override { return false; }
-  [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned) const override { return {}; }
-  [[nodiscard]] std::string_view name() const override { return "recording"; }
-};
-
 struct World {
   boost::asio::io_context loop;
   test::FakeJournal journal;
   test::FakeHttpClient client{[](const http::Request&) { return test::FakeReply{}; }};
-  RecordingRunner commands;
+  test::RecordingRunner commands;
   SystemClock clock;
   Logger logger;
 

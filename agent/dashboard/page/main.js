@@ -25,9 +25,9 @@ function Later({ file, name, ...given }) {
 const later = (file, name) => given => html`<${Later} key=${name} file=${file} name=${name} ...${given} />`;
 
 const screens = { '': Home, tests: later('tests.js', 'AllTests'), uploads: later('uploads.js', 'Uploads'), resources: later('machine.js', 'Resources'),
-  plugins: later('machine.js', 'Plugins'), configuration: later('machine.js', 'Configuration'), stats: later('stats.js', 'Stats') };
+  plugins: later('machine.js', 'Plugins'), configuration: later('machine.js', 'Configuration'), stats: later('stats.js', 'Stats'), doctor: later('doctor.js', 'Doctor') };
 const Job = later('job.js', 'Job');
-const menu = [['', 'Home'], ['stats', 'Jobs'], ['tests', 'Tests'], ['uploads', 'Uploads'], ['resources', 'Resources'], ['plugins', 'Plugins'], ['configuration', 'Configuration']];
+const menu = [['', 'Home'], ['stats', 'Jobs'], ['tests', 'Tests'], ['uploads', 'Uploads'], ['resources', 'Resources'], ['plugins', 'Plugins'], ['doctor', 'Doctor'], ['configuration', 'Configuration']];
 
 function useHash() {
   const [hash, set] = useState(location.hash);
