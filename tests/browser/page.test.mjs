@@ -4,7 +4,8 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -183,6 +184,63 @@ test('the doctor says what is wrong where the daemon is, and looks again', async
   await page.close();
 });
 
+test('a job is compared with the last good one: tests that became bad, and durations', async () => {
+  const page = await open(`#/jobs/${jobs.bad.job_id}/compare`);
+  await page.getByRole('heading', { name: 'Became bad 2' }).waitFor();
+  const broken = page.locator('.result', { hasText: 'Became bad' });
+  await broken.getByText('volume 5 survives a restart of its node').waitFor();
+  await broken.getByText('volume 23 survives a restart of its node').waitFor();
+  await page.locator('tr', { hasText: 'verdict' }).getByText('success').waitFor();
+  await page.locator('strong', { hasText: 'ACME Storage 1.1' }).waitFor();
+  const install = page.locator('section[aria-labelledby=took] tr.of-stage', { hasText: 'install' });
+  assert.match(await install.locator('td').first().textContent(), /\d (ms|s)/);
+  // From the other side it is fixed.
+  await go(page, `#/jobs/${jobs.lines.job_id}/compare?with=${jobs.bad.job_id}`);
+  await page.getByRole('heading', { name: 'Fixed 2' }).waitFor();
+  await page.getByLabel('Compare with').selectOption(jobs.good.job_id);
+  await text(page, 'Every case came to the same end in both jobs.');
+  await go(page, `#/jobs/${jobs.good.job_id}/compare`);
+  await text(page, 'There is no earlier job of this name');
+  await page.close();
+});
+
+test('a test has its history over the jobs, and one that passes and fails with the same components is flaky', async () => {
+  await lab.outpost('job', 'retry', jobs.bad.job_id);
+  await until('the job that is run again', async () => (await lab.jobs()).filter(job => job.ended_at && job.components.some(one => one.name.includes('1.1'))).length === 2);
+  const page = await open('#/tests');
+  await page.getByRole('link', { name: 'Each case over the last jobs' }).click();
+  await page.locator('.tools [role=status]').getByText(/^2 of 60 cases/).waitFor();
+  const row = page.locator('tr', { hasText: 'volume 23 survives' });
+  await row.getByText(/failed in 1 of \d/).waitFor();
+  await row.getByText('flaky').waitFor();
+  await page.screenshot({ path: path.join(shots, 'tests-history.png') });
+  await page.getByLabel('Show').selectOption('all');
+  await page.locator('main').getByText(hostile).first().waitFor();
+  await row.getByRole('link').click();
+  await text(page, /\d of \d times passed/);
+  await page.locator('.plot canvas').waitFor();
+  assert.equal(await page.locator('section tbody tr, main tbody tr').filter({ hasText: 'failed' }).count(), 1);
+  await page.locator('summary', { hasText: 'expected 4096 bytes, got 0' }).click();
+  await text(page, 'volume_test.py:118');
+  await page.screenshot({ path: path.join(shots, 'test-history.png') });
+  // It is found from the job, too.
+  await go(page, `#/jobs/${jobs.bad.job_id}/tests`);
+  await page.getByRole('link', { name: 'history of volume 5 survives a restart of its node' }).click();
+  await text(page, /\d of \d times passed/);
+  await page.close();
+});
+
+test('statistics tell product from lab, how far durations are apart, and when the lab is busy', async () => {
+  const page = await open('#/stats');
+  await text(page, /Of \d+ jobs 1 failed because of the product, 0 because of the lab/);
+  await page.locator('tr', { hasText: 'tests-failed in test' }).waitFor();
+  const spread = page.locator('[aria-label=Spread] tr', { hasText: 'whole job' });
+  assert.match(await spread.textContent(), /(ms|s)/);
+  assert.equal(await page.locator('table.heat tbody td').count(), 7 * 24);
+  assert.ok(await page.locator('table.heat .h4').count() > 0, 'there is an hour in which it was busy');
+  await page.close();
+});
+
 async function stepOf(job, stage) {
   return (await api('jobs/' + job.job_id)).job.steps.find(step => step.stage === stage).step_id;
 }
@@ -332,15 +390,18 @@ test('everything can be done with the keyboard', async () => {
 
 test('no screen has serious violations of accessibility, light or dark', async () => {
   const bad = '#/jobs/' + jobs.bad.job_id;
-  const screens = { home: '#/', job: bad, log: `${bad}/log/${await stepOf(jobs.bad, 'install')}`, tests: bad + '/tests', artifacts: bad + '/artifacts', jobs: '#/stats', 'all-tests': '#/tests', uploads: '#/uploads', resources: '#/resources', plugins: '#/plugins', configuration: '#/configuration', doctor: '#/doctor' };
+  const screens = { home: '#/', job: bad, log: `${bad}/log/${await stepOf(jobs.bad, 'install')}`, tests: bad + '/tests', artifacts: bad + '/artifacts', compare: bad + '/compare', jobs: '#/stats', 'all-tests': '#/tests', 'tests-of-name': '#/tests/acme-nightly', doctor: '#/doctor', uploads: '#/uploads', resources: '#/resources', plugins: '#/plugins', configuration: '#/configuration' };
+  const whole = ['compare', 'jobs'];  // More of these than a window shows is worth a look.
   for (const colorScheme of ['light', 'dark']) {
     const page = await open('#/', { colorScheme });
     for (const [name, hash] of Object.entries(screens)) {
       await go(page, hash);
       await page.waitForFunction(() => document.querySelector('main h1, main h2') && !/Loading…/.test(document.querySelector('main').textContent));
       if (name === 'jobs') await page.locator('.plot canvas').waitFor();
+      if (name === 'compare') await page.locator('.result').first().waitFor();
+      if (name === 'tests-of-name') await page.locator('.squares').first().waitFor();
       if (name === 'doctor') await page.locator('table.checks').waitFor();
-      if (!['home', 'log'].includes(name)) await page.screenshot({ path: path.join(shots, `${name}${colorScheme === 'dark' ? '-dark' : ''}.png`) });
+      if (!['home', 'log'].includes(name)) await page.screenshot({ path: path.join(shots, `${name}${colorScheme === 'dark' ? '-dark' : ''}.png`), fullPage: whole.includes(name) });
       // Not addScriptTag(): the policy of the page, rightly, does not allow it.
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
@@ -367,6 +428,13 @@ test('a restart of the daemon is seen, and outlived', async () => {
   await page.close();
 });
 
+test('figures: the size of the page', async () => {
+  const dashboard = path.join(root, 'agent/dashboard');
+  const files = ['page', 'vendor/preact', 'vendor/htm', 'vendor/uplot'].map(async folder => (await readdir(path.join(dashboard, folder))).filter(name => /[.](js|mjs|css|html|svg)$/.test(name)).map(name => path.join(dashboard, folder, name)));
+  const sizes = await Promise.all((await Promise.all(files)).flat().map(async file => gzipSync(await readFile(file)).length));
+  figure('the whole page, compressed, kB (300 at most)', (sizes.reduce((sum, size) => sum + size, 0) / 1000).toFixed(1));
+});
+
 test('figures: first paint, and what five open pages cost the daemon', async () => {
   const warm = await open();
   const paints = [];
@@ -382,7 +450,8 @@ test('figures: first paint, and what five open pages cost the daemon', async () 
   const idle = await memory(), pages = [];
   for (const hash of ['#/', '#/stats', '#/uploads', '#/jobs/' + jobs.bad.job_id, `#/jobs/${jobs.lines.job_id}/log/${await stepOf(await relogged(jobs.lines), 'test')}`]) pages.push(await open(hash));
   for (const page of pages) await page.locator('.live.on').waitFor();
-  figure('resident memory of the daemon, MiB, before and with five pages', `${idle.toFixed(1)} and ${(await memory()).toFixed(1)}`);
+  const open5 = await memory();
+  figure('memory of the daemon, MiB, before and with five pages open (8 more at most)', `${idle.toFixed(1)} and ${open5.toFixed(1)}: ${(open5 - idle).toFixed(1)} more`);
   for (const page of pages) await page.close();
 });
 

@@ -7,6 +7,7 @@ import { save } from './api.js';
 import { useAnswer, useTick } from './store.js';
 import { LogView } from './log.js';
 import { JobTests } from './tests.js';
+import { Compare } from './compare.js';
 
 const Head = ({ job }) => html`<header class="job-head">
   <h1>${job.name} <${JobBadge} job=${job} /></h1>
@@ -75,7 +76,7 @@ function usualOf(job, jobs) {
   return usual;
 }
 
-const tabs = [['', 'Steps'], ['log', 'Log'], ['tests', 'Tests'], ['artifacts', 'Artifacts']];
+const tabs = [['', 'Steps'], ['log', 'Log'], ['tests', 'Tests'], ['artifacts', 'Artifacts'], ['compare', 'Compare']];
 
 export function Job({ id, tab, step, query }) {
   const answer = useAnswer('jobs/' + encodeURIComponent(id), { stale: event => event.job_id === id, every: 0 });
@@ -89,5 +90,6 @@ export function Job({ id, tab, step, query }) {
     ${!tab && (job.stages.length ? html`<${Waterfall} job=${job} usual=${usualOf(job, others.data ? others.data.jobs : [])} />` : html`<${Empty}>Nothing has run yet.<//>`)}
     ${tab === 'log' && html`<${LogView} job=${job} step=${step} query=${query} />`}
     ${tab === 'tests' && html`<${JobTests} job=${job} jobs=${others.data ? others.data.jobs : []} />`}
+    ${tab === 'compare' && (others.data ? html`<${Compare} job=${job} jobs=${others.data.jobs} query=${query} />` : html`<p class="quiet">Loading…</p>`)}
     ${tab === 'artifacts' && html`<${Artifacts} job=${job} />`}`}<//>`;
 }

@@ -24,7 +24,7 @@ function Later({ file, name, ...given }) {
 }
 const later = (file, name) => given => html`<${Later} key=${name} file=${file} name=${name} ...${given} />`;
 
-const screens = { '': Home, tests: later('tests.js', 'AllTests'), uploads: later('uploads.js', 'Uploads'), resources: later('machine.js', 'Resources'),
+const screens = { '': Home, tests: later('history.js', 'AllTests'), uploads: later('uploads.js', 'Uploads'), resources: later('machine.js', 'Resources'),
   plugins: later('machine.js', 'Plugins'), configuration: later('machine.js', 'Configuration'), stats: later('stats.js', 'Stats'), doctor: later('doctor.js', 'Doctor') };
 const Job = later('job.js', 'Job');
 const menu = [['', 'Home'], ['stats', 'Jobs'], ['tests', 'Tests'], ['uploads', 'Uploads'], ['resources', 'Resources'], ['plugins', 'Plugins'], ['doctor', 'Doctor'], ['configuration', 'Configuration']];
@@ -74,7 +74,7 @@ function Screen({ hash, status }) {
   const [path, query] = hash.split('?'), parts = path.split('/').map(decoded);
   if (parts[0] === 'jobs' && parts[1]) return html`<${Job} key=${parts[1]} id=${parts[1]} tab=${parts[2]} step=${parts[3]} query=${query || ''} />`;
   const Found = screens[parts[0]];
-  return Found ? html`<${Found} status=${status} />` : html`<h1>There is no such screen</h1><p><a href="#/">Home</a></p>`;
+  return Found ? html`<${Found} status=${status} rest=${parts.slice(1)} query=${query || ''} />` : html`<h1>There is no such screen</h1><p><a href="#/">Home</a></p>`;
 }
 
 function App() {
