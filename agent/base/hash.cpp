@@ -72,6 +72,17 @@ std::string HmacSha256::hex() {
   return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
+std::string md5_hex(std::string_view bytes) {
+  // Also on a machine that allows only FIPS's algorithms: this protects nothing.
+  EVP_MD* method = ::EVP_MD_fetch(nullptr, "MD5", "-fips");
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  const bool made = method && ::EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, method, nullptr) == 1;
+  ::EVP_MD_free(method);
+  if (!made) throw std::runtime_error{"OpenSSL has no MD5"};
+  return to_hex({reinterpret_cast<const char*>(digest.data()), size});
+}
+
 bool equal_in_constant_time(std::string_view left, std::string_view right) {
   return left.size() == right.size() && ::CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }

@@ -29,6 +29,9 @@ class Sha256 {
 
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);
 
+/// MD5 as 32 lower-case hexadecimal digits: for names that others have made that way, never to trust anything.
+[[nodiscard]] std::string md5_hex(std::string_view bytes);
+
 /// HMAC-SHA256 of a stream.
 class HmacSha256 {
  public:

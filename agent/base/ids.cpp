@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <cstdint>
 #include <stdexcept>
 
@@ -43,6 +44,14 @@ std::string new_id(Timestamp now) {
     text += digits[bytes[index] & 15];
   }
   return text;
+}
+
+std::optional<Timestamp> time_of_id(std::string_view text) {
+  if (!is_uuid(text) || text[14] != '7') return std::nullopt;
+  const std::string digits = std::string{text.substr(0, 8)} + std::string{text.substr(9, 4)};
+  std::uint64_t milliseconds = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), milliseconds, 16);
+  return Timestamp{std::chrono::milliseconds{milliseconds}};
 }
 
 bool is_uuid(std::string_view text) {

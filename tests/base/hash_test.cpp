@@ -11,6 +11,11 @@ TEST_CASE("SHA-256 and HMAC give the published values") {
   CHECK(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST_CASE("MD5 gives the published values") {
+  CHECK(md5_hex("") == "d41d8cd98f00b204e9800998ecf8427e");
+  CHECK(md5_hex("message digest") == "f96b697d7cb7938d525a2f31aaf161d0");
+}
+
 TEST_CASE("an HMAC of a stream is that of the whole, however it is cut") {
   HmacSha256 mac{"Jefe"};
   for (const char* part : {"what do ya ", "", "want for nothing?"}) mac.update(part);

@@ -27,6 +27,13 @@ TEST_CASE("a clock that is set back does not bring the order back") {
   CHECK(new_id(now - std::chrono::hours{1}) > first);
 }
 
+TEST_CASE("an id tells when it was made") {
+  const auto moment = *parse_rfc3339("2031-11-20T22:12:12.821Z");  // Later than any other of this process.
+  CHECK(time_of_id(new_id(moment)) == moment);
+  CHECK_FALSE(time_of_id("6ba7b810-9dad-41d1-80b4-00c04fd430c8"));
+  CHECK_FALSE(time_of_id("soon"));
+}
+
 TEST_CASE("what is not a UUID is told apart") {
   CHECK(is_uuid("01890a5d-ac96-774b-bcce-b302099a8057"));
   CHECK_FALSE(is_uuid("01890a5d-ac96-774b-bcce-b302099a805"));
