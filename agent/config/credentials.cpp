@@ -60,7 +60,7 @@ Error missing(const Variables& variables, std::string_view key, const std::strin
   else if (const auto near = nearest(key, names))
     message += " (" + printable(*near, 80) + " is there: is that a misspelling?)";
   else
-    message += "; the file needs DCI_CLIENT_ID and DCI_API_SECRET";
+    message += "; the file needs DCI_CLIENT_ID and DCI_API_SECRET, or for a DLRN builder DLRNAPI_USERNAME and DLRNAPI_PASSWORD";
   return {Fault::malformed, message};
 }
 
@@ -82,6 +82,18 @@ Result<Secret> api_secret_from(const std::string& text, const std::string& where
   if (text.find('/') != std::string::npos && is_uuid(text.substr(text.find('/') + 1)))
     return Error{Fault::malformed, where + " looks like a client id; are the two swapped?"};
   return Secret{text};
+}
+
+/// A user's name and password, as the builder's own client reads them from its environment.
+Result<Credentials> login_from(const Variables& variables, const std::string& name) {
+  const std::string user = take(variables, "DLRNAPI_USERNAME", "username");
+  const std::string password = take(variables, "DLRNAPI_PASSWORD", "password");
+  if (user.empty() || password.empty())
+    return Error{Fault::malformed, name + ": " + (user.empty() ? "DLRNAPI_USERNAME" : "DLRNAPI_PASSWORD") + " is missing; the two belong together"};
+  const auto odd = [](unsigned char c) { return c < ' ' || c == 0x7f; };
+  if (user.find_first_of(":/") != std::string::npos || std::any_of(user.begin(), user.end(), odd))
+    return Error{Fault::malformed, name + ": DLRNAPI_USERNAME has a colon, a slash or a control byte, which no user's name has (not shown)"};
+  return Credentials{.client_id = user, .api_secret = Secret{password}, .url = {}};
 }
 
 /// Where a secret's file is.
@@ -138,6 +150,8 @@ Result<Credentials> parse_credentials(std::string_view content, const std::strin
   const auto variables =
       looks_like_yaml(content) ? parse_yaml_variables(content, name) : parse_shell_assignments(content, name);
   if (!variables) return variables.error();
+  for (const auto* key : {"DLRNAPI_USERNAME", "DLRNAPI_PASSWORD", "username", "password"})
+    if (variables->contains(key) && !variables->contains("DCI_CLIENT_ID")) return login_from(*variables, name);
   const std::string client_id = take(*variables, "DCI_CLIENT_ID", "client_id");
   const std::string api_secret = take(*variables, "DCI_API_SECRET", "api_secret");
   if (client_id.empty()) return missing(*variables, "DCI_CLIENT_ID", name);

@@ -15,8 +15,8 @@ namespace outpost::config {
 
 /// Who the lab is at a control server.
 struct Credentials {
-  std::string client_id;  ///< "remoteci/<uuid>" or "feeder/<uuid>"
-  Secret api_secret;
+  std::string client_id;  ///< "remoteci/<uuid>" or "feeder/<uuid>"; at a DLRN builder a user's name...
+  Secret api_secret;      ///< ... and password.
   std::string url;  ///< Of the control server, without a trailing slash; empty when not said.
 };
 
@@ -34,8 +34,9 @@ struct Credentials {
                                                    const std::filesystem::path& directory_of_credentials);
 
 /// Reads the content of a credentials file: DCI_CLIENT_ID, DCI_API_SECRET and DCI_CS_URL (or client_id, api_secret and
-/// url) as assignments of a shell (dcirc.sh) or as YAML (dci_credentials.yml); which one, the content says. `name` is
-/// what messages call it. Messages never contain a value.
+/// url) as assignments of a shell (dcirc.sh) or as YAML (dci_credentials.yml); which one, the content says. In the same
+/// two forms DLRNAPI_USERNAME and DLRNAPI_PASSWORD (or username and password). `name` is what messages call it. Messages
+/// never contain a value.
 [[nodiscard]] Result<Credentials> parse_credentials(std::string_view content, const std::string& name);
 
 /// The variables that a file of shell assignments sets, read without running anything: `A=b`, `export A=b`,

@@ -25,7 +25,11 @@ std::optional<boost::json::value> option_value(Reading& reading, const OptionSpe
                                                const std::string& label) {
   switch (spec.kind) {
     case OptionKind::text:
-      if (auto text = as_text(reading, node, label)) return boost::json::string{*text};
+      if (auto text = as_text(reading, node, label)) {
+        const auto checked = spec.check ? spec.check(*text) : Result<void>{};
+        if (!checked) reading.problem(node.origin, label, checked.error().message);
+        return boost::json::string{*text};
+      }
       return std::nullopt;
     case OptionKind::boolean:
       if (auto value = as_boolean(reading, node, label)) return *value;

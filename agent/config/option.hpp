@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace outpost::config {
@@ -28,6 +29,8 @@ struct OptionSpec {
   OptionKind kind = OptionKind::text;
   bool required = false;
   std::string help;  ///< One sentence, shown when it is missing or wrong.
+  /// Says what is wrong with the value of a text, beyond being one; may be empty.
+  std::function<Result<void>(std::string_view)> check = {};
 };
 
 /// A type of source, told to the reader by the composition root.

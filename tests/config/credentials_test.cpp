@@ -149,7 +149,7 @@ TEST_CASE("nothing in a credentials file is ever run") {
 
 TEST_CASE("incomplete or swapped credentials say what is wrong, never a value") {
   const std::string id = "remoteci/" + uuid;
-  CHECK(error_of("") == "dcirc.sh: DCI_CLIENT_ID is missing; the file needs DCI_CLIENT_ID and DCI_API_SECRET");
+  CHECK(error_of("") == "dcirc.sh: DCI_CLIENT_ID is missing; the file needs DCI_CLIENT_ID and DCI_API_SECRET, or for a DLRN builder DLRNAPI_USERNAME and DLRNAPI_PASSWORD");
   CHECK(error_of("DCI_CLIENT_ID=" + id).starts_with("dcirc.sh: DCI_API_SECRET is missing"));
   CHECK(error_of("DCI_CLIENTID=" + id) ==
         "dcirc.sh: DCI_CLIENT_ID is missing (DCI_CLIENTID is there: is that a misspelling?)");
@@ -284,4 +284,22 @@ TEST_CASE("a client id with a file for the secret works like a credentials file,
   source.url = "https://b.example.org";
   CHECK(read_credentials(source, {})->url == "https://b.example.org");
   CHECK(read_credentials(Source{}, {})->client_id.empty());
+}
+
+TEST_CASE("a user's name and password are read in both forms") {
+  for (const std::string content : {"DLRNAPI_USERNAME=ciuser\nexport DLRNAPI_PASSWORD='a b:c'\n", "username: ciuser\npassword: 'a b:c'\n", "DLRNAPI_USERNAME: ciuser\nDLRNAPI_PASSWORD: \"a b:c\"\n"}) {
+    const auto login = outpost::config::parse_credentials(content, "dlrn.sh");
+    INFO(content);
+    REQUIRE(login.has_value());
+    CHECK(login->client_id == "ciuser");
+    CHECK(login->api_secret.reveal() == "a b:c");
+    CHECK(login->url.empty());
+  }
+}
+
+TEST_CASE("half a login is told, without a value") {
+  const auto message = [](std::string_view content) { return outpost::config::parse_credentials(content, "dlrn.sh").error().message; };
+  CHECK(message("DLRNAPI_USERNAME=ciuser\n") == "dlrn.sh: DLRNAPI_PASSWORD is missing; the two belong together");
+  CHECK(message("password: s3cret\n") == "dlrn.sh: DLRNAPI_USERNAME is missing; the two belong together");
+  CHECK(message("DLRNAPI_USERNAME=a:b\nDLRNAPI_PASSWORD=s3cret\n").find("s3cret") == std::string::npos);
 }
