@@ -1,0 +1,36 @@
+#pragma once
+
+#include "samples/control-server/replay/wire.hpp"
+#include "samples/dlrn-server/replay/recording.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace outpost::builder_replay {
+
+/// Compares live answers with recorded ones, and learns from them what differs from server to server: the hashes of
+/// aggregates (made of addresses) and the times that the server itself has given.
+class Comparison {
+ public:
+  explicit Comparison(const std::vector<Pair>& pairs);
+
+  /// A recorded text as it has to be sent now.
+  [[nodiscard]] std::string translated(std::string text) const;
+
+  /// What differs; nothing when the answer is the recorded one.
+  [[nodiscard]] std::vector<std::string> compare(const Pair& pair, const replay::WireAnswer& live);
+
+ private:
+  void compare(const std::string& where, const boost::json::value& recorded, const boost::json::value& live);
+  void compare_member(const std::string& where, std::string_view key, const boost::json::value& recorded,
+                      const boost::json::value& live);
+  void differ(const std::string& where, const boost::json::value& recorded, const boost::json::value& live);
+
+  std::set<std::int64_t> given_times_;  ///< By reporters, and of builds: these do not change.
+  std::map<std::string, std::string> aggregates_;
+  std::vector<std::string> differences_;
+};
+
+}  // namespace outpost::builder_replay
