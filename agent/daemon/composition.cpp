@@ -49,7 +49,7 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
 
 }  // namespace
 
-std::vector<config::SourceType> source_types() { return {dci::source_type()}; }
+std::vector<config::SourceType> source_types() { return {dci::source_type(), dlrn::source_type()}; }
 
 journal::Identity identity_of_this_host() {
   std::string host = first_line_of("/etc/machine-id");
@@ -222,10 +222,12 @@ Result<Composition::Opened> Composition::open_server(const config::Source& sourc
 
 Result<std::shared_ptr<Integration>> Composition::make_integration(const config::Settings& settings, const config::Source& source, Opened opened) {
   ServerAccess& there = *opened.access;
-  auto identity = identities_.hold(there.spool_key.client_id(), there.server.url);
+  auto identity = identities_.hold(there.spool_key.client_id(), there.url);
   if (!identity) return identity.error();
-  there.server.standing =
-      std::make_shared<dci::Standing>(there.server.credentials, clock_, standing_options(source, there.server.url, std::move(opened.file)));
+  if (auto* control = std::get_if<dci::Server>(&there.server))
+    control->standing = std::make_shared<dci::Standing>(control->credentials, clock_, standing_options(source, there.url, std::move(opened.file)));
+  else if (auto* builder = std::get_if<dlrn::Server>(&there.server))
+    builder->api.authorization = authorization_of(source.name, there, std::move(opened.file));
   secrets_.emplace_back(there.secret.reveal());
   std::erase_if(servers_, [](const auto& gone) { return gone.expired(); });
   servers_.push_back(opened.access);
@@ -234,9 +236,9 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   integration->identity = std::move(*identity);
   integration->access = opened.access;
   integration->settings = source;
-  integration->settings.url = there.server.url;
+  integration->settings.url = there.url;
   integration->spool_key = there.spool_key;
-  auto offers = dci::make_source(there.server, source_settings(settings, source), *there.client, workers_, clock_, cache_.get());
+  auto offers = make_source(there, settings, source);
   if (!offers) return offers.error();
   auto job_directory = [jobs = settings.state_directory / "jobs"](const std::string& id) { return jobs / id; };
   auto reporter = make_reporter(there, source, std::move(job_directory), workers_, clock_);
@@ -251,6 +253,31 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   integration->dispatcher = std::make_unique<delivery::Dispatcher>(source.name, *journal_, *journal_, *integration->reporter, clock_, executor_,
                                                                    delivery::system_timing(executor_), delivery_options(settings.spool, source), std::move(alarm));
   return integration;
+}
+
+Result<std::unique_ptr<pipeline::Source>> Composition::make_source(const ServerAccess& there, const config::Settings& settings, const config::Source& source) {
+  if (const auto* builder = std::get_if<dlrn::Server>(&there.server)) {
+    auto made = dlrn::source_settings_of(source);
+    made.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
+    return dlrn::make_source(*builder, std::move(made), *there.client, workers_, clock_);
+  }
+  return dci::make_source(std::get<dci::Server>(there.server), source_settings(settings, source), *there.client, workers_, clock_, cache_.get());
+}
+
+std::shared_ptr<dlrn::Authorization> Composition::authorization_of(const std::string& source, const ServerAccess& there, std::shared_ptr<config::CredentialsFile> file) {
+  auto renewal = [this, source, file = std::move(file)] { return renew_login(source, file); };
+  return std::make_shared<dlrn::BasicAuthorization>(there.spool_key.client_id(), there.secret, std::move(renewal));
+}
+
+asio::awaitable<Result<std::optional<dlrn::Login>>> Composition::renew_login(std::string source, std::shared_ptr<config::CredentialsFile> file) {
+  auto reading = [file] { return file->read_if_changed(); };
+  auto read = co_await workers_.run(std::move(reading));
+  if (!read) co_return read.error();
+  if (!*read) co_return std::optional<dlrn::Login>{};
+  auto& replaced = **read;
+  agent_->add_secret(std::string{replaced.api_secret.reveal()});
+  logger_.notice(source + ": the credentials were replaced, now signing in as " + replaced.client_id);
+  co_return std::optional{dlrn::Login{replaced.client_id, std::move(replaced.api_secret)}};
 }
 
 dci::Standing::Options Composition::standing_options(const config::Source& source, std::string url, std::shared_ptr<config::CredentialsFile> file) {
@@ -318,7 +345,8 @@ Result<void> Composition::make_agent() {
   clock_watch_ = std::make_unique<ClockWatch>(executor_, clock_, [this] {
     logger_.notice("this machine's clock was set");
     for (const auto& each : servers_)
-      if (const auto there = each.lock()) there->server.standing->ask_again();
+      if (const auto there = each.lock())
+        if (auto* control = std::get_if<dci::Server>(&there->server)) control->standing->ask_again();
     agent_->clock_was_set();
   });
   return {};

@@ -119,6 +119,12 @@ class Composition {
   Result<void> make_agent();
   [[nodiscard]] static Result<Opened> open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads);
   Result<std::shared_ptr<Integration>> make_integration(const config::Settings& settings, const config::Source& source, Opened opened);
+  [[nodiscard]] Result<std::unique_ptr<pipeline::Source>> make_source(const ServerAccess& there, const config::Settings& settings,
+                                                                      const config::Source& source);
+  /// Signs in at a builder, and with another login once the file was replaced.
+  [[nodiscard]] std::shared_ptr<dlrn::Authorization> authorization_of(const std::string& source, const ServerAccess& there,
+                                                                      std::shared_ptr<config::CredentialsFile> file);
+  boost::asio::awaitable<Result<std::optional<dlrn::Login>>> renew_login(std::string source, std::shared_ptr<config::CredentialsFile> file);
   [[nodiscard]] dci::Standing::Options standing_options(const config::Source& source, std::string url,
                                                         std::shared_ptr<config::CredentialsFile> file);
   boost::asio::awaitable<Result<std::optional<dci::Credentials>>> renew_credentials(

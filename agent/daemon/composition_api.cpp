@@ -97,8 +97,10 @@ std::string Composition::metrics_text() {
   std::vector<ServerFigures> servers;
   for (const auto& each : servers_) {
     const auto there = each.lock();
-    if (!there || !there->server.standing->last_contact()) continue;
-    const auto& contact = *there->server.standing->last_contact();
+    // A builder signs nothing, so its clock is its own business.
+    const auto* control = there ? std::get_if<dci::Server>(&there->server) : nullptr;
+    if (!control || !control->standing->last_contact()) continue;
+    const auto& contact = *control->standing->last_contact();
     servers.push_back({there->source, std::chrono::duration<double>{contact.took}.count(),
                        contact.ahead ? static_cast<double>(contact.ahead->count()) : 0, contact.ahead.has_value()});
   }

@@ -38,6 +38,8 @@ delivery::Options delivery_options(const config::Spool& spool, const config::Sou
   options.cap = spool.retry_longest;
   options.probe_cap = std::min(options.probe_cap, options.cap);
   options.link_back = spool.link_back;
+  // Each request costs a builder a quarter of a second for the password alone.
+  if (source.type == "dlrn") options.parallel = 1;
   return options;
 }
 
@@ -47,25 +49,32 @@ Result<ServerAccess> access_to(const config::Source& source, config::Credentials
   if (!client) return client.error();
   auto credentials = file.read();
   if (!credentials) return credentials.error();
+  delivery::SpoolKey spool_key{credentials->client_id, credentials->api_secret.reveal()};
+  const bool is_login = credentials->client_id.find('/') == std::string::npos;
+  if (is_login != (source.type == "dlrn"))
+    return Error{Fault::malformed, is_login ? "the credentials are a user's name and password, but a source of type dci needs those of a remoteci"
+                                            : "the credentials are those of a remoteci, but a source of type dlrn needs DLRNAPI_USERNAME and DLRNAPI_PASSWORD"};
+  if (source.type == "dlrn") {
+    dlrn::Server server = dlrn::server_of(source);
+    server.api.authorization = std::make_shared<dlrn::BasicAuthorization>(credentials->client_id, credentials->api_secret);
+    return ServerAccess{std::move(*client), credentials->url, std::move(server), std::move(credentials->api_secret), std::move(spool_key), source.name};
+  }
   if (credentials->url.empty()) credentials->url = "https://api.distributed-ci.io";  // Where the partners of DCI go.
-  // The only type of this version; the reader of the configuration has refused any other.
   auto identity = dci::make_credentials(credentials->client_id, credentials->api_secret.reveal());
   if (!identity) return identity.error();
-  delivery::SpoolKey spool_key{credentials->client_id, credentials->api_secret.reveal()};
-  return ServerAccess{std::move(*client),
-                      {credentials->url, *identity, nullptr, source.idle_timeout},
-                      std::move(credentials->api_secret),
-                      std::move(spool_key),
-                      source.name};
+  dci::Server server{credentials->url, *identity, nullptr, source.idle_timeout};
+  return ServerAccess{std::move(*client), credentials->url, std::move(server), std::move(credentials->api_secret), std::move(spool_key), source.name};
 }
 
 Result<std::unique_ptr<pipeline::Reporter>> make_reporter(
     const ServerAccess& access, const config::Source& source,
     std::function<std::filesystem::path(const std::string& job_id)> job_directory, Workers& workers,
     const Clock& clock) {
+  if (const auto* builder = std::get_if<dlrn::Server>(&access.server))
+    return dlrn::make_reporter(*builder, dlrn::vote_settings_of(source), *access.client, clock);
   dci::ReporterSettings settings{
       .source = source.name, .upload_limit = source.upload_limit, .job_directory = std::move(job_directory)};
-  return dci::make_reporter(access.server, std::move(settings), *access.client, workers, clock);
+  return dci::make_reporter(std::get<dci::Server>(access.server), std::move(settings), *access.client, workers, clock);
 }
 
 }  // namespace outpost::daemon

@@ -9,18 +9,21 @@
 #include "agent/http/client.hpp"
 #include "agent/pipeline/reporter.hpp"
 #include "plugins/dci/dci.hpp"
+#include "plugins/dlrn/dlrn.hpp"
 
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 
 namespace outpost::daemon {
 
 /// How one configured control server is reached: its client and the identity of the lab there.
 struct ServerAccess {
   std::unique_ptr<http::Client> client;
-  dci::Server server;
+  std::string url;
+  std::variant<dci::Server, dlrn::Server> server;
   config::Secret secret;         ///< What no log may show.
   delivery::SpoolKey spool_key;  ///< Of the archives that carry what waits for it.
   std::string source;            ///< What the configuration calls it.

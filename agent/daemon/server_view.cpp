@@ -7,7 +7,7 @@
 #include "agent/job/event.hpp"
 #include "plugins/dci/view.hpp"
 
-#include <functional>
+#include <variant>
 
 namespace outpost::daemon {
 
@@ -19,23 +19,66 @@ namespace {
 /// Somebody waits at a terminal.
 constexpr std::chrono::seconds patience{15};
 
-/// Opens the source's server, asks it and waits.
 template <class Value>
-Result<Value> asked(const config::Source& source,
-                    std::function<asio::awaitable<Result<Value>>(const dci::View&)> question) {
+using Asking = asio::awaitable<Result<Value>>;
+
+/// Opens the source's server, asks it and waits; which question, its type says.
+template <class Value, class Control, class Builder>
+Result<Value> asked(const config::Source& source, Control ask_control, Builder ask_builder) {
   SystemClock clock;
   asio::io_context loop{1};
   auto access = access_to(source);
   if (!access) return access.error();
-  access->server.idle_timeout = std::min<std::chrono::milliseconds>(access->server.idle_timeout, patience);
-  const auto view = dci::View::make(access->server, *access->client, clock);
-  if (!view) return view.error();
-  auto answer = run_to_end(loop, question(*view));
+  const auto shortened = [](std::chrono::milliseconds timeout) { return std::min<std::chrono::milliseconds>(timeout, patience); };
+  Result<Value> answer = Error{Fault::bug, "nobody was asked"};
+  if (auto* builder = std::get_if<dlrn::Server>(&access->server)) {
+    builder->api.idle_timeout = shortened(builder->api.idle_timeout);
+    const auto api = dlrn::Api::make(*access->client, clock, builder->api);
+    if (!api) return api.error();
+    answer = run_to_end(loop, ask_builder(*api));
+  } else {
+    auto& control = std::get<dci::Server>(access->server);
+    control.idle_timeout = shortened(control.idle_timeout);
+    const auto view = dci::View::make(control, *access->client, clock);
+    if (!view) return view.error();
+    answer = run_to_end(loop, ask_control(*view));
+  }
   access->client.reset();  // Before the loop, on which its connections live.
   return answer;
 }
 
-asio::awaitable<Result<json::value>> put(const dci::View& view, ServerQuestion question) {
+Asking<json::value> put(const dlrn::Api& api, ServerQuestion question) {
+  using About = ServerQuestion::About;
+  if (question.about == About::identity) {
+    const auto health = co_await api.check_credentials();
+    if (!health) co_return dlrn::to_error(health.error());
+    co_return json::value{{"name", api.user()}, {"type", "user of a package builder"}, {"health", *health}};
+  }
+  if (question.about != About::components)
+    co_return Error{Fault::refused, api.base() + " is a package builder: it has neither topics nor jobs (outpost server components shows the names it has)"};
+  const auto names = co_await api.components();
+  if (!names) co_return dlrn::to_error(names.error());
+  json::array rows;
+  for (const auto& name : *names) rows.push_back({{"name", name}, {"type", name}});
+  co_return json::value(std::move(rows));
+}
+
+Asking<doctor::ServerAnswer> contact(const dlrn::Api& api) {
+  const SystemClock clock;
+  const auto begin = clock.since_boot();
+  const auto health = co_await api.check_credentials();
+  doctor::ServerAnswer told;
+  told.took = std::chrono::duration_cast<std::chrono::milliseconds>(clock.since_boot() - begin);
+  told.client = told.name = api.user();
+  told.accepted = health.has_value();
+  told.status = health ? 200 : health.error().status;
+  // What a builder says of wrong credentials is a page too.
+  told.is_api = health || health.error().meaning == dlrn::Meaning::fix_credentials;
+  if (!health) told.error = health.error().message;
+  co_return told;
+}
+
+Asking<json::value> put(const dci::View& view, ServerQuestion question) {
   using About = ServerQuestion::About;
   Result<json::array> rows = json::array{};
   switch (question.about) {
@@ -57,7 +100,7 @@ asio::awaitable<Result<json::value>> put(const dci::View& view, ServerQuestion q
   co_return json::value(std::move(*rows));  // Braces would make a list of it.
 }
 
-asio::awaitable<Result<doctor::ServerAnswer>> contact(const dci::View& view) {
+Asking<doctor::ServerAnswer> contact(const dci::View& view) {
   const auto made = co_await view.contact();
   const auto& answer = made.reply.answer;
   doctor::ServerAnswer told;
@@ -76,11 +119,13 @@ asio::awaitable<Result<doctor::ServerAnswer>> contact(const dci::View& view) {
 }  // namespace
 
 Result<json::value> ask_server(const config::Source& source, const ServerQuestion& question) {
-  return asked<json::value>(source, [&](const dci::View& view) { return put(view, question); });
+  const auto ask = [&](const auto& server) { return put(server, question); };
+  return asked<json::value>(source, ask, ask);
 }
 
 Result<doctor::ServerAnswer> contact_server(const config::Source& source) {
-  return asked<doctor::ServerAnswer>(source, [](const dci::View& view) { return contact(view); });
+  const auto ask = [](const auto& server) { return contact(server); };
+  return asked<doctor::ServerAnswer>(source, ask, ask);
 }
 
 Result<const config::Source*> source_named(const config::Settings& settings, const std::string& name) {

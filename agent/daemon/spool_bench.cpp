@@ -53,7 +53,7 @@ std::vector<SpoolOwner> SpoolBench::start() {
   std::vector<SpoolOwner> owners;
   for (auto& one : ones_) {
     asio::co_spawn(executor_, one.dispatcher->run(), asio::detached);
-    owners.push_back({one.name, std::string{one.reporter->type()}, one.access.server.url, one.access.spool_key,
+    owners.push_back({one.name, std::string{one.reporter->type()}, one.access.url, one.access.spool_key,
                       one.dispatcher.get()});
   }
   return owners;

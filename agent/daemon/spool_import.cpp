@@ -69,7 +69,7 @@ SpoolImport::SpoolImport(delivery::SpoolReader& reader, const ServerAccess& acce
       executor_{std::move(executor)},
       progress_{std::move(progress)},
       bell_{executor_} {
-  imported_.server = access_.server.url;
+  imported_.server = access_.url;
 }
 
 SpoolImport::~SpoolImport() = default;

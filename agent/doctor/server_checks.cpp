@@ -114,7 +114,7 @@ Finding check_topics(Examination& examination) {
   Findings findings;
   for (const auto& job : examination.settings()->jobs) {
     const auto source = examination.settings()->sources.find(job.source);
-    if (!job.enabled || source == examination.settings()->sources.end()) continue;
+    if (!job.enabled || job.topic.empty() || source == examination.settings()->sources.end()) continue;
     const auto& answer = examination.answer(source->second);
     if (!answer || !answer->accepted) {
       findings.add(skipped(job.topic + ": " + job.source + " does not accept us (D07)"));

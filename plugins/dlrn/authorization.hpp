@@ -5,7 +5,9 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace outpost::dlrn {
@@ -21,16 +23,24 @@ class Authorization {
   [[nodiscard]] virtual std::string user() const = 0;  ///< For messages.
 };
 
+struct Login {
+  std::string user;
+  config::Secret password;
+};
+
 /// User and password, as the builder's own database knows them.
 class BasicAuthorization final : public Authorization {
  public:
-  BasicAuthorization(std::string user, config::Secret password);
+  /// The login, when it was replaced since it was read last.
+  using Renewal = std::function<boost::asio::awaitable<Result<std::optional<Login>>>()>;
+
+  BasicAuthorization(std::string user, config::Secret password, Renewal renewal = {});
   boost::asio::awaitable<Result<std::string>> header() override;
-  [[nodiscard]] std::string user() const override { return user_; }
+  [[nodiscard]] std::string user() const override { return login_.user; }
 
  private:
-  std::string user_;
-  config::Secret password_;
+  Login login_;
+  Renewal renewal_;
 };
 
 }  // namespace outpost::dlrn
