@@ -7,6 +7,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -25,6 +26,15 @@ inline constexpr std::string_view spool_header = "Outpost-Spool";
 /// What a pause is about: one source, one resource, or with neither everything.
 struct Scope {
   std::string source, resource;
+};
+
+/// What shall go of what is kept for servers.
+struct Pruning {
+  /// Logs and artifacts that wait and have not been tried, instead of jobs of which all is delivered.
+  bool waiting = false;
+  std::string reporter;                  ///< Only what waits for this one; empty: for any.
+  std::chrono::milliseconds older_than{};  ///< Since the job has ended, or the item waits.
+  bool dry_run = false;                  ///< Only say what would go.
 };
 
 /// What an admin can see and do. The daemon implements it; the local API and the system bus, and later the page, speak to it.
@@ -72,6 +82,14 @@ class AgentControl {
   /// Settles what an import elsewhere has delivered; the body of the request is its receipt. {reporter, settled,
   /// others}. refused, malformed: nothing was settled.
   virtual boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) = 0;
+  /// What waits for which server: {waiting, limit, artifacts_waiting, artifacts_limit, given_up, reporters[]}.
+  virtual Result<boost::json::object> spool() = 0;
+  /// Tries what waits for this reporter now, or with "" what waits for any: [{name, waiting}]. unavailable: no such
+  /// reporter.
+  virtual Result<boost::json::array> flush_spool(const std::string& reporter) = 0;
+  /// Frees the room of what servers have, or of what waits; what it did, or would do. As the wish says: unavailable: no
+  /// such reporter.
+  virtual boost::asio::awaitable<Result<boost::json::object>> prune_spool(Pruning wanted) = 0;
   /// All reporters that the journal knows or the configuration names, by name: {name, configured, waiting, waiting_bytes,
   /// parked, delivered, events_behind}.
   virtual Result<boost::json::array> reporters() = 0;

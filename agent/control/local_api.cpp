@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +21,9 @@ namespace json = boost::json;
 namespace asio = boost::asio;
 using http::ServerRequest;
 using http::ServerResponse;
+
+/// Nothing is older than that; a larger number is a mistake.
+constexpr std::chrono::seconds longest_age = std::chrono::years{100};
 
 ServerResponse only(std::string_view method) {
   auto response = problem(405, "this path takes " + std::string{method} + " only");
@@ -185,6 +189,29 @@ Answering confirm_spool(AgentControl& agent, ServerRequest& request, std::string
   co_return confirmed ? answer(200, *confirmed) : problem(confirmed.error());
 }
 
+Answering show_spool(AgentControl& agent, ServerRequest&, std::string) {
+  const auto spool = agent.spool();
+  co_return spool ? answer(200, json::object{{"spool", *spool}}) : problem(spool.error());
+}
+
+Answering flush_spool(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  const auto flushed = agent.flush_spool(job::text_at(*body, "reporter"));
+  co_return flushed ? answer(202, json::object{{"flushed", *flushed}}) : problem(flushed.error());
+}
+
+Answering prune_spool(AgentControl& agent, ServerRequest& request, std::string) {
+  const auto body = co_await read_object(request);
+  if (!body) co_return problem(400, body.error().message);
+  const auto seconds = job::number_at(*body, "older_than");
+  if (seconds < 0 || seconds > longest_age.count()) co_return problem(400, "older_than is a number of seconds");
+  Pruning wanted{job::flag_at(*body, "waiting"), job::text_at(*body, "reporter"), std::chrono::seconds{seconds},
+                 job::flag_at(*body, "dry_run")};
+  const auto pruned = co_await agent.prune_spool(std::move(wanted));
+  co_return pruned ? answer(200, json::object{{"pruned", *pruned}}) : problem(pruned.error());
+}
+
 Answering list_reporters(AgentControl& agent, ServerRequest&, std::string) {
   const auto reporters = agent.reporters();
   if (!reporters) co_return problem(reporters.error());
@@ -252,6 +279,9 @@ constexpr Route routes[] = {
     {"POST", "drain", drain},
     {"POST", "spool/export", export_spool},
     {"POST", "spool/confirm", confirm_spool},
+    {"GET", "spool", show_spool},
+    {"POST", "spool/flush", flush_spool},
+    {"POST", "spool/prune", prune_spool},
     {"GET", "reporters", list_reporters},
     {"POST", "reporters/*/forget", forget_reporter},
     {"GET", "reporters/*/parked", list_parked},

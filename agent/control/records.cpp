@@ -180,10 +180,15 @@ Answering list_waiting(const Records& records, ServerRequest& request, Names nam
   const auto rows = records.deliveries.open(names[0], {.after = *after, .limit = static_cast<std::size_t>(*limit)});
   if (!rows) co_return problem(rows.error());
   json::array list;
-  for (const auto& row : *rows)
+  for (const auto& row : *rows) {
+    const auto made_of = records.journal.read({.after = row.seq - 1, .limit = 1});
+    if (!made_of) co_return problem(made_of.error());
+    const bool is_there = !made_of->empty() && made_of->front().seq == row.seq;
     list.push_back(json::object{{"position", row.position}, {"key", as_utf8(row.item.key)}, {"job_id", row.item.job_id}, {"kind", row.item.kind},
                                 {"state", to_string(row.state)}, {"attempts", row.attempts}, {"reason", as_utf8(row.reason)},
-                                {"bytes", row.item.blob ? row.item.blob->size : 0}});
+                                {"bytes", row.item.blob ? row.item.blob->size : 0},
+                                {"since", is_there ? json::value(to_rfc3339(made_of->front().occurred_at)) : json::value(nullptr)}});
+  }
   co_return answer(200, json::object{{"waiting", std::move(list)}});
 }
 

@@ -169,6 +169,9 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<Result<boost::json::object>> reload() override;
   boost::asio::awaitable<Result<control::SpoolStream>> export_spool(std::string reporter) override;
   boost::asio::awaitable<Result<boost::json::object>> confirm_spool(http::ServerRequest& receipt) override;
+  Result<boost::json::object> spool() override;
+  Result<boost::json::array> flush_spool(const std::string& reporter) override;
+  boost::asio::awaitable<Result<boost::json::object>> prune_spool(control::Pruning wanted) override;
   Result<boost::json::array> reporters() override;
   boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) override;
   Result<void> acknowledge(const std::string& alarm) override;
@@ -211,6 +214,7 @@ class Agent final : public control::AgentControl {
 
   // What travels in an archive (agent_spool.cpp)
   [[nodiscard]] std::vector<SpoolOwner> spool_owners() const;
+  [[nodiscard]] Result<Timestamp> oldest_waiting(const std::string& reporter);
   boost::asio::awaitable<Result<std::string>> next_of(std::shared_ptr<SpoolExport> running);
   boost::asio::awaitable<Result<void>> save_body(http::ServerRequest& request, std::filesystem::path file);
 
@@ -255,6 +259,7 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> make_next_directory();
   boost::asio::awaitable<void> disk_loop();
   [[nodiscard]] boost::json::object disk_status() const;
+  [[nodiscard]] boost::json::object spool_status() const;
   [[nodiscard]] boost::json::array shown_by(const job::Story& story) const;
   void close_orphan(job::Story story, const std::string& reason);
   void withdraw(const std::string& job_id, const std::string& reason);

@@ -82,6 +82,34 @@ asio::awaitable<Result<json::object>> Agent::confirm_spool(http::ServerRequest& 
       {"reporter", confirmed->reporter}, {"settled", confirmed->settled}, {"others", confirmed->others}};
 }
 
+Result<json::array> Agent::flush_spool(const std::string& reporter) {
+  if (!reporter.empty() && !integration(reporter)) return Error{Fault::unavailable, "there is no reporter " + printable(reporter, 80)};
+  json::array flushed;
+  for (const auto& each : integrations_) {
+    if (!reporter.empty() && each->settings.name != reporter) continue;
+    flushed.push_back(json::object{{"name", each->settings.name}, {"waiting", each->dispatcher->status().waiting}});
+    each->dispatcher->try_now();
+  }
+  return flushed;
+}
+
+asio::awaitable<Result<json::object>> Agent::prune_spool(control::Pruning wanted) {
+  const Timestamp before = ports_.clock.now() - wanted.older_than;
+  json::object told{{"waiting", wanted.waiting}, {"dry_run", wanted.dry_run}};
+  if (wanted.waiting) {
+    const auto given_up = co_await spool_.give_up(std::move(wanted.reporter), before, wanted.dry_run);
+    if (!given_up) co_return given_up.error();
+    told["items"] = given_up->items;
+    told["bytes"] = given_up->bytes;
+  } else {
+    const auto pruned = co_await retention_.prune(before, wanted.dry_run);
+    if (!pruned) co_return pruned.error();
+    told["jobs"] = pruned->jobs;
+    told["bytes"] = pruned->bytes;
+  }
+  co_return told;
+}
+
 asio::awaitable<Result<void>> Agent::save_body(http::ServerRequest& request, std::filesystem::path file) {
   auto made = SpoolFile::create(file, false);
   if (!made) co_return made.error();

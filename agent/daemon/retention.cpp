@@ -56,15 +56,38 @@ asio::awaitable<void> Retention::sweep() {
   directories_ = co_await look(*rows);
   auto going = what_may_go(*rows, keep_);
   if (!going) co_return ports_.logger.warning("old jobs: " + going.error().message);
-  for (std::size_t begin = 0; begin < going->size(); begin += at_once) {
-    const auto first = going->begin() + static_cast<std::ptrdiff_t>(begin);
-    std::vector<std::string> some{first, first + static_cast<std::ptrdiff_t>(std::min(at_once, going->size() - begin))};
-    co_await remove_jobs(std::move(some));
-  }
+  co_await remove_in_turn(std::move(*going));
   std::set<std::string> known;
   for (const auto& row : *rows) known.insert(row.job_id);
   co_await remove_strays(std::move(known));
   co_await remove_old_events();
+}
+
+asio::awaitable<void> Retention::remove_in_turn(std::vector<std::string> ids) {
+  for (std::size_t begin = 0; begin < ids.size(); begin += at_once) {
+    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(begin);
+    std::vector<std::string> some{first, first + static_cast<std::ptrdiff_t>(std::min(at_once, ids.size() - begin))};
+    co_await remove_jobs(std::move(some));
+  }
+}
+
+asio::awaitable<Result<Retention::Pruned>> Retention::prune(Timestamp before, bool only_look) {
+  const auto rows = ports_.journal.jobs(false, std::numeric_limits<std::int32_t>::max());
+  if (!rows) co_return rows.error();
+  directories_ = co_await look(*rows);
+  std::vector<std::string> going;
+  for (auto row = rows->rbegin(); row != rows->rend(); ++row) {
+    if (!row->ended) continue;
+    const auto is_due = ended_before(*row, before);
+    if (!is_due) co_return is_due.error();
+    if (!*is_due) continue;
+    const auto delivered = is_settled(*row, Parked::open);
+    if (!delivered) co_return delivered.error();
+    if (*delivered) going.push_back(row->job_id);
+  }
+  const Pruned pruned{going.size(), bytes_of(going)};
+  if (!only_look) co_await remove_in_turn(std::move(going));
+  co_return pruned;
 }
 
 asio::awaitable<void> Retention::make_room(std::uint64_t bytes) {
@@ -131,7 +154,7 @@ Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journa
     bytes += directory == directories_.end() ? 0 : directory->second.bytes;
     if (!row.ended) continue;
     const bool too_many = ++newer > keep.jobs, too_large = bytes > keep.size;
-    const auto old = is_old(row);
+    const auto old = ended_before(row, ports_.clock.now() - keep_.age);
     if (!old) return old.error();
     if (!too_many && !too_large && !*old) continue;
     const auto settled = is_settled(row);
@@ -142,18 +165,18 @@ Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journa
   return going;
 }
 
-Result<bool> Retention::is_old(const journal::JobRow& job) {
+Result<bool> Retention::ended_before(const journal::JobRow& job, Timestamp moment) {
   const auto last = ports_.journal.read({.after = job.last - 1, .job_id = job.job_id, .limit = 1});
   if (!last) return last.error();
-  return !last->empty() && ports_.clock.now() - last->front().occurred_at > keep_.age;
+  return !last->empty() && last->front().occurred_at < moment;
 }
 
-Result<bool> Retention::is_settled(const journal::JobRow& job) {
+Result<bool> Retention::is_settled(const journal::JobRow& job, Parked parked) {
   const auto queued = ports_.journal.read({.job_id = job.job_id, .types = {std::string{event::job_queued}}, .limit = 1});
   if (!queued) return queued.error();
   if (queued->empty()) return true;  // Its beginning was lost: no reporter can know it.
   for (const auto& reporter : job::texts_at(queued->front().data, "reporters")) {
-    const auto settled = is_settled(job, reporter);
+    const auto settled = is_settled(job, reporter, parked);
     if (!settled || !*settled) return settled;
   }
   return true;
@@ -161,7 +184,7 @@ Result<bool> Retention::is_settled(const journal::JobRow& job) {
 
 /// A reporter that has not read the job's last event yet may still want its files; one that is no longer configured
 /// never will, and keeps them until it is forgotten.
-Result<bool> Retention::is_settled(const journal::JobRow& job, const std::string& reporter) {
+Result<bool> Retention::is_settled(const journal::JobRow& job, const std::string& reporter, Parked parked) {
   const auto forgotten = ports_.deliveries.is_forgotten(reporter);
   if (!forgotten || *forgotten) return forgotten;
   const auto cursor = ports_.deliveries.cursor(reporter);
@@ -169,8 +192,8 @@ Result<bool> Retention::is_settled(const journal::JobRow& job, const std::string
   if (!*cursor || **cursor < job.last) return false;
   const auto items = ports_.deliveries.of_job(reporter, job.job_id);
   if (!items) return items.error();
-  return std::all_of(items->begin(), items->end(), [](const auto& delivery) {
-    return delivery.state == journal::DeliveryState::delivered || delivery.state == journal::DeliveryState::parked;
+  return std::all_of(items->begin(), items->end(), [parked](const auto& delivery) {
+    return delivery.state == journal::DeliveryState::delivered || (delivery.state == journal::DeliveryState::parked && parked == Parked::settled);
   });
 }
 
@@ -253,9 +276,9 @@ asio::awaitable<void> Retention::unlink(std::vector<std::string> names) {
     const auto failed = co_await ports_.workers.run(std::move(removal));
     if (failed) {
       ports_.logger.warning("cannot remove " + directory.string() + " of an old job: " + failed.message());
-    } else {
-      bytes_ -= std::min(bytes_, directories_.at(name).bytes);
-      directories_.erase(name);
+    } else if (const auto found = directories_.find(name); found != directories_.end()) {  // Others look too.
+      bytes_ -= std::min(bytes_, found->second.bytes);
+      directories_.erase(found);
     }
   }
 }

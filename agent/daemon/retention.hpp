@@ -47,6 +47,14 @@ class Retention {
   /// Removes the oldest jobs that nobody needs any more, until about so many bytes are free, or none is left.
   boost::asio::awaitable<void> make_room(std::uint64_t bytes);
 
+  struct Pruned {
+    std::size_t jobs = 0;
+    std::uint64_t bytes = 0;  ///< Of their directories.
+  };
+  /// Removes all jobs that ended before this moment and of which every reporter has delivered everything; with
+  /// `only_look` says which it would be.
+  boost::asio::awaitable<Result<Pruned>> prune(Timestamp before, bool only_look);
+
   void set(config::History keep) { keep_ = keep; }
   /// What the agent noted about itself from this moment on is still needed.
   void keep_since(Timestamp moment) { needed_since_ = moment; }
@@ -69,9 +77,12 @@ class Retention {
   boost::asio::awaitable<void> remove_old_events();
   boost::asio::awaitable<void> unlink(std::vector<std::string> names);
   [[nodiscard]] Result<std::vector<std::string>> what_may_go(const std::vector<journal::JobRow>& rows, const config::History& keep);
-  [[nodiscard]] Result<bool> is_old(const journal::JobRow& job);
-  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job);
-  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job, const std::string& reporter);
+  boost::asio::awaitable<void> remove_in_turn(std::vector<std::string> ids);
+  [[nodiscard]] Result<bool> ended_before(const journal::JobRow& job, Timestamp moment);
+  /// Whether parked items count as settled too: nobody will ever send them unasked.
+  enum class Parked { settled, open };
+  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job, Parked parked = Parked::settled);
+  [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job, const std::string& reporter, Parked parked);
   [[nodiscard]] Result<std::set<std::string>> tombstones();
   [[nodiscard]] std::uint64_t bytes_of(const std::vector<std::string>& names) const;
 

@@ -1,5 +1,6 @@
 #include "agent/daemon/spool_keeper.hpp"
 
+#include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/job/event_types.hpp"
 
@@ -20,7 +21,6 @@ namespace {
 
 constexpr std::size_t page = 100;  ///< Rows looked at before others of the loop get their turn.
 constexpr std::uint64_t few = 1000;
-constexpr const char* reason = "spool-full";
 
 }  // namespace
 
@@ -66,7 +66,7 @@ asio::awaitable<Result<void>> SpoolKeeper::count(const std::string& reporter, Cl
       Class& group = type == event::artifact_found ? artifacts : logs;
       group.bytes += delivery.item.blob->size;
       if ((type == event::artifact_found || type == event::log_cut || type == event::task_ended) && delivery.state == journal::DeliveryState::pending)
-        group.candidates.push_back({reporter, delivery.item.key, delivery.item.job_id, delivery.item.blob->path, delivery.seq, delivery.item.blob->size});
+        group.candidates.push_back({reporter, delivery.item.key, delivery.item.job_id, delivery.item.blob->path, delivery.seq, made_of->front().occurred_at, delivery.item.blob->size});
     }
     if (deliveries->size() < page) co_return Result<void>{};
     co_await asio::post(executor, asio::use_awaitable);
@@ -91,25 +91,62 @@ asio::awaitable<void> SpoolKeeper::shrink(Class& waiting, std::uint64_t limit, s
     going[candidate.reporter].push_back(std::move(candidate));
   }
   for (auto& [reporter, dropped] : going) {
-    std::vector<std::string> keys;
-    std::uint64_t bytes = 0;
-    for (const auto& one : dropped) {
-      keys.push_back(one.key);
-      bytes += one.bytes;
-    }
-    job::Event told;
-    told.type = event::spool_dropped;
-    told.data = {{"reporter", reporter}, {"what", what}, {"items", keys.size()}, {"bytes", bytes}, {"reason", reason}};
-    const auto written = co_await ports_.deliveries.drop_bytes(reporter, std::move(keys), reason, std::move(told));
-    if (!written) co_return ports_.logger.warning("spool: " + written.error().message);
-    waiting.bytes -= std::min(waiting.bytes, bytes);
-    waiting_.given_up += bytes;
-    ports_.logger.warning("spool: " + format_size(bytes) + " of " + what + " for " + reporter + " are given up, because more than " +
+    std::string reason = "spool-full";
+    const auto bytes = co_await drop(reporter, std::move(dropped), what, std::move(reason));
+    if (!bytes) co_return ports_.logger.warning("spool: " + bytes.error().message);
+    waiting.bytes -= std::min(waiting.bytes, *bytes);
+    ports_.logger.warning("spool: " + format_size(*bytes) + " of " + what + " for " + reporter + " are given up, because more than " +
                           format_size(limit) + " waited; gap markers stand for them");
-    if (what == "artifacts") co_await remove_files(std::move(dropped));
   }
   ports_.alarms.raise(alarm, "data-loss", "more " + what + " wait for servers than spool." + (what == "logs" ? "limit" : "artifacts") + " allows (" + format_size(limit) +
                                         "): the oldest are given up, gap markers stand for them; bring the servers back, or make the limit larger");
+}
+
+asio::awaitable<Result<std::uint64_t>> SpoolKeeper::drop(std::string reporter, std::vector<Candidate> dropped, std::string what,
+                                                         std::string reason) {
+  std::vector<std::string> keys;
+  std::uint64_t bytes = 0;
+  for (const auto& one : dropped) {
+    keys.push_back(one.key);
+    bytes += one.bytes;
+  }
+  job::Event told;
+  told.type = event::spool_dropped;
+  told.data = {{"reporter", reporter}, {"what", what}, {"items", keys.size()}, {"bytes", bytes}, {"reason", reason}};
+  const auto written = co_await ports_.deliveries.drop_bytes(std::move(reporter), std::move(keys), std::move(reason), std::move(told));
+  if (!written) co_return written.error();
+  waiting_.given_up += bytes;
+  if (what == "artifacts") co_await remove_files(std::move(dropped));
+  co_return bytes;
+}
+
+asio::awaitable<Result<SpoolKeeper::GivenUp>> SpoolKeeper::give_up(std::string reporter, Timestamp before, bool only_look) {
+  const auto reporters = ports_.deliveries.reporters();
+  if (!reporters) co_return reporters.error();
+  GivenUp all;
+  bool is_known = reporter.empty();
+  for (const auto& each : *reporters) {
+    if (!reporter.empty() && each.name != reporter) continue;
+    is_known = true;
+    Class logs, artifacts;
+    const auto counted = co_await count(each.name, logs, artifacts);
+    if (!counted) co_return counted.error();
+    for (auto* waiting : {&logs, &artifacts}) {
+      auto& going = waiting->candidates;
+      std::erase_if(going, [&](const Candidate& one) { return one.since > before; });
+      if (going.empty()) continue;
+      all.items += going.size();
+      for (const auto& one : going) all.bytes += one.bytes;
+      if (only_look) continue;
+      const std::string what = waiting == &logs ? "logs" : "artifacts";
+      std::string reason = "given up by an operator";
+      const auto bytes = co_await drop(each.name, std::move(going), what, std::move(reason));
+      if (!bytes) co_return bytes.error();
+      ports_.logger.notice("spool: " + format_size(*bytes) + " of " + what + " for " + each.name + " are given up, because somebody asked for it; gap markers stand for them");
+    }
+  }
+  if (!is_known) co_return Error{Fault::unavailable, "there is no reporter " + printable(reporter, 80)};
+  co_return all;
 }
 
 /// Those that no other reporter wants. Whoever is sending one has it open.

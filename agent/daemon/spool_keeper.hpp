@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/clock.hpp"
 #include "agent/base/workers.hpp"
 #include "agent/daemon/alarms.hpp"
 #include "agent/daemon/logger.hpp"
@@ -42,6 +43,13 @@ class SpoolKeeper {
   /// Looks once. What cannot be read or written is left for the next time.
   boost::asio::awaitable<void> enforce(Limits limits);
 
+  struct GivenUp {
+    std::uint64_t items = 0, bytes = 0;
+  };
+  /// Gives up logs and artifacts that have waited since before this moment, for this reporter or with "" for any,
+  /// because somebody wants their room; with `only_look` says which it would be.
+  boost::asio::awaitable<Result<GivenUp>> give_up(std::string reporter, Timestamp before, bool only_look);
+
   /// As of the last look.
   [[nodiscard]] const Waiting& waiting() const { return waiting_; }
 
@@ -49,6 +57,7 @@ class SpoolKeeper {
   struct Candidate {
     std::string reporter, key, job_id, path;
     job::Seq seq = 0;
+    Timestamp since{};
     std::uint64_t bytes = 0;
   };
   /// What waits of one kind, and which of it can be given up.
@@ -59,6 +68,7 @@ class SpoolKeeper {
 
   boost::asio::awaitable<Result<void>> count(const std::string& reporter, Class& logs, Class& artifacts);
   boost::asio::awaitable<void> shrink(Class& waiting, std::uint64_t limit, std::string what);
+  boost::asio::awaitable<Result<std::uint64_t>> drop(std::string reporter, std::vector<Candidate> dropped, std::string what, std::string reason);
   boost::asio::awaitable<void> remove_files(std::vector<Candidate> dropped);
   [[nodiscard]] bool is_wanted(const Candidate& dropped);
 

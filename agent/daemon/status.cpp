@@ -164,13 +164,50 @@ json::object Agent::disk_status() const {
   json::object object{{"path", settings_.state_directory.string()}, {"total", disk_.total()}, {"free", disk_.free()},
                       {"keep_free", settings_.disk.keep_free}, {"reserve", settings_.disk.reserve}, {"reserve_there", disk_.reserve_there()},
                       {"failure", printable(disk_.failure())}};
-  const std::uint64_t tenth = disk_.total() / 10;
-  const auto& waiting = spool_.waiting();
-  object["spool"] = json::object{{"waiting", waiting.logs}, {"limit", std::min(settings_.spool.limit, tenth)}, {"artifacts_waiting", waiting.artifacts},
-                                 {"artifacts_limit", std::min(settings_.spool.artifacts, tenth)}, {"given_up", waiting.given_up}};
+  object["spool"] = spool_status();
   object["history"] = retention_.bytes();
   object["journal"] = options_.journal_size();
   return object;
+}
+
+json::object Agent::spool_status() const {
+  const std::uint64_t tenth = disk_.total() / 10;
+  const auto& waiting = spool_.waiting();
+  return {{"waiting", waiting.logs}, {"limit", std::min(settings_.spool.limit, tenth)}, {"artifacts_waiting", waiting.artifacts},
+          {"artifacts_limit", std::min(settings_.spool.artifacts, tenth)}, {"given_up", waiting.given_up}};
+}
+
+/// When what waits longest for a reporter came to be; nothing waits: no time.
+Result<Timestamp> Agent::oldest_waiting(const std::string& reporter) {
+  const auto oldest = ports_.deliveries.open(reporter, {.after = 0, .limit = 1});
+  if (!oldest) return oldest.error();
+  if (oldest->empty()) return Timestamp{};
+  const auto made_of = ports_.journal.read({.after = oldest->front().seq - 1, .limit = 1});
+  if (!made_of) return made_of.error();
+  return made_of->empty() ? Timestamp{} : made_of->front().occurred_at;
+}
+
+Result<json::object> Agent::spool() {
+  auto known = reporters();
+  if (!known) return known.error();
+  for (auto& each : *known) {
+    auto& object = each.as_object();
+    const std::string name = job::text_at(object, "name");
+    const auto oldest = oldest_waiting(name);
+    if (!oldest) return oldest.error();
+    object["oldest"] = moment(*oldest);
+    const auto to = integration(name);
+    const auto delivery = to ? to->dispatcher->status() : delivery::Status{};
+    object["url"] = to ? to->settings.url : "";
+    object["last_contact"] = moment(delivery.last_contact.value_or(Timestamp{}));
+    object["last_error"] = printable(delivery.last_error);
+    object["next_attempt"] = moment(delivery.next_attempt.value_or(Timestamp{}));
+    object["link_down"] = delivery.link_down;
+    object["credentials_refused"] = delivery.credentials_refused;
+  }
+  json::object spool = spool_status();
+  spool["reporters"] = std::move(*known);
+  return spool;
 }
 
 Result<json::array> Agent::parked(const std::string& reporter) {

@@ -86,6 +86,9 @@ class Dispatcher {
 
   /// Somebody replaced the credentials: try now.
   void credentials_changed();
+  /// Somebody asks for it: what waits for its next try is due now, whatever its back-off; a Retry-After is still
+  /// honoured. What is refused or unreachable goes on to be tried one item at a time.
+  void try_now();
 
   /// Sends parked items once more, asking for each first: those of these keys with what they need and what needs them,
   /// all when there are none. Returns how many. unavailable: a key that is not parked here, or not ready yet.

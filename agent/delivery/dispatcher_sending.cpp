@@ -310,4 +310,11 @@ void Dispatcher::credentials_changed() {
   wake_.ring();
 }
 
+void Dispatcher::try_now() {
+  const Moment now = timing_->now();
+  link_.try_at(now);
+  outbox_.hasten([&](const Entry& entry) { return std::max(entry.earliest, now); });
+  credentials_changed();
+}
+
 }  // namespace outpost::delivery

@@ -2,6 +2,7 @@
 
 #include "agent/delivery/timing.hpp"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -33,6 +34,9 @@ class Link {
     probe_at_ = Moment{};
     return is_back;
   }
+
+  /// Tries earlier than it would, once.
+  void try_at(Moment moment) { probe_at_ = std::min(probe_at_, moment); }
 
   [[nodiscard]] bool down() const { return items_.size() >= limits_.items; }
   /// When down: the next attempt is not made before.

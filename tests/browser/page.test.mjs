@@ -340,7 +340,7 @@ test('over the wire: no token, other names, other origins, other paths, changes'
 
 test('real answers are as openapi.json says', async () => {
   const step = await stepOf(jobs.bad, 'test');
-  const asked = { '/api/v1/status': '', '/api/v1/jobs': '', '/api/v1/jobs/{job}': '', '/api/v1/claims': '', '/api/v1/reporters': '', '/api/v1/reporters/{reporter}/parked': '', '/api/v1/reporters/{reporter}/waiting': '',
+  const asked = { '/api/v1/status': '', '/api/v1/jobs': '', '/api/v1/jobs/{job}': '', '/api/v1/claims': '', '/api/v1/spool': '', '/api/v1/reporters': '', '/api/v1/reporters/{reporter}/parked': '', '/api/v1/reporters/{reporter}/waiting': '',
     '/api/v1/jobs/{job}/logs/{step}': '?lines=5', '/api/v1/jobs/{job}/logs/{step}/index': '', '/api/v1/jobs/{job}/logs/{step}/search': '?q=e', '/api/v1/jobs/{job}/tests': '', '/api/v1/jobs/{job}/artifacts': '', '/api/v1/plugins': '', '/api/v1/configuration': '', '/api/v1/doctor': '?max_age=3600' };
   const notJson = ['/api/v1/stream', '/api/v1/jobs/{job}/tests/{id}', '/api/v1/jobs/{job}/artifacts/{id}', '/api/v1/dashboard'];
   for (const [name, methods] of Object.entries(document.paths)) {

@@ -84,6 +84,26 @@ TEST_CASE("a receipt is handed on") {
   CHECK(ask(agent, "GET", "/api/v1/spool/confirm").status == 405);
 }
 
+TEST_CASE("what waits is looked at, tried now, and given up as it was wished") {
+  FakeAgent agent;
+  CHECK(ask(agent, "GET", "/api/v1/spool").body.at("spool").at("waiting") == 5);
+  CHECK(ask(agent, "POST", "/api/v1/spool/flush", "", R"({"reporter": "dci"})").status == 202);
+  CHECK(ask(agent, "POST", "/api/v1/spool/flush").body.at("flushed").at(0).at("name") == "");
+  CHECK(ask(agent, "POST", "/api/v1/spool/flush", "", R"({"reporter": "nobody"})").status == 404);
+  CHECK(ask(agent, "POST", "/api/v1/spool/prune").body.at("pruned").at("bytes") == 7);
+  CHECK_FALSE(agent.pruning.waiting);
+  CHECK(agent.pruning.older_than.count() == 0);
+  CHECK(ask(agent, "POST", "/api/v1/spool/prune", "", R"({"waiting": true, "reporter": "dci", "older_than": 60, "dry_run": true})").status == 200);
+  CHECK(agent.pruning.waiting);
+  CHECK(agent.pruning.dry_run);
+  CHECK(agent.pruning.reporter == "dci");
+  CHECK(agent.pruning.older_than == std::chrono::minutes{1});
+  CHECK(ask(agent, "POST", "/api/v1/spool/prune", "", R"({"older_than": -1})").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/spool/prune", "", R"({"older_than": 9000000000000000000})").status == 400);
+  CHECK(ask(agent, "POST", "/api/v1/spool/prune", "", R"({"waiting": true, "reporter": "nobody"})").status == 404);
+  CHECK(ask(agent, "GET", "/api/v1/spool/prune").status == 405);
+}
+
 TEST_CASE("a job is cancelled with a reason") {
   FakeAgent agent;
   CHECK(ask(agent, "POST", "/api/v1/jobs/known/cancel", "", R"({"reason": "lab needed"})").status == 202);

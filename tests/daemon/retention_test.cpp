@@ -132,6 +132,26 @@ TEST_CASE("jobs that have ended too long ago go, whatever their number") {
   CHECK(world.kept() == "6");
 }
 
+TEST_CASE("somebody may have all jobs removed that are delivered, but none of which something is parked") {
+  World world;
+  journal::Item item;
+  item.key = "file";
+  item.job_id = "job-1";
+  world.expand("second", world.journal.last(), {item});
+  REQUIRE(await(world.loop, world.journal.mark_parked("second", "file", "too large")));
+  daemon::Retention retention{{world.journal, world.journal, world.workers, world.clock, world.logger, world.alarms}, world.jobs.path, config::History{}};
+  const auto prune = [&](Timestamp before, bool only_look) { return await(world.loop, retention.prune(before, only_look)); };
+  CHECK(prune(Timestamp{} - std::chrono::hours{1}, false)->jobs == 0);
+  const Timestamp later = SystemClock{}.now() + std::chrono::hours{1};
+  const auto would = prune(later, true);
+  CHECK(would->jobs == 4);
+  CHECK(would->bytes > 0);
+  CHECK(world.kept() == "123456");
+  CHECK(prune(later, false)->jobs == 4);
+  CHECK(world.kept() == "16");  // One has something parked, one is open.
+  CHECK(world.tombstones().size() == 1);
+}
+
 TEST_CASE("when the directories are too large together, the oldest jobs go") {
   World world;
   for (int number = 1; number <= 6; ++number) world.fill("job-" + std::to_string(number), 100'000);

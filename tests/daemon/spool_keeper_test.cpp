@@ -114,3 +114,30 @@ TEST_CASE("a file that another reporter still sends stays") {
   CHECK(world.dropped() == "a ");
   CHECK(world.has_file("a"));
 }
+
+TEST_CASE("somebody who wants their room has logs and artifacts given up that have not been tried, results never") {
+  World world;
+  world.add(event::log_cut, "a", 400);
+  world.add(event::artifact_found, "b", 400);
+  world.add(event::result_found, "c", 400);
+  world.add(event::log_cut, "d", 400);
+  world.add(event::log_cut, "a", 400, "dlrn");
+  REQUIRE(await(world.loop, world.journal.mark_attempting("dci", "d")));
+  const auto give_up = [&](std::string reporter, Timestamp before, bool only_look) {
+    return await(world.loop, world.keeper.give_up(std::move(reporter), before, only_look));
+  };
+  const Timestamp now = SystemClock{}.now(), later = now + std::chrono::hours{1};
+  CHECK(give_up("nobody", later, false).error().fault == Fault::unavailable);
+  CHECK(give_up("dci", Timestamp{} - std::chrono::hours{1}, false)->items == 0);  // Nothing has waited so long.
+  const auto would = give_up("dci", later, true);
+  CHECK(would->items == 2);
+  CHECK(would->bytes == 800);
+  CHECK(world.dropped().empty());
+  CHECK(give_up("dci", later, false)->bytes == 800);
+  CHECK(world.dropped() == "a b ");
+  CHECK(world.journal.get("dci", "a").value()->item.body.at("content") == "[gap: 400 bytes, given up by an operator]\n");
+  CHECK_FALSE(world.has_file("b"));
+  CHECK(world.dropped("dlrn").empty());
+  CHECK(give_up("", later, false)->items == 1);
+  CHECK(world.dropped("dlrn") == "a ");
+}

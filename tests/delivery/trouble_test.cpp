@@ -352,3 +352,38 @@ TEST_CASE("Parked items are sent again on request, with what they need and what 
   REQUIRE(site.settle());
   CHECK(site.server.count("other") == 1);
 }
+
+TEST_CASE("Somebody who asks for it has what waits tried at once, but not before a Retry-After", "[delivery]") {
+  Site site;
+  site.server.down = true;
+  site.start();
+  site.append(queued("job-1", {{"a", {}, {}}, {"b", {}, {}}, {"c", {}, {}}, {"e", {}, {}}, {"f", {}, {}}}));
+  for (int round = 0; round < 14; ++round) {
+    REQUIRE(site.time.step());
+    site.poll();
+  }
+  REQUIRE(site.dispatcher->status().link_down);
+  const auto before = site.server.requests();
+  site.dispatcher->try_now();
+  site.poll();
+  CHECK(site.server.requests() > before);  // Still down: one probe tells.
+  SECTION("the server is back") {
+    site.server.down = false;
+    site.dispatcher->try_now();
+    site.poll();
+    site.advance(5s);
+    CHECK(site.settled());
+  }
+  SECTION("the server has said when") {
+    site.server.down = false;
+    site.time.random = 0.0;
+    site.server.script["d"] = {{pipeline::RetryAfter{120s, "429"}, false}};
+    site.append(event("step.ended", "job-1", {{"d", {}, {}}}));
+    site.advance(60s);
+    site.dispatcher->try_now();
+    site.poll();
+    CHECK(site.server.count("d") == 0);
+    site.advance(121s);
+    CHECK(site.server.count("d") == 1);
+  }
+}

@@ -87,6 +87,17 @@ struct FakeAgent final : control::AgentControl {
     pieces->pop_back();
     co_return piece;
   }
+  Result<boost::json::object> spool() override { return boost::json::object{{"waiting", 5}}; }
+  Result<boost::json::array> flush_spool(const std::string& reporter) override {
+    if (reporter == "nobody") return Error{Fault::unavailable, "there is no reporter nobody"};
+    return boost::json::array{boost::json::object{{"name", reporter}}};
+  }
+  boost::asio::awaitable<Result<boost::json::object>> prune_spool(control::Pruning wanted) override {
+    pruning = wanted;
+    if (wanted.reporter == "nobody") co_return Error{Fault::unavailable, "there is no reporter nobody"};
+    co_return boost::json::object{{"bytes", 7}};
+  }
+  control::Pruning pruning;
   Result<boost::json::array> reporters() override { return boost::json::array{boost::json::object{{"name", "dci"}}}; }
   boost::asio::awaitable<Result<boost::json::object>> forget_reporter(std::string name, bool drop_waiting) override {
     if (!drop_waiting) co_return Error{Fault::refused, "3 items would be dropped"};
