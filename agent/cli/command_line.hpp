@@ -44,6 +44,9 @@ struct CommandLine {
 
   // command_line_spool.cpp
   void add_spool();
+  void add_spool_waiting(CLI::App& spool);
+  void add_spool_flush(CLI::App& spool);
+  void add_spool_prune(CLI::App& spool);
   void add_spool_export(CLI::App& spool);
   void add_spool_import(CLI::App& spool);
   void add_spool_confirm(CLI::App& spool);
@@ -81,6 +84,9 @@ struct CommandLine {
   PluginPackageOptions plugin_package;
   JobReplayOptions job_replay;
   std::string plugin;
+  SpoolListOptions spool_list;
+  SpoolFlushOptions spool_flush;
+  SpoolPruneOptions spool_prune;
   SpoolExportOptions spool_export;
   SpoolImportOptions spool_import;
   SpoolConfirmOptions spool_confirm;

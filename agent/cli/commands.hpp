@@ -171,6 +171,34 @@ struct SpoolConfirmOptions {
 /// Settles here what an import elsewhere has delivered.
 int confirm_spool(const SpoolConfirmOptions& options);
 
+struct SpoolListOptions {
+  std::string reporter;     ///< Empty: all.
+  std::string job;          ///< Only items of jobs whose ids begin so.
+  std::size_t limit = 100;
+  bool as_json = false;
+};
+struct SpoolFlushOptions {
+  std::string reporter;  ///< Empty: all.
+  bool wait = false;     ///< Until nothing waits any more.
+  std::string timeout;   ///< A duration: then it is waited for no longer.
+  bool as_json = false;
+};
+struct SpoolPruneOptions {
+  bool waiting = false;    ///< What no server has, instead of jobs of which all is delivered.
+  std::string reporter;    ///< Of what waits; empty: for any.
+  std::string older_than;  ///< A duration; empty: of any age.
+  bool yes = false, dry_run = false, as_json = false;
+};
+
+/// How much waits for which server, and since when.
+int show_spool(const DaemonOptions& daemon, bool as_json);
+/// What waits, item by item, the oldest first.
+int list_spool(const DaemonOptions& daemon, const SpoolListOptions& options);
+/// Has what waits tried now.
+int flush_spool(const DaemonOptions& daemon, const SpoolFlushOptions& options);
+/// Frees the room of what servers have or, when that is asked for and confirmed, of what they do not have.
+int prune_spool(const DaemonOptions& daemon, const SpoolPruneOptions& options);
+
 struct JobOptions {
   std::string job;     ///< An id or its beginning; for start the name of a job of the configuration.
   std::string reason;

@@ -1,8 +1,8 @@
 #include "agent/base/text.hpp"
-#include "agent/base/units.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
@@ -18,8 +18,6 @@ using job::number_at;
 using job::text_at;
 
 namespace {
-
-std::string size_at(const json::object& object, std::string_view key) { return format_size(static_cast<std::uint64_t>(number_at(object, key))); }
 
 void print_reporter(const json::object& reporter) {
   std::cout << printable(text_at(reporter, "name")) << "  " << (job::flag_at(reporter, "configured") ? "configured" : "NOT configured") << ", "

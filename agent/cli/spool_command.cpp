@@ -2,12 +2,13 @@
 #include "agent/base/units.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
+#include "agent/cli/terminal.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/spool.hpp"
 
 #include <unistd.h>
-#include <chrono>
 #include <iostream>
 #include <optional>
 
@@ -15,32 +16,6 @@ namespace outpost::cli {
 namespace {
 
 constexpr std::size_t most_shown = 20;  ///< Parked items; the rest are counted.
-
-std::string counted(std::uint64_t count, const std::string& what) {
-  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
-
-/// One line on a terminal that is written over again and again; nothing elsewhere.
-class ProgressLine {
- public:
-  void show(const std::string& text) {
-    if (!terminal_) return;
-    const auto now = std::chrono::steady_clock::now();
-    if (shown_ && now - last_ < std::chrono::milliseconds{100}) return;
-    last_ = now;
-    shown_ = true;
-    std::cerr << "\r\x1b[K" << text << std::flush;
-  }
-  void clear() {
-    if (shown_) std::cerr << "\r\x1b[K" << std::flush;
-    shown_ = false;
-  }
-
- private:
-  bool terminal_ = ::isatty(STDERR_FILENO) != 0;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_;
-};
 
 std::optional<config::Settings> settings_of(const std::filesystem::path& file) {
   const auto types = daemon::source_types();

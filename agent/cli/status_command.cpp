@@ -3,6 +3,7 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
@@ -22,24 +23,6 @@ using job::text_at;
 
 namespace {
 
-const json::object& object_at(const json::object& object, std::string_view key) {
-  static const json::object nothing;
-  const auto* value = object.if_contains(key);
-  return value && value->is_object() ? value->get_object() : nothing;
-}
-
-/// "3min 12s"; "unknown" for no time.
-std::string age(const std::string& text) {
-  const auto moment = parse_rfc3339(text);
-  if (!moment) return "unknown";
-  return format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock{}.now() - *moment));
-}
-
-/// "3min 12s ago"; "never" for no time.
-std::string ago(const std::string& text) { return parse_rfc3339(text) ? age(text) + " ago" : "never"; }
-
-std::string size_at(const json::object& object, std::string_view key) { return format_size(static_cast<std::uint64_t>(number_at(object, key))); }
-
 void print_jobs(std::ostream& out, const json::object& jobs) {
   const auto& running = array_at(jobs, "running");
   const auto& waiting = array_at(jobs, "waiting");
@@ -50,9 +33,9 @@ void print_jobs(std::ostream& out, const json::object& jobs) {
               << (job.contains("workspace_bytes") ? ", workspace " + size_at(job, "workspace_bytes") : "") << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
     for (const auto& shown : array_at(job, "shows")) {
       const auto& note = shown.as_object();
-      std::cout << "          " << printable(text_at(note, "step_id")) << ": ";
-      if (note.contains("done")) std::cout << note.at("done").to_number<double>() << "/" << note.at("of").to_number<double>() << " ";
-      std::cout << printable(text_at(note, "text")) << "\n";
+      out << "          " << printable(text_at(note, "step_id")) << ": ";
+      if (note.contains("done")) out << note.at("done").to_number<double>() << "/" << note.at("of").to_number<double>() << " ";
+      out << printable(text_at(note, "text")) << "\n";
     }
   }
   for (const auto& each : waiting) {
@@ -79,7 +62,7 @@ void print_claims(std::ostream& out, const json::object& claims) {
     const auto reason = text_at(claims, "reason");
     out << "claims    " << state << " for " << age(text_at(claims, "since")) << (reason.empty() ? "" : ": " + printable(reason)) << "\n";
   }
-  if (text_at(claims, "state") == "unhealthy") std::cout << "claims    unhealthy: " << printable(text_at(claims, "reason")) << "\n";
+  if (text_at(claims, "state") == "unhealthy") out << "claims    unhealthy: " << printable(text_at(claims, "reason")) << "\n";
   for (const auto& each : array_at(claims, "paused")) {
     const auto& pause = each.as_object();
     const auto source = text_at(pause, "source"), resource = text_at(pause, "resource"), reason = text_at(pause, "reason");

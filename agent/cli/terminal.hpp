@@ -1,8 +1,24 @@
 #pragma once
 
+#include <chrono>
+#include <string>
+
 namespace outpost::cli {
 
 /// Whether what is written there may have colours: it is a terminal, and NO_COLOR is not set (no-color.org).
 [[nodiscard]] bool may_colour(int descriptor);
+
+/// One line on standard error that is written over again and again, ten times a second at most, where that is a
+/// terminal; nothing elsewhere.
+class ProgressLine {
+ public:
+  ProgressLine();
+  void show(const std::string& text);
+  void clear();
+
+ private:
+  bool terminal_, shown_ = false;
+  std::chrono::steady_clock::time_point last_;
+};
 
 }  // namespace outpost::cli
