@@ -10,6 +10,7 @@ CommandLine::CommandLine() {
   app.require_subcommand(1);
   app.set_version_flag("--version", "outpost " OUTPOST_VERSION);
   add_status();
+  add_top();
   add_claims();
   add_resource();
   add_reload();

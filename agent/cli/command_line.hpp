@@ -20,6 +20,8 @@ struct CommandLine {
 
   // What the daemon is asked (command_line_daemon.cpp)
   void add_status();
+  void add_top();
+  [[nodiscard]] std::chrono::milliseconds interval_given() const;
   void add_claims();
   void add_resource();
   void add_scope(CLI::App& command);

@@ -8,15 +8,28 @@ namespace outpost::cli {
 void CommandLine::add_status() {
   auto* command = ask_daemon(app.add_subcommand("status", "What the daemon does now"), [this] {
     if (!watch) return show_status(daemon, as_json);
-    const auto every = parse_duration(interval);
-    if (!every || *every < std::chrono::milliseconds{100})
-      throw CLI::ValidationError("--interval", "a duration from 100ms is due, such as 2s");
-    return watch_status(daemon, *every);
+    return watch_status(daemon, interval_given());
   });
   add_json_flag(*command, as_json);
   command->add_flag("-w,--watch", watch, "Show it again and again, until ^C")->excludes("--json");
   command->add_option("--interval", interval, "How often, with --watch")->capture_default_str();
   command->footer("Examples:\n  outpost status --watch\n  outpost status --json | jq .alarms");
+}
+
+void CommandLine::add_top() {
+  auto* command = ask_daemon(app.add_subcommand("top", "Watch the daemon at work: stages against their usual durations, the log, the spool"),
+                             [this] { return show_top(daemon, interval_given()); });
+  command->add_option("--interval", interval, "How often it asks")->capture_default_str();
+  command->footer(
+      "q leaves it, tab shows the next of several running jobs. It needs a terminal; elsewhere: outpost status.\n\n"
+      "Examples:\n  outpost top\n  ssh -t jumphost outpost top --interval 5s");
+}
+
+std::chrono::milliseconds CommandLine::interval_given() const {
+  const auto every = parse_duration(interval);
+  if (!every || *every < std::chrono::milliseconds{100})
+    throw CLI::ValidationError("--interval", "a duration from 100ms is due, such as 2s");
+  return *every;
 }
 
 void CommandLine::add_claims() {

@@ -25,6 +25,9 @@ int show_status(const DaemonOptions& daemon, bool as_json);
 /// The same again and again, until it is interrupted.
 int watch_status(const DaemonOptions& daemon, std::chrono::milliseconds interval);
 
+/// The same as a screen with stages, the log and the spool, until somebody leaves it.
+int show_top(const DaemonOptions& daemon, std::chrono::milliseconds interval);
+
 struct ClaimsOptions {
   std::string source, resource;  ///< What it is about; both empty: everything.
   std::string reason;
