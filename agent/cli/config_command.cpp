@@ -78,13 +78,28 @@ int show_configuration(const std::filesystem::path& file, bool as_json) {
   return exit_ok;
 }
 
+namespace {
+
+/// The key that a misspelt word may mean, written as it was: with the names of the configuration, or without.
+std::optional<std::string> meant_by(const std::string& word) {
+  const auto parts = split(word, '.');
+  std::vector<std::string> candidates;
+  for (const auto& key : config::all_key_help()) {
+    candidates.push_back(key.path);
+    candidates.push_back(replace_all(key.path, ".NAME", ""));
+    if (parts.size() > 2) candidates.push_back(replace_all(key.path, ".NAME", "." + parts[1]));
+    candidates.push_back(key.path.substr(key.path.rfind('.') + 1));
+  }
+  return nearest(word, candidates);
+}
+
+}  // namespace
+
 int explain_key(const std::filesystem::path& file, const std::string& word) {
   const auto found = config::help_for(word);
   if (found.empty()) {
-    std::vector<std::string> paths;
-    for (const auto& key : config::all_key_help()) paths.push_back(key.path);
-    const auto meant = nearest(word, paths);
-    std::cerr << "outpost: outpost.yml has no key " << printable(word, 80) << (meant ? "; did you mean " + *meant + "?" : "; see: man outpost.yml") << "\n";
+    const auto meant = meant_by(word);
+    std::cerr << "outpost: outpost.yml has no key " << printable(word, 80) << (meant ? "; did you mean " + printable(*meant) + "?" : "; see: man outpost.yml") << "\n";
     return exit_negative;
   }
   // What is in force is told as far as there is a configuration that can be read.

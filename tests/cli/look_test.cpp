@@ -83,6 +83,11 @@ TEST_CASE("the configuration is shown with the place of each value, and without 
   CHECK_THAT(lab.said, holds("slots (1 to 63, default 1)") && holds("in force: slots: 3  # conf.d/10-more.yml:1:1"));
   REQUIRE(lab.outpost({"config", "explain", "jobs.nightly.grace"}) == 0);
   CHECK_THAT(lab.said, holds("in force: jobs.nightly.grace: 30.0s  # default"));
+  for (const auto& [misspelt, meant] : {std::pair{"jobs.timeot", "jobs.timeout"}, {"timeot", "timeout"}, {"jobs.nightly.timeot", "jobs.nightly.timeout"}}) {
+    CHECK(lab.outpost({"config", "explain", misspelt}) == 1);
+    CHECK_THAT(lab.said, holds("did you mean " + std::string{meant} + "?"));
+    CHECK(lab.outpost({"config", "explain", meant}) == 0);
+  }
   CHECK(lab.outpost({"config", "explain", "slotss"}) == 1);
   CHECK_THAT(lab.said, holds("did you mean slots?"));
   CHECK(lab.run({OUTPOST_COMMAND, "config", "schema"}) == 0);
