@@ -130,15 +130,30 @@ struct Followed {
   bool in_line = false;
 };
 
-/// What has been added to a log since the last look; true when there was something.
-bool print_new(const log::Place& place, Followed& log, const std::string& head, const JobLogsOptions& options, std::ostream& out) {
+/// Bytes at the end of a text that begin a character of UTF-8 of which the rest is still to come.
+std::size_t open_character(std::string_view text) {
+  constexpr std::size_t longest = 4;
+  for (std::size_t back = 1; back <= std::min(longest - 1, text.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
+/// What has been added to a log since the last look; true when there was something. On a terminal the beginning of a
+/// character waits for its rest, unless this is the `last` look.
+bool print_new(const log::Place& place, Followed& log, const std::string& head, const JobLogsOptions& options, bool last, std::ostream& out) {
   std::ifstream file{place.log(), std::ios::binary};
-  file.seekg(static_cast<std::streamoff>(log.printed));
   bool any = false;
   char bytes[64 * 1024];
   while (file && out) {
+    file.seekg(static_cast<std::streamoff>(log.printed));
     file.read(bytes, sizeof bytes);
-    const std::string_view read{bytes, static_cast<std::size_t>(file.gcount())};
+    std::string_view read{bytes, static_cast<std::size_t>(file.gcount())};
+    const bool is_whole = file.eof() && last;
+    if (options.terminal && !is_whole) read.remove_suffix(open_character(read));
     if (read.empty()) break;
     if (!any && !head.empty()) out << head;
     any = true;
@@ -169,7 +184,7 @@ Result<void> follow_job_logs(const JobLogsOptions& options, std::ostream& out, c
     for (const auto& place : places ? *places : std::vector<log::Place>{}) {
       auto& log = logs[place.step];
       const std::string head = last == place.step || !options.step.empty() ? "" : (!last.empty() && logs[last].in_line ? "\n" : "") + ("==> " + printable(place.step) + " <==\n");
-      if (print_new(place, log, head, options, out)) last = place.step;
+      if (print_new(place, log, head, options, over, out)) last = place.step;
     }
     out.flush();
     if (!out) return Error{Fault::retry_later, "the output could not be written"};

@@ -60,6 +60,16 @@ TEST_CASE("a terminal gets nothing that it obeys") {
   CHECK(jobs.shown({.job = "0199-aaaa", .step = "install.acme", .terminal = true}) == "two \\xff\n");
 }
 
+TEST_CASE("a terminal that follows a log gets whole characters, wherever it is cut") {
+  Jobs jobs;
+  const std::string long_line = std::string(64 * 1024 - 1, 'x') + "\u00e9";  // Its last character spans what is read at once.
+  jobs.print("0199-cccc", "test.acme", long_line + "\n\u00e9 and half \xc3");
+  std::ostringstream out;
+  const daemon::JobLogsOptions options{.jobs_directory = jobs.path, .job = "0199-c", .step = "test.acme", .terminal = true};
+  REQUIRE(daemon::follow_job_logs(options, out, [](const std::string&) { return true; }));
+  CHECK(out.str() == long_line + "\n\u00e9 and half \\xc3");
+}
+
 TEST_CASE("on request each line has its time in front") {
   const Jobs jobs;
   const std::regex line{R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z other\n)"};
