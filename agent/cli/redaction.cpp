@@ -2,6 +2,9 @@
 
 #include "agent/base/text.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cctype>
 
@@ -26,6 +29,32 @@ std::size_t address_at(std::string_view text, std::size_t begin) {
                                                     std::isdigit(static_cast<unsigned char>(text[at + 1])) != 0))
              ? 0
              : at - begin;
+}
+
+/// How long an address of IPv6 is that begins here; 0: there is none. What is said of a zone behind it is no part of it.
+std::size_t long_address_at(std::string_view text, std::size_t begin) {
+  if (begin > 0 && (is_word(text[begin - 1]) || text[begin - 1] == ':' || text[begin - 1] == '.')) return 0;
+  const auto end = std::min(text.find_first_not_of("0123456789abcdefABCDEF:.", begin), text.size());
+  if (end < text.size() && is_word(text[end])) return 0;
+  constexpr std::size_t longest = INET6_ADDRSTRLEN;
+  if (end - begin > longest) return 0;
+  std::string address{text.substr(begin, end - begin)};
+  while (!address.empty() && (address.back() == '.' || address.back() == ':') && !address.ends_with("::")) address.pop_back();
+  in6_addr parsed{};
+  return ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1 ? address.size() : 0;
+}
+
+/// The same for every way to write one address.
+std::string normal(const std::string& address) {
+  in6_addr parsed{};
+  char text[INET6_ADDRSTRLEN] = {};
+  if (::inet_pton(AF_INET6, address.c_str(), &parsed) != 1) return address;
+  return ::inet_ntop(AF_INET6, &parsed, text, sizeof text) ? text : address;
+}
+
+/// Addresses that say nothing of a network.
+bool is_of_every_machine(const std::string& address) {
+  return address.starts_with("127.") || address == "0.0.0.0" || address == "::" || address == "::1";
 }
 
 /// Every place of `word` that is no part of a longer word.
@@ -55,7 +84,7 @@ std::string without_credentials(std::string text) {
 Redaction::Redaction(std::vector<std::string> names) : names_{std::move(names)} {
   constexpr std::size_t shortest = 3;
   std::erase_if(names_, [](const std::string& name) {
-    return name.size() < shortest || name == "localhost" || address_at(name, 0) == name.size();
+    return name.size() < shortest || name == "localhost" || address_at(name, 0) == name.size() || long_address_at(name, 0) == name.size();
   });
   std::sort(names_.begin(), names_.end());
   names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
@@ -69,9 +98,11 @@ std::string Redaction::operator()(std::string_view given) {
     text = replaced(text, names_[at], "name-" + std::to_string(at + 1));
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
-    const auto size = std::isdigit(static_cast<unsigned char>(text[at])) != 0 ? address_at(text, at) : 0;
-    const std::string address = text.substr(at, size);
-    if (size == 0 || address.starts_with("127.") || address == "0.0.0.0") {
+    const bool may_begin = std::isxdigit(static_cast<unsigned char>(text[at])) != 0 || text[at] == ':';
+    std::size_t size = may_begin ? long_address_at(text, at) : 0;
+    if (size == 0 && may_begin) size = address_at(text, at);
+    const std::string address = normal(text.substr(at, size));
+    if (size == 0 || is_of_every_machine(address)) {
       out.append(text, at, std::max<std::size_t>(size, 1));
     } else {
       auto& stand_in = stand_ins_[address];

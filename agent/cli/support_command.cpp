@@ -29,6 +29,8 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::size_t most_of_log = 1024 * 1024;  ///< Bytes.
+
 /// A directory that goes away with its content.
 class Scratch {
  public:
@@ -95,7 +97,8 @@ Files collect(doctor::Examination& examination, const fs::path& socket) {
   files["reporters.json"] = asked(socket, "/api/v1/reporters");
   files["machine.txt"] = doctor::run_command({"uname", "-srm"}).output + examination.machine.text("/etc/os-release");
   const auto log =
-      doctor::run_command({"journalctl", "--unit=outpostd", "--lines=500", "--no-pager", "--output=short-iso"});
+      doctor::run_command({"journalctl", "--unit=outpostd", "--lines=5000", "--no-pager", "--output=short-iso"},
+                          std::chrono::seconds{30}, {.bytes = most_of_log, .newest = true});
   if (log.ran && log.status == 0) files["outpostd.log"] = log.output;
   return files;
 }

@@ -14,10 +14,15 @@
 namespace outpost::doctor {
 namespace {
 
-constexpr std::size_t most_output = 64 * 1024;
+/// Leaves out the oldest lines until so many bytes are left.
+void keep_newest(std::string& text, std::size_t bytes) {
+  if (text.size() <= bytes) return;
+  const auto line = text.find('\n', text.size() - bytes - 1);
+  text.erase(0, line == std::string::npos ? text.size() - bytes : line + 1);
+}
 
 /// Reads until the writers are gone; false when the time was over first.
-bool read_all(int pipe, std::chrono::steady_clock::time_point until, std::string& into) {
+bool read_all(int pipe, std::chrono::steady_clock::time_point until, Kept kept, std::string& into) {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     pollfd wanted{pipe, POLLIN, 0};
@@ -25,13 +30,15 @@ bool read_all(int pipe, std::chrono::steady_clock::time_point until, std::string
     char bytes[4096];
     const auto size = ::read(pipe, bytes, sizeof bytes);
     if (size <= 0) return true;
-    into.append(bytes, std::min(static_cast<std::size_t>(size), most_output - std::min(most_output, into.size())));
+    const auto count = static_cast<std::size_t>(size);
+    into.append(bytes, kept.newest ? count : std::min(count, kept.bytes - std::min(kept.bytes, into.size())));
+    if (into.size() > 2 * kept.bytes) keep_newest(into, kept.bytes);
   }
 }
 
 }  // namespace
 
-CommandAnswer run_command(const std::vector<std::string>& words, std::chrono::milliseconds limit) {
+CommandAnswer run_command(const std::vector<std::string>& words, std::chrono::milliseconds limit, Kept kept) {
   CommandAnswer answer;
   int ends[2];
   if (words.empty() || ::pipe2(ends, O_CLOEXEC) != 0) return answer;
@@ -50,7 +57,8 @@ CommandAnswer run_command(const std::vector<std::string>& words, std::chrono::mi
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return answer;
   writing = Descriptor{-1};
-  answer.ran = read_all(reading.get(), std::chrono::steady_clock::now() + limit, answer.output);
+  answer.ran = read_all(reading.get(), std::chrono::steady_clock::now() + limit, kept, answer.output);
+  keep_newest(answer.output, kept.bytes);
   if (!answer.ran) ::kill(pid, SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
