@@ -1,6 +1,7 @@
 #include "agent/daemon/job_logs.hpp"
 
 #include "agent/base/clock.hpp"
+#include "agent/base/ids.hpp"
 #include "agent/base/text.hpp"
 #include "agent/log/log_reader.hpp"
 
@@ -56,6 +57,8 @@ Result<std::vector<log::Place>> find_logs(const JobLogsOptions& options, const s
   constexpr std::string_view suffix = ".log";
   const fs::path directory = options.jobs_directory / job;
   auto names = names_in(directory / "logs");
+  std::error_code ignored;
+  if (!names && !fs::exists(directory / "logs", ignored)) names = std::vector<std::string>{};  // It has only begun.
   if (!names) return names.error();
   std::vector<std::string> steps;
   for (const auto& name : *names)
@@ -173,7 +176,9 @@ bool print_new(const log::Place& place, Followed& log, const std::string& head, 
 
 Result<void> follow_job_logs(const JobLogsOptions& options, std::ostream& out, const std::function<bool(const std::string& job_id)>& ended) {
   constexpr auto look_again = std::chrono::milliseconds{300};
-  const auto job = find_job(options);
+  auto job = find_job(options);
+  // One that waits, or has been claimed this moment, has no directory yet.
+  for (; !job && is_uuid(options.job) && !ended(options.job); job = find_job(options)) std::this_thread::sleep_for(look_again);
   if (!job) return job.error();
   std::map<std::string, Followed> logs;
   std::string last;

@@ -70,6 +70,22 @@ TEST_CASE("a terminal that follows a log gets whole characters, wherever it is c
   CHECK(out.str() == long_line + "\n\u00e9 and half \\xc3");
 }
 
+TEST_CASE("a job that has not begun is followed until it has") {
+  Jobs jobs;
+  const std::string id = "019a0000-0000-7000-8000-000000000001";
+  int asked = 0;
+  const auto ended = [&](const std::string& job) {
+    CHECK(job == id);
+    if (++asked == 2) std::filesystem::create_directories(jobs.path / id);
+    if (asked == 3) jobs.print(id, "test.acme", "it runs\n");
+    return asked == 4;
+  };
+  std::ostringstream out;
+  REQUIRE(daemon::follow_job_logs({.jobs_directory = jobs.path, .job = id}, out, ended));
+  CHECK(out.str() == "==> test.acme <==\nit runs\n");
+  CHECK_FALSE(daemon::follow_job_logs({.jobs_directory = jobs.path, .job = "019b"}, out, ended));
+}
+
 TEST_CASE("on request each line has its time in front") {
   const Jobs jobs;
   const std::regex line{R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z other\n)"};
