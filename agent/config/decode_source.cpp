@@ -73,7 +73,7 @@ void decode_options(Reading& reading, Fields& fields, const SourceType& type, bo
 }
 
 /// What one key alone cannot show.
-void check_together(Fields& fields, const SourceType& type) {
+void check_together(Fields& fields, const SourceType& type, const boost::json::object& options) {
   const auto has = [&](const char* key) {
     const Node* node = fields.node().find(key);
     return node != nullptr && node->kind != Node::Kind::null;
@@ -82,12 +82,14 @@ void check_together(Fields& fields, const SourceType& type) {
     fields.problem("credentials", "either this, or client_id and api_secret_file");
   else if (has("client_id") != has("api_secret_file"))
     fields.missing(has("client_id") ? "api_secret_file" : "client_id", "client_id and api_secret_file belong together");
-  else if (type.needs_credentials && !has("credentials") && !has("client_id"))
+  else if (type.needs_credentials && !(type.signs_in_otherwise && type.signs_in_otherwise(options)) && !has("credentials") && !has("client_id"))
     fields.missing("credentials", "example: credentials: /etc/outpost/dci_credentials.yml");
   if (has("client_certificate") != has("client_key"))
     fields.missing(has("client_certificate") ? "client_key" : "client_certificate",
                    "certificate and key belong together");
   if (type.needs_url && !has("url")) fields.missing("url", "example: url: https://api.example.org");
+  const auto checked = type.check_options ? type.check_options(options) : Result<void>{};
+  if (!checked) fields.problem("type", checked.error().message);
 }
 
 }  // namespace
@@ -147,7 +149,7 @@ Source decode_source(Reading& reading, Fields& fields, std::span<const SourceTyp
   const SourceType* type = find_type(source_types, source.type);
   if (type != nullptr) {
     decode_options(reading, fields, *type, source.options);
-    check_together(fields, *type);
+    check_together(fields, *type, source.options);
     fields.finish();
   } else if (fields.node().find("type") == nullptr) {
     fields.missing("type", "known types: " + join(type_names, ", "));

@@ -2,6 +2,7 @@
 
 #include "agent/base/result.hpp"
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include <functional>
@@ -38,6 +39,10 @@ struct SourceType {
   std::string type;  ///< The value of the key `type`: "dci".
   std::vector<OptionSpec> options;
   bool needs_credentials = true;  ///< Either `credentials`, or `client_id` with `api_secret_file`.
+  /// Whether a source with these options does without them, because it signs in by other means; may be empty.
+  std::function<bool(const boost::json::object& options)> signs_in_otherwise = {};
+  /// Says what is wrong with the options together; may be empty.
+  std::function<Result<void>(const boost::json::object& options)> check_options = {};
   bool needs_url = false;         ///< Even though the credentials may name the server.
   bool needs_topic = true;        ///< Its jobs need `topic`.
   bool needs_components = true;   ///< Its jobs need at least one of `components`.

@@ -226,7 +226,7 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   if (!identity) return identity.error();
   if (auto* control = std::get_if<dci::Server>(&there.server))
     control->standing = std::make_shared<dci::Standing>(control->credentials, clock_, standing_options(source, there.url, std::move(opened.file)));
-  else if (auto* builder = std::get_if<dlrn::Server>(&there.server))
+  else if (auto* builder = std::get_if<dlrn::Server>(&there.server); builder && !dlrn::uses_kerberos(source))
     builder->api.authorization = authorization_of(source.name, there, std::move(opened.file));
   secrets_.emplace_back(there.secret.reveal());
   std::erase_if(servers_, [](const auto& gone) { return gone.expired(); });

@@ -1,7 +1,12 @@
 #include "agent/daemon/server_access.hpp"
 
+#include "agent/base/hash.hpp"
+#include "agent/config/small_file.hpp"
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/http/throttle.hpp"
+#include "agent/http/url.hpp"
+#include "agent/job/event.hpp"
+#include "plugins/dlrn/kerberos/kerberos_authorization.hpp"
 
 #include <unistd.h>
 #include <algorithm>
@@ -43,10 +48,34 @@ delivery::Options delivery_options(const config::Spool& spool, const config::Sou
   return options;
 }
 
+namespace {
+
+/// A builder to which tickets lead: there is no password that the archives of what waits could be sealed with, but a keytab
+/// is as secret.
+Result<ServerAccess> kerberos_access_to(const config::Source& source, std::unique_ptr<http::Client> client) {
+  const std::filesystem::path keytab = job::text_at(source.options, "keytab");
+  constexpr std::size_t largest = 1 << 20;
+  const auto keys = config::read_small_file(keytab, largest, config::Privacy::secret);
+  if (!keys) return Error{keys.error()}.in("keytab");
+  const auto url = http::parse_url(source.url);
+  if (!url) return url.error();
+  dlrn::KerberosAuthorization::Options options{keytab, job::text_at(source.options, "principal"), job::text_at(source.options, "server_principal")};
+  if (options.server.empty()) options.server = "HTTP@" + url->host;
+  auto authorization = std::make_shared<dlrn::KerberosAuthorization>(std::move(options));
+  const std::string secret = sha256_hex(*keys);
+  delivery::SpoolKey spool_key{authorization->user(), secret};
+  dlrn::Server server = dlrn::server_of(source);
+  server.api.authorization = std::move(authorization);
+  return ServerAccess{std::move(client), source.url, std::move(server), config::Secret{secret}, std::move(spool_key), source.name};
+}
+
+}  // namespace
+
 Result<ServerAccess> access_to(const config::Source& source, config::CredentialsFile& file,
                                std::shared_ptr<http::Throttle> uploads) {
   auto client = http::make_beast_client(client_options(source, std::move(uploads)));
   if (!client) return client.error();
+  if (source.type == "dlrn" && dlrn::uses_kerberos(source)) return kerberos_access_to(source, std::move(*client));
   auto credentials = file.read();
   if (!credentials) return credentials.error();
   delivery::SpoolKey spool_key{credentials->client_id, credentials->api_secret.reveal()};

@@ -26,6 +26,14 @@ Finding no_answer(const std::string& name, const Result<ServerAnswer>& answer) {
   return skipped(name + " could not be asked: " + (answer ? answer->error : answer.error().message));
 }
 
+bool is_builder(const config::Source& source) { return source.type == "dlrn"; }
+
+/// What to do about credentials that are refused or not there.
+std::string advice_on_credentials(const std::string& name, const config::Source& source, const std::string& otherwise) {
+  if (!is_builder(source)) return otherwise + " sources." + name + ".credentials";
+  return "ask the builder's administrator for a user, and put DLRNAPI_USERNAME and DLRNAPI_PASSWORD into the file of sources." + name + ".credentials (or see to its keytab)";
+}
+
 }  // namespace
 
 Finding check_certificates(Examination& examination) {
@@ -76,7 +84,7 @@ Finding check_identity(Examination& examination) {
     const auto& answer = examination.answer(source);
     if (!answer)
       return failed(name + ": the credentials cannot be used", answer.error().message,
-                    "put the remoteci's file from the server's page where sources." + name + ".credentials says");
+                    advice_on_credentials(name, source, "put the remoteci's file from the server's page into the file of"));
     if (answer->accepted)
       return passed(name + " knows us as " +
                     (answer->name.empty() ? answer->client : answer->name + " (" + answer->client + ")"));
@@ -86,8 +94,7 @@ Finding check_identity(Examination& examination) {
       return skipped(name + ": cannot be told while the clock is wrong (D06)");
     if (answer->status >= 500) return skipped(name + ": " + answer->error);
     return failed(name + ": " + std::to_string(answer->status), answer->error,
-                  "download the remoteci's credentials again from the server's page into the file of sources." + name +
-                      ".credentials");
+                  advice_on_credentials(name, source, "download the remoteci's credentials again from the server's page into the file of"));
   });
 }
 
@@ -95,9 +102,12 @@ Finding check_api(Examination& examination) {
   return each_source(examination, [&](const std::string& name, const config::Source& source) {
     const auto& answer = examination.answer(source);
     if (!answer || answer->status == 0) return no_answer(name, answer);
-    const std::string measured = name + ": /api/v1 answered " + std::to_string(answer->status) + " in " +
+    const std::string measured = name + (is_builder(source) ? ": its API answered " : ": /api/v1 answered ") + std::to_string(answer->status) + " in " +
                                  format_duration(answer->took) +
                                  (answer->software.empty() ? "" : ", " + printable(answer->software, 80));
+    if (!answer->is_api && is_builder(source))
+      return failed(measured, "this is no builder's API: " + answer->error,
+                    "correct sources." + name + ".url; look at it: curl -i " + examination.url_of(source) + "/api/health");
     if (!answer->is_api)
       return failed(measured, "this is no DCI API: something else answers, such as a portal or a web page",
                     "correct sources." + name + ".url (or DCI_CS_URL in its credentials); look at it: curl -i " +

@@ -1,5 +1,6 @@
 #include "plugins/dlrn/dlrn.hpp"
 
+#include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 #include "plugins/dlrn/reporter.hpp"
 
@@ -11,13 +12,21 @@ bool flag_or(const boost::json::object& options, std::string_view key, bool othe
 }
 
 Result<void> check_authentication(std::string_view way) {
-  if (way == "basic") return {};
-  if (way == "kerberos")
-    return Error{Fault::malformed, "this version signs in with user and password only, not with Kerberos tickets (basic is the only way)"};
-  return Error{Fault::malformed, "\"" + std::string{way} + "\" is not a way to sign in (basic is the only one of this version)"};
+  if (way == "basic" || way == "kerberos") return {};
+  return Error{Fault::malformed, "\"" + printable(way, 60) + "\" is not a way to sign in (known: basic, kerberos)"};
+}
+
+Result<void> check_kerberos(const boost::json::object& options) {
+  const bool kerberos = job::text_at(options, "authentication") == "kerberos";
+  if (kerberos && !options.contains("keytab")) return Error{Fault::malformed, "authentication: kerberos needs keytab (example: keytab: /etc/outpost/builder.keytab)"};
+  for (const char* key : {"keytab", "principal", "server_principal"})
+    if (!kerberos && options.contains(key)) return Error{Fault::malformed, std::string{key} + " is for authentication: kerberos"};
+  return {};
 }
 
 }  // namespace
+
+bool uses_kerberos(const config::Source& source) { return job::text_at(source.options, "authentication") == "kerberos"; }
 
 Server server_of(const config::Source& source) {
   Server server;
@@ -67,8 +76,13 @@ config::SourceType source_type() {
       {"in_progress", OptionKind::boolean, false, "whether a build that a job has tested is taken with a vote in progress"},
       {"vote_on_error", OptionKind::boolean, false, "whether an error of the lab votes against the hash"},
       {"logs_url", OptionKind::text, false, "where people find a job; {job} is its id, {name} its name"},
-      {"authentication", OptionKind::text, false, "how we sign in: basic", check_authentication}};
+      {"authentication", OptionKind::text, false, "how we sign in: basic or kerberos", check_authentication},
+      {"keytab", OptionKind::file, false, "the Kerberos keys of who we are"},
+      {"principal", OptionKind::text, false, "who we are (example: ciuser@EXAMPLE.ORG)"},
+      {"server_principal", OptionKind::text, false, "who the builder is (example: HTTP/trunk.example.org@EXAMPLE.ORG)"}};
   type.needs_credentials = true;
+  type.signs_in_otherwise = [](const boost::json::object& options) { return job::text_at(options, "authentication") == "kerberos"; };
+  type.check_options = check_kerberos;
   type.needs_url = true;
   type.needs_topic = false;
   type.check_component = check_selection;

@@ -26,6 +26,9 @@ struct Server {
 [[nodiscard]] VoteSettings vote_settings_of(const config::Source& source);
 [[nodiscard]] SourceSettings source_settings_of(const config::Source& source);
 
+/// Whether it signs in with tickets instead of the credentials that every source has.
+[[nodiscard]] bool uses_kerberos(const config::Source& source);
+
 /// Everything that is handed in by reference outlives the result. malformed: one of the addresses.
 [[nodiscard]] Result<std::unique_ptr<pipeline::Source>> make_source(const Server& server, SourceSettings settings,
                                                                     http::Client& client, Workers& workers,

@@ -181,7 +181,7 @@ TEST_CASE("a portal's page with 200 is no answer") {
   CHECK(await(f.api.promote({build, "tested"})).error().uncertain);
 }
 
-TEST_CASE("credentials are tested by a POST, because open reads ignore wrong ones") {
+TEST_CASE("trap: open reads ignore wrong credentials, so a POST tests them") {
   Fixture f;
   f.says(200, R"({"result":"ok, no commits in DB"})");
   CHECK(*await(f.api.health()) == "ok, no commits in DB");

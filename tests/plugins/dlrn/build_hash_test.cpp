@@ -7,7 +7,7 @@ namespace {
 
 const std::string source(40, 'a'), packaging = "0123456789012345678901234567890123456789";
 
-TEST_CASE("a build's directory is named by the hash and the beginnings of the others") {
+TEST_CASE("trap: a build's directory is named by all its hashes, which repo_hash is not") {
   CHECK(directory_name({source, packaging, ""}) == source + "_01234567");
   CHECK(directory_name({source, "", ""}) == source);
   CHECK(directory_name({source, packaging, "nightly-rebuild"}) == source + "_01234567_nightly-");

@@ -9,9 +9,9 @@ namespace {
 using outpost::test::holds;
 
 /// What `outpost config check` says of a source with these keys and a job with this selection; "" when it is right.
-std::string problems(const std::string& source, const std::string& selection = "consistent") {
+std::string problems(const std::string& source, const std::string& selection = "consistent", const std::string& login = "credentials: login, ") {
   const outpost::test::TemporaryDirectory directory;
-  outpost::test::write_file(directory.path / "outpost.yml", "sources:\n  builder: {type: dlrn, credentials: login, " + source +
+  outpost::test::write_file(directory.path / "outpost.yml", "sources:\n  builder: {type: dlrn, " + login + source +
                                                                 "}\njobs:\n  - {name: j, source: builder, plugins: [p], components: [" + selection + "]}\n");
   const std::vector<config::SourceType> types{source_type()};
   const auto loaded = config::load(directory.path / "outpost.yml", {}, types);
@@ -27,8 +27,11 @@ TEST_CASE("a builder is two addresses and a login, and its jobs need no topic") 
   CHECK_THAT(problems("tree: https://b.example.org/tree"), holds("url"));
 }
 
-TEST_CASE("Kerberos is refused with what there is instead, and so is what nobody knows") {
-  CHECK_THAT(problems(addresses + ", authentication: kerberos"), holds("outpost.yml:2:") && holds("not with Kerberos tickets"));
+TEST_CASE("Kerberos needs a keytab instead of credentials, and nobody else has one") {
+  CHECK(problems(addresses + ", authentication: kerberos, keytab: k, principal: a@B, server_principal: HTTP/b@B", "consistent", "") == "");
+  CHECK_THAT(problems(addresses, "consistent", ""), holds("credentials"));
+  CHECK_THAT(problems(addresses + ", authentication: kerberos"), holds("outpost.yml:2:") && holds("needs keytab"));
+  CHECK_THAT(problems(addresses + ", keytab: k"), holds("keytab is for authentication: kerberos"));
   CHECK_THAT(problems(addresses + ", authentication: digest"), holds("\"digest\" is not a way to sign in"));
 }
 

@@ -77,7 +77,7 @@ TEST_CASE("nothing is voted for jobs of another source, or that were never claim
   CHECK(ended.items().empty());
 }
 
-TEST_CASE("a vote is delivered once, whatever becomes of the answers") {
+TEST_CASE("trap: no request is idempotent: a vote is delivered once, whatever becomes of the answers") {
   FakeBuilder builder;
   const auto reporter = builder.reporter();
   const auto item = Ended{job::Verdict::success}.items()[0];

@@ -118,7 +118,7 @@ TEST_CASE("a label's newest promotion may be asked of the API alone") {
   CHECK(found->at(0).url == url_of(tree_url, "compute", second));
 }
 
-TEST_CASE("what another job has tested last is offered, but nobody else's vote instead of it") {
+TEST_CASE("trap: what another job has tested last is offered, but not the vote of a third that the builder answers with instead") {
   FakeBuilder builder;
   const auto source = builder.source();
   CHECK(polled(*source, R"({"tested":"first"})")->empty());  // 400: nobody has voted yet.
@@ -236,7 +236,7 @@ struct Fetching {
   std::string file(const std::string& name) const { return outpost::test::read_file(directory.path / "delorean" / name); }
 };
 
-TEST_CASE("of a build its repository file, its commits and its versions come from the directory of the hash") {
+TEST_CASE("trap: files of a label are exchanged one by one, so those of a build come from the directory of the hash") {
   FakeBuilder builder;
   const std::string place = "11/aa/" + directory_name(first) + "/";
   builder.files["consistent/commit.yaml"] = commit_yaml(first, "");

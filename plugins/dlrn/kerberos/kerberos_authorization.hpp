@@ -1,0 +1,34 @@
+#pragma once
+
+#include "agent/base/workers.hpp"
+#include "plugins/dlrn/authorization.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace outpost::dlrn {
+
+/// Signs in with tickets that the system's Kerberos library gets by a keytab: nobody has to run kinit, and tickets are
+/// renewed by themselves. Realms and their servers are those of krb5.conf.
+class KerberosAuthorization final : public Authorization {
+ public:
+  struct Options {
+    std::filesystem::path keytab;  ///< Of the principal that we are.
+    std::string principal;         ///< "ciuser@EXAMPLE.ORG"; empty: the keytab's first.
+    std::string server;            ///< "HTTP/builder.example.org@EXAMPLE.ORG", or "HTTP@builder.example.org".
+  };
+
+  explicit KerberosAuthorization(Options options);
+
+  /// "Negotiate <token>": one leg of a raw Kerberos 5 context, as the builder expects it; it answers none. Each is made
+  /// anew, because the builder refuses one that it has seen. credentials: the library's own words, and what to look at.
+  boost::asio::awaitable<Result<std::string>> header() override;
+  [[nodiscard]] std::string user() const override;
+
+ private:
+  Options options_;
+  std::string cache_;    ///< The name of the memory in which the library keeps our tickets.
+  Workers workers_{1};  ///< The library waits for the realm's servers.
+};
+
+}  // namespace outpost::dlrn
