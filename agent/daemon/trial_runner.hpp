@@ -44,8 +44,8 @@ class TrialRunner final : public process::CommandRunner {
     return real_.adopt(std::move(command), output);
   }
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned slot) const override { return real_.group_of(slot); }
-  [[nodiscard]] bool is_part_of(const process::Command& command, pid_t process) const override {
-    return real_.is_part_of(command, process);
+  boost::asio::awaitable<bool> is_part_of(process::Command command, pid_t process) override {
+    return real_.is_part_of(std::move(command), process);
   }
   [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned slot) const override {
     return real_.private_directory(slot);

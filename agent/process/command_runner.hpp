@@ -53,7 +53,7 @@ class CommandRunner {
 
   /// Whether a process, of this machine's numbers, is the command of this slot, profile and name that is run here, or one
   /// that descends from it.
-  [[nodiscard]] virtual bool is_part_of(const Command& command, pid_t process) const = 0;
+  virtual boost::asio::awaitable<bool> is_part_of(Command command, pid_t process) = 0;
 
   /// A directory into which this program puts what nobody but the commands of a slot shall get to, and which they cannot
   /// change; nothing when they run as this program does.

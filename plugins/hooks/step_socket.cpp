@@ -27,6 +27,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <list>
 #include <string>
 
@@ -108,10 +109,12 @@ Result<Descriptor> listen_at(const StepSocket::Where& where) {
 }
 
 /// Whether the process that has connected is there and of the step.
-bool is_welcome(int connection, const StepSocket::Where& where) {
+asio::awaitable<bool> is_welcome(StepConnection& connection, const StepSocket::Where& where) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0 && where.is_of_step(peer.pid);
+  if (::getsockopt(connection.stream.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) co_return false;
+  auto asking = where.is_of_step(peer.pid);
+  co_return co_await std::move(asking);
 }
 
 /// Reads what is there, with the files that come along; more of these than belong to a call are closed at once.
@@ -262,12 +265,13 @@ asio::awaitable<void> StepSocket::accept(std::shared_ptr<State> state) {
       if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) co_await sleep(std::chrono::milliseconds{100});
       continue;
     }
-    if (!is_welcome(socket.get(), state->where)) continue;
     auto connection = std::make_shared<StepConnection>(loop);
     connection->stream.assign(socket.get());
     socket.release();
     state->connections.push_back(connection);
-    asio::co_spawn(loop, serve(state, connection), asio::bind_cancellation_slot(connection->stop.slot(), asio::detached));
+    // Its signal has to be there until nothing of the coroutine is left, not only until that has let go of it.
+    auto done = [connection](const std::exception_ptr&) {};
+    asio::co_spawn(loop, serve(state, connection), asio::bind_cancellation_slot(connection->stop.slot(), std::move(done)));
   }
   state->accepting = false;
   state->ended.notify();
@@ -289,7 +293,9 @@ struct StepSocket::Served {
 
 asio::awaitable<void> StepSocket::serve(std::shared_ptr<State> state, std::shared_ptr<StepConnection> connection) {
   const Served served{state, connection};
-  while (!state->stopped) {
+  auto asking = is_welcome(*connection, state->where);
+  const bool is_welcome_here = co_await std::move(asking);
+  while (is_welcome_here && !state->stopped) {
     const auto line = co_await next_line(*connection, state->limits);
     if (!line) {
       if (connection->heard.size() > state->limits.line) send(*connection, failure(64, "a call has at most " + std::to_string(state->limits.line) + " bytes"));

@@ -34,7 +34,7 @@ class StepSocket {
   struct Where {
     std::filesystem::path path;
     std::optional<gid_t> group;  ///< Whose processes may connect, when they run as somebody else.
-    std::function<bool(pid_t)> is_of_step;
+    std::function<boost::asio::awaitable<bool>(pid_t)> is_of_step;
   };
 
   /// Listens at once; what is at the path already, of an agent before this one, goes. `calls` outlives stop().

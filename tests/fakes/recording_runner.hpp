@@ -35,7 +35,7 @@ struct RecordingRunner final : process::CommandRunner {
     }
     co_return process::Finished{.ending = ending, .leftovers = 0, .figures = {}, .output_lost = false};
   }
-  [[nodiscard]] bool is_part_of(const process::Command&, pid_t) const override { return false; }
+  boost::asio::awaitable<bool> is_part_of(process::Command, pid_t) override { co_return false; }
   [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned) const override { return {}; }
   [[nodiscard]] std::string_view name() const override { return "recording"; }
 };

@@ -197,9 +197,9 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Outpu
   co_return co_await (supervise(*step, command, patience_, ended) && drain(step->output(), output, ended));
 }
 
-bool LocalCommandRunner::is_part_of(const Command& command, pid_t process) const {
+asio::awaitable<bool> LocalCommandRunner::is_part_of(Command command, pid_t process) {
   const auto guardian = running_.find(command.name);
-  return guardian != running_.end() && descends_from(process, guardian->second);
+  co_return guardian != running_.end() && descends_from(process, guardian->second);
 }
 
 asio::awaitable<Left> LocalCommandRunner::look_for(Command) { co_return Left::gone; }

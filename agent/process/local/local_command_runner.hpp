@@ -43,7 +43,7 @@ class LocalCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned) const override { return std::optional<gid_t>{}; }
-  [[nodiscard]] bool is_part_of(const Command& command, pid_t process) const override;
+  boost::asio::awaitable<bool> is_part_of(Command command, pid_t process) override;
   [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned) const override { return {}; }
   [[nodiscard]] std::string_view name() const override { return "local"; }
 

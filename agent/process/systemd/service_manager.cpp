@@ -94,19 +94,32 @@ asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string
   co_return State{active, sub, load, job != 0};
 }
 
-asio::awaitable<Result<std::string>> ServiceManager::own_unit() {
-  constexpr std::uint32_t whoever_asks = 0;  // Below a sandbox /proc does not always tell.
-  auto request = bus_.method(systemd, manager_path, manager_interface, "GetUnitByPID", "u", whoever_asks);
+/// Not by /proc, which below a sandbox tells nothing of other users' processes, and not always of one's own.
+asio::awaitable<Result<std::string>> ServiceManager::unit_path_of(pid_t process) {
+  auto request = bus_.method(systemd, manager_path, manager_interface, "GetUnitByPID", "u", static_cast<std::uint32_t>(process));
   auto asking = bus_.call(std::move(request));
   auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   const char* path = nullptr;
   if (sd_bus_message_read(answer->get(), "o", &path) < 0) co_return cannot_read("GetUnitByPID");
-  std::string unit_path = path, name = "the unit of this process";
-  auto reading = properties(std::move(unit_path), std::move(name), unit_interface);
+  co_return std::string{path};
+}
+
+asio::awaitable<Result<std::string>> ServiceManager::own_unit() {
+  auto asking = unit_path_of(0);
+  auto path = co_await std::move(asking);
+  if (!path) co_return path.error();
+  std::string name = "the unit of this process";
+  auto reading = properties(std::move(*path), std::move(name), unit_interface);
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   co_return found->texts["Id"];
+}
+
+asio::awaitable<bool> ServiceManager::is_in(std::string unit, pid_t process) {
+  auto asking = unit_path_of(process);
+  const auto path = co_await std::move(asking);
+  co_return path && *path == path_of(unit);
 }
 
 asio::awaitable<Result<std::string>> ServiceManager::job(std::string unit) {

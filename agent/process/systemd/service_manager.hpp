@@ -34,6 +34,8 @@ class ServiceManager {
 
   /// The unit that this process runs in.
   boost::asio::awaitable<Result<std::string>> own_unit();
+  /// Whether a process is one of the unit's; not, too, when nobody can say.
+  boost::asio::awaitable<bool> is_in(std::string unit, pid_t process);
   /// What systemd is about to do with a unit: "stop", "restart"...; empty: nothing.
   boost::asio::awaitable<Result<std::string>> job(std::string unit);
   /// How long a service may take to stop; nothing: for ever.
@@ -57,6 +59,8 @@ class ServiceManager {
   Result<Bus::Watch> watch(const std::string& unit, Wakeup& changed);
 
  private:
+  /// The object of the unit that a process is in; 0: whoever asks.
+  boost::asio::awaitable<Result<std::string>> unit_path_of(pid_t process);
   struct Properties {
     std::map<std::string, std::string> texts;
     std::map<std::string, std::uint64_t> numbers;

@@ -283,17 +283,12 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::supervise(Step& step) {
   co_return result;
 }
 
-/// By its control group, in which systemd has put everything that descends from the command.
-bool SystemdCommandRunner::is_part_of(const Command& command, pid_t process) const {
+/// systemd has put everything that descends from the command into the unit's control group.
+asio::awaitable<bool> SystemdCommandRunner::is_part_of(Command command, pid_t process) {
   const auto unit = unit_of(command.profile, command.slot);
-  if (!unit) return false;
-  std::ifstream memberships{"/proc/" + std::to_string(process) + "/cgroup"};
-  for (std::string line; std::getline(memberships, line);) {
-    // "0::/outpost.slice/outpost-job.slice/outpost-job-1.slice/outpost-step@1.service/made/by/it"
-    if (!line.starts_with("0::") && line.find(":name=systemd:") == line.npos) continue;
-    if ((line + "/").find("/" + *unit + "/") != line.npos) return true;
-  }
-  return false;
+  if (!unit) co_return false;
+  auto asking = systemd_.is_in(*unit, process);
+  co_return co_await std::move(asking);
 }
 
 /// Waits for the end of the unit; passes on a deadline or a cancellation.

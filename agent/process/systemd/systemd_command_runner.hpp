@@ -42,7 +42,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Left> look_for(Command command) override;
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned slot) const override;
-  [[nodiscard]] bool is_part_of(const Command& command, pid_t process) const override;
+  boost::asio::awaitable<bool> is_part_of(Command command, pid_t process) override;
   [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned slot) const override { return options_.slots / std::to_string(slot); }
   [[nodiscard]] std::string_view name() const override { return "systemd"; }
 
