@@ -1,0 +1,88 @@
+#pragma once
+
+#include "agent/config/problem.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace outpost::promoter {
+
+/// Jobs that may stand in for another one.
+using Alternatives = std::map<std::string, std::vector<std::string>>;
+
+/// One stage: what may move from one label to the next.
+struct Target {
+  std::string label;                  ///< "current-tripleo"
+  std::string candidate_label;        ///< "tripleo-ci-testing"
+  std::vector<std::string> criteria;  ///< Every one of these jobs has to have succeeded.
+  Alternatives alternatives;
+  /// One success of a job counts whatever it said later, as the old promoter had it; else its newest vote counts.
+  bool any_success = false;
+  std::optional<std::chrono::seconds> max_vote_age;  ///< Older votes do not count.
+  config::Origin where;
+};
+
+/// A container registry, and our namespace in it.
+struct Registry {
+  std::string host;  ///< "quay.io", "localhost:5000"
+  std::string name_space;
+  bool secure = true;  ///< https with a certificate that is checked.
+  std::string user;
+  std::string password_variable;  ///< The variable of the environment that holds the password.
+
+  /// "quay.io/tripleomaster/nova-api:tag"
+  [[nodiscard]] std::string reference(const std::string& image, const std::string& tag) const {
+    return host + "/" + name_space + "/" + image + ":" + tag;
+  }
+};
+
+struct Containers {
+  Registry source;
+  std::vector<Registry> targets;
+  std::string list_base_url, list_path;  ///< Between them stands the commit of tripleo-common.
+  std::string exclude_url;               ///< Empty: nothing is excluded.
+  std::string prefix = "openstack-";     ///< Removed from the names in the list.
+  std::string build_method = "tripleo";  ///< "kolla": its own images count too.
+  std::vector<std::string> extra;        ///< Images that are in no list, such as the base image.
+};
+
+/// Where directories of a hash lie, and links of labels beside them.
+struct ImageHost {
+  bool sftp = false;  ///< Else a directory of this machine.
+  std::string user, host;
+  int port = 22;
+  std::filesystem::path key, known_hosts;
+  std::string directory;           ///< Holds the directories.
+  std::vector<std::string> files;  ///< Each has to be there, before the label moves.
+};
+
+/// The parts of a promotion, by the names of the old promoter's classes.
+enum class Client { registries, qcow, dockerfile, dlrn };
+[[nodiscard]] std::string_view to_string(Client client);
+
+/// All about the promotions of one release.
+struct Release {
+  std::string name, distro_name, distro_version;
+  std::string api_url;   ///< Of the builder's API, without a slash at its end.
+  std::string repo_url;  ///< Of its web tree, likewise.
+  std::string user;
+  std::size_t newest = 10;  ///< How many candidates are looked at.
+  bool dry_run = false;
+  std::vector<Client> clients;  ///< In the order in which they go.
+  std::vector<Target> targets;  ///< In the order of the file.
+  std::optional<Containers> containers;
+  std::optional<ImageHost> images, dockerfiles;
+
+  /// "centos9-master": for files and messages.
+  [[nodiscard]] std::string key() const {
+    const std::string distro = distro_name + distro_version;
+    return distro.empty() ? name : distro + "-" + name;
+  }
+};
+
+}  // namespace outpost::promoter
