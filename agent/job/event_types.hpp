@@ -101,4 +101,17 @@ inline constexpr std::string_view job_history_lost = "job.history_lost";
 inline constexpr std::string_view job_tagged = "job.tagged";        ///< {tag}
 inline constexpr std::string_view job_ended = "job.ended";          ///< {verdict, duration_ms}; the last event of a job.
 
+// A promotion. These are in the journal of the promoter, one for each release, and their pipeline_run_id is the promotion.
+/// {release, from, to: labels, candidate{}, incumbent{}: what `to` named, places[], jobs: [{job, state, by}], by: who has
+/// forced it}
+inline constexpr std::string_view promotion_begun = "promotion.begun";
+/// {place, before{}: what its label named}: written before it is moved.
+inline constexpr std::string_view promotion_place_begun = "promotion.place_begun";
+inline constexpr std::string_view promotion_place_ended = "promotion.place_ended";  ///< {place}: its label is moved.
+/// {reason, outcome: rolled back | overtaken}: what was moved is put back from here on.
+inline constexpr std::string_view promotion_undoing = "promotion.undoing";
+inline constexpr std::string_view promotion_place_restored = "promotion.place_restored";  ///< {place}
+/// {outcome: promoted | rolled back | overtaken, message}: the last event of a promotion.
+inline constexpr std::string_view promotion_ended = "promotion.ended";
+
 }  // namespace outpost::job::event
