@@ -26,6 +26,7 @@ CommandLine::CommandLine() {
   add_support();
   add_completion();
   add_setup();
+  add_promote();
   app.add_subcommand("version", "Print the version")->callback([] { std::cout << "outpost " OUTPOST_VERSION "\n"; });
   app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 4 no control server, 5 configuration.");
 }

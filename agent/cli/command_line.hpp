@@ -60,6 +60,9 @@ struct CommandLine {
   void add_completion();
   CLI::App* add_question(CLI::App& group, const char* name, const char* what, int (*ask)(const ServerOptions&));
 
+  // command_line_promote.cpp
+  void add_promote();
+
   // The others, and what several of them take (command_line.cpp)
   void add_setup();
   void add_config();
@@ -98,6 +101,7 @@ struct CommandLine {
   bool watch = false;
   std::string interval = "1s", key;
   SetupOptions setup;
+  PromoteCommandOptions promotion;
 };
 
 }  // namespace outpost::cli

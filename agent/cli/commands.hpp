@@ -307,6 +307,18 @@ int write_support_bundle(const SupportOptions& options);
 /// Prints what makes bash complete commands.
 int print_completion();
 
+struct PromoteCommandOptions {
+  std::filesystem::path config = "/etc/outpost/promoter.yaml";
+  std::filesystem::path waivers;  ///< Empty: waivers.yml beside the configuration.
+  std::filesystem::path state = "/var/lib/outpost/promoter";
+  std::vector<std::string> targets;
+  std::string force, reason;
+  bool roll_back = false, history = false, dry_run = false, as_json = false;
+};
+
+/// Promotes what has passed its tests, or says what it would promote, or what was promoted.
+int promote(const PromoteCommandOptions& options);
+
 struct SetupOptions {
   std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.
   std::filesystem::path output;    ///< Empty: standard output.

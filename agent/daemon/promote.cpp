@@ -1,0 +1,284 @@
+#include "agent/daemon/promote.hpp"
+
+#include "agent/base/hash.hpp"
+#include "agent/base/text.hpp"
+#include "agent/daemon/composition.hpp"
+#include "agent/daemon/run_to_end.hpp"
+#include "agent/http/beast/beast_client.hpp"
+#include "agent/journal/sqlite/sqlite_journal.hpp"
+#include "agent/process/local/local_command_runner.hpp"
+#include "plugins/dlrn/promoter/api_builder.hpp"
+#include "plugins/dlrn/promoter/containers_place.hpp"
+#include "plugins/dlrn/promoter/dlrn_place.hpp"
+#include "plugins/dlrn/promoter/images_place.hpp"
+#include "plugins/dlrn/promoter/promoter.hpp"
+#include "plugins/dlrn/promoter/settings_reader.hpp"
+#include "plugins/dlrn/promoter/skopeo.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <system_error>
+
+namespace outpost::daemon {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using promoter::Release;
+
+namespace {
+
+std::string value_of(const config::Environment& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string{} : found->second;
+}
+
+/// As Python's clients of the API should take it: "False" is not true.
+bool is_on(const std::string& value) {
+  const std::string word = to_lower(value);
+  return word == "1" || word == "true" || word == "yes" || word == "on";
+}
+
+/// What a dry run reads when nothing was ever promoted, so that it makes no files.
+class EmptyJournal final : public journal::Journal {
+ public:
+  asio::awaitable<Result<std::vector<journal::Event>>> append(std::vector<journal::Event>) override {
+    co_return Error{Fault::bug, "a dry run writes nothing"};
+  }
+  Result<std::vector<journal::Event>> read(const journal::Query&) override { return std::vector<journal::Event>{}; }
+  Result<std::vector<journal::JobRow>> jobs(bool, std::size_t) override { return std::vector<journal::JobRow>{}; }
+  asio::awaitable<Result<journal::Event>> remove(journal::Removal, journal::Event) override {
+    co_return Error{Fault::bug, "a dry run writes nothing"};
+  }
+  [[nodiscard]] journal::Seq last() const override { return 0; }
+  [[nodiscard]] std::string journal_id() const override { return {}; }
+  [[nodiscard]] std::shared_ptr<void> subscribe(Listener) override { return nullptr; }
+};
+
+struct Configuration {
+  promoter::LoadedRelease loaded;
+  std::vector<promoter::Waiver> waivers;
+};
+
+Error malformed(const config::Problems& problems) {
+  std::string text = problems.text();
+  while (text.ends_with('\n')) text.pop_back();
+  return {Fault::malformed, std::move(text)};
+}
+
+Result<Configuration> read_configuration(const PromoteOptions& options) {
+  auto loaded = promoter::load_release(options.config);
+  if (loaded.has_error()) return malformed(loaded.error());
+  auto waivers =
+      promoter::load_waivers(options.waivers.empty() ? options.config.parent_path() / "waivers.yml" : options.waivers);
+  if (waivers.has_error()) return malformed(waivers.error());
+  for (const auto& target : options.targets) {
+    std::vector<std::string> labels;
+    for (const auto& each : loaded->release.targets) labels.push_back(each.label);
+    if (std::find(labels.begin(), labels.end(), target) == labels.end())
+      return Error{Fault::malformed, options.config.string() + ": \"" + printable(target, 80) +
+                                         "\" is none of its targets (" + join(labels, ", ") + ")"};
+  }
+  return Configuration{*std::move(loaded), *std::move(waivers)};
+}
+
+/// Names of a release's files: two builders may have a release of one name.
+std::string file_stem(const Release& release) { return release.key() + "-" + sha256_hex(release.api_url).substr(0, 8); }
+
+/// The journal of a release. Whoever has it open has the release: it is locked against other processes, and the kernel
+/// lets go of it with ours.
+Result<std::unique_ptr<journal::Journal>> open_history(const PromoteOptions& options, const Release& release,
+                                                       bool read_only, const Clock& clock, asio::any_io_executor loop) {
+  const fs::path file = options.state_directory / (file_stem(release) + ".db");
+  std::error_code error;
+  if (read_only && !fs::exists(file, error)) return std::make_unique<EmptyJournal>();
+  fs::create_directories(options.state_directory, error);
+  if (error) return errno_error("cannot create", options.state_directory.native(), error.value());
+  auto journal = journal::SqliteJournal::open(file, identity_of_this_host(), clock, std::move(loop));
+  if (!journal) {
+    const bool is_held = journal.error().fault == Fault::refused;
+    return std::move(journal.error())
+        .in(is_held ? "another promoter of " + release.key() + " may be running" : release.key());
+  }
+  return *std::move(journal);
+}
+
+http::ClientOptions client_options_of(const config::Environment& environment) {
+  http::ClientOptions options;
+  options.ca_file = value_of(environment, "SSL_CA_BUNDLE");
+  for (const char* name : {"HTTPS_PROXY", "https_proxy"})
+    if (options.proxy.empty()) options.proxy = value_of(environment, name);
+  for (const char* name : {"NO_PROXY", "no_proxy"})
+    if (options.no_proxy.empty()) options.no_proxy = value_of(environment, name);
+  options.user_agent = "outpost/" OUTPOST_VERSION;
+  return options;
+}
+
+Result<dlrn::Api::Options> api_options_of(const Release& release, const config::Environment& environment, bool writes) {
+  dlrn::Api::Options options{.base = release.api_url};
+  const std::string method = value_of(environment, "DLRNAPI_AUTHMETHOD");
+  if (!method.empty() && method != "basicAuth")
+    return Error{Fault::malformed,
+                 "DLRNAPI_AUTHMETHOD is \"" + printable(method, 40) + "\"; the promoter can only do basicAuth yet"};
+  const std::string given = value_of(environment, "DLRNAPI_USERNAME"),
+                    password = value_of(environment, "DLRNAPI_PASSWORD");
+  const std::string user = given.empty() ? release.user : given;
+  if (writes && (user.empty() || password.empty()))
+    return Error{
+        Fault::malformed,
+        "the builder wants to know who promotes: set DLRNAPI_USERNAME and DLRNAPI_PASSWORD in the environment"};
+  if (!user.empty() && !password.empty())
+    options.authorization = std::make_shared<dlrn::BasicAuthorization>(user, config::Secret{password});
+  options.protected_reads = is_on(value_of(environment, "DLRNAPI_FORCE_AUTH"));
+  return options;
+}
+
+Result<promoter::Skopeo::Passwords> passwords_of(const promoter::Containers& containers,
+                                                 const config::Environment& environment) {
+  promoter::Skopeo::Passwords passwords;
+  std::vector<promoter::Registry> all{containers.source};
+  all.insert(all.end(), containers.targets.begin(), containers.targets.end());
+  for (const auto& registry : all) {
+    if (registry.password_variable.empty()) continue;
+    const std::string password = value_of(environment, registry.password_variable);
+    if (password.empty())
+      return Error{Fault::malformed, "the password of " + registry.host + " is due in the variable " +
+                                         registry.password_variable + ", which is not set"};
+    passwords.insert_or_assign(registry.host, config::Secret{password});
+  }
+  return passwords;
+}
+
+/// All that a release promotes to, and what these places need.
+class Places {
+ public:
+  Places(const Release& release, const config::Environment& environment, http::Client& client,
+         promoter::Builder& builder)
+      : release_{release}, environment_{environment}, client_{client}, builder_{builder} {}
+
+  Result<std::vector<promoter::Place*>> make() {
+    for (const auto part : release_.clients)
+      if (auto added = add(part); !added) return added.error();
+    std::vector<promoter::Place*> all;
+    for (const auto& place : places_) all.push_back(place.get());
+    return all;
+  }
+
+ private:
+  Result<void> add(promoter::Client part) {
+    switch (part) {
+      case promoter::Client::registries: return add_containers();
+      case promoter::Client::qcow: return add_images("images", *release_.images);
+      case promoter::Client::dockerfile: return add_images("dockerfiles", *release_.dockerfiles);
+      case promoter::Client::dlrn: places_.push_back(std::make_unique<promoter::DlrnPlace>(builder_));
+    }
+    return {};
+  }
+
+  /// The commands of all places have one runner.
+  Result<process::CommandRunner*> commands() {
+    if (commands_) return commands_.get();
+    auto guardian = process::find_guardian();
+    if (!guardian) return guardian.error();
+    if (auto reaping = process::become_subreaper(); !reaping) return reaping.error();
+    commands_ = std::make_unique<process::LocalCommandRunner>(*guardian);
+    return commands_.get();
+  }
+
+  Result<void> add_containers() {
+    auto passwords = passwords_of(*release_.containers, environment_);
+    if (!passwords) return passwords.error();
+    auto runner = commands();
+    if (!runner) return runner.error();
+    auto skopeo = promoter::Skopeo::make(**runner, *release_.containers, *passwords);
+    if (!skopeo) return skopeo.error();
+    registries_ = std::make_unique<promoter::Skopeo>(*std::move(skopeo));
+    places_.push_back(std::make_unique<promoter::ContainersPlace>(*registries_, client_, release_));
+    return {};
+  }
+
+  Result<void> add_images(std::string name, const promoter::ImageHost& host) {
+    if (host.sftp) {
+      auto runner = commands();
+      if (!runner) return runner.error();
+      auto server = promoter::SftpImageServer::make(**runner, host);
+      if (!server) return server.error();
+      servers_.push_back(*std::move(server));
+    } else {
+      servers_.push_back(std::make_unique<promoter::LocalImageServer>(host.directory, workers_));
+    }
+    places_.push_back(std::make_unique<promoter::ImagesPlace>(std::move(name), *servers_.back(), host.files));
+    return {};
+  }
+
+  const Release& release_;
+  const config::Environment& environment_;
+  http::Client& client_;
+  promoter::Builder& builder_;
+  Workers workers_;
+  std::unique_ptr<process::LocalCommandRunner> commands_;
+  std::unique_ptr<promoter::Registries> registries_;
+  std::vector<std::unique_ptr<promoter::ImageServer>> servers_;
+  std::vector<std::unique_ptr<promoter::Place>> places_;
+};
+
+asio::awaitable<Result<promoter::RunReport>> work_of(promoter::Promoter& promoter, const Release& release,
+                                                     const PromoteOptions& options) {
+  if (options.roll_back) return promoter.roll_back(options.targets.front(), options.by);
+  if (options.force.empty()) return promoter.run();
+  const auto target = std::find_if(release.targets.begin(), release.targets.end(),
+                                   [&](const auto& each) { return each.label == options.targets.front(); });
+  promoter::Forced forced{*promoter::parse_candidate(options.force), target->candidate_label, target->label,
+                          options.by};
+  return promoter.force(std::move(forced));
+}
+
+}  // namespace
+
+Result<PromoteAnswer> promote(const PromoteOptions& options) {
+  asio::io_context loop{1};
+  const SystemClock clock;
+  auto configuration = read_configuration(options);
+  if (!configuration) return configuration.error();
+  const Release& release = configuration->loaded.release;
+  if (auto forced = promoter::parse_candidate(options.force); !options.force.empty() && !forced) return forced.error();
+  const bool dry_run = options.dry_run || release.dry_run;
+  auto client = http::make_beast_client(client_options_of(options.environment));
+  if (!client) return client.error();
+  auto api_options = api_options_of(release, options.environment, !dry_run);
+  if (!api_options) return api_options.error();
+  const auto api = dlrn::Api::make(**client, clock, *std::move(api_options));
+  if (!api) return api.error();
+  promoter::ApiBuilder builder{*api, **client, release.repo_url};
+  Places parts{release, options.environment, **client, builder};
+  const auto places = parts.make();
+  if (!places) return places.error();
+  auto history = open_history(options, release, dry_run, clock, loop.get_executor());
+  if (!history) return history.error();
+  promoter::PromoterOptions settings{dry_run, options.targets, configuration->waivers};
+  promoter::Promoter promoter{{**history, builder, *places, clock, options.say}, release, std::move(settings)};
+  auto report = run_to_end(loop, work_of(promoter, release, options));
+  if (!report) return report.error();
+  report->warnings.insert(report->warnings.begin(), configuration->loaded.warnings.begin(),
+                          configuration->loaded.warnings.end());
+  return PromoteAnswer{report->went_well(), to_text(*report), to_json(*report)};
+}
+
+Result<PromoteAnswer> promotion_history(const PromoteOptions& options) {
+  asio::io_context loop{1};
+  const SystemClock clock;
+  auto configuration = read_configuration(options);
+  if (!configuration) return configuration.error();
+  const Release& release = configuration->loaded.release;
+  auto history = open_history(options, release, true, clock, loop.get_executor());
+  if (!history) return history.error();
+  const auto records = promoter::read_history(**history);
+  if (!records) return records.error();
+  boost::json::array promotions;
+  for (const auto& record : *records) promotions.push_back(to_json(record));
+  return PromoteAnswer{
+      true, promoter::to_text(*records), {{"release", release.key()}, {"promotions", std::move(promotions)}}};
+}
+
+}  // namespace outpost::daemon
