@@ -63,10 +63,10 @@ asio::awaitable<Result<void>> DlrnPlace::set(Candidate candidate, std::string fr
     if (names(*after, candidate)) co_return Result<void>{};
     const bool unchanged = *after ? names(*now, **after) : !*now;
     if (done)
-      co_return Error{Fault::refused, "the builder has moved " + to + " to " +
-                                          (*after ? (*after)->full_hash() : "nothing") + " instead of " +
-                                          candidate.full_hash() +
-                                          ": a component may have changed, or is missing in the label"};
+      co_return Error{Fault::malformed, "the builder has moved " + to + " to " +
+                                            (*after ? (*after)->full_hash() : "nothing") + " instead of " +
+                                            candidate.full_hash() +
+                                            ": a component may have changed, or is missing in the label"};
     if (!unchanged)
       co_return Error{Fault::refused, "somebody else has moved " + to + " to " + (*after)->full_hash() + " meanwhile"};
     if (done.error().fault != Fault::retry_later || attempt == attempts) co_return done;
@@ -86,8 +86,14 @@ asio::awaitable<Result<void>> DlrnPlace::move(Move move, json::object before) {
       co_return std::move(kept_back.error()).in("label " + previous);
   }
   auto done = co_await set(move.candidate, move.from, move.to);
-  if (!done) co_return std::move(done.error()).in("label " + move.to);
-  co_return done;
+  if (done) co_return done;
+  // It names something that nobody has tested, and that restore() would take for somebody else's.
+  if (done.error().fault == Fault::malformed && *incumbent) {
+    const auto put_back = co_await set(**incumbent, move.to, move.to);
+    done.error().message += put_back ? "; it names what it did before again"
+                                     : "; and it could not be put back: " + put_back.error().message;
+  }
+  co_return std::move(done.error()).in("label " + move.to);
 }
 
 asio::awaitable<Result<void>> DlrnPlace::restore(Move move, json::object before) {

@@ -210,6 +210,7 @@ TEST_CASE("a builder that makes another aggregate of it is not believed") {
   const auto moved = await(dlrn.move(move, *before));
   REQUIRE(moved.has_error());
   CHECK(moved.error().message.find("instead of " + aggregate('2')) != std::string::npos);
+  CHECK(world.builder.label("current-tripleo") == aggregate('1'));
 }
 
 TEST_CASE("what cannot be put back yet stays open, and the next run goes on with it before anything else") {
