@@ -8,9 +8,9 @@
 #include "fakes.hpp"
 #include "fakes/fake_http_client.hpp"
 #include "fakes/fixed_clock.hpp"
-#include "registry_server.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
+#include "support/registry_server.hpp"
 
 using namespace outpost;
 using namespace outpost::promoter;
