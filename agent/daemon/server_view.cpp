@@ -55,7 +55,7 @@ Asking<json::value> put(const dlrn::Api& api, ServerQuestion question) {
     co_return json::value{{"name", api.user()}, {"type", "user of a package builder"}, {"health", *health}};
   }
   if (question.about != About::components)
-    co_return Error{Fault::refused, api.base() + " is a package builder: it has neither topics nor jobs (outpost server components shows the names it has)"};
+    co_return Error{Fault::refused, api.base() + " is a package builder: it has neither topics nor jobs"};
   const auto names = co_await api.components();
   if (!names) co_return dlrn::to_error(names.error());
   json::array rows;
@@ -69,7 +69,7 @@ Asking<doctor::ServerAnswer> contact(const dlrn::Api& api) {
   const auto health = co_await api.check_credentials();
   doctor::ServerAnswer told;
   told.took = std::chrono::duration_cast<std::chrono::milliseconds>(clock.since_boot() - begin);
-  told.client = told.name = api.user();
+  told.client = api.user();
   told.accepted = health.has_value();
   told.status = health ? 200 : health.error().status;
   // What a builder says of wrong credentials is a page too.

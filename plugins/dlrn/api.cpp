@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 using boost::asio::awaitable;
 
-/// A batch is carried out while we wait, link by link.
-constexpr std::chrono::seconds batch_patience{300};
+/// Promotions are carried out while we wait, link by link.
+constexpr std::chrono::seconds promotion_patience{300};
 
 /// Seconds since the epoch: /promote answers a float where everything else answers an integer.
 std::chrono::sys_seconds moment_at(const json::object& row, std::string_view key) {
@@ -176,7 +176,8 @@ awaitable<Answer<json::value>> Api::post(std::string path, json::value body, boo
   request.url = options_.base + path;
   request.headers.set("Content-Type", "application/json");  // Exactly this: a charset is refused with 415.
   request.body = json::serialize(body);
-  request.idle_timeout = changes ? std::max<std::chrono::milliseconds>(options_.idle_timeout, batch_patience) : options_.idle_timeout;
+  request.idle_timeout = options_.idle_timeout;
+  if (path.starts_with("/api/promote")) request.idle_timeout = std::max<std::chrono::milliseconds>(request.idle_timeout, promotion_patience);
   co_return co_await send(std::move(request), std::move(asked), true);
 }
 

@@ -74,6 +74,7 @@ TEST_CASE("trap: a POST has exactly the content type that the builder compares w
   CHECK(vote->component == "compute");
   CHECK(vote->aggregate.empty());
   CHECK(vote->timestamp.time_since_epoch().count() == 1795213159);
+  CHECK(f.client.requests[0].idle_timeout == std::chrono::seconds{60});
 }
 
 TEST_CASE("a vote on an aggregate names nothing else") {
