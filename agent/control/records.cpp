@@ -3,10 +3,12 @@
 #include "agent/base/text.hpp"
 #include "agent/control/log_pages.hpp"
 #include "agent/job/event_types.hpp"
+#include "agent/pipeline/usage_watch.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <map>
 #include <system_error>
 
 namespace outpost::control {
@@ -93,6 +95,39 @@ Answering search_log(const Records& records, ServerRequest& request, Names names
     return log_search(place, text, from, line, static_cast<std::size_t>(limit));
   };
   std::string name = "search";
+  co_return co_await answer_of(records, std::move(name), std::move(read));
+}
+
+// ---- what a job takes of the machine --------------------------------------------------------------------------------
+
+/// {steps: [{step_id, samples: [[at_ms, cpu_us, memory, tasks, workspace]]}]}, the first step first. Blocks.
+json::object usage_in(const fs::path& directory) {
+  constexpr std::size_t most_steps = 500;
+  const auto number = [](const std::optional<std::uint64_t>& value) { return value ? json::value(*value) : json::value(nullptr); };
+  std::map<std::pair<std::int64_t, std::string>, json::array> steps;
+  std::error_code error;
+  for (fs::directory_iterator entry{directory, error}, end; !error && entry != end && steps.size() < most_steps; entry.increment(error)) {
+    if (entry->path().extension() != ".txt" || !entry->is_regular_file(error)) continue;
+    const auto samples = pipeline::read_usage(entry->path());
+    if (samples.empty()) continue;
+    json::array list;
+    for (const auto& sample : samples)
+      list.push_back(json::array{sample.at_ms, number(sample.usage.cpu_us), number(sample.usage.memory), number(sample.usage.tasks), number(sample.workspace)});
+    steps.emplace(std::pair{samples.front().at_ms, entry->path().stem().string()}, std::move(list));
+  }
+  json::array described;
+  for (auto& [step, list] : steps) described.push_back(json::object{{"step_id", step.second}, {"samples", std::move(list)}});
+  return {{"steps", std::move(described)}};
+}
+
+Answering show_usage(const Records& records, ServerRequest&, Names names) {
+  if (!is_file_name(names.at(0))) co_return problem(no_such("job", names.at(0)));
+  auto read = [directory = records.jobs_directory / names[0]]() -> Result<json::object> {
+    std::error_code error;
+    if (!fs::is_directory(directory, error)) return Error{Fault::unavailable, "nothing of this job is on this machine"};
+    return usage_in(directory / "usage");
+  };
+  std::string name = "usage";
   co_return co_await answer_of(records, std::move(name), std::move(read));
 }
 
@@ -224,6 +259,7 @@ constexpr RecordRoute routes[] = {
     {"jobs/*/logs/*", show_log},
     {"jobs/*/logs/*/index", show_index},
     {"jobs/*/logs/*/search", search_log},
+    {"jobs/*/usage", show_usage},
     {"jobs/*/tests", list_tests},
     {"jobs/*/tests/*", send_test},
     {"jobs/*/artifacts", list_artifacts},

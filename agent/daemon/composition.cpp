@@ -66,6 +66,7 @@ Composition::~Composition() {
   shutdown_trigger_.reset();
   bus_object_.reset();
   shutdown_watch_.reset();
+  usage_.reset();
   agent_.reset();
   server_.reset();
   workers_.join();

@@ -15,13 +15,14 @@
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/metrics.hpp"
 #include "agent/daemon/self_examination.hpp"
+#include "agent/daemon/usage_keeper.hpp"
 #include "agent/daemon/server_access.hpp"
 #include "agent/files/cache.hpp"
 #include "agent/http/client.hpp"
 #include "agent/http/server.hpp"
 #include "agent/http/throttle.hpp"
 #include "agent/journal/sqlite/sqlite_journal.hpp"
-#include "agent/process/command_runner.hpp"
+#include "agent/process/local/local_command_runner.hpp"
 #include "agent/process/systemd/own_unit.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/dci/source.hpp"
@@ -136,6 +137,7 @@ class Composition {
 
   // What is told to those who connect (composition_api.cpp)
   void make_records();
+  void make_usage_keeper();
   Result<void> listen_on_tcp(http::Handler handler);
   [[nodiscard]] boost::json::object effective_configuration() const;
 
@@ -158,7 +160,7 @@ class Composition {
   Workers workers_;
   Workers packers_{1};  ///< Compresses logs, and gives way to all the others.
   std::unique_ptr<journal::SqliteJournal> journal_;
-  std::unique_ptr<process::CommandRunner> children_;  ///< The commands of the agent itself.
+  std::unique_ptr<process::LocalCommandRunner> children_;  ///< The commands of the agent itself.
   std::unique_ptr<process::SystemdCommandRunner> units_;  ///< Those of steps, when systemd runs them.
   process::OwnUnit own_unit_;
   std::unique_ptr<Alarms> alarms_;
@@ -174,6 +176,7 @@ class Composition {
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<SelfExamination> doctor_;
+  std::unique_ptr<UsageKeeper> usage_;
   std::unique_ptr<control::Records> records_;
   std::string page_url_, page_token_;
   std::unique_ptr<http::Server> server_;

@@ -12,6 +12,7 @@
 #include "agent/files/durable_file.hpp"
 #include "agent/http/beast/beast_server.hpp"
 #include "agent/http/url.hpp"
+#include "agent/process/systemd/unit_usage.hpp"
 
 #include <boost/json/array.hpp>
 
@@ -67,6 +68,15 @@ json::array described_plugins(const std::vector<fs::path>& path, const std::vect
   return plugins;
 }
 
+/// As of the last look at it (JobRunner has it looked at); nothing before the first.
+std::optional<std::uint64_t> workspace_in(const json::object& status, const std::string& job_id) {
+  for (const auto& each : status.at("jobs").at("running").as_array()) {
+    const auto& job = each.as_object();
+    if (const auto* bytes = job.if_contains("workspace_bytes"); bytes && job::text_at(job, "job_id") == job_id) return bytes->to_number<std::uint64_t>();
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 json::object Composition::effective_configuration() const {
@@ -91,6 +101,16 @@ void Composition::make_records() {
   records_ = std::make_unique<control::Records>(control::Records{.agent = *agent_, .journal = *journal_, .deliveries = *journal_, .workers = workers_,
                                                                  .streams = {*journal_, executor_}, .jobs_directory = settings_.state_directory / "jobs",
                                                                  .plugins = plugins, .configuration = [this] { return effective_configuration(); }, .page = page, .doctor = doctor});
+}
+
+void Composition::make_usage_keeper() {
+  auto find = [this](const job::Story& story, const std::string& step_id) -> process::Probe {
+    if (!units_) return children_->probe(story.job.id + "/" + step_id);
+    const auto unit = process::unit_of(story.job.definition.profile, story.slot);
+    return unit ? process::unit_probe(*unit, "/sys/fs/cgroup") : process::Probe{};
+  };
+  auto workspace = [this](const std::string& job_id) { return workspace_in(agent_->status(), job_id); };
+  usage_ = std::make_unique<UsageKeeper>(UsageKeeper::Ports{executor_, *journal_, workers_, clock_}, settings_.state_directory / "jobs", std::move(find), std::move(workspace));
 }
 
 std::string Composition::metrics_text() {
@@ -119,6 +139,7 @@ std::string Composition::metrics_text() {
 
 Result<void> Composition::listen() {
   make_records();
+  make_usage_keeper();
   server_ = http::make_beast_server(executor_);
   const auto handler = dashboard::with_page(control::local_api(*agent_, records_.get()));
   // Not on TCP, where whoever can connect could read them.

@@ -139,6 +139,29 @@ test('what happens is seen at once, in the list, in the job and in its log', asy
   await page.close();
 });
 
+test('what a job takes of the machine is seen while it runs, and kept', async () => {
+  const page = await open();
+  await lab.hold();
+  await lab.feed('2.0-usage');
+  await lab.held();
+  await page.locator('article.running').getByRole('link', { name: 'acme-nightly' }).click();
+  await page.getByRole('img', { name: /^Memory over the time of the job, at most \d/ }).waitFor();
+  const id = (await page.evaluate(() => location.hash)).split('/')[2];
+  const samples = async () => (await api(`jobs/${id}/usage`)).usage.steps.find(step => step.step_id.startsWith('install'))?.samples || [];
+  await until('two samples', async () => (await samples()).length >= 2);
+  await page.getByRole('img', { name: /^Processor over the time of the job/ }).waitFor();
+  await page.screenshot({ path: path.join(shots, 'job-running.png'), fullPage: true });
+  await lab.letGo();
+  await lab.ended('2.0-usage');
+  const [[began, cpu, memory, processes]] = await samples();
+  assert.ok(began > Date.now() - 600e3 && began <= Date.now());
+  assert.ok(memory > 100e3 && memory < 1e9 && processes >= 1 && cpu >= 0, JSON.stringify([cpu, memory, processes]));
+  jobs.used = (await lab.jobs()).find(job => job.job_id === id);
+  await page.locator('[aria-label="What each step took"] tr', { hasText: 'install' }).waitFor();
+  assert.ok(await page.locator('.usage .band').count() >= 4, 'stages lie behind it');
+  await page.close();
+});
+
 test('with the control server gone the page goes on, says so, and says when it is back', async () => {
   const page = await open();
   await lab.hold();
@@ -341,7 +364,7 @@ test('over the wire: no token, other names, other origins, other paths, changes'
 test('real answers are as openapi.json says', async () => {
   const step = await stepOf(jobs.bad, 'test');
   const asked = { '/api/v1/status': '', '/api/v1/jobs': '', '/api/v1/jobs/{job}': '', '/api/v1/claims': '', '/api/v1/spool': '', '/api/v1/reporters': '', '/api/v1/reporters/{reporter}/parked': '', '/api/v1/reporters/{reporter}/waiting': '',
-    '/api/v1/jobs/{job}/logs/{step}': '?lines=5', '/api/v1/jobs/{job}/logs/{step}/index': '', '/api/v1/jobs/{job}/logs/{step}/search': '?q=e', '/api/v1/jobs/{job}/tests': '', '/api/v1/jobs/{job}/artifacts': '', '/api/v1/plugins': '', '/api/v1/configuration': '', '/api/v1/doctor': '?max_age=3600' };
+    '/api/v1/jobs/{job}/logs/{step}': '?lines=5', '/api/v1/jobs/{job}/logs/{step}/index': '', '/api/v1/jobs/{job}/logs/{step}/search': '?q=e', '/api/v1/jobs/{job}/usage': '', '/api/v1/jobs/{job}/tests': '', '/api/v1/jobs/{job}/artifacts': '', '/api/v1/plugins': '', '/api/v1/configuration': '', '/api/v1/doctor': '?max_age=3600' };
   const notJson = ['/api/v1/stream', '/api/v1/jobs/{job}/tests/{id}', '/api/v1/jobs/{job}/artifacts/{id}', '/api/v1/dashboard'];
   for (const [name, methods] of Object.entries(document.paths)) {
     if (!methods.get || notJson.includes(name)) continue;

@@ -253,6 +253,18 @@ TEST_CASE("what the doctor finds is told, and how old it may be is asked for") {
     CHECK(world.status("doctor" + std::string{query}) == 400);
 }
 
+TEST_CASE("what the steps of a job took is told, and nonsense in their files is not") {
+  World world;
+  CHECK(world.read("jobs/j1/usage").at("usage").at("steps").as_array().empty());
+  fs::create_directories(world.directory.path / "j1/usage");
+  write_file(world.directory.path / "j1/usage/test-b.txt", "2000 - 10 1 -\n");
+  write_file(world.directory.path / "j1/usage/install-a.txt", "1000 500 4096 2 77\nnonsense\n1500 900 8192 -1 77\n3000 1000 -");
+  const auto steps = world.read("jobs/j1/usage").at("usage").at("steps");
+  CHECK(json::serialize(steps) == R"([{"step_id":"install-a","samples":[[1000,500,4096,2,77]]},{"step_id":"test-b","samples":[[2000,null,10,1,null]]}])");
+  CHECK(world.status("jobs/j2/usage") == 404);
+  CHECK(world.status("jobs/../usage") == 404);
+}
+
 // ---- events ----
 
 TEST_CASE("a stream tells of every event, and of those that were missed") {

@@ -8,6 +8,7 @@ import { useAnswer, useTick } from './store.js';
 import { LogView } from './log.js';
 import { JobTests } from './tests.js';
 import { Compare } from './compare.js';
+import { Usage } from './usage.js';
 
 const Head = ({ job }) => html`<header class="job-head">
   <h1>${job.name} <${JobBadge} job=${job} /></h1>
@@ -87,7 +88,7 @@ export function Job({ id, tab, step, query }) {
     <${Head} job=${job} />
     ${!job.ended_at && html`<${Stages} job=${job} />`}
     <nav class="tabs" aria-label="Parts of the job">${tabs.map(([name, title]) => html`<a key=${name} href=${jobLink(job, name && '/' + name)} aria-current=${(tab || '') === name ? 'page' : null}>${title}</a>`)}</nav>
-    ${!tab && (job.stages.length ? html`<${Waterfall} job=${job} usual=${usualOf(job, others.data ? others.data.jobs : [])} />` : html`<${Empty}>Nothing has run yet.<//>`)}
+    ${!tab && (job.stages.length ? html`<${Waterfall} job=${job} usual=${usualOf(job, others.data ? others.data.jobs : [])} /><${Usage} job=${job} />` : html`<${Empty}>Nothing has run yet.<//>`)}
     ${tab === 'log' && html`<${LogView} job=${job} step=${step} query=${query} />`}
     ${tab === 'tests' && html`<${JobTests} job=${job} jobs=${others.data ? others.data.jobs : []} />`}
     ${tab === 'compare' && (others.data ? html`<${Compare} job=${job} jobs=${others.data.jobs} query=${query} />` : html`<p class="quiet">Loading…</p>`)}

@@ -4,6 +4,7 @@
 #include "agent/base/text.hpp"
 #include "agent/process/drain.hpp"
 #include "agent/process/local/supervised_step.hpp"
+#include "agent/process/local/tree_usage.hpp"
 #include "agent/process/process_tree.hpp"
 #include "agent/process/start_failure.hpp"
 
@@ -200,6 +201,12 @@ asio::awaitable<Result<Finished>> LocalCommandRunner::run(Command command, Outpu
 asio::awaitable<bool> LocalCommandRunner::is_part_of(Command command, pid_t process) {
   const auto guardian = running_.find(command.name);
   co_return guardian != running_.end() && descends_from(process, guardian->second);
+}
+
+Probe LocalCommandRunner::probe(const std::string& name) const {
+  const auto guardian = running_.find(name);
+  if (guardian == running_.end()) return {};
+  return [root = guardian->second] { return usage_below(root); };
 }
 
 asio::awaitable<Left> LocalCommandRunner::look_for(Command) { co_return Left::gone; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/process/command_runner.hpp"
+#include "agent/process/usage.hpp"
 
 #include <filesystem>
 #include <map>
@@ -44,6 +45,8 @@ class LocalCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<Finished>> adopt(Command command, Output& output) override;
   [[nodiscard]] Result<std::optional<gid_t>> group_of(unsigned) const override { return std::optional<gid_t>{}; }
   boost::asio::awaitable<bool> is_part_of(Command command, pid_t process) override;
+  /// How to measure the command of this name while it runs; nothing when it does not.
+  [[nodiscard]] Probe probe(const std::string& name) const;
   [[nodiscard]] std::optional<std::filesystem::path> private_directory(unsigned) const override { return {}; }
   [[nodiscard]] std::string_view name() const override { return "local"; }
 

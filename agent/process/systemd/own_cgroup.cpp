@@ -102,6 +102,20 @@ fs::path OwnCgroup::directory_of(std::string_view controller) const {
   return path.filename() == own.filename() ? path : fs::path{};
 }
 
+Usage OwnCgroup::usage() const {
+  const auto unified = path_in("");
+  Usage usage{.cpu_us = number_after(unified / "cpu.stat", "usage_usec"), .memory = {}, .tasks = {}};
+  if (is_unified()) {
+    usage.memory = number_of(unified / "memory.current");
+    usage.tasks = number_of(unified / "pids.current");
+    return usage;
+  }
+  if (!usage.cpu_us) usage.cpu_us = divided(number_of(directory_of("cpuacct") / "cpuacct.usage"), 1000);
+  usage.memory = number_of(directory_of("memory") / "memory.usage_in_bytes");
+  usage.tasks = number_of(directory_of("pids") / "pids.current");
+  return usage;
+}
+
 Figures OwnCgroup::figures() const {
   Figures figures;
   const auto unified = path_in("");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/process/command.hpp"
+#include "agent/process/usage.hpp"
 
 #include <sys/types.h>
 
@@ -11,7 +12,8 @@
 
 namespace outpost::process {
 
-/// The control group that this process is in, in either version of them, or both side by side.
+/// The control group that this process is in, in either version of them, or both side by side. Or another: whose text of
+/// memberships is given counts.
 class OwnCgroup {
  public:
   /// `memberships`: the text of /proc/self/cgroup; `mounted`: where control groups are mounted.
@@ -19,6 +21,8 @@ class OwnCgroup {
 
   /// What the kernel has counted for the group; what it does not count, or not here, is left out.
   [[nodiscard]] Figures figures() const;
+  /// What it takes now. Version 2 only, or what version 1 counts for it alone.
+  [[nodiscard]] Usage usage() const;
   /// Who is in it, this process included.
   [[nodiscard]] std::unordered_set<pid_t> processes() const;
 
