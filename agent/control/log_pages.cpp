@@ -92,6 +92,25 @@ std::string lower(std::string_view text) {
   return lowered;
 }
 
+/// What a line says of the part of a log that it begins or ends: "TASK [install : unpack it] *****" of Ansible's output,
+/// "==== unpack it" and "====" of outpost-hook group. The kind is empty for any other.
+struct Banner {
+  std::string_view kind, name;
+};
+Banner banner_in(std::string_view line) {
+  static constexpr std::pair<std::string_view, std::string_view> openings[] = {{"PLAY [", "play"}, {"TASK [", "task"}, {"RUNNING HANDLER [", "task"}};
+  if (line == "====") return {"end", {}};
+  if (line.starts_with("==== ") && line.size() > 5) return {"group", line.substr(5)};
+  if (line.starts_with("PLAY RECAP *")) return {"play", "PLAY RECAP"};
+  for (const auto& [opening, kind] : openings) {
+    if (!line.starts_with(opening)) continue;
+    const auto end = line.rfind("] *");
+    if (end == std::string_view::npos || end < opening.size()) return {};
+    return {kind, line.substr(opening.size(), end - opening.size())};
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string as_utf8(std::string_view text) {
@@ -162,6 +181,21 @@ Result<json::object> log_search(const log::Place& place, const std::string& text
   };
   const auto [end, complete] = each_line(*file, {from, line}, look);
   return json::object{{"matches", std::move(matches)}, {"end", end.offset}, {"lines", end.line}, {"complete", complete}};
+}
+
+Result<json::object> log_sections(const log::Place& place, std::uint64_t from, std::uint64_t line) {
+  constexpr std::size_t most_marks = 5000, longest_name = 300;
+  const auto file = open_log(place);
+  if (!file) return file.error();
+  json::array marks;
+  const auto look = [&](const Spot& spot, std::string_view text) {
+    const auto [kind, name] = banner_in(text);
+    if (kind.empty()) return true;
+    marks.push_back(json::object{{"line", spot.line}, {"offset", spot.offset}, {"kind", kind}, {"name", as_utf8(name.substr(0, longest_name))}});
+    return marks.size() < most_marks;
+  };
+  const auto [end, complete] = each_line(*file, {from, line}, look);
+  return json::object{{"marks", std::move(marks)}, {"end", end.offset}, {"lines", end.line}, {"complete", complete}};
 }
 
 }  // namespace outpost::control

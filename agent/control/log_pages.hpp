@@ -35,6 +35,11 @@ struct LogRange {
 [[nodiscard]] Result<boost::json::object> log_search(const log::Place& place, const std::string& text, std::uint64_t from,
                                                      std::uint64_t line, std::size_t limit);
 
+/// Where parts of the log begin that can be folded, from line `line` (from 0) on, which begins at byte `from`: {marks:
+/// [{line, offset, kind, name}], lines, end, complete}. `kind` is play or task, by what Ansible prints, or group and end,
+/// by what `outpost-hook group` prints. At most 5000 marks; go on as after a search.
+[[nodiscard]] Result<boost::json::object> log_sections(const log::Place& place, std::uint64_t from, std::uint64_t line);
+
 /// `text` with U+FFFD for what is no UTF-8, so that it can stand in JSON.
 [[nodiscard]] std::string as_utf8(std::string_view text);
 

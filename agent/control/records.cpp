@@ -98,6 +98,19 @@ Answering search_log(const Records& records, ServerRequest& request, Names names
   co_return co_await answer_of(records, std::move(name), std::move(read));
 }
 
+Answering show_sections(const Records& records, ServerRequest& request, Names names) {
+  const auto place = place_of(records, names);
+  if (!place) co_return problem(place.error());
+  const auto given = parameters(request.query, {"from", "line"});
+  if (!given) co_return problem(given.error());
+  const auto from = number_of(*given, "from", 0, 0, no_limit), line = number_of(*given, "line", 0, 0, no_limit);
+  if (!from) co_return problem(from.error());
+  if (!line) co_return problem(line.error());
+  auto read = [place = *place, from = *from, line = *line] { return log_sections(place, from, line); };
+  std::string name = "sections";
+  co_return co_await answer_of(records, std::move(name), std::move(read));
+}
+
 // ---- what a job takes of the machine --------------------------------------------------------------------------------
 
 /// {steps: [{step_id, samples: [[at_ms, cpu_us, memory, tasks, workspace]]}]}, the first step first. Blocks.
@@ -259,6 +272,7 @@ constexpr RecordRoute routes[] = {
     {"jobs/*/logs/*", show_log},
     {"jobs/*/logs/*/index", show_index},
     {"jobs/*/logs/*/search", search_log},
+    {"jobs/*/logs/*/sections", show_sections},
     {"jobs/*/usage", show_usage},
     {"jobs/*/tests", list_tests},
     {"jobs/*/tests/*", send_test},

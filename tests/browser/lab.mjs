@@ -26,7 +26,9 @@ export const hostile = '<img src=x onerror="window.pwned=1"><script>window.pwned
 
 const hooks = {
   pre_run: `echo "the lab is ready: $(uname -m), component $OUTPOST_COMPONENT_ACME_STORAGE_VERSION"\nprintf 'package %s \\033[32mfound\\033[0m\\n' kernel glibc openssl`,
-  install: `for n in $(seq 1 40); do printf '[%02d/40] installing acme-storage-%s\\n' $n "$OUTPOST_COMPONENT_ACME_STORAGE_VERSION"; done
+  install: `echo "before any group"
+outpost-hook group start 'Unpack the firmware'; printf 'unpacking part %d\\n' 1 2 3 4 5 6 7 8; outpost-hook group end
+for n in $(seq 1 40); do printf '[%02d/40] installing acme-storage-%s\\n' $n "$OUTPOST_COMPONENT_ACME_STORAGE_VERSION"; done
 printf '\\033[33mwarning:\\033[0m the firmware is older than recommended\\n'
 [ ! -e "$LAB/hold" ] || { echo "waiting for the lab"; touch "$LAB/held"; while [ -e "$LAB/hold" ]; do [ ! -e "$LAB/say" ] || { cat "$LAB/say"; rm "$LAB/say"; }; sleep 0.05; done; }`,
   test: `case $OUTPOST_COMPONENT_ACME_STORAGE_VERSION in
@@ -35,7 +37,7 @@ esac
 echo '${hostile.replaceAll("'", '')}'
 cp "$LAB/junit-$(cat "$LAB/outcome").xml" "$OUTPOST_RESULTS/acme.xml"
 mkdir -p "$OUTPOST_ARTIFACTS/report"; echo 'all figures' > "$OUTPOST_ARTIFACTS/report/figures.txt"; uname -a > "$OUTPOST_ARTIFACTS/machine.txt"`,
-  collect: `echo collected`,
+  collect: `printf '%s\\n' 'PLAY [collect what is left] *****' '' 'TASK [logs : fetch the journals] *****' 'ok: [node1]' 'ok: [node2]' '' 'TASK [logs : pack them] *****' 'changed: [node1]' '' 'PLAY RECAP *****' 'node1 : ok=2'; echo collected`,
 };
 
 function junit(broken) {

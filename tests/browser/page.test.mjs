@@ -304,6 +304,46 @@ test('a log of 1,000,000 lines is opened, scrolled, searched, and linked into', 
   await page.close();
 });
 
+test('parts of a log are folded by group and by task, and a whole job by step', async () => {
+  const page = await open(`#/jobs/${jobs.good.job_id}/log/${await stepOf(jobs.good, 'install')}`);
+  const fold = page.getByRole('button', { name: /^fold Unpack the firmware, \d+ lines/ });
+  await fold.waitFor();
+  await text(page, 'unpacking part 5');
+  assert.equal(await fold.getAttribute('aria-expanded'), 'true');
+  await fold.press('Enter');
+  await page.locator('.log-row', { hasText: 'unpacking part 5' }).waitFor({ state: 'detached' });
+  assert.equal(await fold.getAttribute('aria-expanded'), 'false');
+  await text(page, '[03/40] installing');
+  // A search, and a link, find what is folded.
+  await page.getByLabel('Search in the log').fill('unpacking part 6');
+  await page.keyboard.press('Enter');
+  await page.locator('.log-row.chosen', { hasText: 'unpacking part 6' }).waitFor();
+  await page.screenshot({ path: path.join(shots, 'log-folds.png') });
+  await go(page, `#/jobs/${jobs.good.job_id}/log/${await stepOf(jobs.good, 'collect')}`);
+  await page.getByRole('button', { name: /^fold logs : fetch the journals, 4 lines/ }).waitFor();
+  await page.getByRole('button', { name: 'Fold all' }).click();
+  await page.locator('.log-row', { hasText: 'ok: [node2]' }).waitFor({ state: 'detached' });
+  await page.getByRole('combobox', { name: /^Part/ }).selectOption({ label: '\u00a0\u00a0logs : pack them' });
+  await page.getByRole('button', { name: 'Unfold' }).click();
+  await text(page, 'ok: [node2]');
+  await page.getByRole('link', { name: /^whole job/ }).click();
+  await page.getByRole('button', { name: 'Open all' }).click();
+  await page.locator('section[aria-label^="Step pre-run"] .log-row', { hasText: 'the lab is ready' }).waitFor();
+  await page.locator('section[aria-label^="Step collect"] .log-row', { hasText: 'collected' }).waitFor();
+  await page.getByRole('button', { name: /install/ }).first().click();
+  await page.locator('.log-row', { hasText: 'unpacking part 5' }).waitFor({ state: 'detached' });
+  const rows = await page.evaluate(async () => {
+    const { Rows, foldsOf } = await import('/page/folds.js');
+    const marks = [[0, 'play', 'a'], [2, 'task', 't'], [5, 'group', 'g'], [6, 'task', 'in it'], [9, 'end', ''], [12, 'task', 'u'], [20, 'play', 'b']].map(([line, kind, name]) => ({ line, kind, name }));
+    const folds = foldsOf(marks, 25), rows = new Rows(25, folds, new Set([2, 12, 6]));
+    return { ends: folds.map(fold => fold.name + ' ' + fold.end), seen: Array.from({ length: rows.count }, (_, row) => rows.lineAt(row)), back: [0, 2, 7, 12, 15, 24].map(line => rows.rowOf(line)) };
+  });
+  assert.deepEqual(rows.ends, ['a 20', 't 12', 'g 10', 'in it 10', 'u 20', 'b 25']);
+  assert.deepEqual(rows.seen, [0, 1, 2, 12, 20, 21, 22, 23, 24]);
+  assert.deepEqual(rows.back, [0, 2, 2, 3, 3, 8]);
+  await page.close();
+});
+
 test('what hooks, tests and servers say is text, whatever is in it', async () => {
   const page = await open('#/jobs/' + jobs.bad.job_id + '/tests');
   await page.getByLabel('Show').selectOption('all');
@@ -364,7 +404,7 @@ test('over the wire: no token, other names, other origins, other paths, changes'
 test('real answers are as openapi.json says', async () => {
   const step = await stepOf(jobs.bad, 'test');
   const asked = { '/api/v1/status': '', '/api/v1/jobs': '', '/api/v1/jobs/{job}': '', '/api/v1/claims': '', '/api/v1/spool': '', '/api/v1/reporters': '', '/api/v1/reporters/{reporter}/parked': '', '/api/v1/reporters/{reporter}/waiting': '',
-    '/api/v1/jobs/{job}/logs/{step}': '?lines=5', '/api/v1/jobs/{job}/logs/{step}/index': '', '/api/v1/jobs/{job}/logs/{step}/search': '?q=e', '/api/v1/jobs/{job}/usage': '', '/api/v1/jobs/{job}/tests': '', '/api/v1/jobs/{job}/artifacts': '', '/api/v1/plugins': '', '/api/v1/configuration': '', '/api/v1/doctor': '?max_age=3600' };
+    '/api/v1/jobs/{job}/logs/{step}': '?lines=5', '/api/v1/jobs/{job}/logs/{step}/index': '', '/api/v1/jobs/{job}/logs/{step}/search': '?q=e', '/api/v1/jobs/{job}/logs/{step}/sections': '', '/api/v1/jobs/{job}/usage': '', '/api/v1/jobs/{job}/tests': '', '/api/v1/jobs/{job}/artifacts': '', '/api/v1/plugins': '', '/api/v1/configuration': '', '/api/v1/doctor': '?max_age=3600' };
   const notJson = ['/api/v1/stream', '/api/v1/jobs/{job}/tests/{id}', '/api/v1/jobs/{job}/artifacts/{id}', '/api/v1/dashboard'];
   for (const [name, methods] of Object.entries(document.paths)) {
     if (!methods.get || notJson.includes(name)) continue;
@@ -413,14 +453,15 @@ test('everything can be done with the keyboard', async () => {
 
 test('no screen has serious violations of accessibility, light or dark', async () => {
   const bad = '#/jobs/' + jobs.bad.job_id;
-  const screens = { home: '#/', job: bad, log: `${bad}/log/${await stepOf(jobs.bad, 'install')}`, tests: bad + '/tests', artifacts: bad + '/artifacts', compare: bad + '/compare', jobs: '#/stats', 'all-tests': '#/tests', 'tests-of-name': '#/tests/acme-nightly', doctor: '#/doctor', uploads: '#/uploads', resources: '#/resources', plugins: '#/plugins', configuration: '#/configuration' };
-  const whole = ['compare', 'jobs'];  // More of these than a window shows is worth a look.
+  const screens = { home: '#/', job: bad, 'job-usage': '#/jobs/' + jobs.used.job_id, log: `${bad}/log/${await stepOf(jobs.bad, 'install')}`, 'log-whole': bad + '/log?all=1', tests: bad + '/tests', artifacts: bad + '/artifacts', compare: bad + '/compare', jobs: '#/stats', 'all-tests': '#/tests', 'tests-of-name': '#/tests/acme-nightly', doctor: '#/doctor', uploads: '#/uploads', resources: '#/resources', plugins: '#/plugins', configuration: '#/configuration' };
+  const whole = ['compare', 'jobs', 'job-usage'];  // More of these than a window shows is worth a look.
   for (const colorScheme of ['light', 'dark']) {
     const page = await open('#/', { colorScheme });
     for (const [name, hash] of Object.entries(screens)) {
       await go(page, hash);
       await page.waitForFunction(() => document.querySelector('main h1, main h2') && !/Loading…/.test(document.querySelector('main').textContent));
       if (name === 'jobs') await page.locator('.plot canvas').waitFor();
+      if (name === 'job-usage') await page.locator('.usage svg').first().waitFor();
       if (name === 'compare') await page.locator('.result').first().waitFor();
       if (name === 'tests-of-name') await page.locator('.squares').first().waitFor();
       if (name === 'doctor') await page.locator('table.checks').waitFor();

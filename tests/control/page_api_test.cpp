@@ -186,6 +186,35 @@ TEST_CASE("a search finds lines whatever their case, and says when there is more
   CHECK(world.status("jobs/j1/logs/s/search") == 400);
 }
 
+TEST_CASE("plays and tasks can be folded, which Ansible names") {
+  World world;
+  const fs::path file = world.directory.path / "j1/logs/s.log";
+  const std::string ansible = "PLAY [the lab] ****\n\nTASK [install : unpack [it] \xff] ****\nok: [node1]\nTASK [no end\nsays TASK [x] ***\nRUNNING HANDLER [restart] **\nPLAY RECAP ****\n";
+  write_file(file, ansible);
+  const auto found = world.read("jobs/j1/logs/s/sections").at("sections");
+  CHECK(json::serialize(found.at("marks")) ==
+        R"([{"line":0,"offset":0,"kind":"play","name":"the lab"},{"line":2,"offset":21,"kind":"task","name":"install : unpack [it] )" "\xEF\xBF\xBD" R"("},)"
+        R"({"line":6,"offset":100,"kind":"task","name":"restart"},{"line":7,"offset":129,"kind":"play","name":"PLAY RECAP"}])");
+  CHECK(found.at("lines") == 8);
+  CHECK(found.at("complete") == true);
+  write_file(file, ansible + "TASK [more] ***\n");
+  const auto more = world.read("jobs/j1/logs/s/sections?line=8&from=" + json::serialize(found.at("end"))).at("sections");
+  CHECK(more.at("marks").as_array().size() == 1);
+  CHECK(more.at("marks").at(0).at("line") == 8);
+  CHECK(world.status("jobs/j1/logs/s/sections?lines=2") == 400);
+  CHECK(world.status("jobs/j1/logs/other/sections") == 404);
+}
+
+TEST_CASE("groups of a hook can be folded, and other lines of equals signs are none") {
+  World world;
+  write_file(world.directory.path / "j1/logs/s.log", "==== unpack it\nfile 1\n==== inner\n====\n=====\n==== \n ====\n====\n======= a title\n");
+  std::string seen;
+  const auto found = world.read("jobs/j1/logs/s/sections").at("sections").at("marks");
+  for (const auto& mark : found.as_array())
+    seen += std::string{mark.at("kind").as_string()} + json::serialize(mark.at("line")) + std::string{mark.at("name").as_string()} + " ";
+  CHECK(seen == "group0unpack it group2inner end3 end7 ");
+}
+
 TEST_CASE("bytes that are no text, very long lines and missing logs are answered") {
   World world;
   write_file(world.directory.path / "j1/logs/s.log", "a\xff\xc3(\x1b[31m\n" + std::string(200'000, 'y') + "\n");

@@ -13,6 +13,8 @@ export class LogFile {
     this.size = 0;
     this.begin = 0;     // Bytes at the beginning that are not on the machine any more.
     this.chunks = new Map();
+    this.marks = [];    // Where parts begin that can be folded, of the lines before marked.lines.
+    this.marked = { end: 0, lines: 0 };
   }
 
   /** All lines, the last one perhaps without its end. */
@@ -42,6 +44,20 @@ export class LogFile {
     }
     if (this.size !== before) this.forgetEnd();
     return this.size !== before;
+  }
+
+  /** Looks for marks in what has come; whether there are more of them. */
+  async mark() {
+    const before = this.marks.length;
+    for (let done = false; !done;) {
+      const { end, lines } = this.marked;
+      const { sections } = await get(`${this.path}/sections?from=${end}&line=${lines}`);
+      if (this.marked.end !== end) return false;  // Somebody else was faster.
+      this.marks.push(...sections.marks);
+      this.marked = { end: sections.end, lines: sections.lines };
+      done = sections.complete || sections.lines === lines;
+    }
+    return this.marks.length !== before;
   }
 
   /** What was read of the end is not all of it any more; it is shown until all of it has come. */
