@@ -1,6 +1,7 @@
 // What is found out without a daemon: whether this machine is fit, what a control server says.
 
 #include "agent/cli/command_line.hpp"
+#include "agent/cli/command_table.hpp"
 
 namespace outpost::cli {
 
@@ -48,7 +49,7 @@ CLI::App* CommandLine::add_question(CLI::App& group, const char* name, const cha
   auto* command = group.add_subcommand(name, what);
   add_config_option(*command);
   command->add_option("--source", server.source, "The source of the configuration (default: the only one)");
-  command->add_flag("--json", server.as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*command, server.as_json);
   command->callback([this, ask] {
     server.config = config;
     result = ask(server);
@@ -81,7 +82,17 @@ void CommandLine::add_completion() {
   bash->footer(
       "Examples:\n  outpost completion bash >~/.local/share/bash-completion/completions/outpost\n"
       "  . <(outpost completion bash)");
-  bash->callback([this] { result = print_completion(); });
+  bash->callback([this] { result = print_completion(bash_completion); });
+  auto* zsh = group->add_subcommand("zsh", "For zsh; the package has installed it already");
+  zsh->footer(
+      "Examples:\n  outpost completion zsh >~/.zfunc/_outpost    # a directory of $fpath\n"
+      "  . <(outpost completion zsh)");
+  zsh->callback([this] { result = print_completion(zsh_completion(command_table(app))); });
+  auto* fish = group->add_subcommand("fish", "For fish; the package has installed it already");
+  fish->footer(
+      "Examples:\n  outpost completion fish >~/.config/fish/completions/outpost.fish\n"
+      "  outpost completion fish | source");
+  fish->callback([this] { result = print_completion(fish_completion(command_table(app))); });
 }
 
 }  // namespace outpost::cli

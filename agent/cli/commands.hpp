@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace outpost::cli {
@@ -304,8 +305,10 @@ struct SupportOptions {
 /// Packs what somebody needs who shall help: the doctor's report, the configuration without secrets, status, log.
 int write_support_bundle(const SupportOptions& options);
 
-/// Prints what makes bash complete commands.
-int print_completion();
+/// outpost.bash, which makes bash complete commands.
+extern const char* const bash_completion;
+/// Prints what makes a shell complete commands.
+int print_completion(std::string_view script);
 
 struct PromoteCommandOptions {
   std::filesystem::path config = "/etc/outpost/promoter.yaml";

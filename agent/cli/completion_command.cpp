@@ -5,11 +5,8 @@
 
 namespace outpost::cli {
 
-/// outpost.bash, put into the program by CMakeLists.txt.
-extern const char* const bash_completion;
-
-int print_completion() {
-  std::cout << bash_completion;
+int print_completion(std::string_view script) {
+  std::cout << script;
   return std::cout.flush() ? exit_ok : exit_negative;
 }
 

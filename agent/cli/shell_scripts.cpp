@@ -1,0 +1,104 @@
+// Completion for zsh and fish, made of the table of commands. That for bash is outpost.bash, which asks the program.
+
+#include "agent/base/text.hpp"
+#include "agent/cli/command_table.hpp"
+
+#include <map>
+
+namespace outpost::cli {
+namespace {
+
+/// As one word of a shell.
+std::string quoted(const std::string& text, const char* quote) { return "'" + replace_all(text, "'", quote) + "'"; }
+std::string for_zsh(const std::string& text) { return quoted(text, "'\\''"); }
+std::string for_fish(const std::string& text) { return quoted(replace_all(text, "\\", "\\\\"), "\\'"); }
+
+std::map<std::string, std::string> descriptions(const std::vector<CommandEntry>& table) {
+  std::map<std::string, std::string> what;
+  for (const auto& entry : table) what[entry.path] = entry.what;
+  return what;
+}
+
+/// "name:what it does", as _describe takes it.
+std::string described(const std::string& name, const std::string& what) { return for_zsh(replace_all(name, ":", "\\:") + ":" + what); }
+
+constexpr const char* zsh_begin = R"script(#compdef outpost
+# Completion of outpost for zsh, made by `outpost completion zsh`.
+
+_outpost() {
+  local at=outpost word
+  local -i index
+  local -a commands options
+  # The subcommands before the cursor; an option may have a value, which is none of them.
+  for ((index = 2; index < CURRENT; index++)); do
+    word=${words[index]}
+    case "$at $word" in
+)script";
+
+constexpr const char* zsh_end = R"script(  esac
+  if [[ $PREFIX == -* ]]; then
+    _describe -o option options
+  elif (( $#commands )); then
+    _describe command commands
+  else
+    _files
+  fi
+}
+
+# As a function of $fpath it is called at once; where it was read, it is registered.
+if [[ $funcstack[1] == _outpost ]]; then
+  _outpost "$@"
+else
+  compdef _outpost outpost
+fi
+)script";
+
+constexpr const char* fish_begin = R"script(# Completion of outpost for fish, made by `outpost completion fish`.
+
+# Whether the subcommands before the cursor are these; an option may have a value, which is none of them.
+function __outpost_at
+    set -l at outpost
+    for word in (commandline --tokenize --cut-at-cursor --current-process)[2..-1]
+        contains -- "$at $word" $__outpost_paths; and set at "$at $word"
+    end
+    test "$at" = "$argv"
+end
+
+)script";
+
+}  // namespace
+
+std::string zsh_completion(const std::vector<CommandEntry>& table) {
+  const auto what = descriptions(table);
+  std::string paths, cases;
+  for (const auto& entry : table) {
+    if (&entry != &table.front()) paths += (paths.empty() ? "      (" : "|") + for_zsh(entry.path);
+    cases += "    (" + for_zsh(entry.path) + ")\n      commands=(";
+    for (const auto& name : entry.subcommands) cases += "\n        " + described(name, what.at(entry.path + " " + name));
+    cases += ")\n      options=(";
+    for (const auto& option : entry.options)
+      for (const auto& name : option.names) cases += "\n        " + described(name, option.what);
+    cases += ") ;;\n";
+  }
+  return zsh_begin + paths + ") at=\"$at $word\" ;;\n    esac\n  done\n  case $at in\n" + cases + zsh_end;
+}
+
+std::string fish_completion(const std::vector<CommandEntry>& table) {
+  const auto what = descriptions(table);
+  std::string script = fish_begin, lines;
+  script += "set -g __outpost_paths";
+  for (const auto& entry : table) {
+    const std::string head = "complete -c outpost -n " + for_fish("__outpost_at " + entry.path);
+    if (&entry != &table.front()) script += " \\\n    " + for_fish(entry.path);
+    if (!entry.subcommands.empty()) lines += head + " -f\n";
+    for (const auto& name : entry.subcommands) lines += head + " -a " + name + " -d " + for_fish(what.at(entry.path + " " + name)) + "\n";
+    for (const auto& option : entry.options) {
+      lines += head;
+      for (const auto& name : option.names) lines += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+      lines += std::string{option.takes_value ? " -r" : ""} + " -d " + for_fish(option.what) + "\n";
+    }
+  }
+  return script + "\n\n" + lines;
+}
+
+}  // namespace outpost::cli
