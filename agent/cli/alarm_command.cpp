@@ -2,11 +2,11 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <iostream>
 
@@ -32,7 +32,7 @@ int list_alarms(const DaemonOptions& daemon, bool as_json) {
   const auto alarms = alarms_of(*socket);
   if (!alarms) return fail(alarms.error());
   if (as_json) {
-    std::cout << json::serialize(*alarms) << "\n";
+    print_document("outpost-alarms", {{"alarms", *alarms}});
     return exit_ok;
   }
   for (const auto& each : *alarms) {
@@ -45,7 +45,7 @@ int list_alarms(const DaemonOptions& daemon, bool as_json) {
   return exit_ok;
 }
 
-int acknowledge_alarms(const DaemonOptions& daemon, std::vector<std::string> keys) {
+int acknowledge_alarms(const DaemonOptions& daemon, std::vector<std::string> keys, bool as_json) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
   if (keys.empty()) {
@@ -53,14 +53,17 @@ int acknowledge_alarms(const DaemonOptions& daemon, std::vector<std::string> key
     if (!alarms) return fail(alarms.error());
     for (const auto& alarm : *alarms)
       if (alarm.is_object()) keys.push_back(text_at(alarm.get_object(), "key"));
-    if (keys.empty()) std::cout << "no alarms\n";
+    if (keys.empty() && !as_json) std::cout << "no alarms\n";
   }
   int status = exit_ok;
+  json::array acknowledged;
   for (const auto& key : keys) {
     const auto answer = daemon::tell_daemon(*socket, "/api/v1/alarms/acknowledge", {{"key", key}});
-    if (answer) std::cout << "acknowledged: " << printable(key) << "\n";
-    else status = fail(answer.error());
+    if (!answer) status = fail(answer.error());
+    else if (as_json) acknowledged.emplace_back(key);
+    else std::cout << "acknowledged: " << printable(key) << "\n";
   }
+  if (as_json) print_document("outpost-alarm-ack", {{"acknowledged", std::move(acknowledged)}});
   return status;
 }
 

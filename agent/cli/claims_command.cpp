@@ -5,10 +5,10 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
-#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -45,7 +45,7 @@ void print_paused(const json::object& claims) {
 
 void print_claims(const json::object& claims, bool as_json) {
   if (as_json) {
-    std::cout << json::serialize(claims) << "\n";
+    print_document("outpost-claims", claims);
     return;
   }
   const std::string state = text_at(claims, "state");

@@ -1,6 +1,5 @@
 #include "agent/cli/command_line.hpp"
 
-#include <iostream>
 #include <utility>
 
 namespace outpost::cli {
@@ -27,8 +26,15 @@ CommandLine::CommandLine() {
   add_completion();
   add_setup();
   add_promote();
-  app.add_subcommand("version", "Print the version")->callback([] { std::cout << "outpost " OUTPOST_VERSION "\n"; });
+  add_version();
   app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 4 no control server, 5 configuration.");
+}
+
+void CommandLine::add_version() {
+  auto* command = app.add_subcommand("version", "Print the version");
+  add_json_flag(*command, as_json);
+  command->footer("Examples:\n  outpost version\n  outpost version --json | jq -r .program");
+  command->callback([this] { result = print_version(as_json); });
 }
 
 void CommandLine::add_setup() {
@@ -48,8 +54,9 @@ void CommandLine::add_config() {
   command->require_subcommand(1);
   auto* check = command->add_subcommand("check", "Read the configuration as the daemon would, and say what is wrong");
   add_config_option(*check);
+  add_json_flag(*check, as_json);
   check->footer("Examples:\n  outpost config check\n  outpost config check --config ./outpost.yml");
-  check->callback([this] { result = check_configuration(config); });
+  check->callback([this] { result = check_configuration(config, as_json); });
   add_config_look(*command);
 }
 
@@ -58,7 +65,7 @@ void CommandLine::add_config_look(CLI::App& group) {
       group.add_subcommand("show", "Print every key that is set or has a default, and where it was written");
   add_config_option(*show);
   show->add_flag("--effective", everything, "Accepted for clearness: it is what this command does");
-  show->add_flag("--json", as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*show, as_json);
   show->footer(
       "Examples:\n  outpost config show\n  outpost config show --json | jq '.keys[] | select(.origin != "
       "\"\")'");
@@ -66,8 +73,9 @@ void CommandLine::add_config_look(CLI::App& group) {
   auto* explain = group.add_subcommand("explain", "Say what a key means, what it may be, and what is in force");
   add_config_option(*explain);
   explain->add_option("KEY", key, "Such as jobs.timeout, or only timeout")->required();
+  add_json_flag(*explain, as_json);
   explain->footer("Examples:\n  outpost config explain jobs.timeout\n  outpost config explain sources.dci.poll");
-  explain->callback([this] { result = explain_key(config, key); });
+  explain->callback([this] { result = explain_key(config, key, as_json); });
   auto* schema = group.add_subcommand("schema", "Print the JSON Schema of outpost.yml, for editors");
   schema->footer(
       "Examples:\n  outpost config schema >outpost.schema.json\n  outpost config schema | jq .properties.spool");
@@ -81,7 +89,7 @@ void CommandLine::add_config_option(CLI::App& command) {
 }
 
 void CommandLine::add_json_flag(CLI::App& command, bool& as_json) {
-  command.add_flag("--json", as_json, "Print the answer of the local API as it is");
+  command.add_flag("--json", as_json, "Print it for programs, see outpost(1)");
 }
 
 CLI::App* CommandLine::ask_daemon(CLI::App* command, std::function<int()> work) {

@@ -64,6 +64,7 @@ struct CommandLine {
   void add_promote();
 
   // The others, and what several of them take (command_line.cpp)
+  void add_version();
   void add_setup();
   void add_config();
   void add_config_look(CLI::App& group);

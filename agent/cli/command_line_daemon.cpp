@@ -65,7 +65,7 @@ void CommandLine::add_resource() {
   group->require_subcommand(1);
   auto* list = ask_daemon(group->add_subcommand("list", "All resources, who holds them, and which are locked"),
                           [this] { return list_resources(daemon, as_json); });
-  list->add_flag("--json", as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*list, as_json);
   list->footer(
       "Examples:\n  outpost resource list\n  outpost resource list --json | jq '.resources[] | select(.locked)'");
   auto* lock = ask_daemon(group->add_subcommand("lock", "Keep jobs away from one; a job that holds it goes on"),
@@ -114,12 +114,13 @@ void CommandLine::add_reporter() {
   auto* list = ask_daemon(group->add_subcommand("list", "All reporters, and what waits for them"),
                           [this] { return list_reporters(daemon, as_json); });
   add_json_flag(*list, as_json);
-  list->footer("Examples:\n  outpost reporter list");
+  list->footer("Examples:\n  outpost reporter list\n  outpost reporter list --json | jq '.reporters[] | select(.configured | not) | .name'");
   auto* forget =
       ask_daemon(group->add_subcommand("forget", "Drop what is kept for a reporter that is no longer configured"),
-                 [this] { return forget_reporter(daemon, reporter, yes); });
+                 [this] { return forget_reporter(daemon, reporter, yes, as_json); });
   forget->add_option("NAME", reporter, "The reporter: the name of the source that it belonged to")->required();
   forget->add_flag("-y,--yes", yes, "Also when something waits for it");
+  add_json_flag(*forget, as_json);
   forget->footer("Examples:\n  outpost reporter forget old-server\n  outpost reporter forget --yes old-server");
   add_parked(*group);
 }
@@ -129,12 +130,13 @@ void CommandLine::add_parked(CLI::App& group) {
                             [this] { return list_parked(daemon, reporter, as_json); });
   add_json_flag(*parked, as_json);
   parked->add_option("NAME", reporter, "The reporter: the name of its source")->required();
-  parked->footer("Examples:\n  outpost reporter parked dci");
+  parked->footer("Examples:\n  outpost reporter parked dci\n  outpost reporter parked --json dci | jq -r '.parked[].reason'");
   auto* retry = ask_daemon(group.add_subcommand("retry", "Send parked items again, because the reason is gone"),
-                           [this] { return retry_parked(daemon, reporter, keys); });
+                           [this] { return retry_parked(daemon, reporter, keys, as_json); });
   retry->add_option("NAME", reporter, "The reporter: the name of its source")->required();
   retry->add_option("ITEM", keys, "Keys of items, with what needs them; default: all");
-  retry->footer("Examples:\n  outpost reporter retry dci");
+  add_json_flag(*retry, as_json);
+  retry->footer("Examples:\n  outpost reporter retry dci\n  outpost reporter retry dci job-1/files/console.log");
 }
 
 void CommandLine::add_alarm() {
@@ -143,14 +145,15 @@ void CommandLine::add_alarm() {
   auto* list = ask_daemon(group->add_subcommand("list", "All alarms, with their keys"),
                           [this] { return list_alarms(daemon, as_json); });
   add_json_flag(*list, as_json);
-  list->footer("Examples:\n  outpost alarm list");
+  list->footer("Examples:\n  outpost alarm list\n  outpost alarm list --json | jq -r '.alarms[].key'");
   auto* ack = ask_daemon(group->add_subcommand("ack", "Take alarms off the list until their causes come back"), [this] {
     if (keys.empty() && !everything) throw CLI::RequiredError("KEY or --all");
-    return acknowledge_alarms(daemon, keys);
+    return acknowledge_alarms(daemon, keys, as_json);
   });
   auto* named = ack->add_option("KEY", keys, "Keys of alarms, see: outpost alarm list");
   auto* all = ack->add_flag("--all", everything, "All alarms");
   named->excludes(all);
+  add_json_flag(*ack, as_json);
   ack->footer("Examples:\n  outpost alarm ack journal-damaged\n  outpost alarm ack --all");
 }
 

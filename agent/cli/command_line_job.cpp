@@ -75,7 +75,7 @@ void CommandLine::add_daemon_jobs(CLI::App& group) {
                           [this] { return list_jobs(daemon, job); });
   add_json_flag(*list, job.as_json);
   list->add_option("-n,--limit", job.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
-  list->footer("Examples:\n  outpost job list\n  outpost job list --limit 100 --json | jq '.[].judgement.verdict'");
+  list->footer("Examples:\n  outpost job list\n  outpost job list --limit 100 --json | jq '.jobs[].judgement.verdict'");
   auto* show = ask_daemon(group.add_subcommand("show", "One job: stages, steps, results, warnings"),
                           [this] { return show_job(daemon, job); });
   add_json_flag(*show, job.as_json);

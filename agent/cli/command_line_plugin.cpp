@@ -27,6 +27,7 @@ void CommandLine::add_plugin() {
   lint->callback([this] { result = lint_plugins(plugin_lint); });
   auto* list = group->add_subcommand("list", "The plugins that a job of this machine can name");
   add_config_option(*list);
+  list->footer("Examples:\n  outpost plugin list\n  outpost plugin list --config ./outpost.yml");
   list->callback([this] { result = list_plugins(config); });
   auto* show = group->add_subcommand("show", "Everything about one plugin");
   add_config_option(*show);
@@ -77,7 +78,7 @@ void CommandLine::add_plugin_run(CLI::App& group) {
   auto* env = group.add_subcommand("env", "Print the environment that a hook would find");
   env->add_option("STAGE", plugin_run.stage, "The hook's stage")->required();
   add_plugin_job_options(*env);
-  env->footer("Examples:\n  outpost plugin env test");
+  env->footer("Examples:\n  outpost plugin env test\n  outpost plugin env --plugin ./acme-storage install");
   env->callback([this] { result = show_plugin_environment(plugin_run); });
 }
 
@@ -114,7 +115,7 @@ void CommandLine::add_plugin_places(CLI::App& group) {
   remove->add_option("PLUGIN", plugin_package.name, "Its name")->required();
   remove->add_option("--from", plugin_package.directory, "The directory of plugins (default: the first of plugins_path)");
   remove->add_flag("--force", plugin_package.force, "Also one that jobs of the configuration name");
-  remove->footer("Examples:\n  outpost plugin remove acme-storage");
+  remove->footer("Examples:\n  outpost plugin remove acme-storage\n  outpost plugin remove --force --from /etc/outpost/plugins.d acme-storage");
   remove->callback([this] {
     plugin_package.config = config;
     result = remove_plugin(plugin_package);

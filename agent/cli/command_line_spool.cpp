@@ -18,14 +18,14 @@ void CommandLine::add_spool() {
 void CommandLine::add_spool_waiting(CLI::App& spool) {
   auto* status = ask_daemon(spool.add_subcommand("status", "How much waits for which server, and since when"),
                             [this] { return show_spool(daemon, as_json); });
-  status->add_flag("--json", as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*status, as_json);
   status->footer("Examples:\n  outpost spool status\n  outpost spool status --json | jq '.reporters[] | {name, waiting, oldest}'");
   auto* list = ask_daemon(spool.add_subcommand("list", "What waits, item by item, the oldest first"),
                           [this] { return list_spool(daemon, spool_list); });
   list->add_option("REPORTER", spool_list.reporter, "Only what waits for this one (default: for any)");
   list->add_option("-j,--job", spool_list.job, "Only of the job with this id, or whose id begins so");
   list->add_option("-n,--limit", spool_list.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000000));
-  list->add_flag("--json", spool_list.as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*list, spool_list.as_json);
   list->footer("Examples:\n  outpost spool list\n  outpost spool list --json dci | jq '.items[] | select(.attempts > 3)'");
 }
 
@@ -35,7 +35,7 @@ void CommandLine::add_spool_flush(CLI::App& spool) {
   flush->add_option("REPORTER", spool_flush.reporter, "Only what waits for this one (default: for any)");
   flush->add_flag("-w,--wait", spool_flush.wait, "Return when nothing waits any more");
   flush->add_option("-t,--timeout", spool_flush.timeout, "Wait no longer than this (example: 5min)");
-  flush->add_flag("--json", spool_flush.as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*flush, spool_flush.as_json);
   flush->footer(
       "A time that a server has asked for is waited for all the same.\n\n"
       "Examples:\n  outpost spool flush\n  outpost spool flush --timeout 5min dci && systemctl stop outpostd\n\n"
@@ -51,7 +51,7 @@ void CommandLine::add_spool_prune(CLI::App& spool) {
   prune->add_option("-r,--reporter", spool_prune.reporter, "Only what waits for this one (default: for any)")->needs(waiting);
   prune->add_flag("-n,--dry-run", spool_prune.dry_run, "Only say what would go");
   prune->add_flag("-y,--yes", spool_prune.yes, "Don't ask before something is given up");
-  prune->add_flag("--json", spool_prune.as_json, "Print it for programs, see outpost(1)");
+  add_json_flag(*prune, spool_prune.as_json);
   prune->footer(
       "Such jobs are not in the history any more either. States, results and verdicts are never given up, nor is what has\n"
       "been tried already.\n\n"
@@ -97,7 +97,7 @@ void CommandLine::add_spool_confirm(CLI::App& spool) {
   auto* command = spool.add_subcommand("confirm", "Settle here what an import elsewhere has delivered");
   add_config_option(*command);
   command->add_option("FILE", spool_confirm.file, "What `outpost spool import --receipt` wrote")->required();
-  command->footer("Example:\n  outpost spool confirm /media/stick/lab4.receipt");
+  command->footer("Examples:\n  outpost spool confirm /media/stick/lab4.receipt\n  outpost spool confirm --config /etc/outpost/outpost.yml lab4.receipt");
   command->callback([this] {
     spool_confirm.config = config;
     result = confirm_spool(spool_confirm);

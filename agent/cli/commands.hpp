@@ -57,19 +57,19 @@ int open_dashboard(const DaemonOptions& daemon, bool print_only);
 int list_reporters(const DaemonOptions& daemon, bool as_json);
 
 /// Drops what is kept for a reporter that is no longer configured; what waits only with `yes`.
-int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool yes);
+int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool yes, bool as_json);
 
 /// What a reporter has set aside, with the reasons.
 int list_parked(const DaemonOptions& daemon, const std::string& name, bool as_json);
 
 /// Has parked items sent again: those of the keys, all when there are none.
-int retry_parked(const DaemonOptions& daemon, const std::string& name, const std::vector<std::string>& items);
+int retry_parked(const DaemonOptions& daemon, const std::string& name, const std::vector<std::string>& items, bool as_json);
 
 /// What an admin has to know, with the keys by which it is acknowledged.
 int list_alarms(const DaemonOptions& daemon, bool as_json);
 
 /// Takes alarms off the list until their causes come back; all when `keys` is empty.
-int acknowledge_alarms(const DaemonOptions& daemon, std::vector<std::string> keys);
+int acknowledge_alarms(const DaemonOptions& daemon, std::vector<std::string> keys, bool as_json);
 
 struct JobRunOptions {
   std::filesystem::path file;
@@ -255,7 +255,7 @@ struct JobReplayOptions {
 int replay_job(const JobReplayOptions& options);
 
 /// Reads a configuration as the daemon would and says everything that is wrong with it.
-int check_configuration(const std::filesystem::path& config);
+int check_configuration(const std::filesystem::path& config, bool as_json);
 
 struct DoctorOptions {
   std::filesystem::path config;
@@ -291,7 +291,7 @@ int list_resources(const DaemonOptions& daemon, bool as_json);
 /// Every key that is set or has a default, and where it was written.
 int show_configuration(const std::filesystem::path& config, bool as_json);
 /// What a key means, and what is in force.
-int explain_key(const std::filesystem::path& config, const std::string& key);
+int explain_key(const std::filesystem::path& config, const std::string& key, bool as_json);
 /// The JSON Schema of outpost.yml.
 int print_schema();
 
@@ -321,6 +321,9 @@ struct PromoteCommandOptions {
 
 /// Promotes what has passed its tests, or says what it would promote, or what was promoted.
 int promote(const PromoteCommandOptions& options);
+
+/// Prints the version of this program.
+int print_version(bool as_json);
 
 struct SetupOptions {
   std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.

@@ -1,5 +1,6 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 
 #include <iostream>
 
@@ -8,6 +9,12 @@ namespace outpost::cli {
 int print_completion(std::string_view script) {
   std::cout << script;
   return std::cout.flush() ? exit_ok : exit_negative;
+}
+
+int print_version(bool as_json) {
+  if (as_json) print_document("outpost-version", {{"program", OUTPOST_VERSION}});
+  else std::cout << "outpost " OUTPOST_VERSION "\n";
+  return exit_ok;
 }
 
 }  // namespace outpost::cli

@@ -1,5 +1,6 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/check.hpp"
 #include "agent/config/effective.hpp"
@@ -16,22 +17,38 @@
 
 namespace outpost::cli {
 
-int check_configuration(const std::filesystem::path& file) {
+namespace {
+
+/// A line for each problem that the daemon would have with it, its plugins included; `right` says what it holds instead.
+std::vector<std::string> problems_of(const std::filesystem::path& file, std::string& right) {
   const auto types = daemon::source_types();
   const auto loaded = config::load(file, config::environment_of(environ), types);
+  std::vector<std::string> lines;
   if (!loaded) {
-    std::cerr << loaded.error().text();
-    return exit_configuration;
+    for (auto& line : split(loaded.error().text(), '\n'))
+      if (!line.empty()) lines.push_back(std::move(line));
+    return lines;
   }
-  const auto problems = config::check(*loaded, config::environment_of(environ));
-  const auto of_plugins = daemon::check_plugins(*loaded);
-  for (const auto& problem : problems) std::cerr << problem.text() << "\n";
-  for (const auto& line : of_plugins) std::cerr << line << "\n";
-  if (!problems.empty() || !of_plugins.empty()) return exit_configuration;
+  for (const auto& problem : config::check(*loaded, config::environment_of(environ))) lines.push_back(problem.text());
+  for (auto& line : daemon::check_plugins(*loaded)) lines.push_back(std::move(line));
   const auto& settings = loaded->settings;
-  std::cout << file.string() << ": right; " << settings.sources.size() << " sources, " << settings.jobs.size() << " jobs, " << settings.resources.size()
-            << " resources, " << settings.slots << " slots\n";
-  return exit_ok;
+  right = std::to_string(settings.sources.size()) + " sources, " + std::to_string(settings.jobs.size()) + " jobs, " + std::to_string(settings.resources.size()) +
+          " resources, " + std::to_string(settings.slots) + " slots";
+  return lines;
+}
+
+}  // namespace
+
+int check_configuration(const std::filesystem::path& file, bool as_json) {
+  std::string right;
+  const auto problems = problems_of(file, right);
+  if (as_json) {
+    print_document("outpost-config-check", {{"file", file.string()}, {"right", problems.empty()}, {"problems", boost::json::array(problems.begin(), problems.end())}});
+  } else {
+    for (const auto& line : problems) std::cerr << line << "\n";
+    if (problems.empty()) std::cout << file.string() << ": right; " << right << "\n";
+  }
+  return problems.empty() ? exit_ok : exit_configuration;
 }
 
 namespace {
@@ -59,6 +76,10 @@ bool is_of_key(const std::string& value_path, const std::string& key_path) {
   return true;
 }
 
+boost::json::object row_of(const config::EffectiveKey& key) {
+  return {{"key", key.path}, {"value", key.value}, {"origin", key.origin}, {"hidden", key.hidden}};
+}
+
 }  // namespace
 
 int show_configuration(const std::filesystem::path& file, bool as_json) {
@@ -69,9 +90,8 @@ int show_configuration(const std::filesystem::path& file, bool as_json) {
   }
   if (as_json) {
     boost::json::array rows;
-    for (const auto& key : *keys)
-      rows.push_back(boost::json::object{{"key", key.path}, {"value", key.value}, {"origin", key.origin}, {"hidden", key.hidden}});
-    std::cout << boost::json::serialize(boost::json::object{{"schema", "outpost-config"}, {"version", 1}, {"keys", std::move(rows)}}) << "\n";
+    for (const auto& key : *keys) rows.push_back(row_of(key));
+    print_document("outpost-config", {{"keys", std::move(rows)}});
     return exit_ok;
   }
   for (const auto& key : *keys) std::cout << line_of(key) << "\n";
@@ -93,9 +113,20 @@ std::optional<std::string> meant_by(const std::string& word) {
   return nearest(word, candidates);
 }
 
+boost::json::array explained(const std::vector<config::KeyHelp>& found, const std::vector<config::EffectiveKey>& in_force) {
+  boost::json::array rows;
+  for (const auto& key : found) {
+    boost::json::array values;
+    for (const auto& each : in_force)
+      if (is_of_key(each.path, key.path)) values.push_back(row_of(each));
+    rows.push_back(boost::json::object{{"key", key.path}, {"kind", key.kind}, {"text", key.text}, {"in_force", std::move(values)}});
+  }
+  return rows;
+}
+
 }  // namespace
 
-int explain_key(const std::filesystem::path& file, const std::string& word) {
+int explain_key(const std::filesystem::path& file, const std::string& word, bool as_json) {
   const auto found = config::help_for(word);
   if (found.empty()) {
     const auto meant = meant_by(word);
@@ -104,6 +135,10 @@ int explain_key(const std::filesystem::path& file, const std::string& word) {
   }
   // What is in force is told as far as there is a configuration that can be read.
   const auto in_force = keys_in_force(file);
+  if (as_json) {
+    print_document("outpost-config-explain", {{"keys", explained(found, in_force ? *in_force : std::vector<config::EffectiveKey>{})}, {"readable", in_force.has_value()}});
+    return exit_ok;
+  }
   for (const auto& key : found) {
     std::cout << key.path << " (" << key.kind << ")\n  " << key.text << "\n";
     for (const auto& each : in_force ? *in_force : std::vector<config::EffectiveKey>{})

@@ -6,12 +6,12 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/cli/test_result.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <functional>
 #include <iostream>
@@ -104,7 +104,8 @@ int tell(const DaemonOptions& daemon, const JobOptions& options, const std::stri
   if (!options.reason.empty()) body["reason"] = options.reason;
   const auto answer = daemon::tell_daemon(*socket, "/api/v1/jobs/" + percent_encode(*id) + "/" + what, std::move(body));
   if (!answer) return fail(answer.error());
-  std::cout << (options.as_json ? json::serialize(*answer) : say(answer->as_object(), *id)) << "\n";
+  if (options.as_json) print_document("outpost-job-" + what, answer->as_object());
+  else std::cout << say(answer->as_object(), *id) << "\n";
   return exit_ok;
 }
 
@@ -117,7 +118,7 @@ int list_jobs(const DaemonOptions& daemon, const JobOptions& options) {
   if (!answer) return fail(answer.error());
   const auto& jobs = array_at(answer->as_object(), "jobs");
   if (options.as_json) {
-    std::cout << json::serialize(jobs) << "\n";
+    print_document("outpost-jobs", {{"jobs", jobs}});
     return exit_ok;
   }
   for (const auto& each : jobs) print_line(each.as_object());
@@ -133,7 +134,7 @@ int show_job(const DaemonOptions& daemon, const JobOptions& options) {
   const auto answer = daemon::ask_daemon(*socket, "/api/v1/jobs/" + percent_encode(*id));
   if (!answer) return fail(answer.error());
   const auto& job = answer->at("job").as_object();
-  if (options.as_json) std::cout << json::serialize(job) << "\n";
+  if (options.as_json) print_document("outpost-job-show", job);
   else print_job(job);
   return exit_ok;
 }
@@ -143,7 +144,8 @@ int start_job(const DaemonOptions& daemon, const JobOptions& options) {
   if (!socket) return fail(socket.error(), exit_configuration);
   const auto answer = daemon::tell_daemon(*socket, "/api/v1/jobs", {{"name", options.job}});
   if (!answer) return fail(answer.error());
-  std::cout << (options.as_json ? json::serialize(*answer) : "queued: job " + text_at(answer->as_object(), "job_id")) << "\n";
+  if (options.as_json) print_document("outpost-job-start", answer->as_object());
+  else std::cout << "queued: job " << text_at(answer->as_object(), "job_id") << "\n";
   return exit_ok;
 }
 

@@ -2,10 +2,10 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
-#include <boost/json/serialize.hpp>
 
 #include <iostream>
 
@@ -19,8 +19,8 @@ int reload(const DaemonOptions& daemon, bool as_json) {
   const auto answer = daemon::tell_daemon(*socket, "/api/v1/reload", {});
   if (!answer && answer.error().fault == Fault::malformed) return fail(Error{Fault::malformed, answer.error().message + "\n"}, exit_configuration);
   if (!answer) return fail(answer.error());
-  if (as_json || !answer->is_object()) {
-    std::cout << json::serialize(*answer) << "\n";
+  if (as_json) {
+    print_document("outpost-reload", answer->as_object());
     return exit_ok;
   }
   const auto changed = job::texts_at(answer->get_object(), "changed"), restart = job::texts_at(answer->get_object(), "needs_restart");

@@ -7,7 +7,6 @@
 #include "agent/job/event.hpp"
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <iostream>
 
@@ -33,7 +32,7 @@ int list_reporters(const DaemonOptions& daemon, bool as_json) {
   const auto answer = daemon::ask_daemon(*socket, "/api/v1/reporters");
   if (!answer) return fail(answer.error());
   if (as_json || !answer->is_object()) {
-    std::cout << json::serialize(*answer) << "\n";
+    print_document("outpost-reporters", answer->as_object());
     return exit_ok;
   }
   const auto* list = answer->get_object().if_contains("reporters");
@@ -49,7 +48,7 @@ int list_reporters(const DaemonOptions& daemon, bool as_json) {
   return exit_ok;
 }
 
-int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool yes) {
+int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool yes, bool as_json) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
   const auto answer = daemon::tell_daemon(*socket, "/api/v1/reporters/" + percent_encode(name) + "/forget", {{"drop_waiting", yes}});
@@ -59,6 +58,10 @@ int forget_reporter(const DaemonOptions& daemon, const std::string& name, bool y
                      : answer.error());
   }
   const auto& told = answer->as_object();
+  if (as_json) {
+    print_document("outpost-reporter-forget", told);
+    return exit_ok;
+  }
   std::cout << "forgotten: " << printable(name) << "; dropped " << number_at(told, "dropped") << " items that waited (" << size_at(told, "dropped_bytes")
             << " of files) and " << number_at(told, "parked") << " that were parked\n";
   return exit_ok;
@@ -71,7 +74,7 @@ int list_parked(const DaemonOptions& daemon, const std::string& name, bool as_js
   if (!answer) return fail(answer.error());
   const auto* list = answer->is_object() ? answer->get_object().if_contains("parked") : nullptr;
   if (as_json || !list || !list->is_array()) {
-    std::cout << json::serialize(*answer) << "\n";
+    print_document("outpost-parked", answer->as_object());
     return exit_ok;
   }
   for (const auto& each : list->get_array()) {
@@ -85,13 +88,14 @@ int list_parked(const DaemonOptions& daemon, const std::string& name, bool as_js
   return exit_ok;
 }
 
-int retry_parked(const DaemonOptions& daemon, const std::string& name, const std::vector<std::string>& items) {
+int retry_parked(const DaemonOptions& daemon, const std::string& name, const std::vector<std::string>& items, bool as_json) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
   const auto answer = daemon::tell_daemon(*socket, "/api/v1/reporters/" + percent_encode(name) + "/retry",
                                           {{"items", json::array(items.begin(), items.end())}});
   if (!answer) return fail(answer.error());
-  std::cout << "sending again: " << number_at(answer->as_object(), "retried") << " items of " << printable(name) << "\n";
+  if (as_json) print_document("outpost-reporter-retry", answer->as_object());
+  else std::cout << "sending again: " << number_at(answer->as_object(), "retried") << " items of " << printable(name) << "\n";
   return exit_ok;
 }
 

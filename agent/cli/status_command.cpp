@@ -7,7 +7,6 @@
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
-#include <boost/json/serialize.hpp>
 
 #include <unistd.h>
 
@@ -115,8 +114,16 @@ int show_status(const DaemonOptions& daemon, bool as_json) {
   if (!socket) return fail(socket.error(), exit_configuration);
   const auto status = daemon::ask_daemon(*socket, "/api/v1/status");
   if (!status) return fail(status.error());
-  if (as_json || !status->is_object()) std::cout << json::serialize(*status) << "\n";
-  else print_status(std::cout, status->get_object());
+  if (!status->is_object()) return fail(Error{Fault::malformed, "the daemon's answer is no status"});
+  if (as_json) {
+    json::object content = status->get_object();
+    // The version of the document is another.
+    content["daemon_version"] = text_at(content, "version");
+    content.erase("version");
+    print_document("outpost-status", content);
+  } else {
+    print_status(std::cout, status->get_object());
+  }
   return exit_ok;
 }
 

@@ -165,7 +165,7 @@ runtime_directory: run
 
   outpost(...args) { return run(path.join(bin, 'outpost'), [...args, '--config', this.file]); }
   async status() { return JSON.parse((await this.outpost('status', '--json')).stdout); }
-  async jobs() { return JSON.parse((await this.outpost('job', 'list', '--json')).stdout); }
+  async jobs() { return JSON.parse((await this.outpost('job', 'list', '--json')).stdout).jobs; }
 
   /** The job that ran this version, once it has ended. */
   ended(version) {

@@ -168,3 +168,37 @@ TEST_CASE("a shell's completion is printed, and is what the package installs", "
   CHECK_THAT(lab.said, holds("complete -o bashdefault -o default -F _outpost outpost outpostd"));
   CHECK(lab.said == read_file(fs::path{OUTPOST_SOURCE_DIR} / "agent/cli/outpost.bash"));
 }
+
+TEST_CASE("every answer for programs names its schema and version, also when it is no", "[cli]") {
+  CommandLab lab;
+  const auto schema = [&](const std::vector<std::string>& command, int status) {
+    CHECK(lab.outpost(command) == status);
+    INFO(lab.said);
+    CHECK(lab.json().at("version") == 1);
+    return text_at(lab.json().as_object(), "schema");
+  };
+  CHECK(schema({"config", "check", "--json"}, 0) == "outpost-config-check");
+  CHECK(schema({"config", "explain", "--json", "slots"}, 0) == "outpost-config-explain");
+  CHECK(lab.json().at("keys").at(0).at("in_force").at(0).at("key") == "slots");
+  const std::string right = read_file(lab.configuration());
+  write_file(lab.configuration(), right + "slotss: 3\n");
+  CHECK(schema({"config", "check", "--json"}, 5) == "outpost-config-check");
+  CHECK_FALSE(lab.json().at("right").as_bool());
+  CHECK(lab.json().at("problems").as_array().size() == 1);
+  write_file(lab.configuration(), right);
+  lab.start_agent();
+  lab.until("the agent", [&] { return lab.agent_is_up(); });
+  CHECK(schema({"status", "--json"}, 0) == "outpost-status");
+  CHECK(lab.json().at("daemon_version").is_string());
+  CHECK(schema({"job", "list", "--json"}, 0) == "outpost-jobs");
+  CHECK(schema({"alarm", "list", "--json"}, 0) == "outpost-alarms");
+  CHECK(schema({"alarm", "ack", "--all", "--json"}, 0) == "outpost-alarm-ack");
+  CHECK(schema({"reporter", "list", "--json"}, 0) == "outpost-reporters");
+  CHECK(schema({"reporter", "parked", "--json", "dci"}, 0) == "outpost-parked");
+  CHECK(schema({"reporter", "retry", "--json", "dci"}, 0) == "outpost-reporter-retry");
+  CHECK(schema({"pause", "--json"}, 0) == "outpost-claims");
+  CHECK(schema({"resume", "--json"}, 0) == "outpost-claims");
+  CHECK(schema({"reload", "--json"}, 0) == "outpost-reload");
+  CHECK(lab.outpost({"reporter", "forget", "--json", "dci"}) == 1);
+  CHECK(lab.outpost({"job", "show", "--json", "nobody"}) == 1);
+}
