@@ -3,6 +3,7 @@
 
 #include "integration/builder_lab.hpp"
 
+#include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 #include "support/catch.hpp"
 #include "support/registry_server.hpp"
@@ -90,10 +91,25 @@ struct PromotionLab {
                                 file.string() + " 2>/dev/null";
     return std::system(command.c_str()) == 0 ? read_file(file) : "";
   }
-  int promote(const std::string& more = "") {
+  /// A file of the sample pipeline, with what is of this lab in place of what is of the seed system.
+  void copy_sample(const std::string& name, const fs::path& to) const {
+    const std::vector<std::pair<std::string, std::string>> places{
+        {"https://trunk.rdoproject.org/api-centos9-master-uc", lab.url + "/api-centos9"},
+        {"https://trunk.rdoproject.org/centos9-master", lab.url + "/centos9"},
+        {"registry.rdoproject.example:5000", source.host() + ", secure: false"},
+        {"registry.lab.example:5000", target.host() + ", secure: false"},
+        {"command: packstack-scenario", "command: ./deploy"},
+        {"command: puppet-scenario", "command: ./deploy"},
+        {"poll: 5min", "poll: 100ms"},
+        {"plugins_path: [plugins]", "plugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run"}};
+    std::string text = read_file(fs::path{OUTPOST_PIPELINES} / name);
+    for (const auto& [there, here] : places) text = replace_all(std::move(text), there, here);
+    write_file(to, text);
+  }
+  int promote(const std::string& more = "", const std::string& configuration = "master.yaml") {
     const fs::path log = lab.directory.path / "promote.log";
     const std::string command = "DLRNAPI_USERNAME=ciuser DLRNAPI_PASSWORD=secret " OUTPOST_CLI " promote --config " +
-                                (lab.directory.path / "master.yaml").string() + " --state " +
+                                (lab.directory.path / configuration).string() + " --state " +
                                 (lab.directory.path / "promoter").string() + " " + more + " >" + log.string() + " 2>&1";
     const int status = std::system(command.c_str());
     output = read_file(log);
@@ -151,4 +167,49 @@ TEST_CASE("An aggregate that three jobs have passed is promoted with its contain
   INFO(lab.output);
   CHECK(lab.label("current-tripleo-rdo") == first);
   CHECK(lab.manifest(lab.target, "current-tripleo-rdo") == manifest);
+}
+
+TEST_CASE("Phase 1 of the sample pipeline takes a hash from its votes to its next label", "[promotion]") {
+  if (!available()) return;
+  PromotionLab lab;
+  const fs::path here = lab.lab.directory.path;
+  lab.copy_sample("rdo.yml", here / "agent/outpost.yml");
+  lab.copy_sample("rdo-promote.yml", here / "rdo-promote.yml");
+  fs::copy(fs::path{OUTPOST_PIPELINES} / "plugins", here / "plugins", fs::copy_options::recursive);
+  write_file(here / "agent/dlrnapi.sh", "DLRNAPI_USERNAME=ciuser\nDLRNAPI_PASSWORD=secret\n");
+  fs::permissions(here / "agent/dlrnapi.sh", fs::perms::owner_read | fs::perms::owner_write);
+  // What the lab has for a deployment: one of its scenarios fails as long as a file says so.
+  const fs::path broken = here / "broken", deploy = here / "bin/deploy";
+  write_file(deploy, "#!/bin/sh\ngrep baseurl \"$REPOSITORIES/delorean.repo\" || exit 77\n[ \"$1\" != 002 ] || [ ! -e " +
+                         broken.string() + " ]\n");
+  fs::permissions(deploy, fs::perms::owner_all);
+  const fs::path configuration = here / "agent/outpost.yml";
+  write_file(configuration, replace_all(read_file(configuration), "./deploy", deploy.string()));
+  write_file(broken, "");
+
+  lab.publish('1', 'a');
+  const std::string first = lab.aggregate;
+  lab.lab.start_agent();
+  lab.lab.wait_for_jobs(3);
+  const std::string votes = "/agg_status?aggregate_hash=";
+  for (const auto& [job, success] : {std::pair{"weirdo-packstack-scenario001", true}, {"weirdo-packstack-scenario002", false}, {"weirdo-puppet-scenario004", true}}) {
+    INFO(job);
+    const auto found = lab.lab.votes(votes + first, job);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].at("success") == success);
+  }
+  CHECK(lab.promote("", "rdo-promote.yml") == 0);
+  INFO(lab.output);
+  CHECK(lab.output.find("weirdo-packstack-scenario002: failed") != std::string::npos);
+  CHECK(lab.label("current-tripleo-rdo").empty());
+
+  fs::remove(broken);
+  lab.publish('2', 'b');
+  lab.lab.wait_for_jobs(6);
+  CHECK(lab.promote("", "rdo-promote.yml") == 0);
+  CHECK(lab.label("current-tripleo-rdo") == lab.aggregate);
+  const std::string manifest = lab.manifest(lab.source, lab.aggregate);
+  REQUIRE_FALSE(manifest.empty());
+  CHECK(lab.manifest(lab.target, "current-tripleo-rdo") == manifest);
+  CHECK(lab.manifest(lab.target, first).empty());
 }

@@ -269,8 +269,10 @@ TEST_CASE("the table of test cases in hooks/README.md has exactly the keys that 
   CHECK(without(listed, known) == Words{});
 }
 
+constexpr const char* folders_of_plugins[]{"hooks/plugins", "samples/plugins", "samples/pipelines/plugins"};
+
 TEST_CASE("test cases of samples and packaged plugins are right") {
-  for (const char* folder : {"hooks/plugins", "samples/plugins"})
+  for (const char* folder : folders_of_plugins)
     for (const auto& entry : std::filesystem::directory_iterator{source_directory / folder})
       for (const auto& file : hooks::test_case_files(entry.path())) {
         hooks::Diagnoses diagnoses;
@@ -296,7 +298,7 @@ TEST_CASE("manifests in documents, samples and packaged plugins are right") {
   };
   for (const auto& block : blocks(text_of("hooks/README.md"), "yaml"))
     if (block.starts_with("apiVersion:")) check(block, "hooks/README.md");
-  for (const char* folder : {"hooks/plugins", "samples/plugins"})
+  for (const char* folder : folders_of_plugins)
     for (const auto& entry : std::filesystem::recursive_directory_iterator{source_directory / folder})
       if (entry.path().filename() == hooks::manifest_name) check(read_file(entry.path()), entry.path().string());
   CHECK(found >= 5);
