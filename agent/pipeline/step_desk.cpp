@@ -115,8 +115,11 @@ asio::awaitable<Result<json::value>> StepDesk::carry_out(StepCall call) {
   if (call.verb != "lock") co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   const auto* known = record();
   if (!known) co_return Error{Fault::refused, "the step has ended"};
-  if (known->told.calls.contains(call.id)) co_return json::value{};
   const auto& verb = call.verb;
+  if (known->told.calls.contains(call.id)) {
+    if (verb != "timeout") co_return json::value{};
+    co_return json::value(std::chrono::floor<std::chrono::seconds>(deadline_->at() - steady_clock::now()).count());
+  }
   if (verb == "cancelled") {
     if (ways_.is_cancelled()) co_return json::value{};
     co_return Error{Fault::refused, ""};
@@ -213,7 +216,7 @@ StepDesk::Answer StepDesk::report(const StepCall& call) {
   if (const auto* keys = call.arguments.if_contains("keys"); keys && keys->is_object()) {
     json::object kept;
     for (const auto& [name, value] : keys->get_object())
-      if (value.is_string() && kept.size() < 20) kept[name] = redactor_.redact(value.get_string()).substr(0, longest_name);
+      if (value.is_string() && kept.size() < 20) kept[redactor_.redact(name)] = redactor_.redact(value.get_string()).substr(0, longest_name);
     data["keys"] = std::move(kept);
   }
   co_return co_await note(call, std::move(data));
@@ -348,7 +351,7 @@ StepDesk::Answer StepDesk::hide(const StepCall& call) {
 }
 
 StepDesk::Answer StepDesk::lock(const StepCall& call) {
-  const auto name = job::text_at(call.arguments, "name");
+  const auto name = text(call, "name", longest_name);
   if (!is_name(name)) co_return malformed("a lock has a name");
   const auto limit = time_at(call.arguments, "wait_ms");
   auto taking = ports_.locks.take(name, ports_.record.story().job.id, limit);

@@ -3,6 +3,7 @@
 #include "agent/base/descriptor.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/wakeup.hpp"
+#include "plugins/hooks/call_line.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <fcntl.h>
@@ -187,29 +187,13 @@ int status_of(Fault fault) {
   }
 }
 
-bool is_call_id(const std::string& id) {
-  return id.size() >= 8 && id.size() <= 64 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
+/// With the file that came along, if it says that there is one; others are closed.
 Result<pipeline::StepCall> call_of(const std::string& line, StepConnection& connection) {
-  boost::system::error_code error;
-  json::parse_options options;
-  options.max_depth = 16;
-  auto parsed = json::parse(line, error, {}, options);
-  if (error || !parsed.is_object()) return Error{Fault::malformed, "a call is a JSON object in one line"};
-  auto& object = parsed.get_object();
-  const auto* version = object.if_contains("v");
-  if (!version || !version->is_int64() || version->get_int64() != 1) return Error{Fault::unavailable, "this agent speaks version 1"};
-  const auto text = [&](const char* key) {
-    const auto* value = object.if_contains(key);
-    return value && value->is_string() ? std::string{value->get_string()} : std::string{};
-  };
-  pipeline::StepCall call{text("id"), text("verb"), {}, Descriptor{}};
-  if (!is_call_id(call.id) || call.verb.empty()) return Error{Fault::malformed, "a call has an id and a verb"};
-  if (auto* arguments = object.if_contains("args"); arguments && arguments->is_object()) call.arguments = std::move(arguments->get_object());
-  if (object.contains("files") && !connection.files.empty()) call.file = std::move(connection.files.front());
+  auto said = parse_call(line);
+  if (!said) return said.error();
+  if (said->brings_file && !connection.files.empty()) said->call.file = std::move(connection.files.front());
   connection.files.clear();
-  return call;
+  return std::move(said->call);
 }
 
 /// Lets a caller that waits know, again and again, that it is not forgotten; returns when that one has gone.
