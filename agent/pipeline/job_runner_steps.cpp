@@ -95,7 +95,7 @@ asio::awaitable<std::optional<int>> JobRunner::run_attempt(const Step& step, int
   if (!wants_again(step, ending, number)) co_return std::nullopt;
   // Otherwise the end of a step becomes durable with the start of the next: a sync saved each time.
   co_await record_.commit();
-  if (failed()) co_return std::nullopt;
+  if (!always_runs(step.stage) && failed()) co_return std::nullopt;
   co_return ending.code;
 }
 

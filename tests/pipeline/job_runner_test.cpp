@@ -245,6 +245,16 @@ TEST_CASE("a claim that is not granted before its window closes waits for the ne
   }
 }
 
+TEST_CASE("in a closing stage status 75 is a warning, and runs nothing again") {
+  RunnerWorld world;
+  world.steps.endings["collect.acme"] = {{Kind::exited, 75, {}}};
+  const auto story = world.run();
+  CHECK(story.describe() == "success");
+  CHECK(std::count(world.steps.ran.begin(), world.steps.ran.end(), "collect.acme") == 1);
+  REQUIRE(story.warnings.size() == 1);
+  CHECK(story.warnings[0].find("acme/collect exited with status 75") != std::string::npos);
+}
+
 TEST_CASE("status 75 runs a step again later, until its deadline") {
   RunnerWorld world;
   world.steps.endings["acquire.acme"] = {{Kind::exited, 75, {}}, {Kind::exited, 75, {}}, {Kind::exited, 0, {}}};
