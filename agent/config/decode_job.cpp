@@ -146,6 +146,15 @@ Limits limits_of(Reading& reading, Fields& fields) {
   return limits;
 }
 
+Reboots reboots_of(Reading& reading, Fields& fields, const std::vector<std::string>& plugins) {
+  Reboots reboots;
+  Fields child = fields.child("reboots");
+  reboots.plugins = names_of(reading, child, "plugins", "plugin", &plugins);
+  child.read("limit", reboots.limit, as_integer, 1, 100);
+  child.finish();
+  return reboots;
+}
+
 void check_complete(Fields& fields, const SourceType* type) {
   const auto absent = [&](const char* key) {
     const Node* node = fields.node().find(key);
@@ -187,6 +196,7 @@ Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::
   job.windows = windows_of(reading, fields);
   job.resources = names_of(reading, fields, "resources", "resource", &resources);
   job.plugins = names_of(reading, fields, "plugins", "plugin", nullptr);
+  job.reboots = reboots_of(reading, fields, job.plugins);
   job.plugin_config = read_plugin_config(reading, fields, plugin_config, job.plugins);
 
   const auto source = settings.sources.find(job.source);

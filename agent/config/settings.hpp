@@ -64,6 +64,14 @@ struct Limits {
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
+/// Which plugins may have the machine restarted in the middle of a job.
+struct Reboots {
+  std::vector<std::string> plugins;  ///< None: no plugin.
+  unsigned limit = 3;                ///< So often in one job.
+
+  friend bool operator==(const Reboots&, const Reboots&) = default;
+};
+
 struct Job {
   std::string name;
   bool enabled = true;
@@ -83,6 +91,7 @@ struct Job {
   milliseconds grace{std::chrono::seconds{30}};  ///< Between SIGTERM and SIGKILL of a step.
   std::string profile;                           ///< Of the sandbox of its steps; empty: the default.
   Limits limits;                                 ///< Of each of its steps.
+  Reboots reboots;
   std::vector<std::string> reporters;            ///< Names of sources; when the key is absent: the job's own source.
   std::string configuration, comment, url;       ///< Told to the server with the job.
   std::vector<std::string> tags;

@@ -92,6 +92,10 @@ struct AgentOptions {
   std::string runner_name;                                              ///< Of what runs the steps, for the status.
   std::chrono::milliseconds delivery_patience = std::chrono::seconds{10};  ///< For what waits to be sent when we stop.
   std::function<std::uint64_t()> journal_size = [] { return std::uint64_t{0}; };  ///< Bytes on disk, for the status.
+  /// Restarts the machine; returns when that has begun. retry_later: somebody holds it up. Empty: nobody can.
+  std::function<boost::asio::awaitable<Result<void>>()> restart_machine;
+  std::chrono::milliseconds restart_interval = std::chrono::seconds{5};  ///< Between two tries to restart the machine.
+  std::chrono::milliseconds restart_patience = std::chrono::minutes{5};  ///< With whoever holds that up.
   std::chrono::milliseconds journal_patience = std::chrono::minutes{1};    ///< With a journal that cannot be written when we stop.
 };
 
@@ -237,6 +241,13 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> end_life();
   boost::asio::awaitable<void> check_health();
 
+  // Restarts of the machine (agent_reboot.cpp)
+  struct RestartWish;
+  using RestartWishes = std::map<std::string, std::shared_ptr<Wakeup>>;  ///< By job.
+  boost::asio::awaitable<Result<void>> restart_machine(std::string job_id, std::string why);
+  void restart_wishes_changed();
+  [[nodiscard]] bool would_interrupt() const;
+
   // Jobs that somebody asks for (agent_requests.cpp)
   boost::asio::awaitable<Result<std::string>> enqueue(const Definition& definition, std::vector<job::Component> components, std::string why);
 
@@ -328,6 +339,7 @@ class Agent final : public control::AgentControl {
   ClaimGate gate_;
   std::map<std::string, std::string> held_;  ///< Waiting jobs that are held, and why.
   std::map<std::string, Running> running_;
+  std::shared_ptr<RestartWishes> restart_wishes_ = std::make_shared<RestartWishes>();  ///< Jobs that wait for a restart of the machine.
   std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.
   Retention retention_;

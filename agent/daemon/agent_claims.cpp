@@ -152,6 +152,7 @@ void Agent::look_if_drained() {
 std::string Agent::why_it_waits(const job::Story& story) const {
   const auto& definition = story.job.definition;
   if (const auto held = held_.find(story.job.id); held != held_.end()) return "held" + after_colon(held->second);
+  if (!restart_wishes_->empty()) return "job " + restart_wishes_->begin()->first + " waits for a restart of the machine";
   if (std::string refused = gate_.refusal(definition); !refused.empty()) return refused;
   const auto from = integration(definition.source);
   if (from && from->polled && !from->answers) return "source " + definition.source + " does not answer";

@@ -49,6 +49,7 @@ Agent::Running Agent::make_runner(job::Story story) {
   pipeline::JobOptions options = job_options_;
   options.slot = queue_.slot_of(story.job.id);
   options.locks = locks_;
+  if (options_.restart_machine) options.restart_machine = [this](std::string job_id, std::string why) { return restart_machine(std::move(job_id), std::move(why)); };
   if (const auto from = integration(story.job.definition.source)) options.credentials_pause = from->settings.credentials_retry;
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
@@ -95,6 +96,7 @@ asio::awaitable<void> Agent::work_on(std::string id) {
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   stopped_wakeup_.notify();
+  restart_wishes_changed();
   for (const auto& each : integrations_)
     if (each->leaving) each->life_wakeup->notify();
   look_if_drained();
@@ -145,9 +147,9 @@ bool Agent::may_claim(const job::Story& story) const {
          plugins_are_right(story.job.definition);
 }
 
-/// Neither has its window closed, nor does an operator want it to wait.
+/// Neither has its window closed, nor does an operator want it to wait, nor is the machine to be restarted.
 bool Agent::claiming_is_allowed(const job::Definition& definition) const {
-  return window_is_open(definition.name) && gate_.refusal(definition).empty();
+  return restart_wishes_->empty() && window_is_open(definition.name) && gate_.refusal(definition).empty();
 }
 
 /// No job is taken from the server that could not run; it waits until its plugins are put right.

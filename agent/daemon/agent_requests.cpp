@@ -95,6 +95,7 @@ asio::awaitable<void> Agent::note_shutdown(bool goes_down) {
 std::string Agent::must_not_go_down() const {
   std::string jobs;
   for (const auto& [id, running] : running_) {
+    if (running->awaits_restart()) continue;
     const auto& name = running->story().job.definition.name;
     if (const auto known = definition(name); known && known->settings.block_shutdown) jobs += (jobs.empty() ? "runs " : ", ") + name;
   }

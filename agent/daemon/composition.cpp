@@ -340,6 +340,11 @@ Result<void> Composition::make_agent() {
   agent_options.journal_size = [&journal = *journal_] { return journal.size(); };
   agent_options.configuration = [this] { return configuration_; };
   agent_options.reload = [this] { return reload(); };
+  machine_restart_ = std::make_unique<control::MachineRestart>(executor_);
+  agent_options.restart_machine = [this] {
+    if (shutdown_watch_) shutdown_watch_->look_again();  // Who waits for it does not refuse it.
+    return machine_restart_->restart();
+  };
   AgentPorts ports{*journal_, *journal_, steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
   metrics_trigger_ = journal_->subscribe([this](const job::Event& event) { metrics_.note(event); });

@@ -5,6 +5,7 @@
 #include "agent/config/credentials.hpp"
 #include "agent/config/load.hpp"
 #include "agent/control/dbus/agent_object.hpp"
+#include "agent/control/dbus/machine_restart.hpp"
 #include "agent/control/dbus/shutdown_watch.hpp"
 #include "agent/control/records.hpp"
 #include "agent/daemon/agent.hpp"
@@ -182,6 +183,7 @@ class Composition {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<control::AgentObject> bus_object_;
   std::unique_ptr<control::ShutdownWatch> shutdown_watch_;
+  std::unique_ptr<control::MachineRestart> machine_restart_;
   std::shared_ptr<void> shutdown_trigger_;
   Metrics metrics_;
   std::shared_ptr<void> metrics_trigger_;

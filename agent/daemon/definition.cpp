@@ -25,6 +25,7 @@ job::Definition definition_of(const config::Job& settings) {
   definition.grace = settings.grace;
   definition.profile = settings.profile;
   definition.limits = {settings.limits.memory, settings.limits.tasks, settings.limits.cpu_percent};
+  definition.reboots = {settings.reboots.plugins, settings.reboots.limit};
   for (const auto& [plugin, configuration] : settings.plugin_config) definition.plugin_config[plugin] = configuration;
   json::object key_values;
   for (const auto& [key, value] : settings.key_values) key_values[key] = value;

@@ -63,6 +63,9 @@ inline constexpr std::string_view step_started = "step.started";
 /// The agent was started anew, and goes on with the step: {stage, plugin, hook, begun: false when it was only about to
 /// begin}
 inline constexpr std::string_view step_adopted = "step.adopted";
+/// The step has ended, and wants the machine to be restarted; after the boot it runs once more: {stage, plugin, hook, why,
+/// count: with this one, of the job}
+inline constexpr std::string_view reboot_requested = "reboot.requested";
 /// A piece of the step's redacted output, blobs[0] its range: {stage, plugin, hook, last: bool}
 inline constexpr std::string_view log_cut = "log.cut";
 inline constexpr std::string_view log_gap = "log.gap";  ///< {stage, offset, bytes, reason}

@@ -25,6 +25,11 @@ Limits limits_from_json(const boost::json::object& json) {
   return limits;
 }
 
+boost::json::object to_json(const Reboots& reboots) {
+  if (reboots.plugins.empty()) return {};
+  return {{"plugins", array_of(reboots.plugins)}, {"limit", reboots.limit}};
+}
+
 }  // namespace
 
 boost::json::object to_json(const Definition& definition) {
@@ -43,6 +48,7 @@ boost::json::object to_json(const Definition& definition) {
           {"grace_ms", definition.grace.count()},
           {"profile", definition.profile},
           {"limits", to_json(definition.limits)},
+          {"reboots", to_json(definition.reboots)},
           {"plugin_config", definition.plugin_config},
           {"options", definition.options}};
 }
@@ -65,6 +71,8 @@ Definition definition_from_json(const boost::json::object& json) {
   definition.profile = text_at(json, "profile");
   if (const auto* limits = json.if_contains("limits"); limits && limits->is_object())
     definition.limits = limits_from_json(limits->get_object());
+  if (const auto* reboots = json.if_contains("reboots"); reboots && reboots->is_object())
+    definition.reboots = {texts_at(reboots->get_object(), "plugins"), static_cast<unsigned>(number_at(reboots->get_object(), "limit"))};
   if (const auto* config = json.if_contains("plugin_config"); config && config->is_object())
     definition.plugin_config = config->get_object();
   if (const auto* options = json.if_contains("options"); options && options->is_object())

@@ -19,6 +19,12 @@ struct Limits {
   std::optional<unsigned> cpu_percent;  ///< Of one processor: 200 is two of them.
 };
 
+/// Which plugins may have the machine restarted in the middle of a job.
+struct Reboots {
+  std::vector<std::string> plugins;
+  unsigned limit = 0;  ///< So often.
+};
+
 /// What a configuration wants to happen when components appear. Copied into the journal when a job is queued, so that
 /// a later change of the configuration does not change a job that waits or runs.
 struct Definition {
@@ -37,6 +43,7 @@ struct Definition {
   std::chrono::milliseconds grace = std::chrono::seconds{30};  ///< From SIGTERM to SIGKILL.
   std::string profile;  ///< Of the sandbox of its steps, where there are several; empty: the default.
   Limits limits;
+  Reboots reboots;
   boost::json::object plugin_config;  ///< Plugin name to its configuration, secrets by name only.
   boost::json::object options;  ///< Keys that only the source understands (priority_tags, max_age, download...).
 };

@@ -151,6 +151,9 @@ void apply_step(Story& story, const Event& event) {
     apply_told(story, *step, event);
   } else if (event.type == event::result_found || event.type == event::artifact_found) {
     step->told.apply_found(event);
+  } else if (event.type == event::reboot_requested) {
+    step->rebooting = event.boot_id;
+    ++story.reboots;
   } else if (event.type == event::step_ended) {
     step->ended = true;
     step->told.forget_details();

@@ -56,6 +56,7 @@ struct StepRecord {
   std::chrono::nanoseconds started_since_boot{};
   std::chrono::milliseconds timeout{};  ///< From its start, as the step has moved it since.
   Told told;                            ///< By itself, while it ran.
+  std::string rebooting;  ///< The boot in which it ended and had the machine restarted; empty: it had not.
 };
 
 /// Where a job stands: the fold of its events. Recovery, reporters, the status page: everybody asks this.
@@ -84,6 +85,7 @@ struct Story {
   std::vector<std::string> warnings;
   std::map<std::string, std::string> environment;  ///< Which steps have set for those that follow.
   std::set<std::string> locks;                     ///< Which steps have taken for the job.
+  unsigned reboots = 0;                            ///< So often steps have had the machine restarted.
   std::string aborted;                             ///< Why a step wants the job to end; empty: none does.
   std::optional<std::string> held;  ///< Why it is not to be claimed until it is released.
   bool history_lost = false;  ///< The journal may have lost events of it: what it has not got may have happened.

@@ -30,6 +30,8 @@ void Told::apply(const Event& event) {
     if (value && !no_number) metrics[text_at(event.data, "name")] = number;
   } else if (verb == "retry") {
     retry_after = std::chrono::milliseconds{number_at(event.data, "after_ms")};
+  } else if (verb == "reboot") {
+    reboot = text_at(event.data, "why");
   }
 }
 

@@ -40,6 +40,7 @@ struct Annotation {
 ///   retry    {after_ms, why}
 ///   lock, unlock  {name}
 ///   abort    {why}
+///   reboot   {why}
 ///   redact   {}
 struct Told {
   using CaseName = std::pair<std::string, std::string>;  ///< Suite and name.
@@ -50,6 +51,7 @@ struct Told {
   std::map<std::string, double> metrics;
   std::vector<Annotation> annotations;
   std::optional<std::chrono::milliseconds> retry_after;
+  std::optional<std::string> reboot;  ///< It wants the machine to be restarted when it has ended, and why.
   /// Result files that it has handed over.
   struct {
     std::int64_t total = 0, bad = 0;

@@ -45,7 +45,7 @@ enum class StepClass { ok, fail, usage, skip, unavailable, plugin_bug, retry_lat
 /// A verdict with its cause.
 struct Judgement {
   Verdict verdict = Verdict::success;
-  std::string reason;   ///< A slug that does not change: "step-failed", "tests-failed", "timeout", "oom", "agent-restarted"...
+  std::string reason;   ///< A slug that does not change: "step-failed", "tests-failed", "timeout", "oom", "agent-restarted", "machine-restarted"...
   std::string message;  ///< One sentence for a person.
   std::optional<Stage> stage;  ///< Where it was decided.
   std::string plugin;

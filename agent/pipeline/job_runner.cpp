@@ -75,12 +75,17 @@ asio::awaitable<void> JobRunner::run() {
   co_await (take_plugins() && write_documents());
   if (!record_.story().judgement) {
     co_await forward_stages();
+    if (left_) co_return;
     co_await decide();
   }
   co_await closing_stages();
 }
 
 void JobRunner::cancel(std::string by, std::string reason) {
+  if (by == "agent" && awaits_restart_ && !cancel_wanted_) {
+    left_ = true;
+    return stop_.emit(asio::cancellation_type::terminal);
+  }
   // While it is not known whether there is a job at the server, an agent that stops leaves even a cancelled one.
   const bool leaves = by == "agent" && claiming_ && !agent_stops_;
   agent_stops_ = agent_stops_ || by == "agent";
@@ -231,7 +236,7 @@ asio::awaitable<void> JobRunner::write_documents() {
 
 asio::awaitable<void> JobRunner::forward_stages() {
   for (const Stage stage : job::all_stages) {
-    if (always_runs(stage) || failed()) break;
+    if (always_runs(stage) || failed() || left_) break;
     co_await run_stage(stage);
   }
 }
@@ -290,6 +295,7 @@ asio::awaitable<void> JobRunner::run_stage(Stage stage) {
     if (!always_runs(stage) && failed()) break;
     if (step.skipped.empty()) co_await run_step(step);
     else record_.note(event::step_skipped, {{"stage", to_string(stage)}, {"plugin", step.plugin}, {"hook", step.hook}, {"reason", step.skipped}});
+    if (left_) co_return;
   }
   std::string outcome = steps.empty() && stage != Stage::pre_run ? "empty" : "ok";
   if (!always_runs(stage) && (verdict_ || cancel_wanted_) && !was_failed) outcome = cancel_wanted_ && !verdict_ ? "cancelled" : "failed";

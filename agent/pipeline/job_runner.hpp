@@ -60,6 +60,9 @@ struct JobOptions {
   /// What a running step shows and nobody keeps: "progress" {done, of, text}, "status" {text}.
   std::function<void(const std::string& job_id, const std::string& step_id, std::string_view kind, boost::json::object what)> step_shows =
       [](const std::string&, const std::string&, std::string_view, const boost::json::object&) {};
+  /// Restarts the machine because a step wants it, once nothing else is in the way. Returns only when it cannot be done,
+  /// or did not happen. Empty: nobody can.
+  std::function<boost::asio::awaitable<Result<void>>(std::string job_id, std::string why)> restart_machine;
   std::shared_ptr<Locks> locks;  ///< Of all jobs; nullptr: this job has its own.
   std::function<void(const Error&)> degraded = [](const Error&) {};       ///< The journal cannot be written.
   std::function<bool()> may_claim = [] { return true; };                  ///< The job's window is open.
@@ -75,19 +78,20 @@ struct JobOptions {
 ///
 /// Everything is journaled before it is acted upon, so a new JobRunner given the story of an unfinished job goes on
 /// where the old one died: with the step that was running, if it has outlived the agent, else after the last step that
-/// had ended. A step is never run twice: one that died with the agent makes the job `error: agent restarted`, and collect,
-/// release and cleanup follow.
+/// had ended. A step is never run twice: one that died with the agent makes the job `error: agent restarted`, or `error:
+/// the machine was restarted`, and collect, release and cleanup follow. Only a step that has asked for a restart of the
+/// machine runs again after it.
 class JobRunner {
  public:
   JobRunner(JobPorts ports, JobOptions options, job::Story story);
 
-  /// Returns when the job has ended; or before it was claimed, when the agent stops or the window has closed. Call it
-  /// once.
+  /// Returns when the job has ended; or before it was claimed, when the agent stops or the window has closed; or while
+  /// the job waits for a restart of the machine, when the agent stops. Call it once.
   boost::asio::awaitable<void> run();
 
   /// Stops the running step (SIGTERM, grace, SIGKILL) and whatever else can be stopped; collect, release and cleanup
   /// still run. `by`: "server", "operator" or "agent". Only the first call counts, but an agent that stops while the
-  /// claim is uncertain leaves the job to its next start. From within the loop only: asio's signals ask for that.
+  /// claim is uncertain, or while a step has asked for a restart of the machine, leaves the job to its next start. From within the loop only: asio's signals ask for that.
   void cancel(std::string by, std::string reason);
 
   /// A claim that waits for its next try is tried now: its source answers again, or accepts us again.
@@ -96,6 +100,8 @@ class JobRunner {
   void add_secret(const std::string& secret) { options_.secrets.push_back(secret); }
 
   [[nodiscard]] const job::Story& story() const { return record_.story(); }
+  /// A step has asked for a restart of the machine, and nothing of the job runs until that has come.
+  [[nodiscard]] bool awaits_restart() const { return awaits_restart_; }
 
  private:
   static constexpr std::string_view history_lost_reason =
@@ -157,7 +163,10 @@ class JobRunner {
 
   // Its steps (job_runner_steps.cpp)
   [[nodiscard]] static std::string step_id_of(const Step& step, int attempt);
-  [[nodiscard]] static bool wants_again(const Step& step, const job::StepEnding& ending, int attempt);
+  [[nodiscard]] bool wants_again(const Step& step, const job::StepEnding& ending, int attempt) const;
+  [[nodiscard]] int reboots_before(const Step& step, int attempt) const;
+  [[nodiscard]] Result<void> may_reboot(const Step& step) const;
+  boost::asio::awaitable<void> restart_if_asked(const Step& step, int attempt);
   boost::asio::awaitable<void> run_step(const Step& step);
   boost::asio::awaitable<std::optional<int>> run_attempt(const Step& step, int attempt);
   boost::asio::awaitable<job::StepEnding> carry_out(Attempt attempt, log::Capture capture, const job::StepRecord* known);
@@ -197,10 +206,14 @@ class JobRunner {
   void add_handed_over(const Attempt& attempt, Collected& found) const;
   void consider(const Attempt& attempt, const StepOutcome& outcome, const Collected& collected);
   void fail(const Step& step, job::Judgement judgement);
+  void note_reboot(const Attempt& attempt, const job::StepEnding& ending);
   void note_release(const Step& step, const job::StepEnding& ending);
   void quarantine();
   /// Whether no further forward stage or step begins.
   [[nodiscard]] bool failed() const { return (verdict_.has_value() && !keeps_going_) || cancel_wanted_; }
+  [[nodiscard]] bool was_of_another_boot(const job::StepRecord& step) const {
+    return !options_.boot_id.empty() && !step.boot_id.empty() && step.boot_id != options_.boot_id;
+  }
 
   JobPorts ports_;
   JobOptions options_;
@@ -211,6 +224,8 @@ class JobRunner {
   std::vector<job::TakenPlugin> plugins_;
   std::optional<Error> untaken_;  ///< Why there are none.
   bool cancel_wanted_ = false, cancel_noted_ = false;
+  bool awaits_restart_ = false;   ///< Of the machine.
+  bool left_ = false;             ///< To the agent that comes after it.
   bool agent_stops_ = false;      ///< Whoever cancelled the job first.
   bool claiming_ = false;
   bool claim_waits_ = false;      ///< For its next try.

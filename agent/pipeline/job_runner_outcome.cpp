@@ -120,6 +120,7 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
     warn(attempt.step.stage, attempt.id + " left " + std::to_string(outcome.leftovers) + " processes running; they were killed");
   if (outcome.output_lost) warn(attempt.step.stage, attempt.id + ": the last of its output may be missing: it ended while the agent was away and nobody kept it");
   consider(attempt, outcome, found);
+  note_reboot(attempt, outcome.ending);
 }
 
 /// The cases that the step has reported while it ran are a result like those that it left.

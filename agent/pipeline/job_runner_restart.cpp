@@ -60,7 +60,9 @@ asio::awaitable<void> JobRunner::settle_lost(const job::StepRecord& interrupted)
   attempt.interrupted = true;
   auto reopening = reopen_log(interrupted, std::nullopt);
   auto capture = co_await std::move(reopening);
-  StepOutcome lost{{StepEnding::Kind::lost, 0, "agent restarted"}};
+  const bool machine = was_of_another_boot(interrupted);
+  const std::string lost_to = machine ? "the machine was restarted" : "agent restarted";
+  StepOutcome lost{{StepEnding::Kind::lost, 0, lost_to}};
   if (capture) {
     const asio::any_io_executor loop = co_await asio::this_coro::executor;
     StepLog log{log_ports(loop), {interrupted.stage, interrupted.id, interrupted.plugin, interrupted.hook}, std::move(*capture)};
@@ -72,8 +74,8 @@ asio::awaitable<void> JobRunner::settle_lost(const job::StepRecord& interrupted)
                                      {"ending", "lost"}, {"detail", lost.ending.detail}}).step_id = interrupted.id;
   }
   if (interrupted.plugin == own_plugin || always_runs(interrupted.stage) || cancel_wanted_ || record_.story().history_lost) co_return;
-  verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "agent-restarted",
-                            .message = "agent restarted while " + interrupted.id + " was running", .stage = interrupted.stage,
+  verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = machine ? "machine-restarted" : "agent-restarted",
+                            .message = lost_to + " while " + interrupted.id + " was running", .stage = interrupted.stage,
                             .plugin = interrupted.plugin};
   keeps_going_ = false;
 }
@@ -113,7 +115,7 @@ asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
 
 /// The log of a step from before a restart; `more`: how to keep what is still to come, nothing when the step is gone.
 asio::awaitable<Result<log::Capture>> JobRunner::reopen_log(const job::StepRecord& interrupted, std::optional<log::CaptureOptions> more) {
-  const log::Remains remains{interrupted.cut_bytes, interrupted.segments, !options_.boot_id.empty() && !interrupted.boot_id.empty() && interrupted.boot_id != options_.boot_id};
+  const log::Remains remains{interrupted.cut_bytes, interrupted.segments, was_of_another_boot(interrupted)};
   auto reopening = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains, more]() mutable {
     return more ? log::Capture::resume(std::move(place), std::move(redactor), *clock, remains, *more)
                 : log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);

@@ -43,28 +43,33 @@ std::string JobRunner::step_id_of(const Step& step, int attempt) {
 }
 
 /// Whether a step that ended so is to be run again: 75 asks for that itself, other statuses as often as its plugin says.
-bool JobRunner::wants_again(const Step& step, const StepEnding& ending, int attempt) {
+bool JobRunner::wants_again(const Step& step, const StepEnding& ending, int attempt) const {
   if (ending.kind != StepEnding::Kind::exited) return false;
   const auto& listed = step.rules.retry_on;
-  if (std::find(listed.begin(), listed.end(), ending.code) != listed.end()) return attempt <= static_cast<int>(step.rules.retries);
+  if (std::find(listed.begin(), listed.end(), ending.code) != listed.end()) return attempt - reboots_before(step, attempt) <= static_cast<int>(step.rules.retries);
   return job::classify_exit(ending.code) == job::StepClass::retry_later;
 }
 
 asio::awaitable<void> JobRunner::run_step(const Step& step) {
   int attempt = 1;
+  std::string rebooting;
   for (const auto& record : record_.story().steps) {
     if (record.stage != step.stage || record.plugin != step.plugin || record.hook != step.hook) continue;
+    rebooting = record.rebooting;
+    attempt = record.attempt + 1;
+    if (!rebooting.empty()) continue;
     const bool asks_again = wants_again(step, record.ending, record.attempt);
     // A release or cleanup that died with the agent may have left the lab half taken down: it has to be able to run again.
     const bool cut_short = (step.stage == Stage::release || step.stage == Stage::cleanup) &&
                            record.ending.kind == StepEnding::Kind::lost && record.attempt < closing_attempts;
     if (!cut_short && (!asks_again || always_runs(step.stage))) co_return;  // It ended before the agent was restarted.
-    attempt = record.attempt + 1;
   }
+  // What it has asked for has not come yet: the agent was restarted, and not the machine.
+  if (!rebooting.empty() && rebooting == options_.boot_id) co_return co_await restart_if_asked(step, attempt - 1);
   const auto give_up = ports_.clock.since_boot() + options_.retry_deadline;
   for (auto wait = options_.retry_interval;; wait *= 2, ++attempt) {
     const auto again = co_await run_attempt(step, attempt);
-    if (!again) co_return;
+    if (!again) co_return co_await restart_if_asked(step, attempt);
     const auto rest = wished_pause(step_id_of(step, attempt)).value_or(wait);
     if (ports_.clock.since_boot() + rest > give_up || always_runs(step.stage)) {
       const StepEnding ending{StepEnding::Kind::exited, *again, {}};
@@ -196,7 +201,7 @@ asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& 
 StepRequest JobRunner::request_for(const Attempt& attempt) const {
   return {.step = attempt.step,
           .step_id = attempt.id,
-          .attempt = attempt.number,
+          .attempt = attempt.number - reboots_before(attempt.step, attempt.number),
           .reason = reason_to_run(attempt),
           .story = record_.story(),
           .directory = directory_,
@@ -204,6 +209,7 @@ StepRequest JobRunner::request_for(const Attempt& attempt) const {
           .timeout = attempt.timeout,
           .grace = is_farewell(attempt.step.stage) ? farewell_grace : attempt.step.rules.grace.value_or(record_.story().job.definition.grace),
           .slot = options_.slot,
+          .reboots = static_cast<unsigned>(reboots_before(attempt.step, attempt.number)),
           .stopped = attempt.stopped,
           .calls = attempt.desk.get(),
           .deadline = attempt.desk ? attempt.desk->deadline() : nullptr};
@@ -219,6 +225,7 @@ std::shared_ptr<StepDesk> JobRunner::desk_for(const Attempt& attempt, StepLog& l
     tasks->add_secret(secret);
   };
   ways.abort = [this, step](const std::string& why) { abort_by_step(step, why); };
+  ways.may_reboot = [this, step] { return may_reboot(step); };
   ways.compare = [this](std::vector<FoundResult> results) { return compared(std::move(results)); };
   ways.is_cancelled = [this] { return cancel_wanted_ || record_.story().cancel_requested; };
   ways.show = [this, id = attempt.id](std::string_view kind, boost::json::object what) {
@@ -336,6 +343,8 @@ log::Redactor JobRunner::redactor() const {
 std::string JobRunner::reason_to_run(const Attempt& attempt) const {
   if (attempt.step.stage == Stage::on_timeout) return "timeout";
   if (attempt.step.stage == Stage::on_cancel) return cancel_by_ == "agent" ? "agent-stop" : "cancel";
+  const auto* before = attempt.number > 1 ? record_.story().step(step_id_of(attempt.step, attempt.number - 1)) : nullptr;
+  if (before && !before->rebooting.empty()) return "resume";
   if (attempt.number > 1) return "retry";
   if (!always_runs(attempt.step.stage)) return "normal";
   if (!record_.story().judgement || record_.story().judgement->verdict == job::Verdict::success) return "normal";

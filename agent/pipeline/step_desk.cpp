@@ -138,6 +138,7 @@ asio::awaitable<Result<json::value>> StepDesk::carry_out(StepCall call) {
   if (verb == "lock") co_return co_await lock(call);
   if (verb == "unlock") co_return co_await unlock(call);
   if (verb == "abort") co_return co_await abort(call);
+  if (verb == "reboot") co_return co_await reboot(call);
   co_return Error{Fault::unavailable, "this agent knows no verb \"" + printable(verb, 80) + "\""};
 }
 
@@ -375,6 +376,11 @@ StepDesk::Answer StepDesk::abort(const StepCall& call) {
   auto noted = co_await note(call, {{"why", why}});
   ways_.abort(why);
   co_return noted;
+}
+
+StepDesk::Answer StepDesk::reboot(const StepCall& call) {
+  if (const auto may = ways_.may_reboot(); !may) co_return may.error();
+  co_return co_await note(call, {{"why", printable(text(call, "why", longest_text))}});
 }
 
 }  // namespace outpost::pipeline

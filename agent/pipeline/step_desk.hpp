@@ -38,6 +38,8 @@ class StepDesk final : public StepCalls {
     std::function<void(const std::string& secret)> hide;
     std::function<void(const std::string& why)> abort;
     std::function<bool()> is_cancelled;
+    /// Whether the step may have the machine restarted when it has ended.
+    std::function<Result<void>()> may_reboot;
     /// Returns the results with their comparisons to those of the job before, if there is one.
     std::function<boost::asio::awaitable<std::vector<FoundResult>>(std::vector<FoundResult>)> compare;
     /// Something to show and to forget: "progress" or "status".
@@ -75,6 +77,7 @@ class StepDesk final : public StepCalls {
   Answer lock(const StepCall& call);
   Answer unlock(const StepCall& call);
   Answer abort(const StepCall& call);
+  Answer reboot(const StepCall& call);
   Result<boost::json::value> show(const StepCall& call);
 
   /// Writes it down; `data` may be empty.

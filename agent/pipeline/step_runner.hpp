@@ -46,7 +46,7 @@ struct Step {
 struct StepRequest {
   Step step;
   std::string step_id;
-  int attempt = 1;
+  int attempt = 1;  ///< One more with each retry.
   std::string reason;  ///< OUTPOST_REASON: normal, retry, resume, cancel, timeout, agent-stop, prior-failure.
   const job::Story& story;
   JobDirectory directory;
@@ -54,6 +54,7 @@ struct StepRequest {
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds grace{};
   unsigned slot = 1;  ///< Which the job holds.
+  unsigned reboots = 0;  ///< So often has it had the machine restarted.
   /// Of on-timeout and on-cancel: the step that is being stopped.
   std::optional<Step> stopped;
   StepCalls* calls = nullptr;  ///< Answers what the step says while it runs; nullptr: nobody does.

@@ -209,8 +209,9 @@ def cancelled():
     return _call("cancelled", allowed=(0, 1)).returncode == 0
 
 
-def reboot():
-    _call("reboot")
+def reboot(why=""):
+    """Has the machine restarted when this hook has ended with 0; it then runs again, with OUTPOST_REASON=resume."""
+    _call("reboot", "--", *([why] if why else []))
 
 
 def execute(*command, timeout=None, retries=0, backoff=None):  # pylint: disable=redefined-outer-name

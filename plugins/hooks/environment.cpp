@@ -59,6 +59,7 @@ void put_contract(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "OUTPOST_REASON", request.reason);
   put(variables, "OUTPOST_ATTEMPT", std::to_string(request.attempt));
   put(variables, "OUTPOST_MAX_ATTEMPTS", std::to_string(request.step.rules.retries + 1));
+  put(variables, "OUTPOST_REBOOT_COUNT", std::to_string(request.reboots));
   put(variables, "OUTPOST_DEADLINE", to_rfc3339(inputs.now + request.timeout));
   put(variables, "OUTPOST_TIMEOUT", std::to_string(std::chrono::ceil<std::chrono::seconds>(request.timeout).count()));
   put(variables, "OUTPOST_GRACE", std::to_string(std::chrono::ceil<std::chrono::seconds>(request.grace).count()));

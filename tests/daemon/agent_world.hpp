@@ -52,6 +52,7 @@ struct AgentWorld {
     pipeline::JobOptions options;
     options.jobs_directory = directory.path / "jobs";
     options.claim_pause = std::chrono::milliseconds{1};
+    options.boot_id = boot_id;
     options.checkpoint = checkpoint;
     agent = std::make_unique<daemon::Agent>(loop->get_executor(), ports, settings, integrations(), std::move(options), agent_options);
     REQUIRE(agent->restore());
@@ -140,6 +141,7 @@ struct AgentWorld {
   FakeSteps steps;
   FakeCollector collector;
   MovedClock clock;
+  std::string boot_id;
   daemon::Logger logger;
   config::Settings settings;
   daemon::AgentOptions agent_options{.runner_name = "fake", .delivery_patience = std::chrono::milliseconds{0}};

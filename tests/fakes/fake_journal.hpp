@@ -225,6 +225,8 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     return known != reporters_.end() && known->second.forgotten;
   }
 
+  std::string boot_id = "fake-boot";
+
  private:
   using Row = journal::Delivery;
   struct Known {
@@ -263,7 +265,7 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     event.event_id = new_id(event.occurred_at);
     event.monotonic_ns = clock.since_boot().count();
     event.host_id = "fake-host";
-    event.boot_id = "fake-boot";
+    event.boot_id = boot_id;
     event.agent_version = "0";
     events_.push_back(event);
   }

@@ -111,6 +111,7 @@ class FakeSteps final : public pipeline::StepRunner {
   std::string throws;  ///< This one throws: a bug.
   std::vector<std::string> ran;
   std::vector<std::string> reasons;
+  std::vector<unsigned> reboots;  ///< What each was told.
   std::map<std::string, std::string> reports;  ///< By "stage.plugin": what it prints.
   std::map<std::string, std::string> tasks;  ///< By "stage.plugin": its report of tasks.
   std::map<std::string, std::pair<std::chrono::milliseconds, std::chrono::milliseconds>> limits;  ///< Time and grace, by "stage.plugin".
@@ -185,6 +186,7 @@ class FakeSteps final : public pipeline::StepRunner {
     ran.push_back(id);
     if (on_run) on_run(id);
     reasons.push_back(request.reason);
+    reboots.push_back(request.reboots);
     limits[id] = {request.timeout, request.grace};
     const auto said = reports.find(id);
     const std::string text = said == reports.end() ? "output of " + id + "\n" : said->second;

@@ -135,7 +135,7 @@ TEST_CASE("F05: a machine that is started anew in the middle of a hook makes an 
   lab.finished_job();
   const auto content = content_of(lab, lab.the_job());
   CHECK(content.states.back() == "error");
-  CHECK_THAT(content.verdict_comment, holds("agent restarted"));
+  CHECK_THAT(content.verdict_comment, holds("the machine was restarted while install.acme was running"));
   CHECK(content.doubled == Names{});
   CHECK(content.wrong == Names{});
   std::string log = content.logs.at("install/acme/install");

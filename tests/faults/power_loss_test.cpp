@@ -188,7 +188,7 @@ TEST_CASE("power-loss: what was synced survives every cut of the power, the jour
       CHECK(content.results == std::map<std::string, std::int64_t>{{"test/acme/acme", 1}});
     } else {
       CHECK(content.states.back() == "error");
-      CHECK_THAT(content.verdict_comment, holds("agent restarted"));
+      CHECK_THAT(content.verdict_comment, holds("the machine was restarted"));
     }
   }
   CHECK(cut.lab.jobs().size() == remote.size());

@@ -39,6 +39,7 @@ struct World {
     ways.hide = [](const std::string&) {};
     ways.abort = [](const std::string& why) { fuzz::promise_message(why); };
     ways.is_cancelled = [] { return false; };
+    ways.may_reboot = [] { return Result<void>{}; };
     ways.compare = [](std::vector<pipeline::FoundResult> results) -> asio::awaitable<std::vector<pipeline::FoundResult>> { co_return results; };
     ways.show = [](std::string_view, boost::json::object) {};
     log::Redactor redactor;

@@ -189,7 +189,8 @@ TEST_CASE("a step of another boot is gone, whatever its slot says") {
   world.steps.left["install.acme"] = process::Left::there;
   const auto story = world.run();
   CHECK(world.steps.adopted.empty());
-  CHECK(story.judgement->reason == "agent-restarted");
+  CHECK(story.judgement->reason == "machine-restarted");
+  CHECK(story.judgement->message == "the machine was restarted while install.acme was running");
 }
 
 TEST_CASE("a job that was cancelled while the agent was away ends its step at once") {

@@ -47,6 +47,7 @@ struct RunnerWorld {
     pipeline::JobOptions options;
     options.jobs_directory = directory.path;
     options.boot_id = boot_id;
+    options.restart_machine = restart_machine;
     options.claim_pause = std::chrono::milliseconds{1};
     options.retry_interval = std::chrono::milliseconds{1};
     options.retry_deadline = retry_deadline;
@@ -98,6 +99,7 @@ struct RunnerWorld {
   std::function<void(const Error&)> claim_credentials_refused = [](const Error&) {};
   std::function<bool()> may_claim = [] { return true; };
   std::string boot_id;
+  std::function<boost::asio::awaitable<Result<void>>(std::string job_id, std::string why)> restart_machine;
   pipeline::JobRunner* runner = nullptr;
   unsigned degraded = 0;
   std::vector<std::string> not_released;

@@ -41,7 +41,7 @@ int Helper::run(const Arguments& arguments) {
       {"retry", [&] { return retry(arguments); }},         {"resource", [&] { return resource(arguments); }},
       {"metric", [&] { return metric(arguments); }},       {"component", [&] { return component(arguments); }},
       {"abort", [&] { return abort(arguments); }},         {"cancelled", [&] { return cancelled(); }},
-      {"reboot", [] { return complain(unavailable, "reboot: not supported yet"); }},
+      {"reboot", [&] { return tell("reboot", {{"why", arguments.text()}}); }},
       {"exec", [&] { return run_repeatedly(arguments); }},
   };
   return ways.at(arguments.verb->name)();

@@ -93,7 +93,10 @@ const std::array verbs{
     Verb{"abort", "WHY", "ends the job as an error: it makes no sense to go on",
          "The hook is stopped; collect, release and cleanup follow. In a closing stage it is a warning. The call ends with 1.", {}, 1, 0},
     Verb{"cancelled", "", "whether the job is being cancelled", "Ends with 0 when it is, else with 1.", {}, 0, 0},
-    Verb{"reboot", "", "asks for a restart of the machine", "Not supported yet: ends with 69.", {}, 0, 0},
+    Verb{"reboot", "[WHY]", "has the machine restarted, and then the hook run again",
+         "The machine is restarted when the hook has ended with 0 and no other job runs: outpost-hook reboot \"new kernel\" && exit. After "
+         "the boot the hook runs again, with OUTPOST_REASON=resume. Ends with 1 unless reboots in outpost.yml lets the plugin do that.",
+         {}, 0, 0},
     Verb{"exec", "-- COMMAND [ARGUMENT...]", "runs a command with a time limit, and again when it fails",
          "Ends as the last attempt did. Each failed attempt is a line in the log.", exec_options, 1, 0},
 };

@@ -16,7 +16,7 @@ job::Story story_of_a_claimed_job() {
   story.job.definition.topic = "OCP-4.16";
   story.job.components = {{.id = "c1", .type = "ocp", .version = "4.16.3", .url = "http://x"}, {.id = "c2", .type = "my-app", .version = "2"}};
   story.claim.external_ref = "remote-1";
-  story.document = {{"team_id", "team-1"}, {"remoteci_id", "rci-1"}};
+  story.document = {{"team_id", "team-1"}, {"pipeline_id", "pipe-1"}, {"remoteci_id", "rci-1"}};
   return story;
 }
 
@@ -48,10 +48,10 @@ TEST_CASE("a hook gets the variables of the contract") {
   const auto story = story_of_a_claimed_job();
   auto given = variables(request_for(story, job::Stage::install));
   const std::map<std::string, std::string> expected{
-      {"OUTPOST", "1"}, {"OUTPOST_API", "1"}, {"OUTPOST_POINT", "install"}, {"OUTPOST_REASON", "normal"}, {"OUTPOST_ATTEMPT", "1"},
+      {"OUTPOST", "1"}, {"OUTPOST_API", "1"}, {"OUTPOST_POINT", "install"}, {"OUTPOST_REASON", "normal"}, {"OUTPOST_ATTEMPT", "1"}, {"OUTPOST_REBOOT_COUNT", "0"},
       {"OUTPOST_DEADLINE", "2026-11-20T12:02:00.000000Z"}, {"OUTPOST_TIMEOUT", "120"}, {"OUTPOST_GRACE", "30"}, {"OUTPOST_PLUGIN", "acme"},
       {"OUTPOST_PLUGIN_DIR", "/p"}, {"OUTPOST_JOB_ID", "remote-1"}, {"OUTPOST_LOCAL_JOB_ID", story.job.id}, {"OUTPOST_JOB_NAME", "nightly"},
-      {"OUTPOST_TEAM_ID", "team-1"}, {"OUTPOST_REMOTECI_ID", "rci-1"}, {"OUTPOST_TOPIC", "OCP-4.16"}, {"OUTPOST_JOB_JSON", "/jobs/1/job.json"},
+      {"OUTPOST_TEAM_ID", "team-1"}, {"OUTPOST_PIPELINE_ID", "pipe-1"}, {"OUTPOST_REMOTECI_ID", "rci-1"}, {"OUTPOST_TOPIC", "OCP-4.16"}, {"OUTPOST_JOB_JSON", "/jobs/1/job.json"},
       {"OUTPOST_COMPONENTS", "/jobs/1/components"}, {"OUTPOST_COMPONENT_OCP_VERSION", "4.16.3"}, {"OUTPOST_COMPONENT_OCP_URL", "http://x"},
       {"OUTPOST_COMPONENT_OCP_PATH", "/jobs/1/components/ocp"}, {"OUTPOST_COMPONENT_MY_APP_VERSION", "2"}, {"OUTPOST_WORKSPACE", "/jobs/1/workspace"},
       {"OUTPOST_STATE", "/jobs/1/state/acme"}, {"OUTPOST_SHARED", "/jobs/1/shared"}, {"OUTPOST_TMP", "/jobs/1/steps/install.acme/tmp"},
@@ -65,6 +65,12 @@ TEST_CASE("a hook gets the variables of the contract") {
   CHECK(given["PATH"].starts_with("/usr/libexec/outpost/bin:"));
   CHECK(given["TRACEPARENT"].starts_with("00-019e0000000070008000000000000001-"));
   CHECK_FALSE(given.contains("OUTPOST_RESULT_SO_FAR"));
+
+  auto resumed = request_for(story, job::Stage::install);
+  resumed.reason = "resume";
+  resumed.reboots = 2;
+  CHECK(variables(resumed).at("OUTPOST_REASON") == "resume");
+  CHECK(variables(resumed).at("OUTPOST_REBOOT_COUNT") == "2");
 }
 
 TEST_CASE("closing stages are told how the job went") {
