@@ -273,6 +273,8 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
   lab.hook("install",
            "#!/bin/sh\nenv > \"$OUTPOST_ARTIFACTS/environment\"\ncat \"$OUTPOST_JOB_JSON\" > "
            "\"$OUTPOST_ARTIFACTS/job.json\"\npwd > \"$OUTPOST_ARTIFACTS/pwd\"\n");
+  write_file(lab.directory.path / "plugins/acme/plugin.yml",
+             "{apiVersion: outpost/v1, name: acme, version: 2.3.1, compat: [dci]}\n");
   lab.configure("    resources: [cluster4]\n", "resources: {cluster4: {hosts: [10.0.0.4]}}\n");
   lab.feed("1.0", {{"a", "a"}});
   lab.start_agent({"LAB_PASSWORD=hunter2", "http_proxy=http://proxy.example.org:3128", "no_proxy=127.0.0.1"});
@@ -290,11 +292,15 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
                                          "OUTPOST_REASON",
                                          "OUTPOST_ATTEMPT",
                                          "OUTPOST_MAX_ATTEMPTS",
+                                         "OUTPOST_REBOOT_COUNT",
                                          "OUTPOST_DEADLINE",
                                          "OUTPOST_TIMEOUT",
                                          "OUTPOST_GRACE",
                                          "OUTPOST_PLUGIN",
                                          "OUTPOST_PLUGIN_DIR",
+                                         "OUTPOST_PLUGIN_VERSION",
+                                         "DCI_JOB_ID",
+                                         "DCI_CS_URL",
                                          "OUTPOST_LOG_LEVEL",
                                          "NO_COLOR",
                                          "OUTPOST_JOB_ID",
@@ -341,6 +347,9 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
   CHECK(variables["OUTPOST_ATTEMPT"] == "1");
   CHECK(variables["OUTPOST_TOPIC"] == "ACME-1");
   CHECK(variables["OUTPOST_TEAM_ID"] == lab.team);
+  CHECK(variables["OUTPOST_JOB_URL"].find(id) != std::string::npos);
+  CHECK(variables["DCI_JOB_ID"] == id);
+  CHECK(variables["DCI_CS_URL"] == lab.url);
   CHECK(variables["OUTPOST_REMOTECI_ID"] == lab.remoteci);
   CHECK(variables["OUTPOST_COMPONENT_ACME_VERSION"] == "1.0");
   CHECK(variables["OUTPOST_RESOURCES"] == R"({"cluster4":{"hosts":["10.0.0.4"]}})");
