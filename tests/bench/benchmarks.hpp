@@ -19,6 +19,8 @@ void log_ingest();
 void ansible_callback();
 void junit_parse();
 void author_loop();
+void hook_overhead();
+void hook_helper();
 
 // Parts of upload_1g that are processes of their own.
 
