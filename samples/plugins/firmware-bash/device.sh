@@ -8,6 +8,14 @@ device=${OUTPOST_CONFIG_DEVICE:-}
 [[ -n $device ]] || give_up 64 "configure device: the directory in which the device shows itself"
 holder=$device/holder
 
+# What the agent shall know beyond the log: tell VERB ARGUMENT..., a verb of outpost-hook. By hand there is nobody to tell.
+tell() { :; }
+if [[ -n ${OUTPOST_LIB:-} && -f $OUTPOST_LIB/hook.bash ]]; then
+  # shellcheck source=/dev/null
+  . "$OUTPOST_LIB/hook.bash"
+  tell() { "hook_$1" "${@:2}" || say "the agent was not told: $1"; }
+fi
+
 device_is_there() { [[ -d $device && -f $device/firmware ]]; }
 
 # Whether this job holds the device.

@@ -5,6 +5,12 @@ import os
 import pathlib
 import sys
 
+try:
+    sys.path.append(os.environ["OUTPOST_LIB"])
+    import outpost_hook as agent
+except (KeyError, ImportError):
+    agent = None  # Run by hand: there is nobody to tell.
+
 SKIP, RETRY_LATER, USAGE, INFRASTRUCTURE, CONFIGURATION = 65, 75, 64, 77, 78
 
 
