@@ -47,7 +47,9 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
     if (step.plugin == own_plugin || always_runs(step.stage) || !failed()) continue;
     record_.note(event::stage_ended, {{"stage", to_string(step.stage)}, {"outcome", cancel_wanted_ && !verdict_ ? "cancelled" : "failed"}, {"duration_ms", 0}});
   }
-  co_await record_.commit();
+  // How a step ended that ends the job is written down with the verdict: an agent that dies in between would make the next
+  // one take it for a step that went well.
+  if (!failed() || record_.story().judgement) co_await record_.commit();
 }
 
 /// A step that has ended with the agent, nobody knows how.

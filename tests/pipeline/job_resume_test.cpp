@@ -1,6 +1,7 @@
 // For every event of a job: the agent dies right after it, and another one goes on.
 #include "pipeline/runner_world.hpp"
 
+#include <map>
 #include <set>
 
 using namespace outpost;
@@ -180,6 +181,23 @@ TEST_CASE("of a step that has outlived the agent as much output is kept as its p
   const auto log = read_file(world.directory.path / "job-1/logs/install.acme.log");
   CHECK(log.substr(0, log.find('[')) == before + more + "\n");
   CHECK(log.find("[gap: 17 bytes, the step's limit of ") != std::string::npos);
+}
+
+TEST_CASE("how a step ended that an earlier agent had begun is written down together with the verdict that it leads to") {
+  const auto events = whole_job();
+  for (const bool outlives : {false, true}) {
+    CAPTURE(outlives);
+    Restarted world{events, until_start(events, "install.acme")};
+    if (outlives) world.steps.left["install.acme"] = process::Left::there;
+    world.steps.endings["install.acme"] = {{job::StepEnding::Kind::exited, 1, {}}};
+    std::map<std::string, unsigned> batches;
+    const auto watch = world.journal.subscribe([&](const job::Event& told) {
+      if (told.type == event::verdict_reached || (told.type == event::step_ended && told.step_id == "install.acme")) batches[told.type] = world.journal.appends;
+    });
+    world.run();
+    REQUIRE(batches.size() == 2);
+    CHECK(batches.at(std::string{event::step_ended}) == batches.at(std::string{event::verdict_reached}));
+  }
 }
 
 TEST_CASE("a step of another boot is gone, whatever its slot says") {
