@@ -57,6 +57,19 @@ TEST_CASE("CONTRIBUTING.md knows every folder and every preset") {
   CHECK(without(presets, quoted(section(text, "## Build and test"))) == Words{});
 }
 
+TEST_CASE("no file holds the marks of a merge") {
+  std::size_t looked_at = 0;
+  for (const char* top : {".ci", "agent", "hooks", "plugins", "rpm", "samples", "systemd", "tests"})
+    for (auto each = fs::recursive_directory_iterator{source_directory / top}; each != fs::recursive_directory_iterator{}; ++each) {
+      if (each->path().filename() == "node_modules") each.disable_recursion_pending();
+      if (!each->is_regular_file()) continue;
+      INFO(each->path());
+      CHECK(("\n" + read_file(each->path())).find("\n<<<<<<< ") == std::string::npos);
+      ++looked_at;
+    }
+  CHECK(looked_at > 1000);
+}
+
 TEST_CASE("links between documents lead somewhere") {
   for (const char* file :
        {"README.md", "CONTRIBUTING.md", "hooks/README.md", "agent/control/README.md", "tests/faults/README.md"}) {
