@@ -67,7 +67,9 @@ Answering show_log(const Records& records, ServerRequest& request, Names names) 
   co_return co_await answer_of(records, std::move(name), std::move(read));
 }
 
-Answering show_index(const Records& records, ServerRequest& request, Names names) {
+/// What `look` finds in a log behind a byte, which begins a line.
+Answering show_from(const Records& records, ServerRequest& request, Names names, std::string name,
+                    Result<json::object> (*look)(const log::Place& place, std::uint64_t from, std::uint64_t line)) {
   const auto place = place_of(records, names);
   if (!place) co_return problem(place.error());
   const auto given = parameters(request.query, {"from", "line"});
@@ -75,9 +77,16 @@ Answering show_index(const Records& records, ServerRequest& request, Names names
   const auto from = number_of(*given, "from", 0, 0, no_limit), line = number_of(*given, "line", 0, 0, no_limit);
   if (!from) co_return problem(from.error());
   if (!line) co_return problem(line.error());
-  auto read = [place = *place, from = *from, line = *line] { return log_index(place, from, line); };
-  std::string name = "index";
+  auto read = [look, place = *place, from = *from, line = *line] { return look(place, from, line); };
   co_return co_await answer_of(records, std::move(name), std::move(read));
+}
+
+Answering show_index(const Records& records, ServerRequest& request, Names names) {
+  return show_from(records, request, std::move(names), "index", log_index);
+}
+
+Answering show_sections(const Records& records, ServerRequest& request, Names names) {
+  return show_from(records, request, std::move(names), "sections", log_sections);
 }
 
 Answering search_log(const Records& records, ServerRequest& request, Names names) {
@@ -95,19 +104,6 @@ Answering search_log(const Records& records, ServerRequest& request, Names names
     return log_search(place, text, from, line, static_cast<std::size_t>(limit));
   };
   std::string name = "search";
-  co_return co_await answer_of(records, std::move(name), std::move(read));
-}
-
-Answering show_sections(const Records& records, ServerRequest& request, Names names) {
-  const auto place = place_of(records, names);
-  if (!place) co_return problem(place.error());
-  const auto given = parameters(request.query, {"from", "line"});
-  if (!given) co_return problem(given.error());
-  const auto from = number_of(*given, "from", 0, 0, no_limit), line = number_of(*given, "line", 0, 0, no_limit);
-  if (!from) co_return problem(from.error());
-  if (!line) co_return problem(line.error());
-  auto read = [place = *place, from = *from, line = *line] { return log_sections(place, from, line); };
-  std::string name = "sections";
   co_return co_await answer_of(records, std::move(name), std::move(read));
 }
 
