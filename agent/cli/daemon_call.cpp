@@ -48,6 +48,12 @@ Result<std::string> id_of(const std::filesystem::path& socket, const std::string
   return Error{Fault::refused, std::to_string(found.size()) + " jobs begin with " + printable(beginning, 80) + ": " + found[0] + ", " + found[1] + "..."};
 }
 
+Result<boost::json::value> ask_of_job(const std::filesystem::path& socket, const std::string& beginning) {
+  const auto id = id_of(socket, beginning);
+  if (!id) return id.error();
+  return daemon::ask_daemon(socket, "/api/v1/jobs/" + percent_encode(*id));
+}
+
 int fail(const Error& error) { return fail(error, error.fault == Fault::unavailable ? exit_no_daemon : exit_negative); }
 
 int fail(const Error& error, int status) {

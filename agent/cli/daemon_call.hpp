@@ -20,6 +20,8 @@ namespace outpost::cli {
 
 /// The id of the job that begins so, among the newest 1000; a whole id is taken as it is. refused: none, or several.
 [[nodiscard]] Result<std::string> id_of(const std::filesystem::path& socket, const std::string& beginning);
+/// The daemon's answer about one job, by its id or how it begins.
+[[nodiscard]] Result<boost::json::value> ask_of_job(const std::filesystem::path& socket, const std::string& beginning);
 
 /// Says what went wrong on standard error; the exit status for it.
 int fail(const Error& error);

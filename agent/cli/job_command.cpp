@@ -129,9 +129,7 @@ int list_jobs(const DaemonOptions& daemon, const JobOptions& options) {
 int show_job(const DaemonOptions& daemon, const JobOptions& options) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
-  const auto id = id_of(*socket, options.job);
-  if (!id) return fail(id.error());
-  const auto answer = daemon::ask_daemon(*socket, "/api/v1/jobs/" + percent_encode(*id));
+  const auto answer = ask_of_job(*socket, options.job);
   if (!answer) return fail(answer.error());
   const auto& job = answer->at("job").as_object();
   if (options.as_json) print_document("outpost-job-show", job);

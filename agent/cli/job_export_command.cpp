@@ -60,15 +60,14 @@ Result<void> write(const std::filesystem::path& file, const std::string& text, b
 int export_job(const DaemonOptions& daemon, const JobExportOptions& options) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
-  const auto id = id_of(*socket, options.job);
-  if (!id) return fail(id.error());
-  const auto answer = daemon::ask_daemon(*socket, "/api/v1/jobs/" + percent_encode(*id));
+  const auto answer = ask_of_job(*socket, options.job);
   if (!answer) return fail(answer.error());
   const auto& job = answer->at("job").as_object();
+  const auto id = job::text_at(job, "job_id");
   const auto jobs = config::places_of(daemon.config, config::environment_of(environ)).state_directory / "jobs";
   std::vector<StepLog> logs;
   for (const auto& each : array_at(job, "steps"))
-    if (each.is_object()) logs.push_back(log_of(jobs, *id, job::text_at(each.get_object(), "step_id")));
+    if (each.is_object()) logs.push_back(log_of(jobs, id, job::text_at(each.get_object(), "step_id")));
   std::string text;
   if (options.as_json) {
     json::object all{{"schema", "outpost-job"}, {"version", 1}, {"job", job}};
@@ -86,7 +85,7 @@ int export_job(const DaemonOptions& daemon, const JobExportOptions& options) {
     return std::cout.flush() ? exit_ok : exit_negative;
   }
   std::filesystem::path file = options.output;
-  if (file.empty()) file = "outpost-job-" + *id + (options.as_json ? ".json" : ".html");
+  if (file.empty()) file = "outpost-job-" + id + (options.as_json ? ".json" : ".html");
   if (const auto written = write(file, text, options.force); !written) return fail(written.error(), exit_negative);
   std::cout << printable(file.native()) << "\n";
   return exit_ok;
