@@ -1,3 +1,4 @@
+#include "agent/base/private_directory.hpp"
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
@@ -5,12 +6,9 @@
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/job_replay.hpp"
 
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <iostream>
-#include <system_error>
 
 namespace outpost::cli {
 
@@ -36,9 +34,9 @@ int replay_job(const JobReplayOptions& options) {
     for (const auto stage : job::all_stages)
       if (stage >= *from) run.stages.push_back(stage);
   }
-  std::string pattern = (std::filesystem::temp_directory_path() / "outpost-replay-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) return fail(errno_error("cannot create", pattern, errno));
-  run.directory = wanted.scratch = pattern;
+  auto scratch = PrivateDirectory::make("outpost-replay");
+  if (!scratch) return fail(scratch.error());
+  run.directory = wanted.scratch = scratch->path();
   run.temporary = !options.keep;
   int status = exit_negative;
   if (const auto replay = daemon::job_to_replay(wanted)) {
@@ -48,8 +46,7 @@ int replay_job(const JobReplayOptions& options) {
   } else {
     status = fail(replay.error(), exit_negative);
   }
-  std::error_code ignored;
-  if (!options.keep) std::filesystem::remove_all(run.directory, ignored);
+  if (options.keep) scratch->keep();
   return status;
 }
 

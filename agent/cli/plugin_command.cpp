@@ -1,3 +1,4 @@
+#include "agent/base/private_directory.hpp"
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
@@ -119,18 +120,13 @@ int run_plugin(const PluginRunOptions& given) {
     for (const auto each : job::all_stages)
       if (each >= *stage && each <= *until) run.stages.push_back(each);
   }
-  const bool temporary = options.directory.empty();
-  if (temporary) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "outpost-plugin-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) return complain(errno_error("cannot create", pattern, errno));
-    run.directory = pattern;
-    run.temporary = !options.keep;
-  }
+  if (!options.directory.empty()) return run_job(*job, run);
+  auto temporary = PrivateDirectory::make("outpost-plugin");
+  if (!temporary) return complain(temporary.error());
+  run.directory = temporary->path();
+  run.temporary = !options.keep;
   const int status = run_job(*job, run);
-  if (temporary && !options.keep) {
-    std::error_code error;
-    std::filesystem::remove_all(run.directory, error);
-  }
+  if (options.keep) temporary->keep();
   return status;
 }
 

@@ -1,6 +1,7 @@
 // outpost support bundle: what somebody needs who shall help, in one archive.
 
 #include "agent/base/hash.hpp"
+#include "agent/base/private_directory.hpp"
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
@@ -30,24 +31,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t most_of_log = 1024 * 1024;  ///< Bytes.
-
-/// A directory that goes away with its content.
-class Scratch {
- public:
-  Scratch() {
-    const char* given = std::getenv("TMPDIR");
-    std::string name = std::string{given && *given ? given : "/tmp"} + "/outpost-support-XXXXXX";
-    if (::mkdtemp(name.data())) path = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove_all(path, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  fs::path path;
-};
 
 /// What the bundle holds, by file name.
 using Files = std::map<std::string, std::string>;
@@ -129,14 +112,16 @@ int write_support_bundle(const SupportOptions& options) {
   Redaction redaction{options.redact ? names_to_hide(examination) : std::vector<std::string>{}};
   if (options.redact)
     for (auto& [name, text] : files) text = redaction(text);
-  const Scratch scratch;
-  const fs::path directory = scratch.path / "outpost-support";
-  if (scratch.path.empty() || !fs::create_directory(directory, ignored))
-    return fail(errno_error("cannot make", "a temporary directory", errno), exit_negative);
+  const auto scratch = PrivateDirectory::make("outpost-support");
+  if (!scratch) return fail(scratch.error(), exit_negative);
+  const fs::path directory = scratch->path() / "outpost-support";
+  std::error_code error;
+  if (!fs::create_directory(directory, error))
+    return fail(errno_error("cannot create", directory.native(), error.value()), exit_negative);
   if (const auto written = write_all(directory, files); !written) return fail(written.error(), exit_negative);
   ::umask(0077);
   const auto packed = doctor::run_command(
-      {"tar", "-czf", fs::absolute(file, ignored).string(), "-C", scratch.path.string(), "outpost-support"},
+      {"tar", "-czf", fs::absolute(file, ignored).string(), "-C", scratch->path().string(), "outpost-support"},
       std::chrono::minutes{1});
   if (!packed.ran || packed.status != 0)
     return fail({Fault::unavailable, "tar could not write " + printable(file.native())}, exit_negative);

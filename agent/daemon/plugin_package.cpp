@@ -1,5 +1,6 @@
 #include "agent/daemon/plugin_package.hpp"
 
+#include "agent/base/private_directory.hpp"
 #include "agent/base/run_tool.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/workers.hpp"
@@ -16,7 +17,6 @@
 #include <boost/json/serialize.hpp>
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +25,6 @@
 #include <optional>
 #include <set>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 namespace outpost::daemon {
@@ -40,27 +39,8 @@ constexpr const char* signature_namespace = "outpost-plugin";
 constexpr files::UnpackLimits plugin_limits{
     .bytes = std::uint64_t{1} << 30, .entries = 100'000, .ratio = 200, .ratio_from = 64 << 20, .depth = 32};
 
-/// A directory that goes away again.
-class Draft {
- public:
-  static Result<Draft> make(const fs::path& in) {
-    std::string pattern = (in / ".outpost-plugin-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) return errno_error("cannot create", pattern, errno);
-    return Draft{pattern};
-  }
-  ~Draft() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove_all(path, ignored);
-  }
-  Draft(Draft&& other) noexcept : path{std::exchange(other.path, {})} {}
-  Draft(const Draft&) = delete;
-  Draft& operator=(const Draft&) = delete;
-
-  fs::path path;
-
- private:
-  explicit Draft(fs::path where) : path{std::move(where)} {}
-};
+/// Hidden, in a directory of plugins too.
+constexpr std::string_view draft_name = ".outpost-plugin";
 
 /// Runs a tool that has to succeed.
 Result<std::string> run_well(ToolRun run, const std::string& package) {
@@ -191,9 +171,9 @@ Result<PluginPackage> look_at_folder(const VerifyOptions& options, fs::path& fol
 }
 
 /// Looks at a copy, so that what was signed is what is unpacked, and at the signature before anything else.
-Result<PluginPackage> look_at_archive(const VerifyOptions& options, const Draft& draft, fs::path& folder) {
+Result<PluginPackage> look_at_archive(const VerifyOptions& options, const PrivateDirectory& draft, fs::path& folder) {
   std::error_code error;
-  const fs::path copy = draft.path / "archive", unpacked = draft.path / "unpacked";
+  const fs::path copy = draft.path() / "archive", unpacked = draft.path() / "unpacked";
   fs::copy_file(options.path, copy, error);
   if (error) return errno_error("cannot read", options.path.native(), error.value());
   const fs::path signature = options.path.string() + ".sig";
@@ -213,7 +193,7 @@ Result<PluginPackage> look_at_archive(const VerifyOptions& options, const Draft&
 }
 
 /// Looks at a package; its files are `folder` then, for as long as `draft` is.
-Result<PluginPackage> look_at(const VerifyOptions& options, const Draft& draft, fs::path& folder) {
+Result<PluginPackage> look_at(const VerifyOptions& options, const PrivateDirectory& draft, fs::path& folder) {
   std::error_code error;
   if (!fs::exists(options.path, error))
     return Error{Fault::unavailable, "there is no " + printable(options.path.native())};
@@ -256,25 +236,25 @@ Result<PluginPackage> pack_plugin(const PackOptions& options) {
   const auto folder = folder_of_plugin(options.plugin);
   if (!folder) return folder.error();
   const std::string name = name_of_plugin(*folder);
-  const auto draft = Draft::make(fs::temp_directory_path());
+  const auto draft = PrivateDirectory::make(draft_name);
   if (!draft) return draft.error();
-  if (auto copied = hooks::copy_plugin(*folder, draft->path / name); !copied) return copied.error();
-  if (auto tidied = remove_by_products(draft->path / name); !tidied) return tidied.error();
-  auto package = describe(draft->path / name, name, options.plugin);
+  if (auto copied = hooks::copy_plugin(*folder, draft->path() / name); !copied) return copied.error();
+  if (auto tidied = remove_by_products(draft->path() / name); !tidied) return tidied.error();
+  auto package = describe(draft->path() / name, name, options.plugin);
   if (!package) return package;
   const json::object seal{{"format", 1}, {"name", name}, {"version", package->version}, {"digest", package->digest}};
-  if (std::ofstream file{draft->path / seal_name}; !(file << json::serialize(seal) << "\n" << std::flush))
-    return Error{Fault::retry_later, "cannot write " + draft->path.string()};
+  if (std::ofstream file{draft->path() / seal_name}; !(file << json::serialize(seal) << "\n" << std::flush))
+    return Error{Fault::retry_later, "cannot write " + draft->path().string()};
 
   std::error_code error;
   package->path = fs::absolute(
       options.output.empty() ? fs::path{name + "-" + printable(package->version, 64) + ".tgz"} : options.output, error);
-  const fs::path unfinished = draft->path / "package.tgz";
+  const fs::path unfinished = draft->path() / "package.tgz";
   // The same bytes wherever and whenever it is packed.
   auto packed = run_well({.words = {"tar", "--create", "--file", unfinished.string(), "--use-compress-program",
                                     "gzip -n", "--format=ustar", "--sort=name", "--owner=0", "--group=0",
                                     "--numeric-owner", "--mtime=@0", "--mode=u+rw,go-w,a+rX", "--", seal_name, name},
-                          .directory = draft->path},
+                          .directory = draft->path()},
                          "tar and gzip");
   if (!packed) return packed.error();
   fs::copy_file(unfinished, package->path, fs::copy_options::overwrite_existing, error);
@@ -290,7 +270,7 @@ Result<PluginPackage> pack_plugin(const PackOptions& options) {
 }
 
 Result<PluginPackage> verify_plugin(const VerifyOptions& options) {
-  const auto draft = Draft::make(fs::temp_directory_path());
+  const auto draft = PrivateDirectory::make(draft_name);
   if (!draft) return draft.error();
   fs::path folder;
   return look_at(options, *draft, folder);
@@ -303,7 +283,7 @@ Result<PluginPackage> install_plugin(const InstallOptions& options) {
                  printable(options.to.native()) + " is no directory of plugins: make it, or name another (--to)"};
   const fs::path to = fs::absolute(options.to, error);
   // In the same file system, so that it can be renamed into its place.
-  const auto draft = Draft::make(to);
+  const auto draft = PrivateDirectory::make(to, draft_name);
   if (!draft) return draft.error();
   fs::path folder;
   auto package = look_at(options.package, *draft, folder);
@@ -311,7 +291,7 @@ Result<PluginPackage> install_plugin(const InstallOptions& options) {
   const auto there = installed_in(to, package->name);
   if (there && !options.force)
     return Error{Fault::refused, printable(there->native()) + " is there already (--force replaces it)"};
-  const fs::path copy = draft->path / "copy";
+  const fs::path copy = draft->path() / "copy";
   if (auto copied = hooks::copy_plugin(folder, copy); !copied) return copied.error();
   const bool is_folder = fs::is_directory(options.package.path, error);
   if (is_folder)
@@ -334,10 +314,10 @@ Result<fs::path> remove_plugin(const std::string& name, const fs::path& from) {
   const auto there = installed_in(from, name);
   if (!there)
     return Error{Fault::unavailable, "there is no plugin " + printable(name, 80) + " in " + printable(from.native())};
-  const auto draft = Draft::make(from);
+  const auto draft = PrivateDirectory::make(from, draft_name);
   if (!draft) return draft.error();
   std::error_code error;
-  fs::rename(*there, draft->path / "gone", error);  // At once for whoever looks; what it holds goes with the draft.
+  fs::rename(*there, draft->path() / "gone", error);  // At once for whoever looks; what it holds goes with the draft.
   if (error) return errno_error("cannot remove", there->native(), error.value());
   return *there;
 }

@@ -1,6 +1,7 @@
 #include "agent/daemon/plugin_test.hpp"
 
 #include "agent/base/own_programs.hpp"
+#include "agent/base/private_directory.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/small_file.hpp"
 #include "agent/daemon/plugin_place.hpp"
@@ -12,10 +13,8 @@
 #include <boost/json/serialize.hpp>
 
 #include <signal.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <map>
 #include <system_error>
@@ -170,18 +169,17 @@ Result<PluginTestRun> test_plugin(const PluginTestOptions& options) {
   if (!files) return files.error();
   const auto cases = read_cases(*plugin, *files, options.plugin);
   if (!cases) return cases.error();
-  std::string directory = (fs::temp_directory_path() / "outpost-test-XXXXXX").string();
-  if (::mkdtemp(directory.data()) == nullptr) return errno_error("cannot create", directory, errno);
+  auto directory = PrivateDirectory::make("outpost-test");
+  if (!directory) return directory.error();
 
   PluginTestRun run;
-  Session session{*plugin, options, directory, *stub_program};
+  Session session{*plugin, options, directory->path(), *stub_program};
   {
     const Interrupts interrupts;
     session.run(*cases);
     run.interrupted = interrupted != 0;
   }
-  std::error_code ignored;
-  if (!options.keep) fs::remove_all(directory, ignored);
+  if (options.keep) directory->keep();
   boost::json::array list;
   for (const auto& outcome : session.outcomes()) {
     list.push_back(to_json(outcome));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/private_directory.hpp"
 #include "agent/base/result.hpp"
 #include "agent/base/workers.hpp"
 #include "plugins/dlrn/promoter/settings.hpp"

@@ -44,7 +44,7 @@ bool says_absent(const Said& said) {
 Result<std::unique_ptr<SftpImageServer>> SftpImageServer::make(process::CommandRunner& commands, ImageHost host) {
   auto program = find_tool("sftp", "openssh-client, or openssh-clients");
   if (!program) return program.error();
-  auto directory = PrivateDirectory::make();
+  auto directory = PrivateDirectory::make("outpost-promote");
   if (!directory) return directory.error();
   return std::unique_ptr<SftpImageServer>{
       new SftpImageServer{commands, *std::move(program), *std::move(directory), std::move(host)}};

@@ -69,7 +69,7 @@ Result<Skopeo> Skopeo::make(process::CommandRunner& commands, const Containers& 
                             const Passwords& passwords) {
   auto program = find_tool("skopeo", "skopeo");
   if (!program) return program.error();
-  auto directory = PrivateDirectory::make();
+  auto directory = PrivateDirectory::make("outpost-promote");
   if (!directory) return directory.error();
   Skopeo skopeo{commands, *std::move(program), *std::move(directory)};
   std::vector<Registry> all{containers.source};

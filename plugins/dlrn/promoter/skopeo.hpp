@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/base/private_directory.hpp"
 #include "agent/config/secret.hpp"
 #include "plugins/dlrn/promoter/registries.hpp"
 #include "plugins/dlrn/promoter/tool.hpp"

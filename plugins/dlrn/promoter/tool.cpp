@@ -1,9 +1,7 @@
 #include "plugins/dlrn/promoter/tool.hpp"
 
-#include "agent/base/descriptor.hpp"
 #include "agent/base/text.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -63,30 +61,6 @@ asio::awaitable<Result<Said>> run_tool(process::CommandRunner& commands, fs::pat
   const bool timed_out = std::holds_alternative<process::TimedOut>(finished->ending);
   co_return Error{Fault::retry_later,
                   name + (timed_out ? " took too long" : " was killed") + "; the last it said: " + said.last_line()};
-}
-
-Result<PrivateDirectory> PrivateDirectory::make() {
-  const char* given = std::getenv("TMPDIR");
-  std::string name = std::string{given && *given ? given : "/tmp"} + "/outpost-promote-XXXXXX";
-  if (!::mkdtemp(name.data())) return errno_error("cannot create", name, errno);
-  return PrivateDirectory{name};
-}
-
-PrivateDirectory::~PrivateDirectory() {
-  std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
-}
-
-Result<fs::path> PrivateDirectory::write(const std::string& name, std::string_view content) const {
-  const fs::path file = path_ / name;
-  const Descriptor opened{::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  while (opened.is_open() && !content.empty()) {
-    const auto written = ::write(opened.get(), content.data(), content.size());
-    if (written <= 0) return errno_error("cannot write", file.native(), errno);
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (!opened.is_open()) return errno_error("cannot create", file.native(), errno);
-  return file;
 }
 
 }  // namespace outpost::promoter

@@ -29,21 +29,4 @@ boost::asio::awaitable<Result<Said>> run_tool(process::CommandRunner& commands, 
                                               std::vector<std::string> arguments, std::vector<std::string> environment,
                                               std::chrono::milliseconds deadline);
 
-/// A directory of ours alone for what a program reads, gone with its owner.
-class PrivateDirectory {
- public:
-  static Result<PrivateDirectory> make();
-  ~PrivateDirectory();
-  PrivateDirectory(PrivateDirectory&& other) noexcept : path_{std::exchange(other.path_, {})} {}
-  PrivateDirectory& operator=(PrivateDirectory&&) = delete;
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  /// Writes a file that only we can read. Blocks.
-  [[nodiscard]] Result<std::filesystem::path> write(const std::string& name, std::string_view content) const;
-
- private:
-  explicit PrivateDirectory(std::filesystem::path path) : path_{std::move(path)} {}
-  std::filesystem::path path_;
-};
-
 }  // namespace outpost::promoter
