@@ -87,6 +87,11 @@ http::ServerResponse list_response(std::string_view name, Page page) {
   return json_response(200, whole);
 }
 
+http::ServerResponse list_response(std::string_view name, json::array items) {
+  const auto count = static_cast<std::int64_t>(items.size());
+  return list_response(name, Page{std::move(items), count});
+}
+
 http::ServerResponse empty_response(int status) {
   http::ServerResponse response;
   response.status = status;

@@ -40,6 +40,8 @@ using Handler = http::ServerResponse (*)(Call& call);
 [[nodiscard]] http::ServerResponse json_response(int status, std::string_view name, json::value value,
                                                  std::string_view etag = {});
 [[nodiscard]] http::ServerResponse list_response(std::string_view name, Page page);
+/// A list that is never paged.
+[[nodiscard]] http::ServerResponse list_response(std::string_view name, json::array items);
 /// No body, but a content type: 201 of joins, 204 of deletions, 302.
 [[nodiscard]] http::ServerResponse empty_response(int status);
 [[nodiscard]] http::ServerResponse page_response(const PageError& error);

@@ -128,10 +128,7 @@ Response add_remoteci_user(Call& call) {
 
 Response list_remoteci_users(Call& call) {
   own(call, remotecis);
-  Page page;
-  page.items = subscribers(call.records, call.ids.front());
-  page.count = static_cast<std::int64_t>(page.items.size());
-  return list_response("users", std::move(page));
+  return list_response("users", subscribers(call.records, call.ids.front()));
 }
 
 Response remove_remoteci_user(Call& call) {

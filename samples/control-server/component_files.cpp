@@ -14,11 +14,11 @@ json::object readable_component(Call& call) {
   return component;
 }
 
-std::string key_of(const json::object& component, const std::string& file) {
+}  // namespace
+
+std::string component_file_key(const json::object& component, const std::string& file) {
   return text_at(component, "topic_id") + "/" + text_at(component, "id") + "/" + file;
 }
-
-}  // namespace
 
 Response create_component_file(Call& call) {
   const auto component = readable_component(call);
@@ -26,7 +26,8 @@ Response create_component_file(Call& call) {
   if (std::ranges::find(visible, text_at(component, "topic_id")) == visible.end()) throw unauthorized();
   if (call.body_too_large) throw PageError{413, {}, {}};
   const auto id = new_uuid();
-  const auto stored = call.objects.put("dci-components", key_of(component, id), call.body, "binary/octet-stream");
+  const auto stored =
+      call.objects.put("dci-components", component_file_key(component, id), call.body, "binary/octet-stream");
   auto file = call.records.create(component_files, {{"md5", nullptr},
                                                     {"mime", stored.mime},
                                                     {"component_id", component.at("id")},
@@ -53,7 +54,8 @@ Response get_component_file(Call& call) {
 Response get_component_file_content(Call& call) {
   const auto component = readable_component(call);
   const auto file = call.records.get(component_files, call.ids[1]);
-  return chunked_file(call.objects.path_of("dci-components", key_of(component, call.ids[1])), text_at(file, "mime"));
+  return chunked_file(call.objects.path_of("dci-components", component_file_key(component, call.ids[1])),
+                      text_at(file, "mime"));
 }
 
 Response delete_component_file(Call& call) {

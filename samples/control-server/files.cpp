@@ -10,10 +10,6 @@
 namespace outpost::sample::handlers {
 namespace {
 
-std::string key_of(const json::object& file) {
-  return text_at(file, "team_id") + "/" + text_at(file, "job_id") + "/" + text_at(file, "id");
-}
-
 /// What the headers say. As in the original the "DCI-" is optional, and a header without it counts as well.
 json::object values_of_headers(const Call& call) {
   json::object values{
@@ -50,11 +46,11 @@ json::array previous_suites(Call& call, const std::optional<json::object>& previ
   if (results.empty()) return {};
   if (results.size() > 1) throw PageError{500, {}, {}};
   const auto file = call.records.get(files, text_at(results.front().as_object(), "file_id"));
-  return read_junit(call.objects.path_of("dci-files", key_of(file)));
+  return read_junit(call.objects.path_of("dci-files", file_key(file)));
 }
 
 json::array compared_suites(Call& call, const json::object& file, const std::optional<json::object>& previous) {
-  auto suites = read_junit(call.objects.path_of("dci-files", key_of(file)));
+  auto suites = read_junit(call.objects.path_of("dci-files", file_key(file)));
   compare_with_previous(suites, previous_suites(call, previous, text_at(file, "name")));
   return suites;
 }
@@ -111,6 +107,10 @@ json::value name_and_id(const std::optional<json::object>& job) {
 
 }  // namespace
 
+std::string file_key(const json::object& file) {
+  return text_at(file, "team_id") + "/" + text_at(file, "job_id") + "/" + text_at(file, "id");
+}
+
 Response create_file(Call& call) {
   auto values = values_of_headers(call);
   if (text_at(values, "jobstate_id").empty() && text_at(values, "job_id").empty())
@@ -129,7 +129,7 @@ Response create_file(Call& call) {
   const auto now = call.records.now();
   values["created_at"] = now;
   values["updated_at"] = now;
-  const auto stored = call.objects.put("dci-files", key_of(values), call.body, "binary/octet-stream");
+  const auto stored = call.objects.put("dci-files", file_key(values), call.body, "binary/octet-stream");
   values["size"] = static_cast<std::int64_t>(stored.size);
   const auto file = call.records.create(files, std::move(values));
   call.records.update(jobs, text_at(job, "id"), {{"duration", duration_of(call.records, job)}});
@@ -143,7 +143,7 @@ Response get_file_content(Call& call) {
   const auto file = readable_file(call);
   const auto mime = text_at(file, "mime");
   auto response =
-      chunked_file(call.objects.path_of("dci-files", key_of(file)), with_charset(mime.empty() ? "text/plain" : mime));
+      chunked_file(call.objects.path_of("dci-files", file_key(file)), with_charset(mime.empty() ? "text/plain" : mime));
   response.headers.add("Content-Disposition", disposition(text_at(file, "name")));
   return response;
 }
@@ -152,7 +152,7 @@ Response redirect_to_file(Call& call) {
   const auto file = readable_file(call);
   auto response = empty_response(302);
   response.headers.add("Location",
-                       call.objects.presigned_url(call.request.method, call.request, "dci-files", key_of(file)));
+                       call.objects.presigned_url(call.request.method, call.request, "dci-files", file_key(file)));
   return response;
 }
 

@@ -123,6 +123,16 @@ Response delete_user(Call&);
 Response list_user_teams(Call&);
 Response list_user_remotecis(Call&);
 
+// housekeeping.cpp
+Response list_archived(Call&);
+Response purge_archived(Call&);
+Response get_jobs_events_sequence(Call&);
+Response put_jobs_events_sequence(Call&);
+Response subscribe_to_topic(Call&);
+Response unsubscribe_from_topic(Call&);
+Response list_topic_subscribers(Call&);
+Response list_subscribed_topics(Call&);
+
 // Shared by several files.
 /// The columns of a job with what the original embeds in lists: components, remoteci (api_secret included), topic...
 [[nodiscard]] json::object embedded_job(Records& records, json::object job);
@@ -131,6 +141,9 @@ Response list_user_remotecis(Call&);
 /// The newest component of each type of a topic, or the ids that a caller chose, checked.
 [[nodiscard]] std::vector<std::string> schedule_components(Call& call, const json::object& topic,
                                                            const json::array& chosen);
+/// Where the object store has the bytes of a file, and of a component's file.
+[[nodiscard]] std::string file_key(const json::object& file);
+[[nodiscard]] std::string component_file_key(const json::object& component, const std::string& file);
 void record_job_event(Records& records, const json::object& job, std::string_view status);
 
 }  // namespace outpost::sample::handlers

@@ -117,10 +117,7 @@ Response delete_job(Call& call) {
 }
 
 Response list_job_components(Call& call) {
-  Page page;
-  page.items = job_components(call.records, text_at(visible_job(call), "id"));
-  page.count = static_cast<std::int64_t>(page.items.size());
-  return list_response("components", std::move(page));
+  return list_response("components", job_components(call.records, text_at(visible_job(call), "id")));
 }
 
 Response add_job_component(Call& call) {
@@ -162,16 +159,15 @@ Response list_job_files(Call& call) {
 
 Response list_job_results(Call& call) {
   const auto job = readable_job(call);
-  Page page;
+  json::array results;
   for (const auto& value : call.records.select(tests_results, equals("job_id", text_at(job, "id")), "ORDER BY rowid")) {
     json::object shown{{"filename", value.at("name")}};
     for (const auto* key :
          {"name", "total", "failures", "errors", "skips", "time", "regressions", "successfixes", "success", "file_id"})
       shown[key] = value.at(key);
-    page.items.emplace_back(std::move(shown));
+    results.emplace_back(std::move(shown));
   }
-  page.count = static_cast<std::int64_t>(page.items.size());
-  return list_response("results", std::move(page));
+  return list_response("results", std::move(results));
 }
 
 Response add_job_kv(Call& call) {

@@ -10,7 +10,7 @@ constexpr Column created{"created_at", Type::timestamp, "NOT NULL"};
 constexpr Column updated{"updated_at", Type::timestamp, "NOT NULL"};
 constexpr Column etag{"etag", Type::string, "NOT NULL"};
 constexpr Column state{"state", Type::state, "", "\"active\""};
-constexpr Column team{"team_id", Type::uuid, "NOT NULL REFERENCES teams(id)"};
+constexpr Column team{"team_id", Type::uuid, "NOT NULL REFERENCES teams(id) ON DELETE CASCADE"};
 
 constexpr Column team_columns[] = {id,
                                    created,
@@ -89,19 +89,20 @@ constexpr Column component_columns[] = {id,
                                         {"url", Type::text},
                                         {"data", Type::object},
                                         {"tags", Type::array, "", "[]"},
-                                        {"topic_id", Type::uuid, "REFERENCES topics(id)"},
-                                        {"team_id", Type::uuid, "REFERENCES teams(id)"},
+                                        {"topic_id", Type::uuid, "REFERENCES topics(id) ON DELETE CASCADE"},
+                                        {"team_id", Type::uuid, "REFERENCES teams(id) ON DELETE CASCADE"},
                                         state};
-constexpr Column component_file_columns[] = {id,
-                                             created,
-                                             updated,
-                                             etag,
-                                             {"name", Type::string, "NOT NULL"},
-                                             {"mime", Type::text},
-                                             {"md5", Type::string},
-                                             {"size", Type::integer},
-                                             {"component_id", Type::uuid, "REFERENCES components(id)"},
-                                             state};
+constexpr Column component_file_columns[] = {
+    id,
+    created,
+    updated,
+    etag,
+    {"name", Type::string, "NOT NULL"},
+    {"mime", Type::text},
+    {"md5", Type::string},
+    {"size", Type::integer},
+    {"component_id", Type::uuid, "REFERENCES components(id) ON DELETE CASCADE"},
+    state};
 constexpr Column job_columns[] = {id,
                                   created,
                                   updated,
@@ -113,11 +114,11 @@ constexpr Column job_columns[] = {id,
                                   {"url", Type::text, "NOT NULL", "\"\""},
                                   {"name", Type::text, "NOT NULL", "\"\""},
                                   {"status", Type::status, "", "\"new\""},
-                                  {"topic_id", Type::uuid, "REFERENCES topics(id)"},
-                                  {"remoteci_id", Type::uuid, "NOT NULL REFERENCES remotecis(id)"},
+                                  {"topic_id", Type::uuid, "REFERENCES topics(id) ON DELETE CASCADE"},
+                                  {"remoteci_id", Type::uuid, "NOT NULL REFERENCES remotecis(id) ON DELETE CASCADE"},
                                   team,
-                                  {"product_id", Type::uuid, "REFERENCES products(id)"},
-                                  {"pipeline_id", Type::uuid, "REFERENCES pipelines(id)"},
+                                  {"product_id", Type::uuid, "REFERENCES products(id) ON DELETE CASCADE"},
+                                  {"pipeline_id", Type::uuid, "REFERENCES pipelines(id) ON DELETE CASCADE"},
                                   {"user_agent", Type::string},
                                   {"client_version", Type::string},
                                   {"previous_job_id", Type::uuid, "REFERENCES jobs(id)"},
@@ -129,7 +130,7 @@ constexpr Column jobstate_columns[] = {id,
                                        created,
                                        {"status", Type::status, "NOT NULL"},
                                        {"comment", Type::text},
-                                       {"job_id", Type::uuid, "NOT NULL REFERENCES jobs(id)"}};
+                                       {"job_id", Type::uuid, "NOT NULL REFERENCES jobs(id) ON DELETE CASCADE"}};
 constexpr Column file_columns[] = {id,
                                    created,
                                    updated,
@@ -141,7 +142,7 @@ constexpr Column file_columns[] = {id,
                                    state,
                                    {"jobstate_id", Type::uuid, "REFERENCES jobstates(id) ON DELETE CASCADE"},
                                    team,
-                                   {"job_id", Type::uuid, "REFERENCES jobs(id)"}};
+                                   {"job_id", Type::uuid, "REFERENCES jobs(id) ON DELETE CASCADE"}};
 constexpr Column result_columns[] = {id,
                                      created,
                                      updated,
@@ -154,7 +155,7 @@ constexpr Column result_columns[] = {id,
                                      {"successfixes", Type::integer, "", "0"},
                                      {"errors", Type::integer},
                                      {"time", Type::integer},
-                                     {"job_id", Type::uuid, "NOT NULL REFERENCES jobs(id)"},
+                                     {"job_id", Type::uuid, "NOT NULL REFERENCES jobs(id) ON DELETE CASCADE"},
                                      {"file_id", Type::uuid, "NOT NULL REFERENCES files(id) ON DELETE CASCADE"}};
 constexpr Column event_columns[] = {{"id", Type::integer, "PRIMARY KEY AUTOINCREMENT"},
                                     created,
@@ -172,12 +173,14 @@ std::string_view sql_type(Type type) {
 }
 
 constexpr std::string_view joins_and_indexes = R"(
-CREATE TABLE users_teams (user_id TEXT NOT NULL REFERENCES users(id), team_id TEXT REFERENCES teams(id), UNIQUE(user_id, team_id));
-CREATE TABLE products_teams (product_id TEXT REFERENCES products(id), team_id TEXT REFERENCES teams(id), PRIMARY KEY(product_id, team_id));
-CREATE TABLE jobs_components (job_id TEXT REFERENCES jobs(id), component_id TEXT REFERENCES components(id), PRIMARY KEY(job_id, component_id));
-CREATE TABLE users_remotecis (user_id TEXT REFERENCES users(id), remoteci_id TEXT REFERENCES remotecis(id), PRIMARY KEY(user_id, remoteci_id));
-CREATE TABLE teams_components_access (team_id TEXT REFERENCES teams(id), access_team_id TEXT REFERENCES teams(id), PRIMARY KEY(team_id, access_team_id));
-CREATE TABLE jobs_keys_values (job_id TEXT NOT NULL REFERENCES jobs(id), key TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY(job_id, key, value));
+CREATE TABLE users_teams (user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE, team_id TEXT REFERENCES teams(id) ON DELETE CASCADE, UNIQUE(user_id, team_id));
+CREATE TABLE products_teams (product_id TEXT REFERENCES products(id) ON DELETE CASCADE, team_id TEXT REFERENCES teams(id) ON DELETE CASCADE, PRIMARY KEY(product_id, team_id));
+CREATE TABLE jobs_components (job_id TEXT REFERENCES jobs(id) ON DELETE CASCADE, component_id TEXT REFERENCES components(id) ON DELETE CASCADE, PRIMARY KEY(job_id, component_id));
+CREATE TABLE users_remotecis (user_id TEXT REFERENCES users(id) ON DELETE CASCADE, remoteci_id TEXT REFERENCES remotecis(id) ON DELETE CASCADE, PRIMARY KEY(user_id, remoteci_id));
+CREATE TABLE users_topics (user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE, topic_id TEXT NOT NULL REFERENCES topics(id) ON DELETE CASCADE, PRIMARY KEY(user_id, topic_id));
+CREATE TABLE teams_components_access (team_id TEXT REFERENCES teams(id) ON DELETE CASCADE, access_team_id TEXT REFERENCES teams(id) ON DELETE CASCADE, PRIMARY KEY(team_id, access_team_id));
+CREATE TABLE jobs_keys_values (job_id TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, key TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY(job_id, key, value));
+CREATE TABLE counters (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL, etag TEXT NOT NULL);
 CREATE TABLE objects (bucket TEXT, key TEXT, size INTEGER, etag TEXT, mime TEXT, modified TEXT, PRIMARY KEY(bucket, key));
 CREATE UNIQUE INDEX components_of_all ON components(display_name, topic_id, type, version) WHERE state = 'active' AND team_id IS NULL;
 CREATE UNIQUE INDEX components_of_team ON components(display_name, topic_id, type, version, team_id) WHERE state = 'active' AND team_id IS NOT NULL;
@@ -214,6 +217,12 @@ const Table jobs_events{"jobs_events", "jobs_event", event_columns, ""};
 const Column* Table::column(std::string_view column_name) const {
   for (const auto& candidate : columns)
     if (candidate.name == column_name) return &candidate;
+  return nullptr;
+}
+
+const Table* purgeable_table(std::string_view name) {
+  for (const auto* table : {&jobs, &files, &components, &remotecis, &topics, &teams, &products, &users, &feeders})
+    if (table->name == name) return table;
   return nullptr;
 }
 

@@ -31,6 +31,9 @@ extern const Table teams, users, products, topics, remotecis, feeders, pipelines
 inline constexpr std::string_view job_statuses[] = {"new",     "pre-run", "running", "post-run",
                                                     "success", "failure", "killed",  "error"};
 
+/// The table behind /api/v1/<name>/purge, or nullptr.
+[[nodiscard]] const Table* purgeable_table(std::string_view name);
+
 /// The SQL that lays all tables and indexes of an empty database.
 [[nodiscard]] std::string schema_sql();
 

@@ -96,6 +96,12 @@ ObjectStore::Object ObjectStore::put(const std::string& bucket, const std::strin
   return object;
 }
 
+void ObjectStore::remove(const std::string& bucket, const std::string& key) {
+  std::error_code failed;
+  std::filesystem::remove(path_of(bucket, key), failed);
+  records_.database().query("DELETE FROM objects WHERE bucket = ? AND key = ?", {bucket, key});
+}
+
 std::optional<ObjectStore::Object> ObjectStore::find(const std::string& bucket, const std::string& key) {
   const auto rows = records_.database().query(
       "SELECT size, etag, mime, modified FROM objects WHERE bucket = ? AND key = ?", {bucket, key});

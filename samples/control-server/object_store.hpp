@@ -26,6 +26,7 @@ class ObjectStore {
     std::string mime, modified;
   };
   Object put(const std::string& bucket, const std::string& key, Body& body, std::string_view mime);
+  void remove(const std::string& bucket, const std::string& key);  ///< No matter whether it is there.
   [[nodiscard]] std::optional<Object> find(const std::string& bucket, const std::string& key);
   [[nodiscard]] std::filesystem::path path_of(const std::string& bucket, const std::string& key) const;
 

@@ -36,15 +36,14 @@ Response list_pipeline_jobs(Call& call) {
   if (!call.user.sees_all() && !call.user.in_team(text_at(pipeline, "team_id"))) throw unauthorized();
   auto where = equals("pipeline_id", call.ids.front());
   where.sql += " AND state != 'archived'";
-  Page page;
+  json::array list;
   for (const auto& job : call.records.select(jobs, where.both(own_teams(call)), "ORDER BY created_at, rowid")) {
     auto shown = embedded_job(call.records, job.as_object());
     shown.erase("pipeline");  // Neither is loaded for this list.
     shown.erase("keys_values");
-    page.items.emplace_back(std::move(shown));
+    list.emplace_back(std::move(shown));
   }
-  page.count = static_cast<std::int64_t>(page.items.size());
-  return list_response("jobs", std::move(page));
+  return list_response("jobs", std::move(list));
 }
 
 Response put_pipeline(Call& call) {

@@ -15,7 +15,7 @@ struct Route {
   Handler handler;
 };
 
-// <id> matches a UUID, <n> a number, <path> the rest of the path.
+// <id> matches a UUID, <n> a number, <plural> a resource that can be purged, <path> the rest of the path.
 constexpr Route routes[] = {
     {"POST", "/api/v1/jobs", h::create_job},
     {"GET", "/api/v1/jobs", h::list_jobs},
@@ -37,6 +37,8 @@ constexpr Route routes[] = {
     {"POST", "/api/v1/jobstates", h::create_jobstate},
     {"GET", "/api/v1/jobstates/<id>", h::get_jobstate},
     {"DELETE", "/api/v1/jobstates/<id>", h::delete_jobstate},
+    {"GET", "/api/v1/jobs_events/sequence", h::get_jobs_events_sequence},
+    {"PUT", "/api/v1/jobs_events/sequence", h::put_jobs_events_sequence},
     {"GET", "/api/v1/jobs_events/<n>", h::list_jobs_events},
     {"DELETE", "/api/v1/jobs_events/<n>", h::delete_jobs_events},
     {"POST", "/api/v1/files", h::create_file},
@@ -63,6 +65,10 @@ constexpr Route routes[] = {
     {"PUT", "/api/v1/topics/<id>", h::put_topic},
     {"DELETE", "/api/v1/topics/<id>", h::delete_topic},
     {"GET", "/api/v1/topics/<id>/components", h::list_topic_components},
+    {"POST", "/api/v1/topics/<id>/notifications", h::subscribe_to_topic},
+    {"DELETE", "/api/v1/topics/<id>/notifications", h::unsubscribe_from_topic},
+    {"GET", "/api/v1/topics/<id>/notifications/users", h::list_topic_subscribers},
+    {"GET", "/api/v1/topics/notifications", h::list_subscribed_topics},
     {"POST", "/api/v1/pipelines", h::create_pipeline},
     {"GET", "/api/v1/pipelines", h::list_pipelines},
     {"GET", "/api/v1/pipelines/<id>", h::get_pipeline},
@@ -116,6 +122,8 @@ constexpr Route routes[] = {
     {"DELETE", "/api/v1/users/<id>", h::delete_user},
     {"GET", "/api/v1/users/<id>/teams", h::list_user_teams},
     {"GET", "/api/v1/users/<id>/remotecis", h::list_user_remotecis},
+    {"GET", "/api/v1/<plural>/purge", h::list_archived},
+    {"POST", "/api/v1/<plural>/purge", h::purge_archived},
 };
 
 /// What the variable parts matched, or nothing.
@@ -142,6 +150,7 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
       if (!id) return {};
       ids.push_back(*id);
     } else {
+      if (kind == "<plural>" && !purgeable_table(part)) return {};
       if (kind == "<n>" && (part.size() > 9 || part.find_first_not_of("0123456789") != std::string_view::npos))
         return {};
       ids.emplace_back(part);

@@ -19,13 +19,6 @@ json::array remotecis_of(Records& records, const std::string& team) {
   return list;
 }
 
-Response whole_list(std::string_view name, json::array items) {
-  Page page;
-  page.count = static_cast<std::int64_t>(items.size());
-  page.items = std::move(items);
-  return list_response(name, std::move(page));
-}
-
 /// Teams answer a stale etag with 409, unlike other resources.
 void require_current_team(Call& call, const std::string& etag, const std::string& complaint) {
   if (text_at(call.records.get(teams, call.ids.front()), "etag") != etag) throw ApiError{409, complaint, {}};
@@ -92,22 +85,22 @@ Response delete_team(Call& call) {
 Response list_team_remotecis(Call& call) {
   if (!call.user.in_team(call.ids.front())) throw unauthorized();
   call.records.get(teams, call.ids.front());
-  return whole_list("remotecis", remotecis_of(call.records, call.ids.front()));
+  return list_response("remotecis", remotecis_of(call.records, call.ids.front()));
 }
 
 Response list_team_products(Call& call) {
   if (!call.user.in_team(call.ids.front())) throw unauthorized();
   call.records.get(teams, call.ids.front());
-  return whole_list("products",
-                    call.records.select(products, {"id IN (SELECT product_id FROM products_teams WHERE team_id = ?)",
-                                                   {call.ids.front()}}));
+  return list_response("products",
+                       call.records.select(products, {"id IN (SELECT product_id FROM products_teams WHERE team_id = ?)",
+                                                      {call.ids.front()}}));
 }
 
 Response list_team_users(Call& call) {
   if (!call.user.in_team(call.ids.front())) throw unauthorized();
   call.records.get(teams, call.ids.front());
-  return whole_list("users", call.records.select(users, {"id IN (SELECT user_id FROM users_teams WHERE team_id = ?)",
-                                                         {call.ids.front()}}));
+  return list_response("users", call.records.select(users, {"id IN (SELECT user_id FROM users_teams WHERE team_id = ?)",
+                                                            {call.ids.front()}}));
 }
 
 Response add_team_user(Call& call) {
@@ -159,9 +152,10 @@ Response unshare_components(Call& call) {
 Response list_sharing(Call& call) {
   require_epm(call);
   call.records.get(teams, call.ids.front());
-  return whole_list("teams", call.records.select(
-                                 teams, {"id IN (SELECT access_team_id FROM teams_components_access WHERE team_id = ?)",
-                                         {call.ids.front()}}));
+  return list_response(
+      "teams",
+      call.records.select(
+          teams, {"id IN (SELECT access_team_id FROM teams_components_access WHERE team_id = ?)", {call.ids.front()}}));
 }
 
 Response create_product(Call& call) {
@@ -248,7 +242,7 @@ Response detach_team(Call& call) {
 Response list_product_teams(Call& call) {
   call.records.get(products, call.ids.front());
   require_epm(call);
-  return whole_list(
+  return list_response(
       "teams", call.records.select(
                    teams, {"id IN (SELECT team_id FROM products_teams WHERE product_id = ?)", {call.ids.front()}}));
 }

@@ -133,9 +133,7 @@ Response delete_user(Call& call) {
 Response list_user_teams(Call& call) {
   if (call.user.id != call.ids.front() && !call.user.is_epm()) throw unauthorized();
   call.records.get(users, call.ids.front());
-  auto list = teams_of(call.records, call.ids.front());
-  const auto count = static_cast<std::int64_t>(list.size());
-  return list_response("teams", {std::move(list), count});
+  return list_response("teams", teams_of(call.records, call.ids.front()));
 }
 
 Response list_user_remotecis(Call& call) {
