@@ -175,7 +175,7 @@ Response add_job_kv(Call& call) {
   check(create_kv_schema, body);
   auto values = body.as_object();
   const auto job = own_job(call);
-  if (text_at(values, "key").size() > 255)
+  if (characters_in(text_at(values, "key")) > 255)
     throw ApiError{400, "We are unable to create this resource. Please contact a DCI administrator.", {}};
   try {
     call.records.database().query("INSERT INTO jobs_keys_values (job_id, key, value) VALUES (?,?,?)",

@@ -27,15 +27,17 @@ std::int64_t integer(std::string_view text) {
   return number;
 }
 
-/// "%Y-%m-%dT%H:%M:%S.%f", or milliseconds since 1970; anything else makes the original stumble.
-std::string date(std::string_view text) {
+/// "%Y-%m-%dT%H:%M:%S.%f", or milliseconds since 1970. The original drops a date of another form and lists everything.
+std::optional<std::string> date(std::string_view text) {
+  constexpr std::int64_t end_of_time = 253402300800000;  // The year 10000.
   if (!text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
-    const Timestamp moment{std::chrono::milliseconds{integer(text)}};
-    return *normal_time(to_rfc3339(moment));
+    const auto milliseconds = integer(text);
+    if (milliseconds >= end_of_time) return {};
+    return normal_time(to_rfc3339(Timestamp{std::chrono::milliseconds{milliseconds}}));
   }
-  const auto normal = text.find('.') == std::string_view::npos ? std::nullopt : normal_time(text);
-  if (!normal || text.ends_with('Z')) throw PageError{500, {}, {}};
-  return *normal;
+  const bool has_form = text.find('.') != std::string_view::npos && text.find('T') != std::string_view::npos &&
+                        !text.ends_with('Z') && text.find('+') == std::string_view::npos;
+  return has_form ? normal_time(text) : std::nullopt;
 }
 
 /// One `column:value` of a where. The value goes into the database as the original's types would take it.
@@ -80,9 +82,11 @@ Condition where_condition(const Table& table, const std::string& element) {
   return {"lower(" + name + ") = ?", {wanted}};
 }
 
-/// One record of comma-separated values as Python's csv module reads it: quotes around an element fall away.
+/// One record of comma-separated values as Python's csv module reads it: quotes around an element fall away. Blanks
+/// around the record, and line ends and tabs inside it, are taken out before.
 std::vector<std::string> csv(std::string_view text) {
-  auto elements = split(text, ',');
+  const auto record = replace_all(replace_all(std::string{trim(text)}, "\n", ""), "\t", "");
+  auto elements = split(record, ',');
   for (auto& element : elements)
     if (element.size() > 1 && element.front() == '"' && element.back() == '"')
       element = element.substr(1, element.size() - 2);

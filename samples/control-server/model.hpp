@@ -31,6 +31,8 @@ extern const Table teams, users, products, topics, remotecis, feeders, pipelines
 inline constexpr std::string_view job_statuses[] = {"new",     "pre-run", "running", "post-run",
                                                     "success", "failure", "killed",  "error"};
 
+inline constexpr std::string_view resource_states[] = {"active", "inactive", "archived"};
+
 /// The table behind /api/v1/<name>/purge, or nullptr.
 [[nodiscard]] const Table* purgeable_table(std::string_view name);
 

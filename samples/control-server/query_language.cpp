@@ -123,6 +123,16 @@ class Parser {
   std::size_t at_ = 0;
 };
 
+ApiError invalid_enum(const std::string& type, const std::string& value) {
+  return {400,
+          "(psycopg2.errors.InvalidTextRepresentation) invalid input value for enum " + type + ": \"" + value + "\"\n",
+          {}};
+}
+
+ApiError no_such_operator(const std::string& sides) {
+  return {400, "(psycopg2.errors.UndefinedFunction) operator does not exist: " + sides + "\n", {}};
+}
+
 Cell typed(const Column& column, const std::string& value) {
   switch (column.type) {
     case Type::uuid:
@@ -134,7 +144,13 @@ Cell typed(const Column& column, const std::string& value) {
       if (parsed.ec == std::errc{} && parsed.ptr == value.data() + value.size()) return number;
       throw invalid_text("integer", value);
     }
-    case Type::boolean: return std::int64_t{to_lower(value) == "true" || value == "1"};
+    case Type::boolean: throw PageError{500, {}, {}};  // SQLAlchemy: "Not a boolean value".
+    case Type::status:
+      if (std::ranges::find(job_statuses, value) == std::end(job_statuses)) throw invalid_enum("statuses", value);
+      return value;
+    case Type::state:
+      if (std::ranges::find(resource_states, value) == std::end(resource_states)) throw invalid_enum("states", value);
+      return value;
     case Type::timestamp:
       if (const auto moment = normal_time(value)) return *moment;
       throw ApiError{
@@ -172,13 +188,14 @@ Condition condition_of(const Table& table, const Expression& expression) {
   const auto& operation = expression.operation;
   if (operation == "null") return {name + " IS NULL OR " + name + " = ''", {}};
   if (operation.ends_with("contains")) {
-    if (column->type != Type::array)
-      throw ApiError{400, "(psycopg2.errors.UndefinedFunction) operator does not exist: " + name + " @> text[]\n", {}};
+    if (column->type != Type::array) throw no_such_operator(name + " @> text[]");
     const std::string has = "EXISTS (SELECT 1 FROM json_each(" + name + ") AS element WHERE element.value = ?)";
     return {operation == "contains" ? has : "NOT " + has, {expression.value}};
   }
-  if (operation == "like" || operation == "ilike")
+  if (operation == "like" || operation == "ilike") {
+    if (column->type != Type::string && column->type != Type::text) throw no_such_operator(name + " ~~ unknown");
     return {"pg_like(" + name + ", ?, " + (operation == "ilike" ? "1" : "0") + ")", {expression.value}};
+  }
   static constexpr std::pair<std::string_view, std::string_view> comparisons[] = {
       {"eq", "="}, {"ne", "!="}, {"lt", "<"}, {"le", "<="}, {"gt", ">"}, {"ge", ">="}};
   const auto* comparison =

@@ -22,14 +22,10 @@ std::string random_bytes(std::size_t count) {
   return bytes;
 }
 
-std::size_t characters(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 Cell text_cell(const Column& column, const json::value& value) {
   if (!value.is_string()) throw DoesNotFit{};
   std::string text{value.as_string()};
-  if (column.type == Type::string && characters(text) > 255) throw DoesNotFit{};
+  if (column.type == Type::string && characters_in(text) > 255) throw DoesNotFit{};
   if (text.find('\0') != std::string::npos) throw DoesNotFit{};
   return text;
 }
@@ -239,6 +235,10 @@ std::optional<std::string> normal_time(std::string_view text) {
   if (normal.ends_with('Z')) normal.pop_back();
   if (normal.size() == 19) normal += ".000000";
   return normal;
+}
+
+std::size_t characters_in(std::string_view utf8) {
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 std::string text_at(const json::object& object, std::string_view key) {

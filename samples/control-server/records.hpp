@@ -66,6 +66,8 @@ class Records {
 /// The common six-digit form of a time that a client wrote, or nothing.
 [[nodiscard]] std::optional<std::string> normal_time(std::string_view text);
 
+/// How long the database takes a text to be.
+[[nodiscard]] std::size_t characters_in(std::string_view utf8);
 /// The string at `key`, or "" when there is none.
 [[nodiscard]] std::string text_at(const json::object& object, std::string_view key);
 /// The condition that a column equals a text.

@@ -118,7 +118,6 @@ class Check {
   }
 
   void text(const Property& property, const json::value& value) {
-    static constexpr std::string_view states[] = {"active", "inactive", "archived"};
     const std::string_view text{value.as_string()};
     switch (property.kind) {
       case Kind::uuid:
@@ -139,7 +138,7 @@ class Check {
       case Kind::email:
         if (text.find('@') == std::string_view::npos) plain(repr(value) + " is not a 'email'");
         break;
-      case Kind::state: one_of(value, states); break;
+      case Kind::state: one_of(value, resource_states); break;
       case Kind::status: one_of(value, job_statuses); break;
       case Kind::key_value_csv:
         for (const auto& element : split(text, ','))

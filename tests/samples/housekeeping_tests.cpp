@@ -98,5 +98,26 @@ TEST_CASE("a user subscribes to the mails of a topic; a client cannot") {
   CHECK(mine().body.at("topics").as_array().empty());
 }
 
+TEST_CASE("a list ignores a date of another form, and blanks around its conditions") {
+  LiveServer server;
+  Lab lab{server};
+  lab.add_job({{"name", "nightly"}});
+  const auto count = [&](const std::string& query) {
+    const auto answer = server.send(lab.remoteci, "GET", "/api/v1/jobs?" + query);
+    INFO(query << ": " << answer.text);
+    REQUIRE(answer.status == 200);
+    return answer.body.at("_meta").at("count").as_int64();
+  };
+  CHECK(count("created_after=2035-01-01T00:00:00.0") == 0);
+  CHECK(count("created_after=2051222400000") == 0);
+  for (const auto* other :
+       {"yesterday", "2035-01-01", "2035-01-01T00:00:00", "2035-01-01T00:00:00.0Z", "99999999999999999"}) {
+    CAPTURE(other);
+    CHECK(count(std::string{"created_after="} + other) == 1);
+  }
+  CHECK(count("where=%20name%3Anightly%0A") == 1);
+  CHECK(count("where=name%3Anight%09ly%2Cstate%3Aactive%20") == 1);
+}
+
 }  // namespace
 }  // namespace outpost::test
