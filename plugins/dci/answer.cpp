@@ -46,11 +46,28 @@ std::string words_of(const json::value& value, const std::string& body) {
 
 bool contains(const std::string& text, std::string_view part) { return to_lower(text).find(part) != std::string::npos; }
 
+/// Our time when the answer came.
+Timestamp answered_at(const Expectation& expected) { return expected.sent_at + expected.took; }
+
 /// How far the server's clock is from ours, if the answer says it.
-std::optional<milliseconds> skew(const Answer& answer, Timestamp sent_at) {
+std::optional<milliseconds> skew(const Answer& answer, const Expectation& expected) {
   const auto date = parse_http_date(answer.headers.get("Date"));
   if (!date) return std::nullopt;
-  return std::chrono::duration_cast<milliseconds>(*date - sent_at);
+  return std::chrono::duration_cast<milliseconds>(*date - answered_at(expected));
+}
+
+bool is_too_far(std::optional<milliseconds> apart) {
+  constexpr std::chrono::seconds margin{30};
+  return apart && (*apart > clock_window - margin || *apart < margin - clock_window);
+}
+
+/// The server looks at the signature's age when the last byte has come. A large file on a slow line, and clocks that
+/// agree: nothing is wrong with the credentials.
+bool was_too_slow(const Answer& answer, const Expectation& expected) {
+  const auto apart = skew(answer, expected);
+  const auto age = expected.took + apart.value_or(milliseconds{0});
+  return contains(answer.words, "expired") && expected.took >= std::chrono::minutes{1} && !is_too_far(apart) &&
+         age > clock_window - std::chrono::seconds{30};
 }
 
 std::string clocks(const Answer& answer, Timestamp sent_at, milliseconds apart) {
@@ -63,16 +80,14 @@ std::string clocks(const Answer& answer, Timestamp sent_at, milliseconds apart) 
 }
 
 std::string signature_advice(const Answer& answer, const Expectation& expected) {
-  const auto apart = skew(answer, expected.sent_at);
-  const bool too_far =
-      apart && (*apart > clock_window - std::chrono::seconds{30} || *apart < std::chrono::seconds{30} - clock_window);
-  if (too_far) return clocks(answer, expected.sent_at, *apart);
+  const auto apart = skew(answer, expected);
+  if (is_too_far(apart)) return clocks(answer, answered_at(expected), *apart);
   if (contains(answer.words, "expired"))
-    return apart
-               ? "the clocks agree now (this machine's " + to_rfc3339(expected.sent_at) + ", the server's " +
-                     std::string{answer.headers.get("Date")} + "): was the request held up, or the clock just set?"
-               : "the clocks of this machine (" + to_rfc3339(expected.sent_at) + ") and of the server are more than " +
-                     std::to_string(clock_window.count()) + " min apart; the server does not say its time";
+    return apart ? "the clocks agree now (this machine's " + to_rfc3339(answered_at(expected)) + ", the server's " +
+                       std::string{answer.headers.get("Date")} + "): was the request held up, or the clock just set?"
+                 : "the clocks of this machine (" + to_rfc3339(answered_at(expected)) +
+                       ") and of the server are more than " + std::to_string(clock_window.count()) +
+                       " min apart; the server does not say its time";
   if (contains(answer.words, "headers")) return "something between here and the server removes request headers";
   return "is the API secret of " + expected.client +
          " right, and does no proxy rewrite the Host header (signed: " + printable(expected.host, 200) + ")?";
@@ -149,6 +164,12 @@ Judged judge(const Answer& answer, const Expectation& expected) {
     case 202:
     case 204: return judge_good(answer, expected, came);
     case 400:
+      if (contains(answer.words, "hmacmechanism failed") && was_too_slow(answer, expected))
+        return {Meaning::too_slow,
+                came + ": " + format_size(expected.size) + " took " + format_duration(expected.took) +
+                    ", and a signature is valid for " + std::to_string(clock_window.count()) +
+                    " min; make it smaller, or the line faster (is spool.bandwidth too low?)",
+                {}};
       if (contains(answer.words, "hmacmechanism failed"))
         return {Meaning::fix_credentials, came + ": " + signature_advice(answer, expected), {}};
       return {Meaning::refused, came, {}};
@@ -179,7 +200,7 @@ Judged judge(const Answer& answer, const Expectation& expected) {
   }
   if (answer.status == 405 && from_dci) return {Meaning::refused, came, {}};
   // DCI uses no redirects (but for downloads): these come from something in between, like 407 and 5xx.
-  return {Meaning::retry_later, came, http::retry_after(answer.headers, expected.sent_at)};
+  return {Meaning::retry_later, came, http::retry_after(answer.headers, answered_at(expected))};
 }
 
 Judged judge(const Error& error, const Expectation& expected) {

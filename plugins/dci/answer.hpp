@@ -21,6 +21,7 @@ struct Expectation {
   std::string client;      ///< "remoteci/<uuid>"
   Timestamp sent_at{};     ///< By our clock.
   std::uint64_t size = 0;  ///< Bytes of the request's body.
+  std::chrono::milliseconds took{0};  ///< From sent_at to the answer, by a clock that nobody sets.
 };
 
 /// What an answer means to whoever asked. DCI's statuses do not say it by themselves (protocol §9, §13).
@@ -33,6 +34,7 @@ enum class Meaning {
   gone,             ///< 404: absent, archived, another team's, or a stale If-Match.
   duplicate,        ///< 409
   too_large,        ///< 413
+  too_slow,         ///< It was on its way for longer than its signature is valid.
 };
 
 struct Judged {

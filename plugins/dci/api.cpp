@@ -158,13 +158,14 @@ void Api::take_note(const Reply& reply, const std::string& endpoint, bool was_re
     case Meaning::duplicate: return standing_->accepted();
     case Meaning::refused:
     case Meaning::too_large:
+    case Meaning::too_slow:
     case Meaning::retry_later: break;
   }
   if (was_refused) standing_->inconclusive();
 }
 
 boost::asio::awaitable<Reply> Api::send_once(Call call) const {
-  const Expectation expected = expectation(call);
+  Expectation expected = expectation(call);
   auto request = signed_request(std::move(call));
   Reply reply;
   if (!request) {
@@ -178,8 +179,8 @@ boost::asio::awaitable<Reply> Api::send_once(Call call) const {
     reply.judged = judge(response.error(), expected);
     co_return reply;
   }
-  standing_->answered({std::chrono::duration_cast<std::chrono::milliseconds>(clock_->since_boot() - begin),
-                       clock_ahead(response->headers, expected.sent_at, clock_->now())});
+  expected.took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_->since_boot() - begin);
+  standing_->answered({expected.took, clock_ahead(response->headers, expected.sent_at, clock_->now())});
   reply.answer = read_answer(std::move(*response), credentials().secret);
   reply.judged = judge(reply.answer, expected);
   co_return reply;

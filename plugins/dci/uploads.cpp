@@ -34,6 +34,10 @@ std::string with_id(const Reply& reply) {
   return file ? job::text_at(*file, "id") : "";
 }
 
+bool wants_less(const Reply& reply) {
+  return reply.judged.meaning == Meaning::too_large || reply.judged.meaning == Meaning::too_slow;
+}
+
 /// The server reads, stores and parses a file before it answers, one request after the other.
 std::chrono::milliseconds patience(std::uint64_t size) {
   return std::min<std::chrono::milliseconds>(std::chrono::minutes{9}, std::chrono::seconds{size / (1 << 20)});
@@ -57,7 +61,8 @@ Outcome to_outcome(const Judged& judged) {
     case Meaning::gone:
     case Meaning::refused:
     case Meaning::duplicate:
-    case Meaning::too_large: return Parked{judged.message};
+    case Meaning::too_large:
+    case Meaning::too_slow: return Parked{judged.message};
   }
   return Parked{judged.message};
 }
@@ -114,7 +119,7 @@ awaitable<Reply> Uploads::post(File file) {
   call.body = Raw{std::move(file.body), std::move(file.sha256), file.mime};
   Reply reply = co_await api_.send(std::move(call));
   if (reply.ok()) limit_.accepted(size);
-  if (reply.judged.meaning == Meaning::too_large) limit_.refused(size);
+  if (wants_less(reply)) limit_.refused(size);
   co_return reply;
 }
 
@@ -176,8 +181,7 @@ awaitable<Outcome> Uploads::send(const journal::Item& item, const pipeline::Refs
   }
   File copy = file;
   Reply reply = co_await post(std::move(copy));
-  if (reply.judged.meaning == Meaning::too_large && item.kind == kind::log)
-    co_return co_await send_split(item, std::move(file));
+  if (item.kind == kind::log && wants_less(reply)) co_return co_await send_split(item, std::move(file));
   co_return co_await settle(std::move(file), std::move(reply));
 }
 
@@ -208,7 +212,7 @@ awaitable<Outcome> Uploads::send_split(const journal::Item& item, File file) {
     part.sha256 = *sum;
     File copy = part;
     Reply reply = co_await post(std::move(copy));
-    if (reply.judged.meaning == Meaning::too_large) {
+    if (wants_less(reply)) {
       if (size < 2 * smallest_piece) co_return too_large(part);
       continue;  // post() has learned from it.
     }

@@ -58,6 +58,26 @@ TEST_CASE("trap: the server's clock window is 15 minutes, and both times are tol
   CHECK(says(unknown, "does not say its time"));
 }
 
+TEST_CASE("trap: an upload that takes longer than a signature is valid says nothing about credentials or clocks") {
+  const auto after = [](std::chrono::seconds took, const std::string& date, const std::string& words = "expired") {
+    Expectation expected = expecting("file");
+    expected.took = took;
+    return judge(read_answer(refusal(400, "HmacMechanism failed: signature is " + words, {{"Date", date}}), ""),
+                 expected);
+  };
+  const auto slow = after(std::chrono::minutes{20}, "Fri, 20 Nov 2026 12:20:01 GMT");
+  CHECK(slow.meaning == Meaning::too_slow);
+  CHECK(says(slow, "took 20min"));
+  CHECK(says(slow, "15 min"));
+  CHECK(after(std::chrono::minutes{10}, "Fri, 20 Nov 2026 12:16:00 GMT").meaning == Meaning::too_slow);
+  const auto skewed = after(std::chrono::minutes{20}, "Fri, 20 Nov 2026 13:20:00 GMT");
+  CHECK(skewed.meaning == Meaning::fix_credentials);
+  CHECK(says(skewed, "clock skew 3600 s"));
+  CHECK(after(std::chrono::seconds{1}, "Fri, 20 Nov 2026 12:00:01 GMT").meaning == Meaning::fix_credentials);
+  CHECK(after(std::chrono::minutes{20}, "Fri, 20 Nov 2026 12:20:01 GMT", "invalid").meaning ==
+        Meaning::fix_credentials);
+}
+
 TEST_CASE("a 401 is about who we are or about what we may, and only its words tell") {
   CHECK(judged(refusal(401, "identity does not exists.")).meaning == Meaning::fix_credentials);
   CHECK(judged(refusal(401, "Authorization header missing")).meaning == Meaning::fix_credentials);

@@ -395,6 +395,22 @@ TEST_CASE("trap: a log above the limit is split, and its pieces in order are the
   for (const auto& file : configured.server.files) CHECK(job::number_at(file, "size") <= 4'096);
 }
 
+TEST_CASE("trap: what is on its way for too long is made smaller when it is a log, and nothing else waits for it") {
+  Fixture f;
+  f.server.before = [&](const Seen& seen) -> std::optional<Result<http::Response>> {
+    if (seen.body.size() <= 10'000) return std::nullopt;
+    f.clock.time += std::chrono::minutes{16};
+    return Result<http::Response>{refusal(400, "HmacMechanism failed: signature is expired")};
+  };
+  const auto reason = as<Parked>(f.send(f.file(kind::artifact, "big.bin", std::string(30'000, 'x')))).reason;
+  CHECK(reason.find("took 16min") != std::string::npos);
+  as<Delivered>(f.send(f.state("running")));
+  std::string content;
+  for (int i = 0; content.size() < 70'000; ++i) content += "line " + std::to_string(i) + "\n";
+  as<Delivered>(f.send(f.log("", content)));
+  CHECK(joined(f.server) == content);
+}
+
 TEST_CASE("a split that was interrupted goes on with what is missing") {
   Fixture f{4'096};
   std::string content;
