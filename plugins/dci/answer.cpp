@@ -70,6 +70,15 @@ bool was_too_slow(const Answer& answer, const Expectation& expected) {
          age > clock_window - std::chrono::seconds{30};
 }
 
+/// Only downloads are redirected by DCI. What else sends a request elsewhere stands in front of it, or is the right
+/// address for a wrong one (http for https).
+std::string where_to(const Answer& answer) {
+  const std::string_view location = answer.headers.get("Location");
+  if (answer.status < 300 || answer.status > 399 || location.empty()) return "";
+  return ": sent on to " + printable(location.substr(0, location.find('?')), 200) +
+         ", which the control server itself never does; if that is its address, write it as the url";
+}
+
 std::string clocks(const Answer& answer, Timestamp sent_at, milliseconds apart) {
   const milliseconds distance = apart.count() < 0 ? -apart : apart;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(apart).count();
@@ -200,7 +209,7 @@ Judged judge(const Answer& answer, const Expectation& expected) {
   }
   if (answer.status == 405 && from_dci) return {Meaning::refused, came, {}};
   // DCI uses no redirects (but for downloads): these come from something in between, like 407 and 5xx.
-  return {Meaning::retry_later, came, http::retry_after(answer.headers, answered_at(expected))};
+  return {Meaning::retry_later, came + where_to(answer), http::retry_after(answer.headers, answered_at(expected))};
 }
 
 Judged judge(const Error& error, const Expectation& expected) {

@@ -111,6 +111,9 @@ TEST_CASE("trap: a page is not an answer, whatever its status") {
   CHECK(judged(page(500)).meaning == Meaning::retry_later);
   CHECK(judged(page(407)).meaning == Meaning::retry_later);
   CHECK(judged({302, {{"Location", "http://portal/"}}, ""}).meaning == Meaning::retry_later);
+  const auto moved = judged({301, {{"Location", "https://api.example.org/api/v1/jobstates?token=x"}}, ""});
+  CHECK(says(moved, "301: sent on to https://api.example.org/api/v1/jobstates, which"));
+  CHECK_FALSE(says(moved, "token"));
   CHECK(judged({204, {}, ""}, "").meaning == Meaning::ok);
 }
 
