@@ -5,6 +5,7 @@
 #include "agent/job/event.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace outpost::dci {
 namespace {
@@ -58,13 +59,20 @@ std::string where_of(const Selection& selection, const std::string& priority_tag
   return where;
 }
 
+/// The server's patterns are for texts; a pattern for a date or an id breaks its query.
+bool is_text_field(std::string_view field) {
+  constexpr std::array<std::string_view, 10> texts{
+      "name", "display_name", "version", "uid", "type", "canonical_project_name", "title", "message", "url", "etag"};
+  return std::find(texts.begin(), texts.end(), field) != texts.end();
+}
+
 bool fits(const Selection& selection, const std::string& priority_tag) {
   const auto plain = [](const std::string& value) { return fits_query_language(value); };
   return plain(selection.type) && (priority_tag.empty() || plain(priority_tag)) &&
          std::all_of(selection.tags.begin(), selection.tags.end(), plain) &&
          std::all_of(selection.fields.begin(), selection.fields.end(), [](const FieldTerm& term) {
            // A percent sign of the user's own would be a wildcard inside ilike.
-           return term.wildcard ? term.value.find('%') == std::string::npos &&
+           return term.wildcard ? is_text_field(term.field) && term.value.find('%') == std::string::npos &&
                                       fits_query_language(replace_all(term.value, "*", "%"))
                                 : fits_query_language(term.value);
          });

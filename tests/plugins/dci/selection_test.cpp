@@ -123,6 +123,9 @@ TEST_CASE("values that the query language cannot carry are asked for with where 
   // A percent sign inside a pattern would be the server's wildcard.
   CHECK(query("ocp?name:100%*").empty());
   CHECK(where("ocp?tags:a+b") == "type:ocp,state:active,tags:a+b");
+  // A date is no text to the server, whose patterns would be refused.
+  CHECK(query("ocp?released_at:2026-11*").empty());
+  CHECK(where("ocp?released_at:2026-11*") == "type:ocp,state:active");
 }
 
 TEST_CASE("trap: multi-word names are fine, commas are not") {
