@@ -74,7 +74,7 @@ fs::path Builder::directory_of(const Build& build) const { return options_.tree 
 void Builder::write_files(const Build& build) const {
   const fs::path directory = directory_of(build);
   const std::string section = build.component.empty() ? "delorean" : "delorean-component-" + build.component;
-  write(directory / "delorean.repo", "[" + section + "]\nname=" + section + "-" + build.project + "-" + build.commit + "\nbaseurl=" + url_of(build) +
+  write(directory / "delorean.repo", "[" + section + "]\nname=delorean-" + build.project + "-" + build.commit + "\nbaseurl=" + url_of(build) +
                                          "\nenabled=1\ngpgcheck=0\npriority=1\n");
   write(directory / "commit.yaml",
         "commits:\n- artifacts: None\n  commit_branch: master\n  commit_hash: " + build.commit + "\n  component: " + or_none(build.component) + "\n  distro_hash: " +
@@ -100,10 +100,28 @@ void Builder::set_consistent(std::size_t index) {
   const Build& build = builds_.at(index);
   move_link(build, "consistent");
   write_aggregate("consistent");
-  vote({.build = index, .aggregate = {}, .job_id = "consistent", .url = {}, .notes = {}, .user = std::nullopt, .success = true, .in_progress = false, .timestamp = build.built_at});
+  vote({.build = index, .aggregate = {}, .job_id = "consistent", .url = {}, .notes = "", .user = std::nullopt, .success = true, .in_progress = false, .timestamp = build.built_at});
 }
 
 void Builder::purge(std::size_t build) { fs::remove_all(directory_of(builds_.at(build))); }
+
+void Builder::know_remote(std::string url, std::optional<Build> build) { remotes_[std::move(url)] = std::move(build); }
+
+void Builder::import(const std::string& url) {
+  const auto known = remotes_.find(url);
+  if (known == remotes_.end()) throw Refusal{500, "Remote import failed with error: nothing is at " + url};
+  if (!known->second) return;
+  const Build& wanted = *known->second;
+  const bool outdated = std::any_of(builds_.begin(), builds_.end(), [&](const Build& build) { return build.project == wanted.project && build.built_at > wanted.built_at; });
+  if (!outdated) add(wanted);
+}
+
+void Builder::recheck(const std::string& package) {
+  const auto last = std::find_if(builds_.rbegin(), builds_.rend(), [&](const Build& build) { return build.project == package && (build.status == "SUCCESS" || build.status == "FAILED"); });
+  if (last == builds_.rend()) throw Refusal{400, package + " was never built, or is waiting to be built again"};
+  if (last->status == "SUCCESS") throw Refusal{409, "the last build of " + package + " succeeded"};
+  last->status.clear();
+}
 
 std::optional<std::size_t> Builder::find(const std::string& commit, const std::string& distro, const std::string& extended) const {
   for (std::size_t index = builds_.size(); index-- > 0;) {
@@ -122,11 +140,10 @@ std::size_t Builder::vote(Vote vote) {
   return votes_.size() - 1;
 }
 
+fs::path Builder::set_of(const Build& build) const { return build.component.empty() ? options_.tree : options_.tree / "component" / build.component; }
+
 /// From the directory of the label to that of the build: relative, so that the tree can be mounted anywhere.
-void Builder::move_link(const Build& build, const std::string& label) const {
-  const fs::path set = build.component.empty() ? options_.tree : options_.tree / "component" / build.component;
-  link(sharded(build.commit, build.directory_name()), set / label);
-}
+void Builder::move_link(const Build& build, const std::string& label) const { link(sharded(build.commit, build.directory_name()), set_of(build) / label); }
 
 std::string Builder::write_aggregate(const std::string& label) {
   if (!options_.components) return "";
@@ -148,21 +165,31 @@ std::string Builder::write_aggregate(const std::string& label) {
   return hash;
 }
 
-void Builder::check_label(const std::string& label) {
-  if (label == "current" || label == "consistent" || label.empty() || label == "." || label.front() == '/' || label.find("..") != std::string::npos)
-    throw Refusal{403, "Invalid promote_name " + label};
-  if (label.find('/') != std::string::npos) throw Refusal{500, ""};  // The original stumbles over a directory that is missing.
+/// The original compares directories, so a label that leads out is told only where its way exists; it stumbles over others.
+void Builder::check_promotion(const Promotion& wanted) const {
+  const Build& build = builds_.at(wanted.build);
+  if (!fs::exists(directory_of(build))) throw Refusal{410, "commit_hash+distro_hash+extended_hash has been purged, cannot promote it"};
+  const fs::path set = fs::absolute(set_of(build));
+  fs::path place = (set / wanted.label).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  if (!fs::exists(place.parent_path())) throw Refusal{500, ""};
+  if (!fs::equivalent(place.parent_path(), set)) throw Refusal{403, "Invalid promote_name " + wanted.label};
 }
 
 std::vector<Promotion> Builder::promote(const std::vector<Promotion>& wanted) {
   if (wanted.empty()) throw Refusal{500, ""};
-  for (const auto& one : wanted) {
-    check_label(one.label);
-    if (!fs::exists(directory_of(builds_.at(one.build)))) throw Refusal{410, "commit_hash+distro_hash+extended_hash has been purged, cannot promote it"};
-  }
   std::vector<Promotion> rows = wanted;
+  std::vector<std::pair<fs::path, fs::path>> moved;  // Link, and where it led.
   for (auto& row : rows) {
-    move_link(builds_[row.build], row.label);
+    const Build& build = builds_.at(row.build);
+    const fs::path place = set_of(build) / row.label;
+    if (fs::is_directory(fs::symlink_status(place))) throw Refusal{500, ""};  // It cannot be removed, like a file.
+    if (!fs::exists(place.parent_path())) {
+      for (auto one = moved.rbegin(); one != moved.rend(); ++one) one->second.empty() ? void(fs::remove(one->first)) : link(one->second, one->first);
+      throw Refusal{500, "Symlink creation failed with error: there is no directory " + place.parent_path().string()};
+    }
+    moved.emplace_back(place, fs::is_symlink(fs::symlink_status(place)) ? fs::read_symlink(place) : fs::path{});
+    move_link(build, row.label);
     row.timestamp = now();
     row.aggregate.reset();
   }

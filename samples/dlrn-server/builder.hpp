@@ -14,7 +14,7 @@ namespace outpost::sample_builder {
 
 struct Build {
   std::string commit, distro, extended, component, project;  ///< extended and component may be empty.
-  std::string status = "SUCCESS";                            ///< SUCCESS | FAILED | RETRY
+  std::string status = "SUCCESS";                            ///< SUCCESS | FAILED | RETRY; empty: its row was deleted.
   std::int64_t built_at = 0;
 
   [[nodiscard]] std::string directory_name() const;  ///< With the extended part.
@@ -23,8 +23,8 @@ struct Build {
 
 struct Vote {
   std::optional<std::size_t> build;  ///< Index of the build; none: of the aggregate.
-  std::string aggregate, job_id, url, notes;
-  std::optional<std::string> user;
+  std::string aggregate, job_id, url;
+  std::optional<std::string> notes, user;
   bool success = false, in_progress = false;
   std::int64_t timestamp = 0;
 };
@@ -62,14 +62,26 @@ class Builder {
   void set_consistent(std::size_t build);
   /// Removes the directory of a build, as the purge of old ones does.
   void purge(std::size_t build);
+  /// Another builder has this build at `url`: from now on it can be imported.
+  void know_remote(std::string url, std::optional<Build> build);
+  /// Takes a build of another builder over: `current` moves, `consistent` never does. Nothing happens when a newer build of
+  /// the package is here. Throws Refusal for an address at which nothing was said to be.
+  void import(const std::string& url);
+  /// Has a failed build of a package made again: its row goes. Throws Refusal.
+  void recheck(const std::string& package);
 
   /// The newest successful build with these hashes; an empty `extended` matches any.
   [[nodiscard]] std::optional<std::size_t> find(const std::string& commit, const std::string& distro,
                                                 const std::string& extended) const;
   [[nodiscard]] bool knows_aggregate(const std::string& hash) const;
 
-  /// Moves a label for all of them, or for none. Throws Refusal. The answer's rows are in the history, too.
+  /// Throws the Refusal of a build that was purged, and of a label that leads elsewhere.
+  void check_promotion(const Promotion& wanted) const;
+  /// Moves a label for all of them, or for none; they were checked. Throws Refusal. The answer's rows are in the history,
+  /// too.
   std::vector<Promotion> promote(const std::vector<Promotion>& wanted);
+  /// Puts a row into the history that is older than this builder.
+  void remember(Promotion promotion) { promotions_.push_back(std::move(promotion)); }
 
   [[nodiscard]] const std::vector<Build>& builds() const { return builds_; }
   [[nodiscard]] const std::vector<Vote>& votes() const { return votes_; }
@@ -84,15 +96,17 @@ class Builder {
  private:
   [[nodiscard]] std::filesystem::path relative(const Build& build) const;
   void write_files(const Build& build) const;
+  /// The directory of the labels of a build's set.
+  [[nodiscard]] std::filesystem::path set_of(const Build& build) const;
   void move_link(const Build& build, const std::string& label) const;
   /// Writes a label's aggregate and returns its hash.
   std::string write_aggregate(const std::string& label);
-  static void check_label(const std::string& label);
 
   Options options_;
   std::vector<Build> builds_;
   std::vector<Vote> votes_;
   std::vector<Promotion> promotions_;
+  std::map<std::string, std::optional<Build>> remotes_;  ///< By address.
 };
 
 }  // namespace outpost::sample_builder

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/job/event.hpp"
+#include "samples/dlrn-server/answers.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -10,7 +11,7 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
+#include <ctime>
 
 namespace outpost::sample_builder {
 namespace {
@@ -28,6 +29,13 @@ std::string etag_of(const struct stat& status) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "\"%llx-%llx\"", static_cast<unsigned long long>(status.st_mtim.tv_sec), static_cast<unsigned long long>(status.st_size));
   return text.data();
+}
+
+std::string last_modified_of(const struct stat& status) {
+  std::array<char, 64> text{};
+  std::tm parts{};
+  ::gmtime_r(&status.st_mtim.tv_sec, &parts);
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 
 }  // namespace
@@ -52,14 +60,12 @@ boost::asio::awaitable<http::ServerResponse> DlrnServer::serve(http::ServerReque
   }
   const auto below = [&](const std::string& prefix) { return request.path.starts_with(prefix + '/'); };
   if (request.path == "/_feed" || below("/_feed")) response = feed(request.path, *body);
+  else if (failing_.comes(request.path)) response = page_answer(failing_.status);
   else if (below(options_.api)) response = api_.answer(request, request.path.substr(options_.api.size()), *body);
   else if (below(options_.tree)) response = file(request, request.path.substr(options_.tree.size() + 1));
   else response = page_answer(404);
-  const bool lost = lost_times_ > 0 && request.path.ends_with(lost_path_);
-  if (lost) {
-    --lost_times_;
-    response.break_after = 0;
-  }
+  const bool lost = lost_.comes(request.path);
+  if (lost) response.break_after = 0;
   if (log_.is_open()) log_ << request.method << ' ' << printable(request.target) << ' ' << response.status << (lost ? " lost" : "") << '\n' << std::flush;
   co_return response;
 }
@@ -70,7 +76,7 @@ http::ServerResponse DlrnServer::file(const http::ServerRequest& request, const 
   if (!files::check_name(path) || ::stat(whole.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return page_answer(404);
   http::ServerResponse response;
   const std::string etag = etag_of(status);
-  response.headers = {{"Content-Type", "application/octet-stream"}, {"ETag", etag}};
+  response.headers = {{"Content-Type", "application/octet-stream"}, {"ETag", etag}, {"Last-Modified", last_modified_of(status)}};
   if (request.headers.get("If-None-Match") == etag) {
     response.status = 304;
     return response;
@@ -85,13 +91,16 @@ http::ServerResponse DlrnServer::feed(const std::string& path, const std::string
   if (broken || !value.is_object()) return json_answer(400, {{"message", "an object is due"}});
   const auto& given = value.get_object();
   try {
-    if (path == "/_feed/lose") {
-      lost_path_ = text_at(given, "path");
-      lost_times_ = number_at(given, "times", 1);
+    if (path == "/_feed/lose" || path == "/_feed/fail") {
+      (path == "/_feed/lose" ? lost_ : failing_) = {text_at(given, "path"), number_at(given, "times", 1), static_cast<int>(number_at(given, "status", 500))};
       return json_answer(200, json::object{});
     }
     Build build{.commit = text_at(given, "commit"), .distro = text_at(given, "distro"), .extended = text_at(given, "extended"),
                 .component = text_at(given, "component"), .project = text_at(given, "project"), .built_at = number_at(given, "built_at", builder_.now())};
+    if (path == "/_feed/remote") {
+      builder_.know_remote(text_at(given, "url"), build);
+      return json_answer(200, json::object{});
+    }
     if (path != "/_feed") {
       const auto known = builder_.find(build.commit, build.distro, build.extended);
       if (!known) return json_answer(400, {{"message", "no such build"}});

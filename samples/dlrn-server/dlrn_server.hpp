@@ -37,16 +37,25 @@ class DlrnServer {
   boost::asio::awaitable<http::ServerResponse> serve(http::ServerRequest& request);
   [[nodiscard]] http::ServerResponse file(const http::ServerRequest& request, const std::string& path) const;
   /// Not in the original: POST /_feed {project, component, commit, distro, extended, status, built_at, consistent}
-  /// answers {directory}; POST /_feed/consistent and /_feed/purge {commit, distro, extended}; POST /_feed/lose
-  /// {path, times}: answers of that path do not arrive, though what was asked for is done.
+  /// answers {directory}; POST /_feed/consistent and /_feed/purge {commit, distro, extended}; POST /_feed/remote {url, and
+  /// what /_feed takes}; POST /_feed/lose {path, times}: answers of that path do not arrive, though what was asked for is
+  /// done; POST /_feed/fail {path, times, status}: they are pages of that status, and nothing is done.
   [[nodiscard]] http::ServerResponse feed(const std::string& path, const std::string& body);
 
   Options options_;
   Builder builder_;
   Api api_;
   std::ofstream log_;
-  std::string lost_path_;
-  std::int64_t lost_times_ = 0;
+
+  /// What becomes of the next requests whose path ends so.
+  struct Trouble {
+    std::string path;
+    std::int64_t times = 0;
+    int status = 0;
+
+    bool comes(const std::string& asked) { return times > 0 && asked.ends_with(path) && times-- > 0; }
+  };
+  Trouble lost_, failing_;
 };
 
 }  // namespace outpost::sample_builder

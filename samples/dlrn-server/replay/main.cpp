@@ -88,9 +88,13 @@ int complain(const std::string& message) {
 
 /// "" when it can be sent anew.
 std::string why_not(const Pair& pair, bool own) {
-  if (pair.has_ticket() && pair.status != 401) return "it needs a ticket of the recorded Kerberos realm";
-  if (own && pair.path.starts_with("/api/graphql")) return "the double has no GraphQL";
+  if (!own && pair.has_ticket() && pair.status != 401) return "it needs a ticket of the recorded Kerberos realm";
   return "";
+}
+
+void report(const Pair& pair, const char* word, const std::vector<std::string>& details) {
+  std::printf("%s %s  %s %s -> %d\n", word, printable(pair.file).c_str(), printable(pair.method).c_str(), printable(pair.target(), 100).c_str(), pair.status);
+  for (const auto& detail : details) std::printf("       %s\n", detail.c_str());
 }
 
 replay::WireRequest request_of(const Pair& pair, const http::Url& url, const builder_replay::Comparison& comparison) {
@@ -110,7 +114,7 @@ void replay_builder(const std::vector<Pair>& pairs, const Arguments& arguments, 
   if (arguments.server.empty()) own.emplace(pairs);
   const auto url = http::parse_url(own ? own->url : arguments.server);
   if (!url) throw std::runtime_error{url.error().message};
-  builder_replay::Comparison comparison{pairs};
+  builder_replay::Comparison comparison{pairs, !own};
   for (const auto& pair : pairs) {
     std::vector<std::string> details;
     const char* word = "ok  ";
@@ -125,9 +129,7 @@ void replay_builder(const std::vector<Pair>& pairs, const Arguments& arguments, 
       if (!details.empty()) word = "DIFF";
       ++(details.empty() ? counts.passed : counts.failed);
     }
-    if (arguments.quiet && details.empty()) continue;
-    std::printf("%s %s  %s %s -> %d\n", word, printable(pair.file).c_str(), printable(pair.method).c_str(), printable(pair.target(), 100).c_str(), pair.status);
-    for (const auto& detail : details) std::printf("       %s\n", detail.c_str());
+    if (!arguments.quiet || !details.empty()) report(pair, word, details);
   }
 }
 
@@ -135,11 +137,17 @@ int run(const Arguments& arguments) {
   auto pairs = builder_replay::read_recording(arguments.directory);
   if (!pairs) return complain(pairs.error().message);
   std::map<std::string, std::vector<Pair>> builders;
-  for (auto& pair : *pairs)
+  Counts counts;
+  for (auto& pair : *pairs) {
+    if (!pair.unusable.empty()) {
+      report(pair, "skip", {pair.unusable});
+      ++counts.skipped;
+      continue;
+    }
     if (arguments.only.empty() || pair.server == arguments.only) builders[pair.server].push_back(std::move(pair));
+  }
   if (builders.empty()) return complain("--only " + arguments.only + ": no such builder was recorded");
   if (!arguments.server.empty() && builders.size() > 1) return complain("several builders were recorded: say with --only which of them --server is");
-  Counts counts;
   for (const auto& [name, of_builder] : builders) replay_builder(of_builder, arguments, counts);
   std::printf("%d passed, %d failed, %d skipped\n", counts.passed, counts.failed, counts.skipped);
   return counts.failed == 0 ? 0 : 1;

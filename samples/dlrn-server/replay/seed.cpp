@@ -3,6 +3,7 @@
 #include "agent/base/clock.hpp"
 #include "agent/base/hash.hpp"
 #include "agent/job/event.hpp"
+#include "samples/dlrn-server/base64.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -21,22 +22,6 @@ using job::text_at;
 using sample_builder::Build;
 using sample_builder::Builder;
 
-/// Base64 of "name:password", as recorded.
-std::string decoded(std::string_view text) {
-  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  unsigned bits = 0, count = 0;
-  for (const char c : text) {
-    const auto value = digits.find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    if ((count += 6) < 8) continue;
-    count -= 8;
-    bytes += static_cast<char>(bits >> count & 0xff);
-  }
-  return bytes;
-}
-
 std::string key_of(const Build& build) { return build.commit + '_' + build.distro + '_' + build.extended; }
 
 Build build_of(const json::object& row) {
@@ -44,16 +29,39 @@ Build build_of(const json::object& row) {
           .component = text_at(row, "component"), .project = "recorded"};
 }
 
+/// A commit as GraphQL names its fields; those that were not asked for are empty.
+Build commit_of(const json::object& row) {
+  Build build{.commit = text_at(row, "commitHash"), .distro = text_at(row, "distroHash"), .extended = text_at(row, "extendedHash"),
+              .component = text_at(row, "component"), .project = text_at(row, "projectName"), .built_at = number_at(row, "dtBuild")};
+  if (build.project.empty()) build.project = "recorded";
+  if (const auto status = text_at(row, "status"); !status.empty()) build.status = status;
+  return build;
+}
+
+/// The rows of a list that GraphQL answered with.
+std::vector<json::object> graphql_rows(const Pair& pair, std::string_view list) {
+  const auto* data = pair.path == "/api/graphql" && pair.answer.is_object() ? pair.answer.get_object().if_contains("data") : nullptr;
+  const auto* rows = data && data->is_object() ? data->get_object().if_contains(list) : nullptr;
+  return rows ? rows_of(*rows) : std::vector<json::object>{};
+}
+
+bool has_rows(const Pair& pair) { return pair.succeeded() && pair.path != "/api/graphql"; }
+
 /// The builds that must have been there, in an order in which the newest of the same hashes is the one that was taken
 /// when nobody said which.
 class Builds {
  public:
   explicit Builds(const std::vector<Pair>& pairs) {
     for (const auto& pair : pairs) {
-      if (pair.succeeded())
+      if (has_rows(pair))
         for (const auto& row : rows_of(pair.answer)) note(row, text_at_first(pair.given, "extended_hash").empty() && pair.path.starts_with("/api/promote"));
       if (pair.status == 410)
         for (const auto& row : rows_of(pair.given)) purged_.insert(key_of(note(row, false)));
+    }
+    // GraphQL may have shown them newest first, and with what the other answers do not say.
+    for (const auto& pair : pairs) {
+      const auto rows = graphql_rows(pair, "commits");
+      for (auto row = rows.rbegin(); row != rows.rend(); ++row) note_commit(commit_of(*row));
     }
     const bool components = std::any_of(order_.begin(), order_.end(), [](const Build& build) { return !build.component.empty(); });
     for (auto& build : order_)
@@ -83,6 +91,15 @@ class Builds {
     return build;
   }
 
+  void note_commit(const Build& build) {
+    if (build.commit.empty() || build.distro.empty()) return;
+    const auto known = std::find_if(order_.begin(), order_.end(), [&](const Build& one) {
+      return one.commit == build.commit && one.distro == build.distro && (build.extended.empty() || one.extended == build.extended);
+    });
+    if (known == order_.end()) order_.push_back(build);
+    else if (known->project == "recorded") known->project = build.project;
+  }
+
   std::vector<Build> order_;
   std::set<std::string> purged_, newest_;
 };
@@ -94,25 +111,56 @@ std::size_t index_of(const Builder& builder, const json::object& row) {
   throw std::runtime_error{"no build " + key_of(wanted)};
 }
 
+/// Votes that are in a list, but that no pair has cast: the builder's own, and those of earlier.
 void lay_votes(const std::vector<Pair>& pairs, Builder& builder) {
-  std::set<std::string> laid;
+  const auto id_of = [](const json::object& row) { return key_of(build_of(row)) + ' ' + text_at(row, "job_id") + ' ' + std::to_string(number_at(row, "timestamp")); };
+  std::set<std::string> known;
   for (const auto& pair : pairs)
-    for (const auto& row : rows_of(pair.succeeded() ? pair.answer : json::value{}))
-      if (text_at(row, "job_id") == "consistent" && laid.insert(key_of(build_of(row))).second) builder.set_consistent(index_of(builder, row));
+    if (pair.writes() && pair.succeeded())
+      for (const auto& row : rows_of(pair.answer)) known.insert(id_of(row));
+  for (const auto& pair : pairs)
+    for (const auto& row : rows_of(has_rows(pair) && !pair.writes() ? pair.answer : json::value{})) {
+      const std::string job = text_at(row, "job_id");
+      if (job.empty() || text_at(row, "commit_hash").empty() || !known.insert(id_of(row)).second) continue;
+      if (job == "consistent") builder.set_consistent(index_of(builder, row));
+      else if (row.contains("url"))
+        builder.vote({.build = index_of(builder, row), .aggregate = {}, .job_id = job, .url = text_at(row, "url"), .notes = text_at(row, "notes"), .user = text_at(row, "user"),
+                      .success = job::flag_at(row, "success"), .in_progress = job::flag_at(row, "in_progress"), .timestamp = number_at(row, "timestamp")});
+    }
 }
 
+/// Promotions that were made before the first pair.
 void lay_promotions(const std::vector<Pair>& pairs, Builder& builder) {
-  std::set<std::string> made;
+  const auto start = std::chrono::floor<std::chrono::seconds>(parse_http_date(pairs.front().answer_headers.get("Date")).value_or(Timestamp{})).time_since_epoch().count();
+  std::map<std::string, sample_builder::Promotion> older;  // By time and what; a list has them newest first.
   for (const auto& pair : pairs) {
-    const bool listed = pair.path == "/api/promotions";
-    for (const auto& row : rows_of(pair.succeeded() ? (listed ? pair.answer : pair.given) : json::value{})) {
-      const std::string label = text_at(row, "promote_name"), key = label + ' ' + text_at(row, "commit_hash");
-      if (label.empty() || !made.insert(key).second || !listed) continue;
-      const auto timestamp = number_at(row, "timestamp");
-      const auto now = std::exchange(builder.now, [timestamp] { return timestamp; });
-      builder.promote({{.build = index_of(builder, row), .label = label, .user = text_at(row, "user"), .aggregate = std::nullopt}});
-      builder.now = now;
+    const auto rows = rows_of(pair.path == "/api/promotions" && pair.succeeded() ? pair.answer : json::value{});
+    for (std::size_t at = rows.size(); at-- > 0;) {
+      const auto& row = rows[at];
+      const auto when = number_at(row, "timestamp");
+      if (when >= start) continue;
+      const std::string aggregate = text_at(row, "aggregate_hash");
+      // Of a batch the row with the aggregate is the last.
+      older.try_emplace(std::to_string(when) + (aggregate.empty() ? " a " : " b ") + text_at(row, "promote_name") + key_of(build_of(row)),
+                        sample_builder::Promotion{.build = index_of(builder, row), .label = text_at(row, "promote_name"), .user = text_at(row, "user"),
+                                                  .aggregate = aggregate.empty() ? std::nullopt : std::optional{aggregate}, .timestamp = when});
     }
+  }
+  for (auto& [what, promotion] : older) builder.remember(std::move(promotion));
+}
+
+/// Packages that are built again, or will not be, and addresses from which something was imported.
+void lay_packages(const std::vector<Pair>& pairs, Builder& builder, bool components) {
+  for (const auto& pair : pairs) {
+    const auto given = rows_of(pair.given);
+    if (given.empty()) continue;
+    if (pair.path == "/api/remote/import" && pair.succeeded()) builder.know_remote(text_at(given.front(), "repo_url"), std::nullopt);
+    if (pair.path != "/api/recheck_package" || (pair.status != 201 && pair.status != 409)) continue;
+    const std::string package = text_at(given.front(), "package_name"), made_up = sha256_hex(package);
+    const std::string status = pair.status == 201 ? "FAILED" : "SUCCESS";
+    const bool known = std::any_of(builder.builds().begin(), builder.builds().end(), [&](const Build& build) { return build.project == package && build.status == status; });
+    if (!known)
+      builder.add({.commit = made_up.substr(0, 40), .distro = made_up.substr(24), .extended = {}, .component = components ? "counted" : "", .project = package, .status = status}, true);
   }
 }
 
@@ -120,7 +168,7 @@ void lay_promotions(const std::vector<Pair>& pairs, Builder& builder) {
 void lay_counted(const std::vector<Pair>& pairs, Builder& builder, bool components) {
   for (const bool of_package : {true, false})
     for (const auto& pair : pairs) {
-      if (pair.path != "/api/metrics/builds" || !pair.succeeded()) continue;
+      if (pair.path != "/api/metrics/builds" || !pair.succeeded() || rows_of(pair.given).empty() || rows_of(pair.answer).empty()) continue;
       const auto given = rows_of(pair.given).front(), answer = rows_of(pair.answer).front();
       const std::string package = text_at(given, "package_name");
       if (package.empty() == of_package) continue;
@@ -148,15 +196,32 @@ sample_builder::DlrnServer::Options options_for(const std::vector<Pair>& pairs) 
   options.access.users.clear();
   options.components = false;
   for (const auto& pair : pairs) {
-    if (const auto line = pair.headers.get("Authorization"); pair.succeeded() && line.starts_with("Basic ")) {
-      const std::string login = decoded(line.substr(6));
-      options.access.users[login.substr(0, login.find(':'))] = login.substr(login.find(':') + 1);
-    }
     if (pair.method == "GET" && pair.status == 401) options.access.protected_reads = true;
     if (pair.answer_headers.get("WWW-Authenticate").starts_with("Negotiate")) options.access.kerberos_first = true;
-    if (pair.succeeded())
-      for (const auto& row : rows_of(pair.answer)) options.components = options.components || !text_at(row, "component").empty();
+    if (pair.path == "/api/graphql" && pair.status == 501) options.access.graphql = false;
+    for (const auto& row : rows_of(has_rows(pair) ? pair.answer : json::value{})) options.components = options.components || !text_at(row, "component").empty();
+    for (const auto& row : graphql_rows(pair, "commits")) options.components = options.components || !text_at(row, "component").empty();
   }
+  std::map<std::string, sample_builder::Ticket> tickets;
+  for (const auto& pair : pairs) {
+    const std::string line{pair.headers.get("Authorization")};
+    // Whether an open read would have taken the credentials nobody has seen.
+    if (line.empty() || pair.status == 401 || !(pair.writes() || options.access.protected_reads)) continue;
+    if (pair.has_ticket()) {
+      auto& ticket = tickets[line.substr(line.find(' ') + 1)];
+      for (const auto& row : rows_of(pair.answer))
+        if (pair.writes()) ticket.user = text_at(row, "user");
+      ticket.may_write = ticket.may_write || (pair.writes() && pair.status != 403);
+      ticket.may_read = ticket.may_read || pair.status != 403;
+    } else if (const std::string login = sample_builder::from_base64(line.substr(line.find(' ') + 1)); line.starts_with("Basic ")) {
+      options.access.users[login.substr(0, login.find(':'))] = login.substr(std::min(login.find(':'), login.size() - 1) + 1);
+    }
+  }
+  options.access.kerberos_first = options.access.kerberos_first || !tickets.empty();
+  options.access.ticket = [tickets = std::move(tickets)](const std::string& token) {
+    const auto known = tickets.find(token);
+    return known == tickets.end() ? std::nullopt : std::optional{known->second};
+  };
   return options;
 }
 
@@ -165,6 +230,7 @@ void seed(const std::vector<Pair>& pairs, Builder& builder) {
   lay_votes(pairs, builder);
   lay_promotions(pairs, builder);
   const bool components = std::any_of(builder.builds().begin(), builder.builds().end(), [](const Build& build) { return !build.component.empty(); });
+  lay_packages(pairs, builder, components);
   lay_counted(pairs, builder, components);
 }
 
