@@ -66,7 +66,7 @@ Answer<json::value> judge(const http::Response& response, const Asked& asked) {
       return failure;
     case 401:
       failure.meaning = Meaning::fix_credentials;
-      failure.message += ": asked as " + who + "; are user and password right, and does the builder take this way of signing in?";
+      failure.message += ": asked as " + who + "; is this user known there, are password or ticket right, and does the builder take this way of signing in?";
       return failure;
     case 403:
       if (structured) {

@@ -146,6 +146,7 @@ awaitable<Answer<json::value>> Api::send(http::Request request, Asked asked, boo
   }
   const auto response = co_await client_->send(std::move(request));
   if (!response) co_return judge(response.error(), asked);
+  if (response->status == 401 && with_user && options_.authorization) options_.authorization->refused();
   co_return judge(*response, asked);
 }
 

@@ -6,6 +6,9 @@
 
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
+#include <krb5.h>
+
+#include <sys/stat.h>
 
 #include <array>
 
@@ -79,14 +82,42 @@ Result<std::string> token_of(const KerberosAuthorization::Options& options, cons
   return "Negotiate " + to_base64({static_cast<const char*>(token.value.value), token.value.length});
 }
 
+std::string new_cache() { return "MEMORY:outpost-" + new_id(SystemClock{}.now()); }
+
+void forget(const std::string& cache) {
+  krb5_context context = nullptr;
+  krb5_ccache tickets = nullptr;
+  if (::krb5_init_context(&context) != 0) return;
+  if (::krb5_cc_resolve(context, cache.c_str(), &tickets) == 0) ::krb5_cc_destroy(context, tickets);
+  ::krb5_free_context(context);
+}
+
+/// Differs when the file was replaced or written to.
+std::string identity_of(const std::filesystem::path& file) {
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) return "none";
+  return std::to_string(status.st_ino) + ' ' + std::to_string(status.st_size) + ' ' + std::to_string(status.st_mtim.tv_sec) + '.' + std::to_string(status.st_mtim.tv_nsec);
+}
+
 }  // namespace
 
 KerberosAuthorization::KerberosAuthorization(Options options)
-    : options_{std::move(options)}, cache_{"MEMORY:outpost-" + new_id(SystemClock{}.now())} {}
+    : options_{std::move(options)}, cache_{new_cache()} {}
+
+KerberosAuthorization::~KerberosAuthorization() { forget(cache_); }
 
 boost::asio::awaitable<Result<std::string>> KerberosAuthorization::header() {
+  auto look = [keytab = options_.keytab] { return identity_of(keytab); };
+  std::string keys = co_await workers_.run(std::move(look));
+  if (keys != keys_ && !keys_.empty()) refused();
+  keys_ = std::move(keys);
   auto make = [options = options_, cache = cache_] { return token_of(options, cache); };
   co_return co_await workers_.run(std::move(make));
+}
+
+void KerberosAuthorization::refused() {
+  forget(cache_);
+  cache_ = new_cache();
 }
 
 std::string KerberosAuthorization::user() const {

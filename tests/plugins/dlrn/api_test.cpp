@@ -193,6 +193,26 @@ TEST_CASE("trap: open reads ignore wrong credentials, so a POST tests them") {
   CHECK(f.client.requests[1].headers.has("Authorization"));
 }
 
+TEST_CASE("whoever signs in for us hears that the builder has refused it") {
+  struct Counting final : Authorization {
+    int refusals = 0;
+    boost::asio::awaitable<Result<std::string>> header() override { co_return "Negotiate AAAA"; }
+    void refused() override { ++refusals; }
+    std::string user() const override { return "lab"; }
+  };
+  Fixture f;
+  const auto counting = std::make_shared<Counting>();
+  const Api api = *Api::make(f.client, f.clock, {.base = "http://127.0.0.1:1", .authorization = counting});
+  f.says(403, "Unauthorized Access", {{"Content-Type", "text/html; charset=utf-8"}});
+  CHECK(await(api.check_credentials()).error().meaning == Meaning::fix_credentials);
+  CHECK(counting->refusals == 0);  // Who we are is known.
+  f.says(401, "Unauthorized Access", {{"Content-Type", "text/html; charset=utf-8"}});
+  CHECK(await(api.check_credentials()).error().meaning == Meaning::fix_credentials);
+  f.says(401, "Unauthorized Access");
+  CHECK(await(api.votes(build)).error().meaning == Meaning::fix_credentials);  // An open read does not say who we are.
+  CHECK(counting->refusals == 1);
+}
+
 TEST_CASE("without credentials nothing is written, and no request is sent") {
   Fixture f;
   const Api api = *Api::make(f.client, f.clock, {.base = "http://127.0.0.1:1"});

@@ -72,6 +72,13 @@ class Realm {
 
   static bool is_possible() { return std::system("PATH=$PATH:/usr/sbin; command -v krb5kdc kdb5_util kadmin.local >/dev/null 2>&1") == 0; }
 
+  /// Has the realm's administrator do something.
+  void administrate(const std::string& command) const {
+    const std::string whole = "PATH=$PATH:/usr/sbin; KRB5_KDC_PROFILE=" + (directory.path / "kdc.conf").string() + " kadmin.local -q '" + command + "' >>" + (directory.path / "log").string() + " 2>&1";
+    INFO(command);
+    REQUIRE(std::system(whole.c_str()) == 0);
+  }
+
   /// Whom a builder would take the sender of this header for; nothing when it refuses it.
   std::optional<std::string> accepted(std::string_view header) const {
     const std::string keytab = directory.path / "server.keytab";
@@ -137,6 +144,32 @@ TEST_CASE("tickets of a realm sign in at a builder, each token once") {
     const auto header = await(authorization.header());
     REQUIRE(header);
     CHECK(realm.accepted(*header) == "tester@OUTPOST.TEST");
+  }
+  SECTION("a keytab that was replaced is used for the next request") {
+    auto options = realm.tester();
+    options.principal.clear();
+    KerberosAuthorization authorization{options};
+    const auto before = await(authorization.header());
+    REQUIRE(before);
+    realm.administrate("addprinc -randkey successor");
+    realm.administrate("ktadd -k " + (realm.directory.path / "new.keytab").string() + " successor");
+    std::filesystem::rename(realm.directory.path / "new.keytab", options.keytab);
+    const auto after = await(authorization.header());
+    REQUIRE(after);
+    CHECK(realm.accepted(*after) == "successor@OUTPOST.TEST");
+  }
+  SECTION("after a refusal no ticket of before is used: the builder's keys may have been exchanged") {
+    KerberosAuthorization authorization{realm.tester()};
+    REQUIRE(await(authorization.header()));
+    std::filesystem::remove(realm.directory.path / "server.keytab");
+    realm.administrate("ktadd -k " + (realm.directory.path / "server.keytab").string() + " HTTP/builder.example.org");
+    const auto outdated = await(authorization.header());
+    REQUIRE(outdated);
+    CHECK_FALSE(realm.accepted(*outdated));
+    authorization.refused();
+    const auto fresh = await(authorization.header());
+    REQUIRE(fresh);
+    CHECK(realm.accepted(*fresh) == "tester@OUTPOST.TEST");
   }
   SECTION("what cannot work is told with where and what") {
     auto options = realm.tester();
