@@ -1,5 +1,7 @@
 #include "plugins/dlrn/build_hash.hpp"
 
+#include "agent/base/text.hpp"
+
 #include <algorithm>
 
 namespace outpost::dlrn {
@@ -38,12 +40,13 @@ std::string directory_name(const BuildHash& hash) {
 
 std::string url_of(std::string_view tree, std::string_view component, const BuildHash& hash) {
   std::string url{tree};
-  if (!component.empty()) url += "/component/" + std::string{component};
-  return url + '/' + sharded(hash.commit) + directory_name(hash);
+  if (!component.empty()) url += "/component/" + percent_encode(component);
+  // An extended hash may be any text.
+  return url + '/' + sharded(hash.commit) + percent_encode(directory_name(hash));
 }
 
 std::string url_of_aggregate(std::string_view tree, std::string_view label, std::string_view aggregate) {
-  return std::string{tree} + '/' + std::string{label} + '/' + sharded(aggregate) + std::string{aggregate};
+  return std::string{tree} + '/' + percent_encode(label) + '/' + sharded(aggregate) + std::string{aggregate};
 }
 
 }  // namespace outpost::dlrn

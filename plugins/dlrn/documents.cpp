@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/yaml_tree.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace outpost::dlrn {
@@ -42,6 +43,9 @@ Result<std::vector<BuiltCommit>> parse_commit_yaml(const std::string& text, cons
     commit.built_at = moment_of(text_of(entry, "dt_build"));
     if (is_commit_hash(commit.build.commit) && is_commit_hash(commit.build.distro)) commits.push_back(std::move(commit));
   }
+  // Votes go to builds that succeeded only.
+  const auto good = std::find_if(commits.begin(), commits.end(), [](const BuiltCommit& commit) { return commit.status.empty() || commit.status == "SUCCESS"; });
+  if (good != commits.end()) std::rotate(commits.begin(), good, good + 1);
   if (commits.empty())
     return Error{Fault::malformed, where + ": no builder's commit.yaml: it has no entry with commit_hash and distro_hash"};
   return commits;

@@ -18,7 +18,7 @@ struct BuiltCommit {
   std::chrono::sys_seconds built_at{};
 };
 
-/// malformed: not the YAML of a builder, or without a single hash.
+/// First of all one that succeeded, if any did. malformed: not the YAML of a builder, or without a single hash.
 [[nodiscard]] Result<std::vector<BuiltCommit>> parse_commit_yaml(const std::string& text, const std::string& where);
 
 /// One section of delorean.repo.

@@ -41,7 +41,13 @@ awaitable<Outcome> DlrnReporter::send(const journal::Item& item, const pipeline:
   if (item.kind != vote_kind) co_return pipeline::Parked{"this version does not know items of the kind \"" + printable(item.kind, 60) + "\""};
   Report report = report_of(item);
   const std::string ref = ref_of(report);
+  const bool of_aggregate = !report.aggregate.empty();
   const auto vote = co_await api_.report(std::move(report));
+  if (!vote && of_aggregate && vote.error().status == 400) {
+    Failure why = vote.error();
+    why.message += ": a builder takes votes on an aggregate only once it was promoted";
+    co_return outcome_of(why);
+  }
   if (!vote) co_return outcome_of(vote.error());
   co_return pipeline::Delivered{ref};
 }

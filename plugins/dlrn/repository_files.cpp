@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace outpost::dlrn {
 namespace {
@@ -18,15 +20,25 @@ using boost::asio::awaitable;
 
 constexpr std::uint64_t largest = 16 * 1024 * 1024;  ///< Of each file.
 
+/// The last steps of an address, decoded.
+std::vector<std::string> last_steps(std::string address, std::ptrdiff_t count) {
+  while (address.ends_with('/')) address.pop_back();
+  const auto parts = split(address, '/');
+  std::vector<std::string> steps(parts.end() - std::min(count, std::ssize(parts)), parts.end());
+  for (auto& step : steps) step = percent_decode(step);
+  return steps;
+}
+
 /// The builder may call itself by another name than we do; what counts is which directory is meant.
-bool leads_to(const std::string& baseurl, const std::string& url) {
-  const auto last = [](const std::string& text) {
-    const auto parts = split(text, '/');
-    return std::vector<std::string>(parts.end() - std::min<std::ptrdiff_t>(3, std::ssize(parts)), parts.end());
-  };
-  std::string trimmed = baseurl;
-  while (trimmed.ends_with('/')) trimmed.pop_back();
-  return last(trimmed) == last(url);
+bool leads_to(const std::string& baseurl, const std::string& url) { return last_steps(baseurl, 3) == last_steps(url, 3); }
+
+/// The component, and its build's directory below it, of ".../component/NAME/aa/bb/HASH".
+std::optional<std::pair<std::string, std::string>> place_in_component(const std::string& baseurl) {
+  const auto steps = last_steps(baseurl, 5);
+  const bool shaped = steps.size() == 5 && steps[0] == "component" && is_commit_hash(steps[4].substr(0, 40)) &&
+                      steps[2] == steps[4].substr(0, 2) && steps[3] == steps[4].substr(2, 2);
+  if (!shaped || !files::check_name(steps[1]) || !files::check_name(steps[4])) return std::nullopt;
+  return std::pair{steps[1], steps[2] + '/' + steps[3] + '/' + percent_encode(steps[4])};
 }
 
 }  // namespace
@@ -93,21 +105,22 @@ awaitable<Result<void>> RepositoryFiles::bring_commits(Wanted wanted, pipeline::
   if (!text) co_return text.error();
   const auto repositories = parse_repo_file(*text, "delorean.repo");
   if (!repositories) co_return repositories.error();
-  const std::string inside_tree = tree_.url() + "/component/";
   for (const auto& one : *repositories) {
-    // A file of the builder's must not send us elsewhere.
-    if (!one.baseurl.starts_with(inside_tree)) {
-      report(printable(one.id, 100) + ": its address " + printable(one.baseurl, 300) + " is not in " + tree_.url() + ": its commit.yaml is not read");
+    const auto place = place_in_component(one.baseurl);
+    if (!place) {
+      report(printable(one.id, 100) + ": its address " + printable(one.baseurl, 300) + " is not that of a component's build: its commit.yaml is not read");
       continue;
     }
-    const std::string name = one.baseurl.substr(inside_tree.size(), one.baseurl.find('/', inside_tree.size()) - inside_tree.size());
+    const auto& [name, build] = *place;
     auto target = files::prepare_inside(wanted.directory, "components/" + name + "/commit.yaml");
     if (!target) co_return target.error();
-    std::string url = one.baseurl + "/commit.yaml";
+    // Out of our tree, whatever the builder calls it: a file of the builder's must not send us elsewhere.
+    const std::string address = tree_.url() + "/component/" + percent_encode(name) + '/' + build;
+    std::string url = address + "/commit.yaml";
     fs::path path = std::move(*target);
     const auto brought = co_await bring(std::move(url), std::move(path));
     if (!brought) co_return brought.error();
-    if (!*brought) report(printable(one.id, 100) + ": no commit.yaml at " + printable(one.baseurl, 300) + ": it was purged");
+    if (!*brought) report(printable(one.id, 100) + ": no commit.yaml at " + printable(address, 300) + ": it was purged");
   }
   co_return Result<void>{};
 }

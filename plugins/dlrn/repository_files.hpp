@@ -30,7 +30,7 @@ class RepositoryFiles {
 
   /// Of a build delorean.repo, commit.yaml and versions.csv; both of the first must name the build. Of an aggregate
   /// delorean.repo, whose MD5 must be the hash, versions.csv, and of each component its commit.yaml, as
-  /// components/<name>/commit.yaml, as far as it lies in the same tree. All come from the directory of the hash, never
+  /// components/<name>/commit.yaml, out of the same tree. All come from the directory of the hash, never
   /// from a label, whose files are exchanged one by one.
   /// refused: the hash was purged, or what was read is not what was asked for.
   boost::asio::awaitable<Result<void>> fetch(Wanted wanted, pipeline::Report report);

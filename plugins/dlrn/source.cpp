@@ -167,16 +167,33 @@ awaitable<Result<DlrnSource::Components>> DlrnSource::labelled(Selection selecti
   co_return components;
 }
 
+/// Whether there is anything new, one row says.
 awaitable<Result<DlrnSource::Components>> DlrnSource::promoted(Selection selection, std::size_t depth) {
-  co_return co_await history(std::move(selection), std::max<std::size_t>(depth, 1));
+  depth = std::max<std::size_t>(depth, 1);
+  const std::string place = "promotions of " + path_of(selection);
+  PromotionQuery query{.label = selection.label, .component = selection.component, .limit = 1};
+  const auto newest = co_await api_.promotions(std::move(query));
+  if (!newest) co_return to_error(newest.error());
+  if (newest->empty()) {
+    warn_once("nothing was ever promoted to " + path_of(selection) + " at " + api_.base() + "; is it spelt right?");
+    co_return Components{};
+  }
+  const auto& row = newest->front();
+  std::string body = std::to_string(row.timestamp.time_since_epoch().count()) + ' ' + row.aggregate + ' ' + to_string(row.build);
+  if (const auto known = seen_.find(place); known != seen_.end() && known->second.body == body && known->second.depth >= depth)
+    co_return known->second.components;
+  auto components = co_await history(std::move(selection), depth);
+  if (components) seen_[place] = {std::move(body), depth, *components};
+  co_return components;
 }
 
 awaitable<Result<DlrnSource::Components>> DlrnSource::history(Selection selection, std::size_t depth) const {
   Components components;
   std::set<std::string> known;
   bool aggregates = false;
+  std::size_t offset = 0;
   for (std::size_t number = 0; number < pages && components.size() < depth; ++number) {
-    PromotionQuery query{.label = selection.label, .component = selection.component, .offset = number * page, .limit = std::min(page, depth + 20)};
+    PromotionQuery query{.label = selection.label, .component = selection.component, .offset = offset, .limit = std::min(page, depth + 20)};
     const std::size_t asked = query.limit;
     const auto rows = co_await api_.promotions(std::move(query));
     if (!rows) co_return to_error(rows.error());
@@ -188,7 +205,9 @@ awaitable<Result<DlrnSource::Components>> DlrnSource::history(Selection selectio
                                   : component_of(selection, row.build, row.component, row.timestamp);
       if (components.size() < depth && known.insert(component.id).second) components.push_back(std::move(component));
     }
-    if (rows->size() < asked || asked < page) break;
+    // A batch has as many rows as there are components, so one page may hold few aggregates.
+    offset += rows->size();
+    if (rows->size() < asked) break;
   }
   co_return components;
 }
@@ -197,15 +216,32 @@ awaitable<Result<DlrnSource::Components>> DlrnSource::tested(Selection selection
   TestedQuery query = selection.query;
   const std::string job = query.sequential ? query.previous_job_id : query.job_id;
   const auto vote = co_await api_.last_tested(std::move(query));
-  if (!vote && vote.error().status == 400) {
-    warn_once("no build has been tested by " + printable(job, 100) + " yet as this asks for it: " + vote.error().message);
+  if (!vote && vote.error().status != 400) co_return to_error(vote.error());
+  // Where that job has no vote the builder answers with one of any other job, or of any component.
+  const bool meant = vote && vote->job_id == job && (selection.component.empty() || vote->component == selection.component);
+  if (!meant) {
+    warn_once("no build has been tested by " + printable(job, 100) + " yet as this asks for it" + (vote ? "" : ": " + vote.error().message));
     co_return Components{};
   }
-  if (!vote) co_return to_error(vote.error());
-  // Where that job has no vote the builder answers with one of any other job.
-  if (vote->job_id != job) co_return Components{};
+  if (vote->in_progress) co_return Components{};  // That job is at it still.
+  if (selection.query.success) {
+    Vote same = *vote;
+    const auto outdated = co_await is_outdated(std::move(same));
+    if (!outdated) co_return outdated.error();
+    if (*outdated) co_return Components{};
+  }
   Components components{component_of(selection, vote->build, vote->component, vote->timestamp)};
   co_return components;
+}
+
+/// The builder was asked for a success (or a failure), and gives any that ever was; what counts is the job's newest vote.
+awaitable<Result<bool>> DlrnSource::is_outdated(Vote vote) const {
+  BuildHash build = vote.build;
+  const auto votes = co_await api_.votes(std::move(build));
+  if (!votes) co_return to_error(votes.error());
+  co_return std::any_of(votes->begin(), votes->end(), [&](const Vote& one) {
+    return one.job_id == vote.job_id && !one.in_progress && one.timestamp > vote.timestamp && one.success != vote.success;
+  });
 }
 
 awaitable<Result<pipeline::Watched>> DlrnSource::watch(const job::Claim&) { co_return pipeline::Watched{}; }

@@ -64,7 +64,7 @@ class DlrnSource final : public pipeline::Source {
 
   /// What a label was when it was last looked at.
   struct Seen {
-    std::string body;  ///< Of the file that says it.
+    std::string body;  ///< Of the file that says it, or of the newest row.
     std::size_t depth = 0;
     Components components;
   };
@@ -72,6 +72,8 @@ class DlrnSource final : public pipeline::Source {
   boost::asio::awaitable<Result<Components>> labelled(Selection selection, std::size_t depth);
   boost::asio::awaitable<Result<Components>> promoted(Selection selection, std::size_t depth);
   boost::asio::awaitable<Result<Components>> tested(Selection selection);
+  /// Whether the vote's job has said otherwise of the build since.
+  boost::asio::awaitable<Result<bool>> is_outdated(Vote vote) const;
   /// The newest `depth` different hashes in the history of a label.
   boost::asio::awaitable<Result<Components>> history(Selection selection, std::size_t depth) const;
   [[nodiscard]] Error nothing_at(const std::string& place, bool was_there) const;
@@ -94,7 +96,7 @@ class DlrnSource final : public pipeline::Source {
   Workers& workers_;
   const Clock& clock_;
   SourceSettings settings_;
-  std::map<std::string, Seen> seen_;  ///< By the path of the file.
+  std::map<std::string, Seen> seen_;  ///< By the path of the file, or what rows were asked for.
   std::set<std::string> warned_;
 };
 

@@ -32,5 +32,9 @@ TEST_CASE("only digits of the right number are a hash") {
   CHECK_FALSE(is_aggregate_hash(source));
 }
 
+TEST_CASE("an extended hash may be any text, and leads nowhere else") {
+  CHECK(url_of("http://t", "", {std::string(40, 'a'), std::string(40, 'b'), "../ ?#"}).ends_with("_bbbbbbbb_..%2F%20%3F%23"));
+}
+
 }  // namespace
 }  // namespace outpost::dlrn

@@ -76,10 +76,20 @@ struct FakeBuilder {
     const std::string path = request.url.substr(0, request.url.find('?'));
     if (path.starts_with(tree_url + "/")) return file(path.substr(tree_url.size() + 1), request);
     if (request.method == "POST") return write(path, json::parse(std::get<std::string>(request.body)).get_object());
-    if (path == api_url + "/api/promotions") return says(200, request.url.find("offset=") == std::string::npos ? promotions : json::array{});
+    if (path == api_url + "/api/promotions") return says(200, page_of(number_of(request.url, "offset=", 0), number_of(request.url, "limit=", promotions.size())));
     if (path == api_url + "/api/repo_status" || path == api_url + "/api/agg_status") return says(200, votes);
     if (path == api_url + "/api/last_tested_repo") return last_tested.is_null() ? says(400, {{"message", "No vote found"}}) : says(200, last_tested);
     return {.status = 404};
+  }
+
+  static std::size_t number_of(const std::string& url, const std::string& name, std::size_t otherwise) {
+    const auto at = url.find(name);
+    return at == std::string::npos ? otherwise : static_cast<std::size_t>(std::stoul(url.substr(at + name.size())));
+  }
+  json::array page_of(std::size_t offset, std::size_t limit) const {
+    json::array rows;
+    for (std::size_t at = offset; at < promotions.size() && rows.size() < limit; ++at) rows.push_back(promotions[at]);
+    return rows;
   }
 
   outpost::test::FakeReply file(const std::string& path, const http::Request& request) {

@@ -19,6 +19,16 @@ TEST_CASE("trap: in commit.yaml everything is text, and nothing is the word None
   CHECK(parse_commit_yaml(test::commit_yaml(test::second, "compute"), "x")->front().component == "compute");
 }
 
+TEST_CASE("of several commits one that succeeded is the first") {
+  auto failed = test::commit_yaml(test::first, "");
+  failed.replace(failed.find("SUCCESS"), 7, "FAILED");
+  const std::string good = test::commit_yaml(test::second, "");
+  const auto commits = parse_commit_yaml(failed + good.substr(good.find("- ")), "commit.yaml");
+  REQUIRE(commits);
+  REQUIRE(commits->size() == 2);
+  CHECK(commits->front().build == test::second);
+}
+
 TEST_CASE("what is no commit.yaml is told, not taken for an empty one") {
   for (const std::string text : {"", "commits: []\n", "commits:\n- commit_hash: abc\n", "<html><title>Login</title>", "- 1\n"}) {
     const auto none = parse_commit_yaml(text, "http://t/commit.yaml");

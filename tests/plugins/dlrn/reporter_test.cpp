@@ -118,6 +118,9 @@ TEST_CASE("what an answer means to a vote") {
   CHECK(std::holds_alternative<pipeline::FixCredentials>(outcome(401, {}, "Unauthorized Access")));
   CHECK(std::holds_alternative<pipeline::Parked>(outcome(400, {}, R"({"message":"aggregate_hash not found"})")));
   CHECK(std::holds_alternative<pipeline::Parked>(outcome(415)));
+  const auto unknown_aggregate = Ended{job::Verdict::success, {aggregate_component()}}.items()[0];
+  builder.instead = outpost::test::FakeReply{.status = 400, .body = R"({"message":"aggregate_hash not found"})"};
+  CHECK_THAT(std::get<pipeline::Parked>(await(reporter->send(unknown_aggregate, {}))).reason, holds("400 aggregate_hash not found: a builder takes votes on an aggregate only once it was promoted"));
   CHECK(std::get<pipeline::RetryAfter>(outcome(503, {{"Retry-After", "9"}})).wait == std::chrono::seconds{9});
   auto unknown = item;
   unknown.kind = "song";
