@@ -8,6 +8,7 @@
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/plugin_check.hpp"
+#include "agent/daemon/selection_check.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -19,7 +20,7 @@ namespace outpost::cli {
 
 namespace {
 
-/// A line for each problem that the daemon would have with it, its plugins included; `right` says what it holds instead.
+/// A line for each problem that the daemon would have with it, selections and plugins included; `right` says what it holds instead.
 std::vector<std::string> problems_of(const std::filesystem::path& file, std::string& right) {
   const auto types = daemon::source_types();
   const auto loaded = config::load(file, config::environment_of(environ), types);
@@ -30,6 +31,7 @@ std::vector<std::string> problems_of(const std::filesystem::path& file, std::str
     return lines;
   }
   for (const auto& problem : config::check(*loaded, config::environment_of(environ))) lines.push_back(problem.text());
+  for (auto& line : daemon::check_selections(*loaded)) lines.push_back(std::move(line));
   for (auto& line : daemon::check_plugins(*loaded)) lines.push_back(std::move(line));
   const auto& settings = loaded->settings;
   right = std::to_string(settings.sources.size()) + " sources, " + std::to_string(settings.jobs.size()) + " jobs, " + std::to_string(settings.resources.size()) +

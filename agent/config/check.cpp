@@ -39,14 +39,8 @@ class Checker {
  private:
   /// Noted where `path` was written, or what it is part of.
   void problem(std::string path, std::string_view label, std::string_view message) {
-    const Origins& origins = loaded_.origins;
-    auto found = origins.find(path);
-    while (found == origins.end() && path.find('.') != std::string::npos) {
-      path.resize(path.rfind('.'));
-      found = origins.find(path);
-    }
-    const Origin where = found != origins.end() ? found->second : Origin{loaded_.file, 0, 0};
-    problems_.push_back({where, std::string{label} + ": " + std::string{message}});
+    problems_.push_back({nearest_origin(loaded_.origins, std::move(path), loaded_.file),
+                         std::string{label} + ": " + std::string{message}});
   }
 
   /// Outside of the unit the credentials of systemd are not there.

@@ -14,6 +14,15 @@ std::string Problems::text() const {
   return lines;
 }
 
+Origin nearest_origin(const Origins& origins, std::string path, const std::string& file) {
+  for (;;) {
+    if (const auto found = origins.find(path); found != origins.end()) return found->second;
+    const auto end = path.find_last_of(".[");
+    if (end == std::string::npos) return {file, 0, 0};
+    path.resize(end);
+  }
+}
+
 void throw_exception_from_error(const Problems& problems, const boost::source_location& where) {
   throw std::logic_error{"unchecked problems at " + where.to_string() + ": " + problems.text()};
 }

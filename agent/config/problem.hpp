@@ -44,6 +44,9 @@ struct Problems {
 /// Values that are defaults have none.
 using Origins = std::map<std::string, Origin, std::less<>>;
 
+/// Where the value at `path` was written; else what it is part of; else `file` as a whole.
+[[nodiscard]] Origin nearest_origin(const Origins& origins, std::string path, const std::string& file);
+
 [[noreturn]] void throw_exception_from_error(const Problems& problems, const boost::source_location& where);
 
 }  // namespace outpost::config

@@ -3,6 +3,7 @@
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/plugin_check.hpp"
 #include "agent/daemon/run_to_end.hpp"
+#include "agent/daemon/selection_check.hpp"
 #include "agent/daemon/server_access.hpp"
 #include "agent/daemon/server_view.hpp"
 #include "agent/http/beast/look.hpp"
@@ -49,6 +50,10 @@ class RealOutside final : public doctor::Outside {
     if (!said) return said.error();
     if (!said->is_object()) return Error{Fault::malformed, "the daemon's status is no object"};
     return said->get_object();
+  }
+
+  std::vector<std::string> selection_mistakes(const config::Loaded& loaded) override {
+    return check_selections(loaded);
   }
 
   std::vector<doctor::PluginMistake> plugin_mistakes(const config::Loaded& loaded) override {

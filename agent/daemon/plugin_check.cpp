@@ -11,15 +11,7 @@
 namespace outpost::daemon {
 namespace {
 
-/// Where a value was written; else what it is part of.
-config::Origin nearest_origin(const config::Origins& origins, std::string path, const std::string& file) {
-  for (;;) {
-    if (const auto found = origins.find(path); found != origins.end()) return found->second;
-    const auto dot = path.rfind('.');
-    if (dot == std::string::npos) return {file, 0, 0};
-    path.resize(dot);
-  }
-}
+using config::nearest_origin;
 
 struct Places {
   const config::Origins& origins;

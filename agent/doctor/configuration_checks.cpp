@@ -66,13 +66,12 @@ Finding check_configuration(Examination& examination) {
                   "correct the lines above; then: " + check_command(examination));
   }
   if (auto open = open_secrets(*examination.settings()); !open.empty()) return open_secrets_found(open);
-  const auto problems = config::check(*examination.loaded, examination.environment);
-  if (!problems.empty()) {
-    std::string text;
-    for (const auto& problem : problems) text += problem.text() + "\n";
-    return failed(counted(problems.size(), "mistake") + " in " + examination.file.string(), text,
+  auto mistakes = examination.outside.selection_mistakes(*examination.loaded);
+  for (const auto& problem : config::check(*examination.loaded, examination.environment))
+    mistakes.push_back(problem.text());
+  if (!mistakes.empty())
+    return failed(counted(mistakes.size(), "mistake") + " in " + examination.file.string(), join(mistakes, "\n") + "\n",
                   "correct the lines above; then: " + check_command(examination));
-  }
   const auto& settings = *examination.settings();
   return passed(examination.file.string() + ": " + counted(settings.sources.size(), "source") + ", " +
                 counted(settings.jobs.size(), "job") + ", " + counted(settings.resources.size(), "resource") + ", " +

@@ -57,6 +57,8 @@ class Outside {
   virtual Result<void> find_topic(const config::Source& source, const std::string& name) = 0;
   /// What the daemon says of itself. unavailable: it does not answer.
   virtual Result<boost::json::object> status(const std::filesystem::path& socket) = 0;
+  /// What jobs select that no server could be asked for, a line each.
+  virtual std::vector<std::string> selection_mistakes(const config::Loaded& loaded) = 0;
   virtual std::vector<PluginMistake> plugin_mistakes(const config::Loaded& loaded) = 0;
 };
 

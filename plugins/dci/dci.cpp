@@ -30,6 +30,11 @@ Result<std::unique_ptr<pipeline::Reporter>> make_reporter(const Server& server, 
       std::make_unique<DciReporter>(std::move(*api), workers, std::move(settings))};
 }
 
+Result<void> check_selection(std::string_view text) {
+  if (const auto selection = parse_selection(text); !selection) return selection.error();
+  return {};
+}
+
 config::SourceType source_type() {
   config::SourceType type;
   type.type = "dci";

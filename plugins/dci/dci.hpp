@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 /// What the composition root needs of this integration.
 namespace outpost::dci {
@@ -30,6 +31,9 @@ struct Server {
 [[nodiscard]] Result<std::unique_ptr<pipeline::Reporter>> make_reporter(const Server& server, ReporterSettings settings,
                                                                         http::Client& client, Workers& workers,
                                                                         const Clock& clock);
+
+/// Whether a selection can be read, without asking a server. malformed with the character and what to write instead.
+[[nodiscard]] Result<void> check_selection(std::string_view text);
 
 /// `type: dci` in outpost.yml and its own key `ui_url`.
 [[nodiscard]] config::SourceType source_type();

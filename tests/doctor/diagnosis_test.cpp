@@ -173,6 +173,10 @@ TEST_CASE("the doctor names mistakes of the configuration (D01)", "[doctor]") {
     patient.add("jobs: [{name: nightly, plugins: [acmee]}]\n");
     diagnosed(patient.examined(), "D01", Verdict::fail, "there is no plugin \"acmee\"", "outpost config check");
   }
+  SECTION("a selection that no server could be asked for") {
+    patient.add("jobs: [{name: nightly, components: ['compose?nme:1']}]\n");
+    diagnosed(patient.examined(), "D01", Verdict::fail, "did you mean name?", "outpost config check");
+  }
   SECTION("credentials that every user can read, which can be repaired") {
     const fs::path file = patient.directory.path / "agent/dcirc.sh";
     fs::permissions(file, fs::perms::others_read, fs::perm_options::add);
