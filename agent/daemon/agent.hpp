@@ -197,6 +197,7 @@ class Agent final : public control::AgentControl {
   struct History {
     std::set<std::string> seen;  ///< Ids of components.
     Timestamp last_new{};
+    std::optional<std::string> unmatched;  ///< The selection of which was told that nothing matches it.
   };
   struct Definition {
     job::Definition value;

@@ -185,7 +185,9 @@ asio::awaitable<void> Agent::take_in(std::shared_ptr<const Definition> taken, st
                                    .seen = [&](const std::string& id) { return history.seen.contains(id); },
                                    .first_poll = history.seen.empty(),
                                    .backlog = backlog_of(definition.settings.backlog)});
-  if (plan.unmatched) ports_.logger.info(name + ": nothing matches \"" + *plan.unmatched + "\" in topic " + definition.value.topic + " yet");
+  if (plan.unmatched && plan.unmatched != history.unmatched)
+    ports_.logger.info(name + ": nothing matches \"" + *plan.unmatched + "\" in topic " + definition.value.topic + " yet");
+  history.unmatched = plan.unmatched;
   note_news(definition, !plan.seen.empty());
   if (plan.seen.empty()) co_return;
 
