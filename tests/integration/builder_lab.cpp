@@ -82,7 +82,7 @@ void BuilderLab::configure(const std::string& selection, const std::string& sour
   write_file(login, "DLRNAPI_USERNAME=ciuser\nDLRNAPI_PASSWORD=secret\n");
   fs::permissions(login, fs::perms::owner_read | fs::perms::owner_write);
   write_file(directory.path / "agent/outpost.yml",
-             "sources:\n  dlrn: {type: dlrn, url: \"" + url + "/api-centos9\", tree: \"" + url + "/centos9\", credentials: dlrn.sh, poll: 100ms" +
+             "sources:\n  dlrn: {type: dlrn, url: \"" + url + "/api-centos9\", tree: \"" + url + "/centos9\", poll: 100ms" + (source.find("kerberos") == std::string::npos ? ", credentials: dlrn.sh" : "") +
                  (source.empty() ? "" : ", " + source) + "}\njobs:\n  - name: nightly\n    source: dlrn\n    components: [" + selection +
                  "]\n    plugins: [acme]\nplugins_path: [../plugins]\nstate_directory: state\nruntime_directory: run\n");
 }

@@ -28,7 +28,8 @@ class BuilderLab {
 
   /// A hook of the plugin "acme".
   void hook(const std::string& stage, const std::string& script);
-  /// Writes outpost.yml with a job "nightly" of this selection; `source` are further keys of the source.
+  /// Writes outpost.yml with a job "nightly" of this selection; `source` are further keys of the source,
+  /// which has a password unless they say kerberos.
   void configure(const std::string& selection, const std::string& source = "");
   void start_agent();
   void kill_agent();

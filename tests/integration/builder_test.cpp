@@ -5,6 +5,7 @@
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 #include "support/catch.hpp"
+#include "support/kerberos_realm.hpp"
 
 #include <boost/json/array.hpp>
 
@@ -108,6 +109,51 @@ TEST_CASE("A builder without components, with protected reads, is tested too", "
   lab.wait_for_jobs(1);
   REQUIRE(lab.votes(by_build).size() == 1);
   CHECK(lab.votes(by_build)[0].at("success") == true);
+}
+
+TEST_CASE("Of builds that differ in their extended hash the one that was promoted is tested and voted on", "[dlrn]") {
+  const std::string older = std::string(40, 'a') + '_' + std::string(40, 'b'), newer = std::string(40, 'c') + '_' + std::string(40, 'd');
+  BuilderLab lab;
+  lab.configure("component/compute/component-ci-testing");
+  lab.hook("test", "#!/bin/sh\ngrep 'extended_hash: " + older + "' \"$OUTPOST_COMPONENT_COMPUTE_PATH/commit.yaml\"\n");
+  for (const auto& extended : {older, newer}) {
+    auto build = nova();
+    build["extended"] = extended;
+    lab.feed(build);
+  }
+  lab.api("POST", "/promote", {{"commit_hash", commit}, {"distro_hash", distro}, {"extended_hash", older}, {"promote_name", "component-ci-testing"}});
+  lab.start_agent();
+  lab.wait_for_jobs(1);
+  const auto votes = lab.votes(by_build + "&extended_hash=" + older);
+  REQUIRE(votes.size() == 1);
+  CHECK(votes[0].at("success") == true);
+  CHECK(lab.votes(by_build).empty());  // Of the newest.
+}
+
+TEST_CASE("A builder that wants tickets gets them, and those of new keys without a restart", "[dlrn]") {
+  if (!KerberosRealm::is_possible()) {
+    std::puts("SKIPPED: a builder with Kerberos: krb5-kdc and krb5-admin-server are not installed");
+    return;
+  }
+  const KerberosRealm realm;
+  const fs::path keytab = realm.directory.path / "client.keytab";
+  BuilderLab lab{{"--protected-reads", "--keytab", (realm.directory.path / "server.keytab").string(), "--writer", "tester", "--writer", "successor"}};
+  lab.configure("component/compute/consistent", "protected_reads: true, authentication: kerberos, keytab: \"" + keytab.string() + "\", server_principal: HTTP/builder.example.org@OUTPOST.TEST");
+  lab.hook("test", "#!/bin/sh\nexit 0\n");
+  lab.feed(nova());
+  lab.start_agent();
+  lab.wait_for_jobs(1);
+  REQUIRE(lab.votes(by_build).size() == 1);
+  CHECK(text_at(lab.votes(by_build)[0], "user") == "tester");
+
+  realm.replace(keytab, "successor");
+  auto next = nova();
+  next["extended"] = "second";
+  lab.feed(next);
+  lab.wait_for_jobs(2);
+  const auto votes = lab.votes(by_build + "&extended_hash=second");
+  REQUIRE(votes.size() == 1);
+  CHECK(text_at(votes[0], "user") == "successor");
 }
 
 TEST_CASE("What another job has tested is taken with a vote in progress", "[dlrn]") {

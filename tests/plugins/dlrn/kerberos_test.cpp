@@ -3,43 +3,21 @@
 
 #include "support/await.hpp"
 #include "support/catch.hpp"
-#include "support/temporary_directory.hpp"
+#include "support/kerberos_realm.hpp"
 
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
 #include <openssl/evp.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
-#include <stdexcept>
-#include <thread>
 
 namespace outpost::dlrn {
 namespace {
 
 using outpost::test::await;
 using outpost::test::holds;
-using outpost::test::read_file;
-
-std::uint16_t free_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    throw std::runtime_error{"no port"};
-  ::close(descriptor);
-  return ntohs(address.sin_port);
-}
 
 std::string decoded(std::string_view base64) {
   std::string bytes(base64.size(), '\0');
@@ -52,33 +30,9 @@ std::string decoded(std::string_view base64) {
   return bytes;
 }
 
-/// A realm of its own, and a builder's side of it.
-class Realm {
+/// A realm, and a builder's side of it.
+class Realm : public outpost::test::KerberosRealm {
  public:
-  Realm() {
-    ::setenv("KRB5_CONFIG", (directory.path / "krb5.conf").c_str(), 1);
-    ::setenv("KRB5RCACHENAME", ("file2:" + (directory.path / "seen").string()).c_str(), 1);
-    const std::string command = std::string{OUTPOST_REALM} + ' ' + directory.path.string() + ' ' + std::to_string(free_port()) + " >" + (directory.path / "log").string() + " 2>&1 &";
-    if (std::system(command.c_str()) != 0) throw std::runtime_error{"the realm cannot be started"};
-    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds{120};
-    while (read_file(directory.path / "log").find("starting") == std::string::npos || !std::filesystem::exists(directory.path / "pid")) {
-      if (std::chrono::steady_clock::now() > give_up) throw std::runtime_error{"no realm: " + read_file(directory.path / "log")};
-      std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    }
-  }
-  ~Realm() { ::kill(std::atoi(read_file(directory.path / "pid").c_str()), SIGTERM); }
-  Realm(const Realm&) = delete;
-  Realm& operator=(const Realm&) = delete;
-
-  static bool is_possible() { return std::system("PATH=$PATH:/usr/sbin; command -v krb5kdc kdb5_util kadmin.local >/dev/null 2>&1") == 0; }
-
-  /// Has the realm's administrator do something.
-  void administrate(const std::string& command) const {
-    const std::string whole = "PATH=$PATH:/usr/sbin; KRB5_KDC_PROFILE=" + (directory.path / "kdc.conf").string() + " kadmin.local -q '" + command + "' >>" + (directory.path / "log").string() + " 2>&1";
-    INFO(command);
-    REQUIRE(std::system(whole.c_str()) == 0);
-  }
-
   /// Whom a builder would take the sender of this header for; nothing when it refuses it.
   std::optional<std::string> accepted(std::string_view header) const {
     const std::string keytab = directory.path / "server.keytab";
@@ -109,8 +63,6 @@ class Realm {
   KerberosAuthorization::Options tester() const {
     return {directory.path / "client.keytab", "tester@OUTPOST.TEST", "HTTP/builder.example.org@OUTPOST.TEST"};
   }
-
-  outpost::test::TemporaryDirectory directory;
 };
 
 }  // namespace
@@ -151,9 +103,7 @@ TEST_CASE("tickets of a realm sign in at a builder, each token once") {
     KerberosAuthorization authorization{options};
     const auto before = await(authorization.header());
     REQUIRE(before);
-    realm.administrate("addprinc -randkey successor");
-    realm.administrate("ktadd -k " + (realm.directory.path / "new.keytab").string() + " successor");
-    std::filesystem::rename(realm.directory.path / "new.keytab", options.keytab);
+    realm.replace(options.keytab, "successor");
     const auto after = await(authorization.header());
     REQUIRE(after);
     CHECK(realm.accepted(*after) == "successor@OUTPOST.TEST");

@@ -1,5 +1,5 @@
 #!/bin/bash
-# realm.sh DIR PORT: makes a Kerberos realm OUTPOST.TEST in DIR (krb5.conf; the keytabs client.keytab of tester and
+# kerberos_realm.sh DIR PORT: makes a Kerberos realm OUTPOST.TEST in DIR (krb5.conf; the keytabs client.keytab of tester and
 # server.keytab of HTTP/builder.example.org), and becomes its server, on PORT of loopback. DIR/pid is there once it serves.
 set -euo pipefail
 dir=$1 port=$2
