@@ -133,21 +133,26 @@ std::string Api::user() const { return options_.authorization ? options_.authori
 awaitable<Answer<json::value>> Api::send(http::Request request, Asked asked, bool with_user) const {
   asked.sent_at = clock_->now();
   request.headers.set("Accept", "application/json");
-  if (with_user && options_.authorization) {
-    asked.user = options_.authorization->user();
-    const auto header = co_await options_.authorization->header();
-    if (!header) {
-      Failure failure;
-      failure.meaning = header.error().fault == Fault::credentials ? Meaning::fix_credentials : Meaning::retry_later;
-      failure.message = asked.what + ": not sent: " + header.error().message;
-      co_return failure;
+  Authorization* const signs = with_user ? options_.authorization.get() : nullptr;
+  for (bool first = true;; first = false) {
+    if (signs) {
+      asked.user = signs->user();
+      const auto header = co_await signs->header();
+      if (!header) {
+        Failure failure;
+        failure.meaning = header.error().fault == Fault::credentials ? Meaning::fix_credentials : Meaning::retry_later;
+        failure.message = asked.what + ": not sent: " + header.error().message;
+        co_return failure;
+      }
+      request.headers.set("Authorization", *header);
     }
-    request.headers.set("Authorization", *header);
+    http::Request same = request;
+    const auto response = co_await client_->send(std::move(same));
+    if (!response) co_return judge(response.error(), asked);
+    // Nothing was done. The client may have sent a read twice, and a token is taken once.
+    if (first && signs && response->status == 401 && signs->refused()) continue;
+    co_return judge(*response, asked);
   }
-  const auto response = co_await client_->send(std::move(request));
-  if (!response) co_return judge(response.error(), asked);
-  if (response->status == 401 && with_user && options_.authorization) options_.authorization->refused();
-  co_return judge(*response, asked);
 }
 
 awaitable<Answer<json::value>> Api::get(std::string path, Query query) const {

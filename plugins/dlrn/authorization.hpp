@@ -20,8 +20,9 @@ class Authorization {
   /// The value of the header for one request. Never twice the same object of a Kerberos ticket: a replayed token is
   /// refused. credentials: there is none to be had; the message says what to do.
   virtual boost::asio::awaitable<Result<std::string>> header() = 0;
-  /// The builder has refused what header() gave: whatever was kept for the next one is thrown away.
-  virtual void refused() {}
+  /// The builder has refused what header() gave: whatever was kept for the next one is thrown away. Whether the next one
+  /// may be taken where this was not.
+  virtual bool refused() { return false; }
   [[nodiscard]] virtual std::string user() const = 0;  ///< For messages.
 };
 

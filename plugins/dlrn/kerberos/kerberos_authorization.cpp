@@ -115,9 +115,10 @@ boost::asio::awaitable<Result<std::string>> KerberosAuthorization::header() {
   co_return co_await workers_.run(std::move(make));
 }
 
-void KerberosAuthorization::refused() {
+bool KerberosAuthorization::refused() {
   forget(cache_);
   cache_ = new_cache();
+  return true;
 }
 
 std::string KerberosAuthorization::user() const {

@@ -27,8 +27,8 @@ class KerberosAuthorization final : public Authorization {
   /// "Negotiate <token>": one leg of a raw Kerberos 5 context, as the builder expects it; it answers none. Each is made
   /// anew, because the builder refuses one that it has seen. credentials: the library's own words, and what to look at.
   boost::asio::awaitable<Result<std::string>> header() override;
-  /// The tickets are thrown away.
-  void refused() override;
+  /// The tickets are thrown away; with new ones it is worth another try.
+  bool refused() override;
   [[nodiscard]] std::string user() const override;
 
  private:

@@ -193,24 +193,31 @@ TEST_CASE("trap: open reads ignore wrong credentials, so a POST tests them") {
   CHECK(f.client.requests[1].headers.has("Authorization"));
 }
 
-TEST_CASE("whoever signs in for us hears that the builder has refused it") {
-  struct Counting final : Authorization {
-    int refusals = 0;
-    boost::asio::awaitable<Result<std::string>> header() override { co_return "Negotiate AAAA"; }
-    void refused() override { ++refusals; }
+TEST_CASE("trap: a token that was refused may have been seen before: with another one it is tried once more") {
+  struct Tokens final : Authorization {
+    int given = 0, refusals = 0;
+    boost::asio::awaitable<Result<std::string>> header() override { co_return "Negotiate " + std::to_string(++given); }
+    bool refused() override { return ++refusals > 0; }
     std::string user() const override { return "lab"; }
   };
   Fixture f;
-  const auto counting = std::make_shared<Counting>();
-  const Api api = *Api::make(f.client, f.clock, {.base = "http://127.0.0.1:1", .authorization = counting});
-  f.says(403, "Unauthorized Access", {{"Content-Type", "text/html; charset=utf-8"}});
+  const auto tokens = std::make_shared<Tokens>();
+  const Api api = *Api::make(f.client, f.clock, {.base = "http://127.0.0.1:1", .authorization = tokens});
+  const http::Headers page{{"Content-Type", "text/html; charset=utf-8"}};
+  f.says(403, "Unauthorized Access", page);
   CHECK(await(api.check_credentials()).error().meaning == Meaning::fix_credentials);
-  CHECK(counting->refusals == 0);  // Who we are is known.
-  f.says(401, "Unauthorized Access", {{"Content-Type", "text/html; charset=utf-8"}});
-  CHECK(await(api.check_credentials()).error().meaning == Meaning::fix_credentials);
-  f.says(401, "Unauthorized Access");
+  CHECK(tokens->refusals == 0);  // Who we are is known.
+  f.says(401, "Unauthorized Access", page);
+  f.says(201, R"({"promote_name":"tested"})");
+  CHECK(await(api.promote({build, "tested"})));
+  CHECK(f.header("Authorization") == "Negotiate 3");
+  f.says(401, "Unauthorized Access", page);
+  f.says(401, "Unauthorized Access", page);
+  CHECK(await(api.promote({build, "tested"})).error().meaning == Meaning::fix_credentials);
+  CHECK(f.client.requests.size() == 5);
+  f.says(401, "Unauthorized Access", page);
   CHECK(await(api.votes(build)).error().meaning == Meaning::fix_credentials);  // An open read does not say who we are.
-  CHECK(counting->refusals == 1);
+  CHECK(f.client.requests.size() == 6);
 }
 
 TEST_CASE("without credentials nothing is written, and no request is sent") {
