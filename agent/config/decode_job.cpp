@@ -181,6 +181,8 @@ Job decode_job(Reading& reading, Fields& fields, const Settings& settings, std::
   Job job;
   fields.read("enabled", job.enabled, as_boolean);
   fields.read("block_shutdown", job.block_shutdown, as_boolean);
+  fields.read("download", job.download, as_boolean);
+  fields.read("unpack", job.unpack, as_boolean);
   fields.read("source", job.source, as_name);
   fields.read("topic", job.topic, as_text);
   fields.read("timeout", job.timeout, as_duration, 1s, 30 * 24h);

@@ -76,6 +76,8 @@ struct Job {
   std::string name;
   bool enabled = true;
   bool block_shutdown = false;  ///< While it runs the machine refuses to be shut down.
+  bool download = true;  ///< Its components are brought before pre-run.
+  bool unpack = true;    ///< Archives among them are unpacked.
   std::string source;  ///< Exists in Settings::sources.
   std::string topic;
   /// Selections in the order of the file: strings ("ocp?tags:build:nightly") or objects ({type, tags, max_age...},

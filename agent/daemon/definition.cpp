@@ -29,6 +29,8 @@ job::Definition definition_of(const config::Job& settings) {
   for (const auto& [plugin, configuration] : settings.plugin_config) definition.plugin_config[plugin] = configuration;
   json::object key_values;
   for (const auto& [key, value] : settings.key_values) key_values[key] = value;
+  if (!settings.download) definition.options["download"] = false;
+  if (!settings.unpack) definition.options["unpack"] = false;
   if (!key_values.empty()) definition.options["key_values"] = std::move(key_values);
   return definition;
 }

@@ -87,6 +87,12 @@ Result<void> check_list(const FileList& list, const FetchLimits& limits) {
   return {};
 }
 
+/// agent/files knows no configuration: the keys of the limits that it names are these.
+Error with_key(Error error, std::string_view key) {
+  if (error.message.find("raise the limit") != std::string::npos) error.message += " (" + std::string{key} + ")";
+  return error;
+}
+
 /// The component's own files where ours would go.
 Result<void> check_room(const FileList& list) {
   for (const auto& [archive, target] : unpack_targets(list.files)) {
@@ -96,7 +102,7 @@ Result<void> check_room(const FileList& list) {
         std::any_of(list.links.begin(), list.links.end(), [&](const auto& link) { return in_the_way(link.path); }) ||
         std::any_of(list.directories.begin(), list.directories.end(), in_the_way))
       return Error{Fault::refused, printable(archive, 200) + " would be unpacked to " + printable(name, 200) +
-                                       ", which the component has itself; say unpack: false"};
+                                       ", which the component has itself; say unpack: false in the job"};
   }
   return {};
 }
@@ -355,7 +361,7 @@ awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesy
     progress.report(shown + ": " + format_size(now.received) + (now.total ? " of " + format_size(*now.total) : ""));
   };
   auto downloaded = co_await downloader_.download(std::move(request));
-  if (!downloaded) co_return std::move(downloaded).error().in(printable(file.path, 300));
+  if (!downloaded) co_return with_key(std::move(downloaded).error(), "downloads.limit").in(printable(file.path, 300));
   progress.bytes += downloaded->size - downloaded->resumed;
   progress.resumed += downloaded->resumed;
   if (cache_ && !file.sha256.empty()) {
@@ -379,7 +385,7 @@ awaitable<Result<void>> ComponentFiles::unpack_all(std::filesystem::path directo
     if (std::filesystem::is_directory(*to, ignored)) continue;  // It appears complete or not at all.
     std::filesystem::path source = *from, into = *to;
     auto unpacked = co_await unpacker_.unpack(std::move(source), std::move(into), limits_.unpack);
-    if (!unpacked) co_return std::move(unpacked).error().in(printable(archive, 300));
+    if (!unpacked) co_return with_key(std::move(unpacked).error(), "downloads.unpack").in(printable(archive, 300));
     report(printable(archive, 300) + ": unpacked to " + printable(target, 300) + ", " +
            std::to_string(unpacked->entries) + " entries, " + format_size(unpacked->bytes));
   }

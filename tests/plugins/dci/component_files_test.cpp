@@ -286,6 +286,10 @@ TEST_CASE("an archive that would leave its directory, or is none, is an error wi
   f.add("", "evil.tar.zst", tar_zst("../evil", "x"));
   CHECK(problem(f.fetch()).find("evil.tar.zst") != std::string::npos);
   CHECK_FALSE(fs::exists(f.root / "evil"));
+  Fixture h;
+  h.limits.unpack.bytes = 3;
+  h.add("", "large.tar.zst", tar_zst("large", "1234"));
+  CHECK(problem(h.fetch()).find("raise the limit if this is right (downloads.unpack)") != std::string::npos);
   Fixture g;
   g.add("", "broken.tar.gz", "not an archive at all");
   CHECK_FALSE(g.fetch());
