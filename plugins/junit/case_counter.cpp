@@ -57,7 +57,9 @@ void CaseCounter::start(std::string_view name, const char* const* attributes) {
 void CaseCounter::begin_case(const char* const* attributes) {
   const std::string_view class_name = attribute(attributes, "classname"), name = attribute(attributes, "name");
   TestCase begun;
-  begun.name = suites_.back().name + ":" + shortened(class_name) + ":" + shortened(name);
+  begun.suite = suites_.back().name;
+  begun.class_name = shortened(class_name);
+  begun.name = shortened(name);
   constexpr std::uint64_t spread = 0x9E3779B97F4A7C15;  // So that a text in another place is another key.
   begun.key = suites_.back().hash;
   for (const std::string_view part : {class_name, name}) begun.key = begun.key * spread + std::hash<std::string_view>{}(part);
@@ -98,10 +100,10 @@ void CaseCounter::count(const TestCase& finished) {
     case Outcome::failure: ++counts_.failures; break;
   }
   const bool bad = finished.outcome == Outcome::error || finished.outcome == Outcome::failure;
-  if (bad && counts_.failed.size() < names_shown) counts_.failed.push_back(finished.name);
+  if (bad && counts_.failed.size() < names_shown) counts_.failed.push_back(finished.full_name());
   if (!finished.flaky) return;
   ++counts_.flaky;
-  if (counts_.flaky_names.size() < names_shown) counts_.flaky_names.push_back(finished.name);
+  if (counts_.flaky_names.size() < names_shown) counts_.flaky_names.push_back(finished.full_name());
 }
 
 void CaseCounter::write_to(JunitSummary& summary) const {

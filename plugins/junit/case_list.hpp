@@ -14,8 +14,8 @@ struct ListedCase {
   std::string outcome;  ///< pass, fail, error or skip: of several in a case the last one.
 };
 
-/// The cases of a file that read_junit() has found well-formed: it has the limits, this has not. For what people look
-/// at one by one. Errors: unavailable when the file cannot be read, malformed when it is no XML.
+/// The cases that read_junit() counts in a file, in its order: for what people look at one by one. Errors: unavailable
+/// when the file cannot be read, malformed when it is no XML. Blocks.
 [[nodiscard]] Result<std::vector<ListedCase>> list_cases(const std::filesystem::path& file);
 
 }  // namespace outpost::junit

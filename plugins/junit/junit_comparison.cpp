@@ -61,18 +61,18 @@ class Comparison {
   /// A case of the new file, in its order: says its name, if it has changed.
   void name_new(const TestCase& test) {
     const auto was = before_.find(test.key);
-    if (was == before_.end()) return name(result.added_names, test.key, test.name);
+    if (was == before_.end()) return name(result.added_names, test);
     const Outcome now = now_.at(test.key);
     switch (change_between(was->second, now)) {
-      case Change::regression: return name(result.regressed, test.key, test.name);
-      case Change::fix: return name(result.fixed, test.key, test.name);
-      case Change::other: return name(result.changed_names, test.key, test.name + " (" + std::string{word(was->second)} + ", now " + std::string{word(now)} + ")");
+      case Change::regression: return name(result.regressed, test);
+      case Change::fix: return name(result.fixed, test);
+      case Change::other: return name(result.changed_names, test, " (" + std::string{word(was->second)} + ", now " + std::string{word(now)} + ")");
       default: return;
     }
   }
 
   void name_old(const TestCase& test) {
-    if (!now_.contains(test.key)) name(result.removed_names, test.key, test.name);
+    if (!now_.contains(test.key)) name(result.removed_names, test);
   }
 
   [[nodiscard]] bool has_changes() const { return result.regressions + result.fixes + result.added + result.removed + result.changed > 0; }
@@ -87,8 +87,8 @@ class Comparison {
     if (change == Change::other) ++result.changed;
   }
 
-  void name(std::vector<std::string>& names, std::uint64_t key, std::string text) {
-    if (names.size() < names_shown && named_.insert(key).second) names.push_back(std::move(text));
+  void name(std::vector<std::string>& names, const TestCase& test, const std::string& how = {}) {
+    if (names.size() < names_shown && named_.insert(test.key).second) names.push_back(test.full_name() + how);
   }
 
   const Outcomes& now_;

@@ -3,25 +3,20 @@
 #include "agent/base/descriptor.hpp"
 #include "plugins/junit/attachment_finder.hpp"
 #include "plugins/junit/case_counter.hpp"
-#include "plugins/junit/legacy_encoding.hpp"
+#include "plugins/junit/xml_parser.hpp"
 
-#include <expat.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 namespace outpost::junit {
 namespace {
 
-// ElementTree, which the server uses, names elements the same way: "{namespace}name" without the first brace.
-constexpr char namespace_separator = '}';
 constexpr int piece = 64 * 1024;
 
 class Reader {
@@ -32,10 +27,6 @@ class Reader {
   Result<JunitSummary> run();
 
  private:
-  struct Free {
-    void operator()(XML_Parser parser) const { ::XML_ParserFree(parser); }
-  };
-
   static void on_start(void* self, const XML_Char* name, const XML_Char** attributes);
   static void on_end(void* self, const XML_Char* name);
   static void on_text(void* self, const XML_Char* text, int size);
@@ -49,7 +40,7 @@ class Reader {
   int descriptor_;
   std::string name_;
   JunitLimits limits_;
-  std::unique_ptr<std::remove_pointer_t<XML_Parser>, Free> parser_{::XML_ParserCreateNS(nullptr, namespace_separator)};
+  XmlParser parser_ = make_xml_parser(XmlNames::resolved);
   CaseCounter counter_;
   JunitSummary summary_;
   std::optional<std::string> stopped_;  ///< Why we, not the parser, ended it.
@@ -64,9 +55,6 @@ void Reader::set_up() {
   ::XML_SetUserData(parser, this);
   ::XML_SetElementHandler(parser, &Reader::on_start, &Reader::on_end);
   ::XML_SetSkippedEntityHandler(parser, &Reader::on_skipped);
-  ::XML_SetUnknownEncodingHandler(parser, &map_legacy_encoding, nullptr);
-  ::XML_SetBillionLaughsAttackProtectionActivationThreshold(parser, 1 << 20);
-  ::XML_SetBillionLaughsAttackProtectionMaximumAmplification(parser, 10.0F);
 }
 
 Result<JunitSummary> Reader::run() {

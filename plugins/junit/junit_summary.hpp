@@ -42,8 +42,7 @@ using CaseObserver = std::function<void(const TestCase&)>;
 /// a `testsuite`, wherever that is; attributes of suites are not believed. Of several outcomes in a case the last one
 /// counts; those of earlier tries (`rerunFailure`, `flakyError`...) do not. A time that is not a number is 0.
 ///
-/// Entities are expanded as far as Expat's protection against bombs allows (10 times the size of the file, above
-/// 1 MiB); external ones are never read. Limits make the file ill-formed, with the reason in `problem`.
+/// What entities may do is make_xml_parser()'s. Limits make the file ill-formed, with the reason in `problem`.
 ///
 /// Errors: unavailable when the file cannot be read. Blocks: for a worker.
 [[nodiscard]] Result<JunitSummary> read_junit(const std::filesystem::path& path, const JunitLimits& limits = {},

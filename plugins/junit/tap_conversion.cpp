@@ -1,5 +1,6 @@
 #include "plugins/junit/tap_conversion.hpp"
 
+#include "plugins/junit/text_writer.hpp"
 #include "plugins/junit/xml_text.hpp"
 
 #include <sys/stat.h>
@@ -13,56 +14,37 @@ namespace {
 
 constexpr std::size_t piece = 64 * 1024;
 
-/// Writes tests as cases of one suite. The first failure to write is kept.
+/// Writes tests as cases of one suite.
 class SuiteWriter {
  public:
-  SuiteWriter(int file, std::string suite) : file_{file}, suite_{std::move(suite)} {
-    text_ = R"(<?xml version="1.0" encoding="UTF-8"?>)" "\n<testsuite" + xml_attribute("name", suite_) + ">\n";
+  SuiteWriter(int file, std::string suite) : to_{file}, suite_{std::move(suite)} {
+    to_.write(R"(<?xml version="1.0" encoding="UTF-8"?>)" "\n<testsuite" + xml_attribute("name", suite_) + ">\n");
   }
 
   void add(const TapTest& test) {
-    text_ += "<testcase" + xml_attribute("classname", test.group.empty() ? suite_ : test.group) + xml_attribute("name", test.name);
+    std::string text = "<testcase" + xml_attribute("classname", test.group.empty() ? suite_ : test.group) + xml_attribute("name", test.name);
     if (test.time_us > 0) {
       char seconds[32];
       std::snprintf(seconds, sizeof seconds, "%lld.%06lld", static_cast<long long>(test.time_us / 1'000'000), static_cast<long long>(test.time_us % 1'000'000));
-      text_ += xml_attribute("time", seconds);
+      text += xml_attribute("time", seconds);
     }
-    text_ += '>';
-    add_outcome(test);
-    text_ += "</testcase>\n";
-    if (text_.size() >= piece) flush();
+    to_.write(text + ">" + outcome(test) + "</testcase>\n");
   }
 
   Result<void> finish(const std::string& name) {
-    text_ += "</testsuite>\n";
-    flush();
-    if (failure_ != 0) return errno_error("cannot write the JUnit of", name, failure_);
-    return {};
+    to_.write("</testsuite>\n");
+    return to_.finish("the JUnit of " + name);
   }
 
  private:
-  void add_outcome(const TapTest& test) {
+  static std::string outcome(const TapTest& test) {
     const char* element = test.outcome == Outcome::failure ? "failure" : test.outcome == Outcome::error ? "error" : "skipped";
-    if (test.outcome == Outcome::success) {
-      if (!test.details.empty()) text_ += "<system-out>" + xml_text(test.details) + "</system-out>";
-      return;
-    }
-    text_ += "<" + std::string{element} + xml_attribute("message", test.message) + ">" + xml_text(test.details) + "</" + element + ">";
+    if (test.outcome == Outcome::success) return test.details.empty() ? "" : "<system-out>" + xml_text(test.details) + "</system-out>";
+    return "<" + std::string{element} + xml_attribute("message", test.message) + ">" + xml_text(test.details) + "</" + element + ">";
   }
 
-  void flush() {
-    std::string_view rest = text_;
-    while (!rest.empty() && failure_ == 0) {
-      const ssize_t put = ::write(file_, rest.data(), rest.size());
-      if (put >= 0) rest.remove_prefix(static_cast<std::size_t>(put));
-      else if (errno != EINTR) failure_ = errno;
-    }
-    text_.clear();
-  }
-
-  int file_;
-  std::string suite_, text_;
-  int failure_ = 0;
+  TextWriter to_;
+  std::string suite_;
 };
 
 /// Cuts what is read into lines; of a line that is too long its beginning is kept.
