@@ -30,6 +30,7 @@ struct StepRules {
   std::optional<std::chrono::milliseconds> timeout_max;  ///< To which it may have its time put off while it runs.
   std::optional<std::uint64_t> disk_limit;    ///< Bytes that its job's workspace may come to while it runs.
   std::vector<std::string> junit, artifacts;  ///< Globs: what of the workspace is collected as if it lay in its directories.
+  std::string merge;  ///< What the one result is called that its JUnit files are merged into; empty: each is its own.
 };
 
 /// One hook of one plugin in one stage.

@@ -190,6 +190,9 @@ struct Reader {
       fields.problem("timeout_max", "is less than the time limit that it has to begin with, " + format_duration(hook.timeout.value_or(default_timeout(stage))));
     read_globs(fields, "junit", hook.junit);
     read_globs(fields, "artifacts", hook.artifacts);
+    fields.read("merge", hook.merge, config::as_name);
+    if (hook.merge == "true" || hook.merge == "false") fields.problem("merge", "what the one result is to be called is due (example: unit)");
+    if (hook.merge == "reported") fields.problem("merge", "reported is the result of what hooks say by outpost-hook result; choose another name");
     if (const Node* node = fields.take("grace")) hook.grace = config::as_duration(reading, *node, fields.label_of("grace"), 0s, 1h);
     if (const Node* node = fields.take("retries"))
       if (const auto retries = config::as_integer(reading, *node, fields.label_of("retries"), 0, 100)) hook.retries = static_cast<unsigned>(*retries);
@@ -207,7 +210,7 @@ struct Reader {
         if (fields.node().find(key) != nullptr)
           fields.problem(key, std::string{to_string(stage)} + " has what is left of the grace of the hook that is stopped; remove the key");
     if (stage == job::Stage::admit || is_of_agent(stage))
-      for (const char* key : {"grace", "resources", "timeout_max", "retries", "retry_on", "continue", "junit", "artifacts"})
+      for (const char* key : {"grace", "resources", "timeout_max", "retries", "retry_on", "continue", "junit", "artifacts", "merge"})
         if (fields.node().find(key) != nullptr)
           return fields.problem(key, "means nothing outside of a job; remove the key"), fields.finish(), hook;
     if (closing && hook.keep_going) fields.problem("continue", "the closing stages always go on; remove the key");

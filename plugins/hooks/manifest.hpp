@@ -33,6 +33,7 @@ struct HookSettings {
   std::vector<std::string> resources;  ///< The job has to hold these.
   std::string playbook;           ///< YAML for Ansible, a path in the plugin's folder; empty: what is in hooks/.
   std::vector<std::string> junit, artifacts;  ///< Globs: what it leaves in the workspace.
+  std::string merge;              ///< The one result that its JUnit files become; empty: each is its own.
   bool keep_going = false;        ///< `continue`: when it fails, the job fails, but goes on.
 };
 

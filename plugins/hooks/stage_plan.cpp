@@ -77,7 +77,8 @@ Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr
                     settings.timeout_max,
                     plugin->manifest ? plugin->manifest->limits.disk : std::nullopt,
                     settings.junit,
-                    settings.artifacts};
+                    settings.artifacts,
+                    settings.merge};
       step.skipped = reason;
       all.push_back(std::move(step));
     }

@@ -6,6 +6,7 @@
 #include "agent/job/stage.hpp"
 #include "plugins/junit/attachments.hpp"
 #include "plugins/junit/junit_comparison.hpp"
+#include "plugins/junit/junit_merger.hpp"
 #include "plugins/junit/leftover_files.hpp"
 #include "plugins/junit/mime.hpp"
 #include "plugins/junit/tap_conversion.hpp"
@@ -33,6 +34,9 @@ class Collection {
     const std::string_view stage = job::to_string(step.stage);
     prefix_ = std::string{stage} + "/" + step.plugin + "/";
     if (step.hook != stage) prefix_ += step.hook + "/";
+    if (step.rules.merge.empty()) return;
+    merged_ = prefix_ + step.rules.merge;
+    names_.insert(merged_);
   }
 
   Result<Collected> run() {
@@ -52,6 +56,7 @@ class Collection {
       for (const fs::path& visited : found->directories)
         if (auto synced = sync_directory(visited); !synced) return synced.error();
     for (const std::string& path : results.files) add_result(path);
+    merge();
     for (const std::string& path : artifacts.files) add_artifact(directory_.artifacts(step_id_), path, path);
     for (const auto& [junit, named] : attachments_) add_attachment(junit, named);
     for (const fs::path& made : made_)
@@ -69,7 +74,7 @@ class Collection {
     if (!summary->is_junit)
       return Error{Fault::malformed, printable(name) + " is not JUnit" + (summary->well_formed ? ": its root is <" + printable(summary->root) + ">" : ": " + printable(summary->problem))};
     blob.mime = "application/junit";
-    return found_result(name, std::move(*summary), std::move(blob));
+    return found_result(unique_name(name), std::move(*summary), std::move(blob));
   }
 
  private:
@@ -117,8 +122,47 @@ class Collection {
     note(path, *summary);
     for (std::string& named : summary->attachments)
       if (attachments_.size() < limits_.attachments) attachments_.emplace_back(path, std::move(named));
-    collected_.results.push_back(
-        found_result(path, std::move(*summary), blob(root / path, *secured, "application/junit")));
+    keep_result(path, std::move(*summary), blob(root / path, *secured, "application/junit"));
+  }
+
+  /// A result of its own, or a part of the one that the plugin wants its files to be. What is broken stays by itself, so
+  /// that people find the program that was stopped.
+  void keep_result(const std::string& path, JunitSummary summary, job::Blob blob) {
+    const bool is_whole = summary.well_formed && !summary.namespaced && !summary.root.empty();
+    if (is_whole && !merged_.empty()) return parts_.push_back({path, std::move(summary), std::move(blob)});
+    collected_.results.push_back(found_result(unique_name(path), std::move(summary), std::move(blob)));
+  }
+
+  void merge() {
+    if (parts_.size() == 1) {
+      Part& only = parts_.front();
+      collected_.results.push_back(found_result(merged_, std::move(only.summary), std::move(only.blob)));
+    } else if (parts_.size() > 1) {
+      auto whole = merge_parts();
+      if (whole) return collected_.results.push_back(std::move(*whole));
+      warn("its results are not merged: " + whole.error().message);
+      for (Part& part : parts_) collected_.results.push_back(found_result(unique_name(part.path), std::move(part.summary), std::move(part.blob)));
+    }
+  }
+
+  /// In the order of their paths, in a file of ours.
+  Result<pipeline::FoundResult> merge_parts() {
+    const fs::path to = directory_.made(step_id_) / "merged" / (fs::path{merged_}.filename().native() + ".xml");
+    auto made = make_file(to);
+    if (!made) return made.error();
+    JunitMerger merger{made->get()};
+    for (const Part& part : parts_) {
+      auto opened = files::open_inside(directory_.root, part.blob.path);
+      if (!opened) return opened.error();
+      if (auto added = merger.add(opened->get(), part.path); !added) return added.error();
+    }
+    if (auto written = merger.finish(to.native()); !written) return written.error();
+    auto summary = read_junit(to, limits_.junit);
+    if (!summary) return summary.error();
+    if (!summary->well_formed) return Error{Fault::malformed, to.native() + ": " + summary->problem};
+    auto secured = secure_file(made->get(), to.native());
+    if (!secured) return secured.error();
+    return found_result(merged_, std::move(*summary), blob(to, *secured, "application/junit"));
   }
 
   /// The document as JUnit, in a file of ours.
@@ -137,7 +181,7 @@ class Collection {
     if (!summary || !secured) return warn((summary ? secured.error() : summary.error()).message);
     if (!converted->problem.empty())
       warn(printable(path) + ": not read to its end: " + converted->problem);
-    collected_.results.push_back(found_result(path, std::move(*summary), blob(to, *secured, "application/junit")));
+    keep_result(path, std::move(*summary), blob(to, *secured, "application/junit"));
   }
 
   /// A copy of it: the workspace goes before everything is delivered.
@@ -182,9 +226,9 @@ class Collection {
     if (summary.namespaced) warn(name + ": its elements are in an XML namespace, so the server counts no tests in it");
   }
 
-  pipeline::FoundResult found_result(const std::string& path, JunitSummary summary, job::Blob blob) {
+  static pipeline::FoundResult found_result(std::string name, JunitSummary summary, job::Blob blob) {
     pipeline::FoundResult result;
-    result.name = unique_name(path);
+    result.name = std::move(name);
     result.blob = std::move(blob);
     result.well_formed = summary.well_formed;
     result.problem = std::move(summary.problem);
@@ -220,11 +264,20 @@ class Collection {
     collected_.artifacts.push_back({name, blob(root / path, *secured, mime_of(path))});
   }
 
+  /// A result that becomes a part of another.
+  struct Part {
+    std::string path;
+    JunitSummary summary;
+    job::Blob blob;
+  };
+
   std::string step_id_;
   pipeline::JobDirectory directory_;
   CollectorLimits limits_;
   std::vector<std::string> junit_, artifacts_;  ///< Of the workspace.
   std::string prefix_;
+  std::string merged_;  ///< What the result is called that all are merged into; empty: each is its own.
+  std::vector<Part> parts_;
   std::set<std::string> names_;  ///< Of results and attachments.
   std::set<fs::path> made_;      ///< Directories of ours.
   std::vector<std::pair<std::string, std::string>> attachments_;  ///< The JUnit file that names it, and how.

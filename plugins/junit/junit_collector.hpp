@@ -30,7 +30,8 @@ struct CollectorLimits {
 /// ("test/acme/test.d/10-smoke/unit"): unique in the job as long as no step runs twice, the same in every run. A file
 /// that is broken is a result that is not well-formed. A TAP file is a result as the JUnit that it is converted to, which
 /// lies in the step's directory "made"; as it was it is the artifact "results/<path>", like other files in
-/// OUTPOST_RESULTS, also XML that is no JUnit: nothing that a step made gets lost.
+/// OUTPOST_RESULTS, also XML that is no JUnit: nothing that a step made gets lost. Where the step's rules say so, all that
+/// is whole becomes one result, called as they say, from the JunitMerger.
 class JunitCollector final : public pipeline::Collector {
  public:
   /// `workers` outlives the collector and its calls.

@@ -282,6 +282,30 @@ class Contract(harness.PluginTest):
         got, output = self.run_hook("pre-run", "kill -TERM $$\n")
         self.assertEqual(got, "error", output)
 
+    # ---- what is collected ----
+
+    def test_files_that_the_manifest_merges_are_one_result(self):
+        self.write(
+            "plugins/merging/plugin.yml",
+            "{apiVersion: outpost/v1, name: merging, version: 1.0.0,"
+            " hooks: {test: {junit: [target/*.xml], merge: unit}, install: {merge: unit}}}\n",
+        )
+        suite = '<testsuite name="%s"><testcase classname="c" name="%s"/><testcase name="bad"><failure/></testcase></testsuite>'
+        self.write(
+            "plugins/merging/hooks/test",
+            "#!/bin/bash\nmkdir target\n"
+            + "".join(f"echo '{suite % (name, name)}' >target/TEST-{name}.xml\n" for name in ("a", "b"))
+            + "printf '1..1\\nok 1 - boots\\n' >\"$OUTPOST_RESULTS/boot.tap\"\necho '<testsuite><testcase>' >\"$OUTPOST_RESULTS/unit.xml\"\n",
+            0o755,
+        )
+        self.write("plugins/merging/hooks/install", "#!/bin/bash\ntrue\n", 0o755)
+        job = {"name": "try", "plugins_path": [self.path("plugins")], "plugins": ["merging"]}
+        command = [OUTPOST, "job", "run", "--directory", self.path("job"), self.write("job.yml", json.dumps(job))]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertIn("results test/merging/unit: 5 cases, 3 passed, 2 failed, 0 skipped", ended.stdout + ended.stderr)
+        self.assertIn("results test/merging/unit.xml: ", ended.stdout)
+        self.assertEqual(ended.stdout.count("  results "), 2, ended.stdout)
+
 
 if __name__ == "__main__":
     sys.argv[1:] = sys.argv[2:]

@@ -132,6 +132,13 @@ const std::vector<Mutation>& mutations() {
       {"  cleanup:\n", "  cleanup: {artifacts: [../*]}\n",
        "plugin.yml:24:13: PL001 hooks.cleanup.artifacts: \"../*\" is not a pattern of paths in the workspace (example: results/**/*.xml)\n"},
       {"  cleanup:\n", "  cleanup: {artifact: [logs]}\n", "plugin.yml:24:13: PL005 hooks.cleanup: unknown key \"artifact\" (did you mean \"artifacts\"?)\n"},
+      {"  cleanup:\n", "  cleanup: {merge: [unit]}\n", "plugin.yml:24:13: PL001 hooks.cleanup.merge: a list, but a name is due\n"},
+      {"  cleanup:\n", "  cleanup: {merge: true}\n", "plugin.yml:24:13: PL001 hooks.cleanup.merge: what the one result is to be called is due (example: unit)\n"},
+      {"  cleanup:\n", "  cleanup: {merge: unit/all}\n",
+       "plugin.yml:24:13: PL001 hooks.cleanup.merge: \"unit/all\" is not a name (letters, digits, '.', '_' and '-', at most 64)\n"},
+      {"  cleanup:\n", "  cleanup: {merge: reported}\n",
+       "plugin.yml:24:13: PL001 hooks.cleanup.merge: reported is the result of what hooks say by outpost-hook result; choose another name\n"},
+      {"  cleanup:\n", "  admit: {merge: unit}\n", "plugin.yml:24:11: PL001 hooks.admit.merge: means nothing outside of a job; remove the key\n"},
       {"timeout: 6h", "timeout: 6h, timeout_max: 2h", "plugin.yml:23:23: PL001 hooks.test.timeout_max: is less than the time limit that it has to begin with, 6h 00min\n", false},
       {"order: 40", "isolation: {user: admin}", "plugin.yml:6:13: PL001 isolation.user: \"admin\" is neither root nor job\n"},
       {"order: 40", "isolation: {network: non}", "plugin.yml:6:13: PL001 isolation.network: \"non\" is neither host nor none (did you mean \"none\"?)\n"},
@@ -161,6 +168,12 @@ std::string mutated(const Mutation& mutation) {
   return text.replace(at, mutation.from.size(), mutation.to);
 }
 
+      {"  cleanup:\n", "  cleanup: {merge: [unit]}\n", "plugin.yml:24:13: PL001 hooks.cleanup.merge: a list, but a name is due\n"},
+      {"  cleanup:\n", "  cleanup: {merge: unit/all}\n",
+       "plugin.yml:24:13: PL001 hooks.cleanup.merge: \"unit/all\" is not a name (letters, digits, '.', '_' and '-', at most 64)\n"},
+      {"  cleanup:\n", "  cleanup: {merge: reported}\n",
+       "plugin.yml:24:13: PL001 hooks.cleanup.merge: reported is the result of what hooks say by outpost-hook result; choose another name\n"},
+      {"  cleanup:\n", "  admit: {merge: unit}\n", "plugin.yml:24:11: PL001 hooks.admit.merge: means nothing outside of a job; remove the key\n"},
 boost::json::value published_schema() { return boost::json::parse(test::text_of("hooks/plugin.schema.json")); }
 
 std::vector<std::string> violations_of(const std::string& manifest) {
@@ -237,7 +250,7 @@ TEST_CASE("what is no manifest at all is said") {
 TEST_CASE("what a manifest says of sandbox, disk, dry runs and what is collected is read") {
   const std::string text =
       "apiVersion: outpost/v1\nname: a\nversion: 1\nlimits: {disk: 20G}\nisolation: {user: root, network: host, private_tmp: false, no_new_privs: false}\n"
-      "supports: [dry-run]\ncompat: [dci]\nhooks: {test: {timeout: 1h, timeout_max: 3h, junit: [\"results/**/*.xml\"], artifacts: [\"logs/**\", \"a?\"]}}\n";
+      "supports: [dry-run]\ncompat: [dci]\nhooks: {test: {timeout: 1h, timeout_max: 3h, junit: [\"results/**/*.xml\"], artifacts: [\"logs/**\", \"a?\"], merge: unit}}\n";
   hooks::Diagnoses diagnoses;
   const auto manifest = hooks::parse_manifest(text, "plugin.yml", diagnoses);
   REQUIRE(hooks::text_of(diagnoses) == "");
@@ -254,3 +267,4 @@ TEST_CASE("what a manifest says of sandbox, disk, dry runs and what is collected
   CHECK(test.junit == std::vector<std::string>{"results/**/*.xml"});
   CHECK(test.artifacts == std::vector<std::string>{"logs/**", "a?"});
 }
+  CHECK(test.merge == "unit");

@@ -108,6 +108,82 @@ TEST_CASE("results are found in directories, in the order of their names, each n
     CHECK(std::count(found.begin(), found.end(), name) == 1);
 }
 
+TEST_CASE("the files of a step become one result where its plugin says so") {
+  Bench bench;
+  bench.step.rules.merge = "unit";
+  bench.result("a.xml", "<testsuites><testsuite name='a'><testcase name='t' time='2'/></testsuite></testsuites>");
+  bench.result("sub/b.xml", good);
+  bench.result("c.tap", "1..1\nok 1 - boots\n");
+  const auto collected = bench.collect();
+  REQUIRE(names(collected.results) == Names{"test/acme/unit"});
+  const auto& result = collected.results[0];
+  CHECK(result.well_formed);
+  CHECK(result.total == 4);
+  CHECK(result.success == 3);
+  CHECK(result.failures == 1);
+  CHECK(result.time_ms == 4000);
+  CHECK(result.failed == Names{"s::u"});
+  CHECK(result.blob.path == "steps/step-7/made/merged/unit.xml");
+  CHECK(result.blob.mime == "application/junit");
+  const auto content = test::read_file(bench.directory.root / result.blob.path);
+  CHECK(result.blob.sha256 == sha256_hex(content));
+  CHECK(result.blob.size == content.size());
+  CHECK(content.find("name=\"a\"") < content.find("name=\"c\""));
+  CHECK(content.find("name=\"c\"") < content.find("name=\"s\""));
+  CHECK(names(collected.artifacts) == Names{"results/c.tap"});
+  CHECK(collected.warnings.empty());
+  CHECK(names(bench.collect().results) == Names{"test/acme/unit"});
+}
+
+TEST_CASE("one file alone is called as several would be, and is not written again") {
+  Bench bench;
+  bench.step.rules.merge = "unit";
+  bench.result("TEST-acme.xml", good);
+  const auto collected = bench.collect();
+  REQUIRE(names(collected.results) == Names{"test/acme/unit"});
+  CHECK(collected.results[0].blob.path == "steps/step-7/results/TEST-acme.xml");
+  CHECK(collected.results[0].failed == Names{"s::u"});
+}
+
+TEST_CASE("what is broken or empty is not merged, and takes the name of what is from nobody") {
+  Bench bench;
+  bench.step.rules.merge = "unit";
+  bench.step.hook = "test.d/10-smoke";
+  bench.result("unit.xml", good.substr(0, good.size() - 20));
+  bench.result("empty.xml", "");
+  bench.result("named.xml", "<testsuite xmlns='urn:x'><testcase/></testsuite>");
+  bench.result("x.xml", good);
+  bench.result("y.xml", good);
+  const auto collected = bench.collect();
+  auto found = names(collected.results);
+  std::sort(found.begin(), found.end());
+  const std::string prefix = "test/acme/test.d/10-smoke/";
+  CHECK(found == Names{prefix + "empty", prefix + "named", prefix + "unit", prefix + "unit.xml"});
+  const auto merged = std::find_if(collected.results.begin(), collected.results.end(), [&](const auto& one) { return one.name == prefix + "unit"; });
+  CHECK(merged->total == 4);
+  CHECK(warned(collected, "unit.xml: broken XML"));
+}
+
+TEST_CASE("a step that left no results has none where they would be merged") {
+  Bench bench;
+  bench.step.rules.merge = "unit";
+  bench.artifact("log.txt", "x");
+  CHECK(bench.collect().results.empty());
+}
+
+TEST_CASE("attachments of files that are merged are kept") {
+  Bench bench;
+  bench.step.rules.merge = "unit";
+  const std::string naming = "<testsuite name='s'><testcase name='t'><system-out>[[ATTACHMENT|shot.png]]</system-out></testcase></testsuite>";
+  fs::create_directories(bench.directory.workspace());
+  test::write_file(bench.directory.workspace() / "shot.png", "png");
+  bench.result("a.xml", naming);
+  bench.result("b.xml", good);
+  const auto collected = bench.collect();
+  CHECK(names(collected.results) == Names{"test/acme/unit"});
+  CHECK(names(collected.artifacts) == Names{"attachments/shot.png"});
+}
+
 TEST_CASE("hooks of one stage that are several do not share names") {
   Bench bench;
   bench.result("unit.xml", good);
