@@ -6,6 +6,10 @@
 #include "plugins/hooks/schema_library.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <regex>
 #include <set>
 #include <string>
@@ -33,13 +37,28 @@ const std::set<std::string> with_schema{"additionalItems", "additionalProperties
 const std::set<std::string> with_list{"allOf", "anyOf", "oneOf", "items"};
 const std::set<std::string> with_map{"definitions", "patternProperties", "properties"};
 
+const std::set<std::string> numbers{"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"};
+const std::set<std::string> sizes{"maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"};
+constexpr std::array<std::pair<const char*, const char*>, 4> bounds{{{"minimum", "maximum"}, {"minLength", "maxLength"}, {"minItems", "maxItems"}, {"minProperties", "maxProperties"}}};
+
+const std::vector<std::string> formats{"date", "date-time", "email", "hostname", "idn-email", "idn-hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer",
+                                       "regex", "relative-json-pointer", "time", "uri", "uri-reference", "uri-template"};
+
+std::optional<double> number_in(const Node& node) {
+  double number = 0;
+  const auto* const end = node.text.data() + node.text.size();
+  const auto [rest, error] = std::from_chars(node.text.data(), end, number);
+  if (node.kind != Node::Kind::scalar || node.quoted || error != std::errc{} || rest != end) return std::nullopt;
+  return number;
+}
+
 /// Each secret is a file of its property's name.
 bool is_file_name(const std::string& name) { return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos; }
 
 /// Reads a schema tree for what the parser of the library would take in silence.
 class SchemaCheck {
  public:
-  explicit SchemaCheck(config::Problems& problems) : problems_{problems} {}
+  SchemaCheck(config::Problems& problems, const Node& root) : problems_{problems}, root_{root} {}
 
   /// `of_property`: reached from the top through `properties` alone, so that a secret can be here.
   void check(const Node& schema, const std::string& label, bool of_property = false, bool top = false) {
@@ -47,6 +66,8 @@ class SchemaCheck {
     if (schema.kind != Node::Kind::map) return problem(schema, label, "a schema is due (example: {type: string})");
     for (const auto& item : schema.items) check_keyword(item, label, of_property, top);
     check_required(schema, label);
+    check_bounds(schema, label);
+    if (const Node* secret = schema.find("x-secret"); secret && secret->text == "true") check_secret(schema, label);
   }
 
  private:
@@ -78,7 +99,14 @@ class SchemaCheck {
     }
     if (key == "type") return check_type(item, place);
     if (key == "pattern") return check_pattern(item, place);
-    if (key == "$ref" && !item.text.starts_with("#")) return problem(item, place, quote(item.text) + " leads out of this schema (write #/definitions/NAME)");
+    if (key == "$ref") return check_reference(item, place);
+    if (key == "enum" && (item.kind != Node::Kind::list || item.items.empty()))
+      return problem(item, place, "a list of what it may be is due (example: [fast, thorough])");
+    if (numbers.contains(key) && !number_in(item)) return problem(item, place, "a number is due (example: 1)");
+    if (sizes.contains(key) && (!number_in(item) || item.text.find_first_not_of("0123456789") != std::string::npos))
+      return problem(item, place, "a whole number from 0 on is due (example: 1)");
+    if (key == "format" && std::find(formats.begin(), formats.end(), item.text) == formats.end())
+      if (const auto meant = suggestion(item.text, formats); !meant.empty()) return problem(item, place, quote(item.text) + " is not a format" + meant);
     if (with_list.contains(key) && item.kind == Node::Kind::list) {
       for (const auto& each : item.items) check(each, place);
     } else if (with_map.contains(key)) {
@@ -105,6 +133,40 @@ class SchemaCheck {
         problem(item, place, quote(type.text) + " is not a type" + (suggestion(type.text, types).empty() ? " (" + join(types, ", ") + ")" : suggestion(type.text, types)));
   }
 
+  /// The library says only that it cannot follow one, and not which.
+  void check_reference(const Node& item, const std::string& place) {
+    if (!item.text.starts_with("#")) return problem(item, place, quote(item.text) + " leads out of this schema (write #/definitions/NAME)");
+    const Node* at = &root_;
+    const auto steps = split(item.text, '/');
+    for (auto step = steps.begin() + 1; step != steps.end(); ++step) {
+      if (at->kind != Node::Kind::map || step->find_first_of("~%") != std::string::npos) return;
+      const Node* next = at->find(*step);
+      if (next == nullptr) {
+        std::vector<std::string> names;
+        for (const auto& each : at->items) names.push_back(each.key);
+        return problem(item, place, quote(item.text) + " leads nowhere: there is no " + quote(*step) + suggestion(*step, names));
+      }
+      at = next;
+    }
+  }
+
+  /// What nothing fits is a mistake of whoever wrote the schema, not of whoever is to fill it in.
+  void check_bounds(const Node& schema, const std::string& label) {
+    for (const auto& [least, most] : bounds) {
+      const Node *low = schema.find(least), *high = schema.find(most);
+      const auto from = low ? number_in(*low) : std::nullopt, to = high ? number_in(*high) : std::nullopt;
+      if (from && to && *from > *to) problem(*low, label + "." + least, low->text + " is more than " + most + ", " + high->text + ", so nothing fits");
+    }
+  }
+
+  /// A secret is what stands in a file, and never in a manifest.
+  void check_secret(const Node& schema, const std::string& label) {
+    if (const Node* type = schema.find("type"); type && (type->text == "object" || type->text == "array"))
+      problem(*type, label + ".type", "a secret is a text (write type: string, or mark what is in it)");
+    if (const Node* otherwise = schema.find("default"); otherwise && otherwise->kind == Node::Kind::scalar)
+      problem(*otherwise, label + ".default", "a secret does not stand in a manifest (remove it; the site names its secret by {secret: NAME})");
+  }
+
   /// A required property that is misspelt can never be given.
   void check_required(const Node& schema, const std::string& label) {
     const Node* required = schema.find("required");
@@ -120,20 +182,40 @@ class SchemaCheck {
   }
 
   config::Problems& problems_;
+  const Node& root_;
 };
+
+/// Defaults that the schema itself would refuse: each job of the plugin would, although nobody has configured anything.
+void check_defaults(const Node& schema, config::Problems& problems) {
+  boost::json::object nothing, optional = schema_of(schema);
+  optional.erase("required");
+  for (const auto& mistake : check_configuration(nothing, optional, [](const std::string&) { return true; })) {
+    const Node* at = &schema;
+    std::string label = "config";
+    for (const auto& step : mistake.path) {
+      const Node* properties = at->find("properties");
+      const Node* below = properties ? properties->find(step) : nullptr;
+      if (!below) break;
+      at = below;
+      label += ".properties." + printable(step, 80);
+    }
+    if (const Node* otherwise = at->find("default")) problems.list.push_back({otherwise->origin, label + ".default: " + mistake.message});
+  }
+}
 
 }  // namespace
 
 void check_schema(const Node& schema, config::Problems& problems) {
   const auto before = problems.list.size();
-  SchemaCheck{problems}.check(schema, "config", false, true);
+  SchemaCheck{problems, schema}.check(schema, "config", false, true);
   if (problems.list.size() > before) return;
   // Draft 7 says that a schema may be true; a configuration is always a mapping.
   const auto is_object = [](const Node& type) { return type.text == "object"; };
   if (const Node* type = schema.find("type"); type && !is_object(*type) && std::none_of(type->items.begin(), type->items.end(), is_object))
     return problems.list.push_back({type->origin, "config.type: a configuration is a mapping (write type: object)"});
   for (const auto& violation : violations(boost::json::object{}, schema_of(schema)))
-    if (violation.message.starts_with(unusable_schema)) problems.list.push_back({schema.origin, "config: " + violation.message});
+    if (violation.message.starts_with(unusable_schema)) return problems.list.push_back({schema.origin, "config: " + violation.message});
+  check_defaults(schema, problems);
 }
 
 }  // namespace outpost::hooks
