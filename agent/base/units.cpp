@@ -60,7 +60,7 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     total += number * unit->factor;
     rest = trim(rest);
   } while (!rest.empty());
-  if (total > 366. * 86400e3) return Error{Fault::malformed, quoted + " is more than a year"};
+  if (total > 366. * 86400e3) return Error{Fault::refused, quoted + " is more than a year"};
   return std::chrono::milliseconds{std::llround(total)};
 }
 

@@ -179,6 +179,8 @@ std::optional<milliseconds> as_duration(Reading& reading, const Node& node, std:
   if (!is_scalar(reading, node, label, "a duration (example: 10min)")) return std::nullopt;
   const std::string shown = quote(node.text);
   const auto value = parse_duration(node.text);
+  const auto out_of_range = [&] { reading.problem(node.origin, label, shown + " is not between " + as_written(least) + " and " + as_written(most)); };
+  if (!value && value.error().fault == Fault::refused) return out_of_range(), std::nullopt;
   if (!value) {
     const bool bare = !node.text.empty() && node.text.find_first_not_of("0123456789.") == std::string::npos;
     reading.problem(node.origin, label,
@@ -188,8 +190,7 @@ std::optional<milliseconds> as_duration(Reading& reading, const Node& node, std:
     return std::nullopt;
   }
   if (*value >= least && *value <= most) return *value;
-  reading.problem(node.origin, label, shown + " is not between " + as_written(least) + " and " + as_written(most));
-  return std::nullopt;
+  return out_of_range(), std::nullopt;
 }
 
 std::optional<std::uint64_t> as_size(Reading& reading, const Node& node, std::string_view label, std::uint64_t least) {

@@ -289,8 +289,9 @@ std::string explain(const std::string& message, int last_line) {
   static constexpr std::pair<std::string_view, std::string_view> known[] = {
       {"illegal map value",
        "a key is not expected here (is the indentation right? text with \": \" in it needs quotes)"},
-      {"end of map not found", "the indentation fits no key above"},
+      {"end of map not found", "the indentation fits no key above (or a quote before it is not closed)"},
       {"end of sequence not found", "the indentation fits no list above"},
+      {"illegal flow end", "a ] or } closes nothing that is open, or one before it is missing"},
       {"end of sequence flow not found", "a [ is not closed by ], or a comma is missing"},
       {"end of map flow not found", "a { is not closed by }, or a comma is missing"},
       {"unknown token", "text cannot start with this character (put it in quotes)"},

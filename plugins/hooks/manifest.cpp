@@ -245,10 +245,12 @@ struct Reader {
     fields.read("maintainer", manifest.maintainer, config::as_text);
     if (const Node* node = fields.take("order"))
       if (const auto order = config::as_integer(reading, *node, "order", 0, 9999)) manifest.order = static_cast<int>(*order);
-    for (const char* key : {"name", "version"})
-      if (fields.node().find(key) == nullptr) fields.missing(key, std::string{key} == "name" ? "example: name: acme-storage" : "example: version: 1.0.0");
-    if (const Node* node = fields.node().find("version"); node && node->kind == Node::Kind::scalar && trim(node->text).empty())
-      fields.problem("version", "is empty (example: 1.0.0)");
+    for (const auto& [key, example] : {std::pair<std::string, std::string>{"name", "acme-storage"}, {"version", "1.0.0"}}) {
+      const Node* node = fields.node().find(key);
+      if (node == nullptr) fields.missing(key, "example: " + key + ": " + example);
+      else if (node->kind == Node::Kind::null || (key == "version" && node->kind == Node::Kind::scalar && trim(node->text).empty()))
+        fields.problem(key, "is empty (example: " + example + ")");
+    }
     read_requirements(fields.child("requires"), manifest.requirements);
     read_filters(fields.child("when"), manifest.when);
     read_schema(fields, manifest.config_schema);

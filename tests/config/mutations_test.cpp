@@ -263,7 +263,7 @@ const std::vector<Mutation>& mutations() {
        "outpost.yml:37:11: not valid YAML: a key is not expected here (is the indentation right? text with \": \" in "
        "it needs quotes)\n"},
       {"  - name: from-bus", "  name: from-bus",
-       "outpost.yml:36:3: not valid YAML: the indentation fits no key above\n"},
+       "outpost.yml:36:3: not valid YAML: the indentation fits no key above (or a quote before it is not closed)\n"},
       {"hosts: [10.0.0.4]", "host: [10.0.0.4]",
        "outpost.yml:39:24: resources.cluster4: unknown key \"host\" (did you mean \"hosts\"?)\n"},
       {"hosts: [10.0.0.4]", "hosts: 10.0.0.4",

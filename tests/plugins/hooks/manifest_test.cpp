@@ -75,6 +75,11 @@ const std::vector<Mutation>& mutations() {
        "plugin.yml:2:1: PL001 name: \"acme storage\" is not a name (letters, digits, '.', '_' and '-', at most 64)\n"},
       {"name: acme-storage\n", "", "plugin.yml:1:1: PL001 the key \"name\" is missing (example: name: acme-storage)\n"},
       {"version: 2.3.1\n", "", "plugin.yml:1:1: PL001 the key \"version\" is missing (example: version: 1.0.0)\n"},
+      {"version: 2.3.1\n", "version:\n", "plugin.yml:3:1: PL001 version: is empty (example: 1.0.0)\n"},
+      {"name: acme-storage\n", "name:\n", "plugin.yml:2:1: PL001 name: is empty (example: acme-storage)\n"},
+      {"timeout: 2h", "timeout: 400d", "plugin.yml:22:13: PL001 hooks.install.timeout: \"400d\" is not between 1s and 30d\n", false},
+      {"commands: [sh, ls]", "commands: [sh, ls", "plugin.yml:9:8: PL001 not valid YAML: a [ is not closed by ], or a comma is missing\n", false},
+      {"component_type: [ocp]", "component_type: [ocp", "plugin.yml:12:68: PL001 not valid YAML: a ] or } closes nothing that is open, or one before it is missing\n", false},
       {"version: 2.3.1\n", "version: \"\"\n", "plugin.yml:3:1: PL001 version: is empty (example: 1.0.0)\n"},
       {"version: 2.3.1\n", "version: [2, 3]\n", "plugin.yml:3:1: PL001 version: a list, but text is due\n"},
       {"order: 40", "order: first", "plugin.yml:6:1: PL001 order: \"first\" is not a whole number (example: 2)\n"},
@@ -95,11 +100,6 @@ const std::vector<Mutation>& mutations() {
       {"  type: object\n", "  type: array\n", "plugin.yml:14:3: PL001 config.type: a configuration is a mapping (write type: object)\n", false},
       {"required: [array_ip]", "required: [aray_ip]",
        "plugin.yml:16:14: PL001 config.required: there is no property \"aray_ip\" (did you mean \"array_ip\"?)\n", false},
-      {"{type: string, format: ipv4}", "{typ: string}", "plugin.yml:18:16: PL005 config.properties.array_ip: unknown keyword \"typ\" (did you mean \"type\"?)\n", false},
-      {"x-secret: true", "x-secrets: true", "plugin.yml:19:30: PL005 config.properties.password: unknown keyword \"x-secrets\" (did you mean \"x-secret\"?)\n", false},
-      {"x-secret: true", "x-secret: yes", "plugin.yml:19:30: PL001 config.properties.password.x-secret: true or false is due\n", false},
-      {"config:\n", "config: none\nx-config:\n",
-       "plugin.yml:13:1: PL001 config: a single value, but a JSON Schema (example: {type: object, properties: {...}}) is due\n"},
       {"{type: string, format: ipv4}", "{type: string, format: ipv5}",
        "plugin.yml:18:30: PL001 config.properties.array_ip.format: \"ipv5\" is not a format (did you mean \"ipv4\"?)\n", false},
       {"{type: string, format: ipv4}", "{enum: fast}",
@@ -124,6 +124,11 @@ const std::vector<Mutation>& mutations() {
        "plugin.yml:19:16: PL001 config.properties.password.type: a secret is a text (write type: string, or mark what is in it)\n", false},
       {"{type: string, x-secret: true}", "{type: string, x-secret: true, default: hunter2}",
        "plugin.yml:19:46: PL001 config.properties.password.default: a secret does not stand in a manifest (remove it; the site names its secret by {secret: NAME})\n", false},
+      {"{type: string, format: ipv4}", "{typ: string}", "plugin.yml:18:16: PL005 config.properties.array_ip: unknown keyword \"typ\" (did you mean \"type\"?)\n", false},
+      {"x-secret: true", "x-secrets: true", "plugin.yml:19:30: PL005 config.properties.password: unknown keyword \"x-secrets\" (did you mean \"x-secret\"?)\n", false},
+      {"x-secret: true", "x-secret: yes", "plugin.yml:19:30: PL001 config.properties.password.x-secret: true or false is due\n", false},
+      {"config:\n", "config: none\nx-config:\n",
+       "plugin.yml:13:1: PL001 config: a single value, but a JSON Schema (example: {type: object, properties: {...}}) is due\n"},
       {"  install: {", "  instal: {", "plugin.yml:22:3: PL005 hooks: unknown key \"instal\" (did you mean \"install\"?)\n"},
       {"timeout: 2h", "timeout: 2", "plugin.yml:22:13: PL001 hooks.install.timeout: \"2\" has no unit (write 2s, 2min, 2h or 2d)\n"},
       {"timeout: 2h", "timeout: 2 hours", "plugin.yml:22:13: PL001 hooks.install.timeout: \"2 hours\" is not a duration (example: 10min)\n"},
@@ -192,12 +197,6 @@ std::string mutated(const Mutation& mutation) {
   return text.replace(at, mutation.from.size(), mutation.to);
 }
 
-      {"  cleanup:\n", "  cleanup: {merge: [unit]}\n", "plugin.yml:24:13: PL001 hooks.cleanup.merge: a list, but a name is due\n"},
-      {"  cleanup:\n", "  cleanup: {merge: unit/all}\n",
-       "plugin.yml:24:13: PL001 hooks.cleanup.merge: \"unit/all\" is not a name (letters, digits, '.', '_' and '-', at most 64)\n"},
-      {"  cleanup:\n", "  cleanup: {merge: reported}\n",
-       "plugin.yml:24:13: PL001 hooks.cleanup.merge: reported is the result of what hooks say by outpost-hook result; choose another name\n"},
-      {"  cleanup:\n", "  admit: {merge: unit}\n", "plugin.yml:24:11: PL001 hooks.admit.merge: means nothing outside of a job; remove the key\n"},
 boost::json::value published_schema() { return boost::json::parse(test::text_of("hooks/plugin.schema.json")); }
 
 std::vector<std::string> violations_of(const std::string& manifest) {
@@ -290,5 +289,5 @@ TEST_CASE("what a manifest says of sandbox, disk, dry runs and what is collected
   CHECK(test.timeout_max == 3h);
   CHECK(test.junit == std::vector<std::string>{"results/**/*.xml"});
   CHECK(test.artifacts == std::vector<std::string>{"logs/**", "a?"});
-}
   CHECK(test.merge == "unit");
+}
