@@ -244,7 +244,7 @@ Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage s
       const auto given = job.plugin_config.find(plugin.name);
       boost::json::object configuration = given == job.plugin_config.end() ? boost::json::object{} : given->second;
       const auto mistakes = hooks::check_configuration(configuration, *plugin.manifest->config_schema, [](const std::string&) { return true; });
-      if (!mistakes.empty()) return Error{Fault::refused, "plugin_config." + plugin.name + "." + mistakes.front().place() + ": " + mistakes.front().message};
+      if (!mistakes.empty()) return Error{Fault::refused, mistakes.front().place("plugin_config." + plugin.name) + ": " + mistakes.front().message};
       inputs.configuration = hooks::without_secrets(configuration, *plugin.manifest->config_schema).configuration;
       inputs.configuration_file = request.directory.plugin_config(plugin.name);
       if (hooks::has_secrets(*plugin.manifest->config_schema)) inputs.secrets = fs::path{"/run/outpost/secrets"} / (story.job.id + "." + request.step_id);

@@ -235,7 +235,7 @@ json::object schema_of(const Node& schema) {
   return std::move(tree.as_object());
 }
 
-std::string ConfigMistake::place() const { return join(path, "."); }
+std::string ConfigMistake::place(const std::string& label) const { return path.empty() ? label : label + "." + join(path, "."); }
 
 std::vector<ConfigMistake> check_configuration(json::object& configuration, const json::object& schema,
                                                const std::function<bool(const std::string&)>& knows_secret) {

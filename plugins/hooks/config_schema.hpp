@@ -20,8 +20,8 @@ struct ConfigMistake {
   std::string message;
   bool is_secret = false;  ///< A secret is where it must not be.
 
-  /// "ports.0"
-  [[nodiscard]] std::string place() const;
+  /// "ports.0" below a label: "plugin_config.acme.ports.0"; the label alone when it is all of it.
+  [[nodiscard]] std::string place(const std::string& label) const;
 };
 
 /// What the schema has against a configuration as the reader of YAML gives it. When it has nothing, the configuration has

@@ -322,7 +322,7 @@ Result<HookRunner::Secrets> HookRunner::configure(const Plugin& plugin, const pi
   const auto* given = request.story.job.definition.plugin_config.if_contains(plugin.name);
   boost::json::object configuration = given && given->is_object() ? given->get_object() : boost::json::object{};
   const auto mistakes = check_configuration(configuration, *plugin.manifest->config_schema, [this](const std::string& name) { return options_.secrets.contains(name); });
-  if (!mistakes.empty()) return Error{Fault::refused, "plugin_config." + plugin.name + ": " + mistakes.front().place() + ": " + mistakes.front().message};
+  if (!mistakes.empty()) return Error{Fault::refused, mistakes.front().place("plugin_config." + plugin.name) + ": " + mistakes.front().message};
   auto unveiled = without_secrets(configuration, *plugin.manifest->config_schema);
   inputs.configuration = std::move(unveiled.configuration);
   inputs.configuration_file = request.directory.plugin_config(plugin.name);

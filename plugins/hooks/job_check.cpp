@@ -59,7 +59,7 @@ void check_config(const Plugin& plugin, const job::Definition& definition, const
   boost::json::object configuration = given && given->is_object() ? given->get_object() : boost::json::object{};
   for (const auto& mistake : check_configuration(configuration, *plugin.manifest->config_schema, knowledge.knows_secret))
     diagnoses.push_back({mistake.is_secret ? "PL007" : "PL018", Severity::error, knowledge.origin(plugin.name, mistake.path),
-                         label + (mistake.path.empty() ? "" : "." + mistake.place()) + ": " + mistake.message, {}});
+                         mistake.place(label) + ": " + mistake.message, {}});
 }
 
 }  // namespace

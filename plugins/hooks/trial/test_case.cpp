@@ -249,7 +249,7 @@ void check_configuration_of(TestCase& test, const Plugin& plugin, Diagnoses& dia
     diagnoses.push_back({"PL018",
                          Severity::error,
                          origin(mistake.path),
-                         "config" + (mistake.path.empty() ? "" : "." + mistake.place()) + ": " + mistake.message,
+                         mistake.place("config") + ": " + mistake.message,
                          {}});
 }
 

@@ -39,7 +39,7 @@ std::string mistake(const std::string& configuration) {
   const auto mistakes = hooks::check_configuration(object, hooks::schema_of(yaml(schema)), [](const std::string& name) { return name == "bmc"; });
   if (mistakes.empty()) return "";
   CHECK(mistakes.size() == 1);
-  return mistakes.front().place() + ": " + mistakes.front().message;
+  return mistakes.front().place("acme") + ": " + mistakes.front().message;
 }
 
 }  // namespace
@@ -53,28 +53,28 @@ TEST_CASE("a configuration that fits is settled: types as the schema wants them,
 }
 
 TEST_CASE("each mistake in a configuration is told with its place") {
-  CHECK(mistake("{}") == ": the key \"address\" is missing");
-  CHECK(mistake("{address: 192.0.2}") == "address: \"192.0.2\" is not of the format ipv4");
-  CHECK(mistake("{address: [1]}") == "address: a list, but a text is due");
-  CHECK(mistake("{address: 192.0.2.10, sise: 3}") == "sise: is not known to the plugin (did you mean \"size\"?)");
-  CHECK(mistake("{address: 192.0.2.10, size: big}") == "size: \"big\" is a text, but a whole number is due");
-  CHECK(mistake("{address: 192.0.2.10, size: \"3\"}") == "size: \"3\" is a text, but a whole number is due");
-  CHECK(mistake("{address: 192.0.2.10, mode: fats}") == "mode: \"fats\" is not one of fast, thorough (did you mean \"fast\"?)");
-  CHECK(mistake("{address: 192.0.2.10, ports: [1, x]}") == "ports.1: \"x\" is a text, but a whole number is due");
-  CHECK(mistake("{address: 192.0.2.10, pool: {nam: a}}") == "pool.nam: is not known to the plugin (did you mean \"name\"?)");
+  CHECK(mistake("{}") == "acme: the key \"address\" is missing");
+  CHECK(mistake("{address: 192.0.2}") == "acme.address: \"192.0.2\" is not of the format ipv4");
+  CHECK(mistake("{address: [1]}") == "acme.address: a list, but a text is due");
+  CHECK(mistake("{address: 192.0.2.10, sise: 3}") == "acme.sise: is not known to the plugin (did you mean \"size\"?)");
+  CHECK(mistake("{address: 192.0.2.10, size: big}") == "acme.size: \"big\" is a text, but a whole number is due");
+  CHECK(mistake("{address: 192.0.2.10, size: \"3\"}") == "acme.size: \"3\" is a text, but a whole number is due");
+  CHECK(mistake("{address: 192.0.2.10, mode: fats}") == "acme.mode: \"fats\" is not one of fast, thorough (did you mean \"fast\"?)");
+  CHECK(mistake("{address: 192.0.2.10, ports: [1, x]}") == "acme.ports.1: \"x\" is a text, but a whole number is due");
+  CHECK(mistake("{address: 192.0.2.10, pool: {nam: a}}") == "acme.pool.nam: is not known to the plugin (did you mean \"name\"?)");
 }
 
 TEST_CASE("what a plain word does not cover, the library checks") {
-  CHECK(mistake("{address: 192.0.2.10, size: 9}").starts_with("size: "));
-  CHECK(mistake("{address: 192.0.2.10, release: new}").starts_with("release: "));
-  CHECK(mistake("{address: 192.0.2.10, ratio: 0.75}").starts_with("ratio: "));
-  CHECK(mistake("{address: 192.0.2.10, ports: [1, 1]}").starts_with("ports: "));
+  CHECK(mistake("{address: 192.0.2.10, size: 9}").starts_with("acme.size: "));
+  CHECK(mistake("{address: 192.0.2.10, release: new}").starts_with("acme.release: "));
+  CHECK(mistake("{address: 192.0.2.10, ratio: 0.75}").starts_with("acme.ratio: "));
+  CHECK(mistake("{address: 192.0.2.10, ports: [1, 1]}").starts_with("acme.ports: "));
 }
 
 TEST_CASE("a secret is named, and never written") {
   CHECK(mistake("{address: 192.0.2.10, password: hunter2}") ==
-        "password: is a secret, which does not stand in a configuration (write {secret: NAME}, and its file under secrets)");
-  CHECK(mistake("{address: 192.0.2.10, password: {secret: bmd}}") == "password: there is no secret \"bmd\" (add it under secrets)");
+        "acme.password: is a secret, which does not stand in a configuration (write {secret: NAME}, and its file under secrets)");
+  CHECK(mistake("{address: 192.0.2.10, password: {secret: bmd}}") == "acme.password: there is no secret \"bmd\" (add it under secrets)");
   CHECK(mistake("{address: 192.0.2.10, password: {secret: bmc}, pool: {key: {secret: bmc}}}") == "");
   const auto object = config::as_typed_json(yaml("{address: 192.0.2.10, password: {secret: bmc}, pool: {key: {secret: bmc}}}")).as_object();
   const auto unveiled = hooks::without_secrets(object, hooks::schema_of(yaml(schema)));
