@@ -41,10 +41,14 @@ const std::map<std::string, std::string, std::less<>> advice{
     {"dci_disconnected", "hooks read it from settings.yml"},
 };
 
+/// As a text between double quotes, on one line.
 std::string scalar(std::string_view text) {
-  // Like JSON, which YAML reads; control bytes cannot be in it.
   std::string quoted = "\"";
   for (const char c : text) {
+    if (c == '\n' || c == '\t') {
+      quoted += c == '\n' ? "\\n" : "\\t";
+      continue;
+    }
     if (c == '"' || c == '\\') quoted += '\\';
     quoted += c;
   }
@@ -82,6 +86,7 @@ std::string as_plain_name(std::string_view text) {
 
 struct Job {
   std::string name, source = "dci", topic, comment, url, configuration, resource;
+  std::string plugin;  ///< Whose hooks it runs; empty: those of the directory.
   std::vector<std::string> selections;  ///< As they are written in YAML.
   std::vector<std::string> tags;
 };
@@ -156,7 +161,7 @@ class Setup {
       take_settings(parsed.root);
     } else if (parsed.root.kind == Node::Kind::list) {
       for (const auto& item : parsed.root.items)
-        if (item.kind == Node::Kind::map && item.find("topic") && (item.find("ansible_playbook") || item.find("stage") || item.find("type"))) take_job(item, name);
+        if (item.kind == Node::Kind::map && (item.find("ansible_playbook") || item.find("stage") || item.find("type"))) take_job(item, name);
     }
     return {};
   }
@@ -168,6 +173,10 @@ class Setup {
       for (const auto& topic : topics->items)
         if (topic.kind == Node::Kind::map && !text_of(topic, "topic").empty()) take_topic(topic);
       return;
+    }
+    if (!text_of(settings, "topic").empty()) {  // As the RHEL agent had it when it knew only one.
+      layout_ = "dci-rhel-hooks";
+      return take_topic(settings);
     }
     Job job;
     job.topic = text_of(settings, "dci_topic");
@@ -219,11 +228,13 @@ class Setup {
     job.url = text_of(entry, "url");
     job.configuration = text_of(entry, "configuration");
     const std::string where = file + ": " + job.name + ": ";
-    if (const Node* components = entry.find("components"))
+    const auto* components = entry.find("components");
+    if (components && components->kind == Node::Kind::scalar) take_component(*components, job, where);
+    else if (components)
       for (const auto& component : components->items) take_component(component, job, where);
     if (const Node* extra = entry.find("ansible_extravars"); extra && extra->kind == Node::Kind::map) take_extra(*extra, job, where);
     if (const auto credentials = text_of(entry, "dci_credentials"); !credentials.empty()) job.source = source_of(credentials);
-    take_playbook(text_of(entry, "ansible_playbook"), where);
+    job.plugin = plugin_for(text_of(entry, "ansible_playbook"), where);
     if (const auto inventory = text_of(entry, "ansible_inventory"); !inventory.empty() && fs::path{inventory}.parent_path() != directory_)
       note(where + "ansible_inventory is not carried over: put " + inventory + " into the directory as hosts.yml");
     for (const auto& extra : texts_of(entry, "ansible_extravars_files"))
@@ -234,6 +245,7 @@ class Setup {
     static const std::set<std::string, std::less<>> taken{"topic", "comment", "url", "configuration", "components", "dci_credentials", "ansible_playbook", "ansible_inventory", "ansible_extravars", "ansible_extravars_files"};
     for (const auto& item : entry.items)
       if (!taken.contains(item.key) && !needless.contains(item.key) && !advice.contains(item.key)) note_key(where, item.key);
+    if (job.topic.empty()) return note(where + "is not carried over: it names no topic, and a job needs one");
     jobs_.push_back(std::move(job));
   }
 
@@ -265,16 +277,18 @@ class Setup {
     }
   }
 
-  void take_playbook(const std::string& playbook, const std::string& where) {
-    if (playbook.find("dci-openshift-app-agent") != std::string::npos) layout_ = "dci-openshift-app-hooks";
-    else if (playbook.find("dci-openshift-agent") != std::string::npos) layout_ = "dci-openshift-hooks";
-    else if (playbook.find("dci-rhel-agent") != std::string::npos) layout_ = "dci-rhel-hooks";
-    else if (!playbook.empty()) note(where + "ansible_playbook is not carried over: make " + playbook + " a hook of a plugin of yours (hooks/README.md, Playbooks)");
+  /// What runs the hooks of the agent whose playbook it is; empty: no agent's.
+  std::string plugin_for(const std::string& playbook, const std::string& where) {
+    for (const std::string agent : {"dci-openshift-app", "dci-openshift", "dci-rhel"})
+      if (playbook.find(agent + "-agent") != std::string::npos) return agent + "-hooks";
+    if (!playbook.empty()) note(where + "ansible_playbook is not carried over: make " + playbook + " a hook of a plugin of yours (hooks/README.md, Playbooks)");
+    return {};
   }
 
-  std::string source_of(const std::string& credentials) {
+  std::string source_of(const std::string& named) {
+    const std::string credentials = (directory_ / named).lexically_normal().string();
     for (const auto& [name, path] : sources_)
-      if (fs::path{path}.lexically_normal() == fs::path{credentials}.lexically_normal()) return name;
+      if (fs::path{path}.lexically_normal() == credentials) return name;
     if (sources_.size() == 1 && notes_mention_no_credentials()) {
       sources_["dci"] = credentials;
       return "dci";
@@ -300,10 +314,16 @@ class Setup {
 
   void choose_layout() {
     if (jobs_.empty() && settings_job_) jobs_.push_back(std::move(*settings_job_));
-    if (!layout_.empty()) return;
-    const std::string name = directory_.filename().string();
-    layout_ = name.find("app") != std::string::npos ? "dci-openshift-app-hooks" : name.find("rhel") != std::string::npos ? "dci-rhel-hooks" : "dci-openshift-hooks";
-    note("the hooks are taken for those of " + layout_.substr(0, layout_.size() - 6) + "-agent; if they are not, name another plugin than " + layout_);
+    else if (settings_job_) note("settings.yml: dci_name, dci_comment, dci_tags and their like are not carried over, because a file of dci-pipeline has jobs; hooks read the file as ever");
+    const auto decided = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return !job.plugin.empty(); });
+    if (layout_.empty() && decided != jobs_.end()) layout_ = decided->plugin;
+    if (layout_.empty() && !jobs_.empty()) {
+      const std::string name = directory_.filename().string();
+      layout_ = name.find("app") != std::string::npos ? "dci-openshift-app-hooks" : name.find("rhel") != std::string::npos ? "dci-rhel-hooks" : "dci-openshift-hooks";
+      note("the hooks are taken for those of " + agent_of(layout_) + "; if they are not, name another plugin than " + layout_);
+    }
+    for (auto& job : jobs_)
+      if (job.plugin.empty()) job.plugin = layout_;
   }
 
   void say_what_remains() {
@@ -311,7 +331,7 @@ class Setup {
     for (auto& job : jobs_) {
       if (const unsigned count = ++named[job.name]; count > 1) job.name += "-" + std::to_string(count);
       if (!job.selections.empty()) continue;
-      const std::string guess = layout_ == "dci-rhel-hooks" ? "compose" : "ocp";
+      const std::string guess = job.plugin == "dci-rhel-hooks" ? "compose" : "ocp";
       job.selections.push_back(scalar(guess));
       note(job.name + ": no component was named, so it runs for the newest of the type " + guess + "; the server took the newest of every type of the topic");
     }
@@ -319,7 +339,15 @@ class Setup {
     if (has_sudo_) note("its hooks use sudo: install outpost-root and say `profile: root` in the job, or take sudo out of the hooks");
   }
 
-  bool is_usual_directory() const { return directory_.lexically_normal() == "/etc/" + layout_.substr(0, layout_.size() - 6) + "-agent"; }
+  static std::string agent_of(const std::string& plugin) { return plugin.substr(0, plugin.size() - std::string_view{"hooks"}.size()) + "agent"; }
+
+  /// Plugins that would look for the hooks elsewhere.
+  std::set<std::string> plugins_to_direct() const {
+    std::set<std::string> plugins;
+    for (const auto& job : jobs_)
+      if (directory_.lexically_normal() != "/etc/" + agent_of(job.plugin)) plugins.insert(job.plugin);
+    return plugins;
+  }
 
   bool uses_sudo() const {
     std::error_code error;
@@ -339,14 +367,16 @@ class Setup {
     for (const auto& job : jobs_) {
       text += "  - name: " + scalar(job.name) + "\n    source: " + job.source + "\n    topic: " + scalar(job.topic) + "\n    components:\n";
       for (const auto& selection : job.selections) text += "      - " + selection + "\n";
-      text += "    plugins: [" + layout_ + "]\n";
+      text += "    plugins: [" + job.plugin + "]\n";
       for (const auto& [key, value] : {std::pair{"comment", job.comment}, std::pair{"url", job.url}, std::pair{"configuration", job.configuration}})
         if (!value.empty()) text += std::string{"    "} + key + ": " + scalar(value) + "\n";
       if (!job.tags.empty()) text += "    tags: " + list_of(job.tags) + "\n";
       if (!job.resource.empty()) text += "    resources: [" + scalar(job.resource) + "]\n";
       if (has_sudo_) text += "    # profile: root   # Its hooks use sudo; needs the package outpost-root.\n";
     }
-    if (!is_usual_directory()) text += "\nplugin_config:\n  " + layout_ + ": {directories: [" + scalar(directory_.lexically_normal().string()) + "]}\n";
+    const auto directed = plugins_to_direct();
+    if (!directed.empty()) text += "\nplugin_config:\n";
+    for (const auto& plugin : directed) text += "  " + plugin + ": {directories: [" + scalar(directory_.lexically_normal().string()) + "]}\n";
     if (!resources_.empty()) text += "\nresources:\n";
     for (const auto& [name, hosts] : resources_) text += "  " + scalar(name) + ": {hosts: " + list_of(hosts) + "}\n";
     return text;

@@ -130,6 +130,62 @@ TEST_CASE("a file of dci-pipeline becomes jobs, and every key that has no counte
   }
 }
 
+TEST_CASE("jobs of several agents in one file each run the hooks of theirs, and one without a topic is told") {
+  AgentDirectory agent{"lab"};
+  agent.file("settings.yml", "---\ndci_topic: OCP-4.16\ndci_tags: [lab4]\n");
+  agent.file("pipeline.yml", R"(---
+- name: ocp
+  stage: ocp
+  topic: OCP-4.16
+  components: ocp
+  dci_credentials: dcirc.sh
+  comment: |
+    two "lines"
+    \of text
+  ansible_playbook: /usr/share/dci-openshift-agent/dci-openshift-agent.yml
+- name: workload
+  stage: app
+  topic: OCP-4.16
+  components: [ocp]
+  ansible_playbook: /usr/share/dci-openshift-app-agent/dci-openshift-app-agent.yml
+- name: upgrade
+  stage: ocp-upgrade
+  use_previous_topic: true
+  ansible_playbook: /usr/share/dci-openshift-agent/dci-openshift-agent.yml
+- name: own
+  stage: own
+  topic: OCP-4.16
+  components: [ocp]
+  ansible_playbook: ./own.yml
+)");
+  const auto setup = agent.set_up();
+  const auto settings = agent.settings(setup);
+  REQUIRE(settings.jobs.size() == 3);
+  CHECK(settings.jobs[0].plugins == std::vector<std::string>{"dci-openshift-hooks"});
+  CHECK(settings.jobs[0].source == "dci");
+  CHECK(settings.jobs[0].components.size() == 1);
+  CHECK(settings.jobs[0].comment == "two \"lines\"\n\\of text");
+  CHECK(settings.jobs[1].plugins == std::vector<std::string>{"dci-openshift-app-hooks"});
+  CHECK(settings.jobs[2].plugins == std::vector<std::string>{"dci-openshift-hooks"});
+  for (const std::string plugin : {"dci-openshift-hooks", "dci-openshift-app-hooks"})
+    CHECK(setup.configuration.find("  " + plugin + ": {directories: [\"" + agent.path.string() + "\"]}\n") != std::string::npos);
+  CHECK(notes(setup, "pipeline.yml: upgrade: is not carried over: it names no topic"));
+  CHECK(notes(setup, "pipeline.yml: own: ansible_playbook is not carried over"));
+  CHECK(notes(setup, "settings.yml: dci_name, dci_comment, dci_tags"));
+  CHECK_FALSE(notes(setup, "no component was named"));
+}
+
+TEST_CASE("a RHEL agent's settings of old, with one topic") {
+  AgentDirectory agent{"dci-rhel-agent"};
+  agent.file("settings.yml", "---\ntopic: RHEL-8.10\nsystems: [sut1.example.org]\n");
+  const auto setup = agent.set_up();
+  const auto settings = agent.settings(setup);
+  REQUIRE(settings.jobs.size() == 1);
+  CHECK(settings.jobs[0].topic == "RHEL-8.10");
+  CHECK(settings.jobs[0].plugins == std::vector<std::string>{"dci-rhel-hooks"});
+  CHECK(settings.resources.at(settings.jobs[0].resources.at(0)).hosts == std::vector<std::string>{"sut1.example.org"});
+}
+
 TEST_CASE("hooks that use sudo, a missing identity and broken files are told") {
   AgentDirectory agent{"dci-openshift-app-agent"};
   agent.file("settings.yml", "---\ndci_topic: OCP-4.16\n");
