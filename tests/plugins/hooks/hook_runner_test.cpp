@@ -5,6 +5,10 @@
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <sys/stat.h>
 
 using namespace outpost;
@@ -377,7 +381,7 @@ TEST_CASE("a job that could not run is refused with every reason") {
 
 TEST_CASE("whoever has a hook stopped hears when its grace begins, and can look at it meanwhile") {
   Lab lab;
-  lab.hook("test", "#!/bin/sh\ntrap '' TERM\necho $$ >\"$OUTPOST_SHARED/pid\"\nwhile [ ! -e \"$OUTPOST_SHARED/seen\" ]; do sleep 0.01; done\n");
+  lab.hook("test", "#!/bin/sh\ntrap '' TERM\necho $$ >\"$OUTPOST_SHARED/.pid\" && mv \"$OUTPOST_SHARED/.pid\" \"$OUTPOST_SHARED/pid\"\nwhile [ ! -e \"$OUTPOST_SHARED/seen\" ]; do sleep 0.01; done\n");
   lab.hook("on-timeout", "#!/bin/sh\necho \"$OUTPOST_POINT $OUTPOST_FAILED_POINT $OUTPOST_FAILED_PLUGIN\"\n"
                          "kill -0 \"$(cat \"$OUTPOST_SHARED/pid\")\" && touch \"$OUTPOST_SHARED/seen\"\n");
   hooks::HookRunner runner{lab.commands, lab.clock, lab.options()};
@@ -392,7 +396,16 @@ TEST_CASE("whoever has a hook stopped hears when its grace begins, and can look 
                                  .component_paths = {}, .timeout = std::chrono::minutes{1}, .grace = std::chrono::minutes{1}};
   };
   auto stopped = request(hook);
-  stopped.timeout = std::chrono::milliseconds{300};
+  // Its time is up once it has begun to ignore that.
+  stopped.deadline = std::make_shared<process::Deadline>(std::chrono::steady_clock::now() + std::chrono::minutes{1});
+  const auto end_its_time = [&]() -> boost::asio::awaitable<void> {
+    boost::asio::steady_timer timer{loop};
+    while (!fs::exists(lab.directory.shared() / "pid")) {
+      timer.expires_after(std::chrono::milliseconds{5});
+      co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    stopped.deadline->move_to(std::chrono::steady_clock::now());
+  };
   std::optional<pipeline::StepOutcome> looked;
   stopped.stopping = [&](bool timed_out) {
     CHECK(timed_out);
@@ -400,9 +413,10 @@ TEST_CASE("whoever has a hook stopped hears when its grace begins, and can look 
     looking.stopped = hook;
     boost::asio::co_spawn(loop, runner.run(std::move(looking), printed), [&](std::exception_ptr, pipeline::StepOutcome outcome) { looked = outcome; });
   };
-  const auto outcome = test::await(loop, runner.run(std::move(stopped), nobody));
+  boost::asio::co_spawn(loop, end_its_time, boost::asio::detached);
+  const auto outcome = test::await(loop, runner.run(stopped, nobody));
   CHECK(outcome.ending.kind == Kind::timed_out);
-  REQUIRE(looked);
+  while (!looked) loop.run_one();
   CHECK(looked->ending.code == 0);
   CHECK(output == "on-timeout test acme\n");
 }
