@@ -86,9 +86,10 @@ void put_job(Variables& variables, const EnvironmentInputs& inputs) {
   put(variables, "OUTPOST_RESOURCES", boost::json::serialize(inputs.resources));
 }
 
-/// What hooks for DCI's agents find, for those that ask for it.
+/// What hooks for DCI's agents find, for those that ask for it: of this job, whatever the agent was started with.
 void put_dci(Variables& variables, const EnvironmentInputs& inputs) {
   if (!inputs.manifest || !inputs.manifest->dci_variables) return;
+  std::erase_if(variables, [](const std::string& variable) { return variable.starts_with("DCI_JOB_ID=") || variable.starts_with("DCI_CS_URL="); });
   put_if(variables, "DCI_JOB_ID", inputs.request.story.claim.external_ref);
   put_if(variables, "DCI_CS_URL", inputs.server);
 }

@@ -85,6 +85,25 @@ TEST_CASE("closing stages are told how the job went") {
   CHECK(variables(request_for(story, job::Stage::release))["OUTPOST_RESULT_SO_FAR"] == "cancelled");
 }
 
+TEST_CASE("a hook of DCI's sees its own job, whatever the agent and other hooks have set") {
+  auto story = story_of_a_claimed_job();
+  story.environment = {{"DCI_JOB_ID", "another"}, {"ACME_MODE", "fast"}};
+  ::setenv("DCI_CS_URL", "https://other.example.org", 1);
+  hooks::Manifest manifest;
+  manifest.dci_variables = true;
+  manifest.environment = {"DCI_*"};
+  const auto request = request_for(story, job::Stage::install);
+  std::multimap<std::string, std::string> seen;
+  for (const auto& variable : hook_environment({.request = request, .manifest = &manifest, .server = "https://api.example.org", .now = Timestamp{}}))
+    seen.emplace(variable.substr(0, variable.find('=')), variable.substr(variable.find('=') + 1));
+  ::unsetenv("DCI_CS_URL");
+  CHECK(seen.count("DCI_JOB_ID") == 1);
+  CHECK(seen.find("DCI_JOB_ID")->second == story.claim.external_ref);
+  CHECK(seen.count("DCI_CS_URL") == 1);
+  CHECK(seen.find("DCI_CS_URL")->second == "https://api.example.org");
+  CHECK(seen.find("ACME_MODE")->second == "fast");
+}
+
 TEST_CASE("nothing that a server says can make a second variable or cut one short") {
   auto story = story_of_a_claimed_job();
   story.job.components[0].version = std::string{"4\0LD_PRELOAD=/x", 15};
