@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -127,10 +128,34 @@ class Setup {
       const auto read = content ? parse_credentials(*content, path.string()) : Result<Credentials>{content.error()};
       if (!read) note("the credentials cannot be used as they are: " + read.error().message);
       else if (read->client_id.empty()) note(path.string() + " has no DCI_CLIENT_ID: a person's login cannot run jobs, make a remoteci");
+      if (read && path.extension() == ".sh") find_proxy(*content, path.string());
       return;
     }
     sources_["dci"] = (directory_ / credential_files.front()).string();
     note("no credentials were found: put the remoteci's dcirc.sh at " + sources_["dci"]);
+  }
+
+  /// What the agent was run with, from the file that it took everything from.
+  void find_proxy(const std::string& content, const std::string& path) {
+    const auto assigned = parse_shell_assignments(content, path);
+    if (!assigned) return;
+    const auto first_of = [&](std::initializer_list<const char*> names) {
+      for (const auto* name : names)
+        if (const auto found = assigned->find(name); found != assigned->end() && !found->second.empty()) return found->second;
+      return std::string{};
+    };
+    std::string proxy = first_of({"https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"});
+    if (proxy.empty()) return;
+    if (proxy.find("://") == std::string::npos) proxy = "http://" + proxy;
+    if (proxy.find('@') != std::string::npos) {
+      note(path + " names a proxy with a password, which is not copied: add `proxy` to the source");
+    } else if (!proxy.starts_with("http://")) {
+      note("the proxy of " + path + " is not carried over: only those are known that begin with http://");
+    } else {
+      proxy_ = proxy;
+      no_proxy_ = first_of({"no_proxy", "NO_PROXY"});
+    }
+    note("hooks see http_proxy, https_proxy and no_proxy when the service has them: systemctl edit outpostd, and there Environment=");
   }
 
   std::vector<fs::path> yaml_files() const {
@@ -362,7 +387,12 @@ class Setup {
 
   std::string configuration() const {
     std::string text = "# Made from " + directory_.string() + ". All keys: man outpost.yml\n\nsources:\n";
-    for (const auto& [name, credentials] : sources_) text += "  " + name + ": {type: dci, credentials: " + scalar(credentials) + "}\n";
+    for (const auto& [name, credentials] : sources_) {
+      text += "  " + name + ": {type: dci, credentials: " + scalar(credentials);
+      if (name == "dci" && !proxy_.empty()) text += ", proxy: " + scalar(proxy_);
+      if (name == "dci" && !no_proxy_.empty()) text += ", no_proxy: " + scalar(no_proxy_);
+      text += "}\n";
+    }
     text += "\njobs:\n";
     for (const auto& job : jobs_) {
       text += "  - name: " + scalar(job.name) + "\n    source: " + job.source + "\n    topic: " + scalar(job.topic) + "\n    components:\n";
@@ -385,6 +415,7 @@ class Setup {
   fs::path directory_;
   std::string layout_;
   std::map<std::string, std::string> sources_;  ///< Name to the file of its credentials.
+  std::string proxy_, no_proxy_;                ///< On the way to the server of the source "dci".
   std::map<std::string, std::vector<std::string>> resources_;
   std::optional<Job> settings_job_;
   std::vector<Job> jobs_;

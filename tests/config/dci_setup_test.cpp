@@ -175,6 +175,23 @@ TEST_CASE("jobs of several agents in one file each run the hooks of theirs, and 
   CHECK_FALSE(notes(setup, "no component was named"));
 }
 
+TEST_CASE("a proxy that the identity's file exports goes to the source, but for its password") {
+  AgentDirectory agent{"dci-openshift-agent"};
+  agent.file("settings.yml", "---\ndci_topic: OCP-4.16\n");
+  const std::string identity{dcirc};
+  agent.file("dcirc.sh", "# ours\n" + identity + "export http_proxy=http://proxy.lab:3128 no_proxy=\"localhost,.lab\" # outwards\nexport HTTPS_PROXY=proxy2.lab:3128\n");
+  const auto setup = agent.set_up();
+  const auto source = agent.settings(setup).sources.at("dci");
+  CHECK(source.proxy == "http://proxy2.lab:3128");
+  CHECK(source.no_proxy == "localhost,.lab");
+  CHECK(notes(setup, "hooks see http_proxy, https_proxy and no_proxy when the service has them"));
+  agent.file("dcirc.sh", identity + "https_proxy=http://us:secret@proxy.lab:3128\n");
+  const auto without = agent.set_up();
+  CHECK(agent.settings(without).sources.at("dci").proxy == "");
+  CHECK(notes(without, "names a proxy with a password, which is not copied"));
+  CHECK(without.configuration.find("secret") == std::string::npos);
+}
+
 TEST_CASE("a RHEL agent's settings of old, with one topic") {
   AgentDirectory agent{"dci-rhel-agent"};
   agent.file("settings.yml", "---\ntopic: RHEL-8.10\nsystems: [sut1.example.org]\n");
