@@ -23,6 +23,9 @@ class Comparison {
   /// What differs; nothing when the answer is the recorded one.
   [[nodiscard]] std::vector<std::string> compare(const Pair& pair, const replay::WireAnswer& live);
 
+  /// Of the last pair: why it says nothing, although nothing differs; "" for most.
+  [[nodiscard]] const std::string& undecided() const { return undecided_; }
+
  private:
   void compare(const std::string& where, const boost::json::value& recorded, const boost::json::value& live);
   void compare_member(const std::string& where, std::string_view key, const boost::json::value& recorded,
@@ -36,6 +39,7 @@ class Comparison {
   std::set<std::int64_t> given_times_;  ///< By reporters, and of builds: these do not change.
   std::map<std::string, std::string> aggregates_;
   std::vector<std::string> differences_;
+  std::string undecided_;
 };
 
 }  // namespace outpost::builder_replay

@@ -126,8 +126,13 @@ void replay_builder(const std::vector<Pair>& pairs, const Arguments& arguments, 
       if (own) own->set_time(std::chrono::floor<std::chrono::seconds>(parse_http_date(pair.answer_headers.get("Date")).value_or(Timestamp{})).time_since_epoch().count());
       const auto answer = replay::exchange(url->host, url->port, request_of(pair, *url, comparison));
       details = answer ? comparison.compare(pair, *answer) : std::vector{answer.error().message};
+      const bool undecided = details.empty() && !comparison.undecided().empty();
       if (!details.empty()) word = "DIFF";
-      ++(details.empty() ? counts.passed : counts.failed);
+      ++(undecided ? counts.skipped : details.empty() ? counts.passed : counts.failed);
+      if (undecided) {
+        word = "skip";
+        details = {comparison.undecided()};
+      }
     }
     if (!arguments.quiet || !details.empty()) report(pair, word, details);
   }
