@@ -62,6 +62,20 @@ TEST_CASE("an exit status and a signal are told apart") {
   CHECK(std::get<Killed>(dumped).signal == SIGSEGV);
 }
 
+TEST_CASE("how a command ended is told before its report is complete, and by no one after that") {
+  const auto begun = parse_report("invocation 12\n");
+  CHECK_FALSE(begun.tells_end());
+  const auto settling = parse_report("invocation 12\nexit killed SEGV\n");
+  CHECK_FALSE(settling.complete);
+  CHECK(settling.tells_end());
+  REQUIRE(is<Killed>(ending_of(settling, {})));
+  CHECK(to_text(settling) == "invocation 12\nexit killed SEGV\n");
+  CHECK(is<StoppedOutside>(ending_of(parse_report("invocation 12\nstopped\n"), {})));
+  const auto again = ending_of(parse_report("invocation 12\nended success exited 0\nexit exited 127\n"), {});
+  REQUIRE(is<Exited>(again));
+  CHECK(std::get<Exited>(again).status == 0);
+}
+
 TEST_CASE("what the agent had asked for comes first") {
   auto report = ended("oom-kill", "killed", "KILL");
   report.stopped = true;

@@ -31,6 +31,25 @@ std::string property(const char* name, const char* unit = "outpost-step@1.servic
   return text;
 }
 
+/// Changes the unit of slot 1 for as long as it lives; needs root.
+class ChangedUnit {
+ public:
+  explicit ChangedUnit(const std::string& settings) {
+    fs::create_directory(folder_);
+    std::ofstream{folder_ / "change.conf"} << "[Service]\n" << settings;
+    told("systemctl daemon-reload");
+  }
+  ~ChangedUnit() {
+    fs::remove_all(folder_);
+    told("systemctl daemon-reload");
+  }
+  ChangedUnit(const ChangedUnit&) = delete;
+  ChangedUnit& operator=(const ChangedUnit&) = delete;
+
+ private:
+  fs::path folder_ = "/run/systemd/system/outpost-step@1.service.d";
+};
+
 /// Takes so many MiB, and touches them.
 std::string eater(int mebibytes) {
   return "exec python3 -c 'b=bytearray(" + std::to_string(mebibytes) + "<<20); print(\"had\", len(b)>>20)'";
@@ -158,6 +177,19 @@ TEST_CASE("no unit has failed because a hook has") {
   CHECK(told("systemctl --failed --no-legend").find("outpost-step") == std::string::npos);
 }
 
+TEST_CASE("how a command ended is known also when whoever writes its report is killed") {
+  if (::getuid() != 0) return;
+  const ChangedUnit killed_writer{"ExecStopPost=\nExecStopPost=/bin/sh -c 'kill -KILL $$$$'\n"};
+  const auto result = run(with_path("exit 3"));
+  REQUIRE(as<Exited>(result));
+  CHECK(as<Exited>(result)->status == 3);
+  const auto broken = run(with_path("kill -SEGV $$"));
+  REQUIRE(as<Killed>(broken));
+  CHECK(as<Killed>(broken)->signal == SIGSEGV);
+  const auto stopped = run(with_path("echo ready; exec sleep 600"), [](Run&, boost::asio::cancellation_signal&) { told("systemctl stop --no-block outpost-step@1.service"); });
+  CHECK(as<StoppedOutside>(stopped));
+}
+
 TEST_CASE("files that a command closed to others are opened for the agent, in the directories that it is to read") {
   const fs::path outcome = "/var/lib/outpost/jobs/outcome-test", other = "/var/lib/outpost/jobs/other-test";
   struct group* slot = ::getgrnam("outpost-job-1");
@@ -229,6 +261,34 @@ TEST_CASE("a command outlives the agent, and the next agent gets the rest of its
     CHECK(outpost::test::await(loop, runner->look_for(command)) == Left::not_begun);
     ::close(kept);
   }
+}
+
+TEST_CASE("output that nobody kept is told to be lost also while the report of the command is still being written") {
+  if (::getuid() != 0) return;
+  const auto told_writer = property("ExecStopPost");
+  const auto begin = told_writer.find("argv[]=") + 7;
+  const fs::path gate = "/run/outpost/gate";
+  fs::remove(gate);
+  const ChangedUnit slow_writer{"ExecStopPost=\nExecStopPost=+/bin/sh -c 'until [ -e " + gate.string() + " ]; do sleep 0.05; done'\n"
+                                "ExecStopPost=+" + told_writer.substr(begin, told_writer.find(" ;", begin) - begin) + "\n"};
+  const fs::path let_go = "/run/outpost/let-go";
+  fs::remove(let_go);
+  auto command = with_path("echo ready; until [ -e " + let_go.string() + " ]; do sleep 0.02; done; echo last words");
+  command.name = "job-1/test.unheard";
+  OtherAgent agent{command, take_nothing_more};
+  agent.kill();
+  std::ofstream{let_go} << "\n";
+  REQUIRE(eventually([] { return property("SubState") == "stop-post"; }));
+  boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
+  TextOutput sink;
+  std::ofstream{gate} << "\n";
+  const auto adopted = outpost::test::await(loop, runner->adopt(command, sink));
+  REQUIRE(adopted);
+  CHECK(std::holds_alternative<Exited>(adopted->ending));
+  CHECK(adopted->output_lost);
+  fs::remove(gate);
+  fs::remove(let_go);
 }
 
 TEST_CASE("a command that was being cancelled when the agent died is cancelled, and its grace goes on") {

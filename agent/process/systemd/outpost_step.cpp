@@ -1,4 +1,4 @@
-// outpost-step: what a step's unit runs, as the user of the step's slot. It becomes the hook, sees to it that nothing is
+// outpost-step: what a step's unit runs, as the user of the step's slot. It starts the hook, sees to it that nothing is
 // left when that has ended, and writes down what it took while its control group exists. See step_report.hpp.
 
 #include "agent/process/exec_request.hpp"
@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -72,29 +73,52 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-int become_command(const fs::path& slot) {
-  // Somebody has started the unit by hand, or restarted it: no step is ever run twice.
-  if (!parse_report(read_file(slot / report_file)).invocation.empty()) return already_run();
-  append_to_report(slot, "invocation " + variable("INVOCATION_ID") + "\n");
-  const auto request = ExecRequest::parse(read_file(slot / step_file));
-  if (!request) return not_started(slot, "request", errno == 0 ? EBADMSG : errno);
-  // Also for reading: while the agent is away, for however long, the output has a reader and nobody dies of writing.
-  const int output = ::open((slot / output_file).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  if (output < 0) return not_started(slot, "output", errno);
+/// Returns only when it cannot.
+int become_command(const fs::path& slot, const ExecRequest& request, int output) {
+  ::setsid();
   reset_signals();
   ::umask(0007);
-  if (::chdir(request->directory()) != 0) return not_started(slot, "directory", errno);
+  if (::chdir(request.directory()) != 0) return not_started(slot, "directory", errno);
   const int journal = ::fcntl(2, F_DUPFD_CLOEXEC, 3);  // For the case that the exec fails.
   if (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) return not_started(slot, "output", errno);
   constexpr unsigned close_range_cloexec = 4;
   ::syscall(SYS_close_range, 3U, ~0U, close_range_cloexec);
-  ::execve(request->program(), request->arguments(), request->environment());
+  ::execve(request.program(), request.arguments(), request.environment());
   const int code = errno;
   ::dup2(journal, 2);
   return not_started(slot, "exec", code);
 }
 
-// ---- ExecStop --------------------------------------------------------------------------------------------------------
+bool is_asked_to_end(const fs::path& slot) {
+  std::error_code ignored;
+  return fs::exists(slot / stopping_file, ignored);
+}
+
+struct Watched {
+  siginfo_t end{};       ///< As waitid(2) has it.
+  bool stopped = false;  ///< Somebody else than the agent wanted an end of the unit.
+};
+
+/// Until the command has ended. What the unit is asked for, everybody in it is, so nothing has to be passed on.
+Watched watch(const fs::path& slot, pid_t command, const sigset_t& signals) {
+  Watched watched;
+  for (;;) {
+    const int signal = ::sigwaitinfo(&signals, nullptr);
+    if (signal == SIGTERM && !watched.stopped && !is_asked_to_end(slot)) {
+      watched.stopped = true;
+      append_to_report(slot, "stopped\n");
+    }
+    if (signal == SIGCHLD && ::waitid(P_PID, static_cast<id_t>(command), &watched.end, WEXITED | WNOHANG) == 0 && watched.end.si_pid == command)
+      return watched;
+  }
+}
+
+/// As systemd tells it: systemd.exec(5), $EXIT_CODE and $EXIT_STATUS.
+std::string words_of(const siginfo_t& end) {
+  if (end.si_code == CLD_EXITED) return "exited " + std::to_string(end.si_status);
+  const char* name = ::sigabbrev_np(end.si_status);
+  return (end.si_code == CLD_DUMPED ? "dumped " : "killed ") + (name ? std::string{name} : std::to_string(end.si_status));
+}
 
 /// Until when those whom the command has left behind may go on.
 Clock::time_point end_of_patience(const fs::path& slot) {
@@ -104,26 +128,43 @@ Clock::time_point end_of_patience(const fs::path& slot) {
   return Clock::now() + settling_time;
 }
 
-int settle(const fs::path& slot) {
-  if (!variable("MAINPID").empty()) {  // It runs: systemd was told to stop it, and will.
-    append_to_report(slot, "stopped\n");
-    return 0;
-  }
+void settle(const fs::path& slot) {
   const auto cgroup = own_cgroup();
-  std::error_code ignored;
-  const bool asked_to_end = fs::exists(slot / stopping_file, ignored);
+  const bool asked_to_end = is_asked_to_end(slot);
   const auto patience = end_of_patience(slot);
   while (Clock::now() < patience) {
-    if (cgroup.processes().size() <= 1) return 0;
+    if (cgroup.processes().size() <= 1) return;
     ::poll(nullptr, 0, 5);
   }
   auto left = cgroup.processes();
   left.erase(::getpid());
-  if (left.empty()) return 0;
+  if (left.empty()) return;
   if (!asked_to_end) append_to_report(slot, "leftovers " + std::to_string(left.size()) + "\n");
   // Whom this does not end, a fork bomb for one, systemd does.
   for (const pid_t pid : left) ::kill(pid, SIGKILL);
-  return 0;
+}
+
+int run(const fs::path& slot) {
+  // Somebody has started the unit by hand, or restarted it: no step is ever run twice.
+  if (!parse_report(read_file(slot / report_file)).invocation.empty()) return already_run();
+  append_to_report(slot, "invocation " + variable("INVOCATION_ID") + "\n");
+  const auto request = ExecRequest::parse(read_file(slot / step_file));
+  if (!request) return not_started(slot, "request", errno == 0 ? EBADMSG : errno);
+  // Also for reading: while the agent is away, for however long, the output has a reader and nobody dies of writing. It
+  // stays open here until the end is written down: an agent that opens it, and then finds no end, has missed nothing.
+  const int output = ::open((slot / output_file).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (output < 0) return not_started(slot, "output", errno);
+  sigset_t signals;
+  ::sigfillset(&signals);
+  ::sigprocmask(SIG_SETMASK, &signals, nullptr);
+  const pid_t command = ::fork();
+  if (command < 0) return not_started(slot, "exec", errno);
+  if (command == 0) ::_exit(become_command(slot, *request, output));
+  const auto watched = watch(slot, command, signals);
+  // At once: from here on somebody may kill all that is left in the unit, and with it whoever writes the whole report.
+  append_to_report(slot, "exit " + words_of(watched.end) + "\n");
+  if (!watched.stopped) settle(slot);  // Else whoever has stopped it decides.
+  return watched.end.si_code == CLD_EXITED ? watched.end.si_status : 128 + watched.end.si_status;
 }
 
 // ---- ExecStopPost ----------------------------------------------------------------------------------------------------
@@ -155,8 +196,10 @@ int report(const fs::path& slot) {
   if (report.complete) return 0;  // Of the step; this is the end of a start that was refused.
   report.figures = own_cgroup().figures();
   report.result = variable("SERVICE_RESULT");
-  report.exit_kind = variable("EXIT_CODE");
-  report.exit_status = variable("EXIT_STATUS");
+  if (report.exit_kind.empty()) {  // `run` was killed.
+    report.exit_kind = variable("EXIT_CODE");
+    report.exit_status = variable("EXIT_STATUS");
+  }
   report.complete = true;
   const auto request = ExecRequest::parse(read_file(slot / step_file));
   if (request) open_outcome(*request);
@@ -167,8 +210,8 @@ int report(const fs::path& slot) {
 
 // ---- as whom -----------------------------------------------------------------------------------------------------------
 
-/// systemd starts `settle` and `report` as root and without the unit's sandbox, because to set that up again costs more
-/// than all that they do. They are the step's user before they touch anything, and touch only what is that user's.
+/// systemd starts `report` as root and without the unit's sandbox, because to set that up again costs more than all that
+/// it does. It is the step's user before it touches anything, and touches only what is that user's.
 /// The users of slots are systemd-sysusers', in /etc/passwd: a program that is linked statically can ask nobody else.
 bool become(const std::string& user) {
   std::ifstream users{"/etc/passwd"};
@@ -186,12 +229,11 @@ bool become(const std::string& user) {
 
 int main(int count, char** arguments) {
   const std::string mode = count >= 3 ? arguments[1] : "";
-  if (mode == "run" && count == 3) return become_command(arguments[2]);
+  if (mode == "run" && count == 3) return run(arguments[2]);
   if (count == 4 && !become(arguments[3])) {
     std::fprintf(stderr, "outpost-step: cannot become %s: is it in /etc/passwd? Run systemd-sysusers\n", arguments[3]);
     return 77;
   }
-  if (mode == "settle" && count <= 4) return settle(arguments[2]);
   if (mode == "report" && count <= 4) return report(arguments[2]);
   std::fputs("outpost-step is started by the units outpost-step@.service; it is of no use by itself\n", stderr);
   return 64;

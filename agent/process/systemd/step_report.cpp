@@ -42,6 +42,10 @@ void apply(StepReport& report, std::string_view line) {
     const auto phase = next_word(line);
     report.start_failure = {std::string{phase}, number_in<int>(line).value_or(0)};
   }
+  if (name == "exit" && !report.complete) {  // Else of somebody who started the unit again.
+    report.exit_kind = next_word(line);
+    report.exit_status = line;
+  }
   if (name == "ended") {
     report.result = next_word(line);
     report.exit_kind = next_word(line);
@@ -82,6 +86,7 @@ std::string to_text(const StepReport& report) {
   if (report.leftovers > 0) text += "leftovers " + std::to_string(report.leftovers) + "\n";
   for (const auto& [name, member] : figure_names)
     if (const auto& value = report.figures.*member) text += std::string{name} + " " + std::to_string(*value) + "\n";
+  if (!report.complete && !report.exit_kind.empty()) text += "exit " + report.exit_kind + " " + report.exit_status + "\n";
   if (report.complete) text += "ended " + report.result + " " + report.exit_kind + " " + report.exit_status + "\n";
   return text;
 }

@@ -36,13 +36,20 @@ struct StepReport {
   std::optional<StartFailure> start_failure;
   unsigned leftovers = 0;  ///< Processes that had to be killed after the command had ended by itself.
   bool stopped = false;    ///< The unit was told to stop while the command ran.
+  // Written as soon as the command itself has ended, and once more when everything has.
+  std::string exit_kind;  ///< systemd.exec(5): $EXIT_CODE: "exited", "killed" or "dumped".
+  std::string exit_status;  ///< $EXIT_STATUS: a number, or the name of a signal without "SIG".
 
   // From here on written when everything has ended.
   bool complete = false;
-  std::string result;     ///< systemd.exec(5): $SERVICE_RESULT, for example "exit-code" or "oom-kill".
-  std::string exit_kind;  ///< $EXIT_CODE: "exited", "killed" or "dumped".
-  std::string exit_status;  ///< $EXIT_STATUS: a number, or the name of a signal without "SIG".
+  std::string result;  ///< $SERVICE_RESULT, for example "exit-code" or "oom-kill".
   Figures figures;
+
+  /// Whether the command itself has ended; what it left behind may be there.
+  [[nodiscard]] bool has_exited() const { return complete || !exit_kind.empty(); }
+  /// Whether ending_of() can tell the end of a command of which nothing is left. Whoever writes the last part may have
+  /// been killed before.
+  [[nodiscard]] bool tells_end() const { return has_exited() || stopped; }
 };
 
 /// Lines of "name value...". Later lines count, unknown ones are skipped.
@@ -55,7 +62,7 @@ struct Stops {
   bool withstood = false;  ///< What the command had left behind had to be killed from here.
 };
 
-/// How the command of a complete report ended.
+/// How the command of a report that tells_end() ended.
 [[nodiscard]] Ending ending_of(const StepReport& report, const Stops& stops);
 
 }  // namespace outpost::process

@@ -38,12 +38,9 @@ constexpr int pipe_size = 1024 * 1024;
 /// Longer than anybody waits, short enough to be added to a time.
 constexpr milliseconds for_ever = std::chrono::hours{24 * 3650};
 
-/// How long outpost-step may take to end what a command has left behind: much longer than it waits.
-constexpr milliseconds settling_limit = std::chrono::seconds{2};
-
 /// How long those may be dying whom outpost-step has killed. To kill them once more at once could hit what systemd starts
-/// when they are gone: the report.
-constexpr milliseconds dying_limit{200};
+/// when they are gone, the report, and with it the figures.
+constexpr milliseconds dying_limit = std::chrono::seconds{2};
 
 /// How often to look when systemd cannot be asked.
 constexpr milliseconds look_again = std::chrono::seconds{1};
@@ -182,16 +179,17 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
     co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
   step->stopping = step->directory.stopping();
   auto stored = stored_.extract(stored_name(step->command.slot));
-  // The step keeps its output itself as long as it runs; systemd does until the unit of this program fails for good.
-  step->output_lost = !stored && step->directory.report().complete;
-  if (auto opened = step->open_output(stored ? std::move(stored.mapped()) : Descriptor{}); !opened) {
+  const bool was_kept = !stored.empty();
+  if (auto opened = step->open_output(was_kept ? std::move(stored.mapped()) : Descriptor{}); !opened) {
     // All of it was taken, and only the news of the end was lost.
-    step->output_lost = false;
     if (!step->directory.report().complete) co_return opened.error();
     auto reading = finished(*step, step->stopping ? step->stopping->why : Stops{});
     co_return co_await std::move(reading);
   }
-  if (!stored) store(step->command.slot, step->output.native_handle());
+  // The step keeps its output itself until its end is written down; systemd does until the unit of this program is
+  // stopped, or fails for good.
+  step->output_lost = !was_kept && step->directory.report().has_exited();
+  if (!was_kept) store(step->command.slot, step->output.native_handle());
   auto attending = attend(*step, output);
   co_return co_await std::move(attending);
 }
@@ -345,7 +343,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       co_await std::move(waking);
     } else if (phase == running && ends) {
       phase = settling;
-      limit = Clock::now() + settling_limit;
+      limit = Clock::now() + for_ever;
     } else if (is_over && (phase == terminating || (phase == settling && withstands(step, *state)))) {
       stops.withstood = phase == settling;
       phase = killing;
@@ -355,17 +353,17 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
     }
     if (phase == settling && !dying && state->sub == "stop-sigterm") {
       dying = true;
-      limit = std::min(limit, Clock::now() + dying_limit);
+      limit = Clock::now() + dying_limit;
     }
     const bool must_look = watch.is_broken() || Clock::now() >= limit;
     co_await step.changed.wait(must_look ? look_again : limit - Clock::now());
   }
 }
 
-/// Whether what the command has left behind does not end when outpost-step kills it, or keeps it from even being started.
-/// When somebody else has stopped the unit, that one decides how long it may take.
+/// Whether what the command has left behind does not end when outpost-step kills it. When somebody else has stopped the
+/// unit, that one decides how long it may take.
 bool SystemdCommandRunner::withstands(const Step& step, const ServiceManager::State& state) {
-  return (state.sub == "stop-sigterm" || state.sub == "stop") && !step.directory.report().stopped;
+  return state.sub == "stop-sigterm" && !step.directory.report().stopped;
 }
 
 /// Whether the unit has ended with all its processes. Not when systemd cannot be asked.
@@ -414,7 +412,7 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Sto
   if (report.start_failure) co_return explain_start(step.command, *report.start_failure, step.unit);
   Finished finished{.ending = ending_of(report, stops), .leftovers = report.leftovers, .figures = report.figures, .output_lost = step.output_lost};
   if (stops.withstood) finished.leftovers = std::max(finished.leftovers, 1U);
-  if (report.complete) co_return finished;
+  if (report.tells_end()) co_return finished;
   auto asking = systemd_.describe_end(step.unit);
   const auto end = co_await std::move(asking);
   if (report.invocation.empty())  // outpost-step has not run.
