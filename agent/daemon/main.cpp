@@ -135,6 +135,7 @@ int run_daemon(daemon::InForce configuration) {
     loop.stop();
   });
   parts.join_system_bus();
+  asio::co_spawn(loop, parts.stop_limit(), asio::detached);  // By then nobody may be there to be asked.
   ready();
   logger.notice("outpostd " OUTPOST_VERSION " is up; local API on " + (parts.settings().runtime_directory / "api.sock").string() +
                 (parts.page_url().empty() ? "" : ", and on " + parts.page_url() + " (see: outpost dashboard)"));

@@ -8,9 +8,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// TimeoutStopSec= of outpostd.service.
-constexpr std::chrono::milliseconds shipped_stop_limit = std::chrono::minutes{10};
-
 /// A terminal or a test is in somebody else's unit.
 bool is_started_by_systemd() { return ::getenv("INVOCATION_ID") && ::getenv("NOTIFY_SOCKET"); }
 
@@ -34,12 +31,13 @@ asio::awaitable<bool> OwnUnit::is_restarting() {
 asio::awaitable<std::optional<std::chrono::milliseconds>> OwnUnit::stop_limit() {
   if (!is_started_by_systemd()) co_return std::nullopt;
   auto unit = co_await name();
-  if (unit.empty()) co_return shipped_stop_limit;
+  if (unit.empty()) co_return last_stop_limit_;
   auto asking = systemd_.stop_limit(std::move(unit));
   const auto limit = co_await std::move(asking);
-  if (!limit) co_return shipped_stop_limit;
-  if (!*limit) co_return std::nullopt;
-  co_return std::chrono::duration_cast<std::chrono::milliseconds>(**limit);
+  if (!limit) co_return last_stop_limit_;
+  last_stop_limit_.reset();
+  if (*limit) last_stop_limit_ = std::chrono::duration_cast<std::chrono::milliseconds>(**limit);
+  co_return last_stop_limit_;
 }
 
 }  // namespace outpost::process

@@ -21,7 +21,8 @@ class OwnUnit {
   boost::asio::awaitable<bool> is_restarting();
 
   /// How long it may take to stop before systemd kills it; nothing: for ever, or systemd has not started it. When
-  /// systemd cannot be asked, what the unit says that comes with this program.
+  /// systemd cannot be asked, what it said the last time, or else what the unit says that comes with this program. So
+  /// whoever will want to know asks early too.
   boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit();
 
  private:
@@ -29,6 +30,7 @@ class OwnUnit {
   boost::asio::awaitable<std::string> name();
 
   ServiceManager systemd_;
+  std::optional<std::chrono::milliseconds> last_stop_limit_ = std::chrono::minutes{10};  ///< TimeoutStopSec= of outpostd.service.
 };
 
 }  // namespace outpost::process

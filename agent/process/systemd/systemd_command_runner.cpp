@@ -385,10 +385,11 @@ asio::awaitable<bool> SystemdCommandRunner::await_down(std::string unit, Clock::
 }
 
 asio::awaitable<void> SystemdCommandRunner::end_all() {
-  const auto units = attended_;
-  for (const auto& unit : units) {
-    auto ending = signal(unit, SIGKILL);
-    co_await std::move(ending);
+  auto units = attended_;
+  for (auto unit = units.begin(); unit != units.end();) {
+    auto ending = systemd_.kill(*unit, SIGKILL);
+    const auto sent = co_await std::move(ending);
+    unit = sent ? std::next(unit) : units.erase(unit);  // There is nobody, or systemd cannot be asked: no use in waiting.
   }
   const auto give_up = Clock::now() + std::chrono::seconds{5};
   for (const auto& unit : units) {

@@ -47,7 +47,7 @@ class SystemdCommandRunner final : public CommandRunner {
   [[nodiscard]] std::string_view name() const override { return "systemd"; }
 
   /// For a program that has to go and may not leave its commands: SIGKILL to all. Returns when none is left, or has been
-  /// for five seconds.
+  /// for five seconds; at once when systemd, who alone could do it, cannot be asked.
   boost::asio::awaitable<void> end_all();
 
  private:
