@@ -18,6 +18,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -148,7 +149,7 @@ class FakeSteps final : public pipeline::StepRunner {
     return found == values.end() ? Value{} : found->second;
   }
 
-  std::vector<unsigned> prepared;  ///< The slots of the jobs whose directories were made ready.
+  std::vector<unsigned> prepared;  ///< The slots of the jobs whose directories were made ready. Several workers may do that at once.
   unsigned opened_up = 0;
   process::Figures figures;  ///< Of every step.
   std::map<std::string, process::Left> left;  ///< By step id; gone when it is not there.
@@ -173,6 +174,7 @@ class FakeSteps final : public pipeline::StepRunner {
   bool side_by_side = true;
   [[nodiscard]] bool overlaps() const override { return side_by_side; }
   Result<void> prepare(const pipeline::JobDirectory&, unsigned slot) override {
+    const std::lock_guard one_at_a_time{preparing_};
     prepared.push_back(slot);
     return {};
   }
@@ -213,6 +215,8 @@ class FakeSteps final : public pipeline::StepRunner {
   }
 
  private:
+  std::mutex preparing_;
+
   pipeline::StepOutcome planned_end(const std::string& id) {
     auto& planned = endings[id];
     if (planned.empty()) return {{}, 0, figures};
