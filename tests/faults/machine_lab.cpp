@@ -1,5 +1,7 @@
 #include "faults/machine_lab.hpp"
 
+#include "agent/job/event.hpp"
+
 #include <boost/json/parse.hpp>
 
 #include <utility>
@@ -7,11 +9,16 @@
 namespace outpost::test {
 
 namespace fs = std::filesystem;
+using job::text_at;
 
 namespace {
 
 std::uint16_t port_of(const std::string& url) {
   return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+}
+
+std::string end_of(const std::string& text, std::size_t size) {
+  return text.size() <= size ? text : "[...]" + text.substr(text.size() - size);
 }
 
 }  // namespace
@@ -84,9 +91,18 @@ boost::json::value MachineLab::status() {
 void MachineLab::until(const std::string& what, const std::function<bool()>& is_so) {
   try {
     lab.until(what, is_so);
-  } catch (const std::runtime_error&) {
-    throw std::runtime_error{"gave up waiting for " + what + "\n--- console\n" + read_file(out() / "console") +
-                             "\n--- outpostd.log\n" + agent_log()};
+  } catch (const std::runtime_error& error) {
+    // What was waited for inside of what is waited for comes with all of this already.
+    const std::string why = error.what();
+    if (why.find("--- console") != std::string::npos) throw;
+    std::string jobs;
+    for (const auto& job : lab.jobs())
+      jobs += text_at(job, "id") + " " + text_at(job, "status") +
+              (lab.key_values(text_at(job, "id")).contains("steps") ? ", ended\n" : "\n");
+    throw std::runtime_error{"gave up waiting for " + what + (has_started() ? "" : "; the machine has not called") +
+                             "\n--- jobs at the server\n" + jobs + "--- the agent's last status\n" +
+                             read_file(out() / "status.json") + "\n--- outpostd.log\n" + end_of(agent_log(), 20'000) +
+                             "\n--- console\n" + end_of(read_file(out() / "console"), 5'000)};
   }
 }
 
