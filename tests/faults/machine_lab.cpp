@@ -57,7 +57,8 @@ std::unique_ptr<SecondKernel> MachineLab::boot(const std::string& before) {
           configuration + " >> /mnt/out/log 2>&1 &\nexec 3<>/dev/tcp/" + SecondKernel::test_address + "/" +
           std::to_string(control_.port()) +
           "\nwhile read -r -u 3 word argument; do\n  case $word in\n"
-          "    status) " OUTPOST_COMMAND " status --json" +
+          "    status) kill -0 $! || { wait $!; echo \"exit status $?\" > /mnt/out/ended; }; " OUTPOST_COMMAND
+          " status --json" +
           configuration +
           " > /mnt/out/status.json ;;\n"
           "    read-only) echo u > /proc/sysrq-trigger; while : 2> /dev/null > /mnt/disk/probe; do sleep 0.1; done ;;\n"
@@ -83,6 +84,8 @@ void MachineLab::ask(const std::string& word) {
 
 boost::json::value MachineLab::status() {
   ask("status");
+  if (fs::exists(out() / "ended"))
+    throw std::runtime_error{"the agent in the machine has ended: " + read_file(out() / "ended")};
   boost::system::error_code error;
   auto status = boost::json::parse(read_file(out() / "status.json"), error);
   return error ? boost::json::value{} : status;
@@ -99,7 +102,7 @@ void MachineLab::until(const std::string& what, const std::function<bool()>& is_
     for (const auto& job : lab.jobs())
       jobs += text_at(job, "id") + " " + text_at(job, "status") +
               (lab.key_values(text_at(job, "id")).contains("steps") ? ", ended\n" : "\n");
-    throw std::runtime_error{"gave up waiting for " + what + (has_started() ? "" : "; the machine has not called") +
+    throw std::runtime_error{why.substr(0, why.find('\n')) + (has_started() ? "" : "; the machine has not called") +
                              "\n--- jobs at the server\n" + jobs + "--- the agent's last status\n" +
                              read_file(out() / "status.json") + "\n--- outpostd.log\n" + end_of(agent_log(), 20'000) +
                              "\n--- console\n" + end_of(read_file(out() / "console"), 5'000)};
