@@ -61,6 +61,9 @@ std::unique_ptr<SecondKernel> MachineLab::boot(const std::string& before) {
           " status --json" +
           configuration +
           " > /mnt/out/status.json ;;\n"
+          "    spool) { " OUTPOST_COMMAND " status" +
+          configuration + "; " OUTPOST_COMMAND " spool list" + configuration +
+          "; } > /mnt/out/spool 2>&1 ;;\n"
           "    read-only) echo u > /proc/sysrq-trigger; while : 2> /dev/null > /mnt/disk/probe; do sleep 0.1; done ;;\n"
           "    writable) mount -o remount,rw /mnt/disk ;;\n"
           "    clock) date -s \"@$argument\" > /dev/null ;;\n"
@@ -91,6 +94,21 @@ boost::json::value MachineLab::status() {
   return error ? boost::json::value{} : status;
 }
 
+std::string MachineLab::spool() {
+  if (!has_started()) return "the machine has not called";
+  {
+    const std::lock_guard lock{mutex_};
+    asked_ = "spool";
+  }
+  const int before = done_;
+  try {
+    lab.until("the machine's answer", [&] { return done_ > before; }, std::chrono::seconds{60});
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return read_file(out() / "spool");
+}
+
 void MachineLab::until(const std::string& what, const std::function<bool()>& is_so) {
   try {
     lab.until(what, is_so);
@@ -102,10 +120,10 @@ void MachineLab::until(const std::string& what, const std::function<bool()>& is_
     for (const auto& job : lab.jobs())
       jobs += text_at(job, "id") + " " + text_at(job, "status") +
               (lab.key_values(text_at(job, "id")).contains("steps") ? ", ended\n" : "\n");
-    throw std::runtime_error{why.substr(0, why.find('\n')) + (has_started() ? "" : "; the machine has not called") +
-                             "\n--- jobs at the server\n" + jobs + "--- the agent's last status\n" +
-                             read_file(out() / "status.json") + "\n--- outpostd.log\n" + end_of(agent_log(), 20'000) +
-                             "\n--- console\n" + end_of(read_file(out() / "console"), 5'000)};
+    throw std::runtime_error{why.substr(0, why.find('\n')) + "\n--- jobs at the server\n" + jobs +
+                             "--- what the agent says\n" + spool() + "\n--- outpostd.log\n" +
+                             end_of(agent_log(), 20'000) + "\n--- console\n" +
+                             end_of(read_file(out() / "console"), 5'000)};
   }
 }
 

@@ -49,6 +49,8 @@ class MachineLab {
 
  private:
   void ask(const std::string& word);
+  /// What the agent says of itself and of what waits to be sent; "" or a complaint when it does not.
+  std::string spool();
 
   std::atomic<int> started_{0};
   std::mutex mutex_;
