@@ -21,6 +21,7 @@ void junit_parse();
 void author_loop();
 void hook_overhead();
 void hook_helper();
+void command_line();
 
 // Parts of upload_1g that are processes of their own.
 

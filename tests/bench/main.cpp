@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
       {"backlog_start", backlog_start},   {"small_files", small_files},
       {"log_ingest", log_ingest},         {"ansible_callback", ansible_callback},
       {"junit_parse", junit_parse},       {"author_loop", author_loop},
-      {"hook_overhead", hook_overhead},   {"hook_helper", hook_helper}};
+      {"hook_overhead", hook_overhead},   {"hook_helper", hook_helper},
+      {"command_line", command_line}};
   const std::map<std::string, std::function<int(const std::vector<std::string>&)>> parts{
       {"discard-server", discard_server}, {"upload-once", upload_once}};
   ::signal(SIGPIPE, SIG_IGN);
