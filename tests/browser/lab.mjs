@@ -33,6 +33,7 @@ printf '\\033[33mwarning:\\033[0m the firmware is older than recommended\\n'
 [ ! -e "$LAB/hold" ] || { echo "waiting for the lab"; touch "$LAB/held"; while [ -e "$LAB/hold" ]; do [ ! -e "$LAB/say" ] || { cat "$LAB/say"; rm "$LAB/say"; }; sleep 0.05; done; }`,
   test: `case $OUTPOST_COMPONENT_ACME_STORAGE_VERSION in
   *lines*) seq -f 'line %.0f of a long log, with some words in it' 1 1000000 ;;
+  *chatty*) seq -f 'line %.0f of more than is kept' 1 10000 ;;
 esac
 echo '${hostile.replaceAll("'", '')}'
 cp "$LAB/junit-$(cat "$LAB/outcome").xml" "$OUTPOST_RESULTS/acme.xml"
@@ -135,7 +136,8 @@ export class Lab {
 
   get file() { return path.join(this.directory, 'outpost.yml'); }
 
-  async configure() {
+  /** `logs` is more of what the daemon is told about them. */
+  async configure(logs = '') {
     await writeFile(path.join(this.directory, 'dcirc.sh'), `DCI_CLIENT_ID='remoteci/${this.remoteci.id}'\nDCI_API_SECRET='${this.remoteci.api_secret}'\nDCI_CS_URL='${this.url}'\n`, { mode: 0o600 });
     await writeFile(this.file, `sources:
   dci: {type: dci, url: ${this.url}, credentials: dcirc.sh, poll: 200ms}
@@ -145,7 +147,7 @@ resources:
   rack1: {hosts: [127.0.0.10]}
   rack2: {hosts: [127.0.0.11]}
 runner: local
-logs: {live_first: 100ms, live_longest: 500ms}
+logs: {live_first: 100ms, live_longest: 500ms${logs}}
 spool: {retry_first: 100ms, retry_longest: 1s}
 dashboard: {listen: "${this.dashboard}"}
 plugins_path: [plugins, ${root}/hooks/plugins]

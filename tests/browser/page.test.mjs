@@ -492,6 +492,23 @@ test('a restart of the daemon is seen, and outlived', async () => {
   await page.close();
 });
 
+test('what is missing of a log is marked where it is missing', async () => {
+  await lab.configure(', step_limit: 64KiB');
+  await lab.outpost('reload');
+  await lab.feed('1.9-chatty');
+  const job = await lab.ended('1.9-chatty');
+  const page = await open(`#/jobs/${job.job_id}/log/${await stepOf(job, 'test')}`);
+  await text(page, 'line 1 of more than is kept');
+  assert.equal(await page.locator('.log-row.gap').count(), 0);
+  await page.locator('.log-box').press('End');
+  const gap = page.locator('.log-row.gap');
+  await gap.waitFor();
+  assert.match(await gap.textContent(), /\[gap: \d+ bytes, the step's limit of 64[.]0 KiB of output is reached\]/);
+  await lab.configure();
+  await lab.outpost('reload');
+  await page.close();
+});
+
 test('figures: the size of the page', async () => {
   const dashboard = path.join(root, 'agent/dashboard');
   const files = ['page', 'vendor/preact', 'vendor/htm', 'vendor/uplot'].map(async folder => (await readdir(path.join(dashboard, folder))).filter(name => /[.](js|mjs|css|html|svg)$/.test(name)).map(name => path.join(dashboard, folder, name)));
