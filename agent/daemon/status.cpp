@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/daemon/agent.hpp"
+#include "agent/daemon/story_view.hpp"
 #include "agent/job/event_types.hpp"
 
 #include <algorithm>
@@ -16,36 +17,8 @@ namespace event = job::event;
 
 namespace {
 
-json::value moment(Timestamp at) { return at == Timestamp{} ? json::value(nullptr) : json::value(to_rfc3339(at)); }
-
 json::object configuration_status(const ConfigurationState& state) {
   return {{"file", state.file}, {"since", moment(state.since)}, {"last_good", state.last_good}, {"problem", printable(state.problem)}};
-}
-
-json::object summary(const job::Story& story) {
-  json::array components;
-  for (const auto& component : story.job.components) components.push_back(json::object{{"type", component.type}, {"name", component.name}});
-  json::object object{{"job_id", story.job.id},
-                      {"name", story.job.definition.name},
-                      {"topic", story.job.definition.topic},
-                      {"components", std::move(components)},
-                      {"state", story.describe()},
-                      {"queued_at", moment(story.queued_at)},
-                      {"claimed_at", moment(story.claimed_at)},
-                      {"ended_at", moment(story.ended_at)},
-                      {"external_ref", story.claim.external_ref},
-                      {"url", story.remote_url},
-                      {"tests", {{"total", story.totals.total}, {"success", story.totals.success}, {"failures", story.totals.failures},
-                                 {"errors", story.totals.errors}, {"skips", story.totals.skips}}}};
-  json::array stages;
-  for (const auto& stage : story.stages)
-    stages.push_back(json::object{{"stage", to_string(stage.stage)}, {"outcome", stage.ended ? stage.outcome : "running"},
-                                  {"started_at", moment(stage.started_at)}, {"ended_at", moment(stage.ended_at)}});
-  object["stages"] = std::move(stages);
-  object["resources"] = json::array(story.job.definition.resources.begin(), story.job.definition.resources.end());
-  if (!story.withdrawn.empty()) object["withdrawn"] = story.withdrawn;
-  if (story.judgement) object["judgement"] = to_json(*story.judgement);
-  return object;
 }
 
 /// The events that a summary is made of; a job has many more.
@@ -55,42 +28,6 @@ std::vector<std::string> types_of_summary() {
                           event::result_found, event::verdict_reached, event::job_ended})
     types.emplace_back(type);
   return types;
-}
-
-/// What a step has said of itself.
-json::object in_full(const job::Told& told) {
-  json::object outcomes, metrics;
-  json::array notes;
-  for (const auto& [outcome, count] : told.outcomes)
-    if (count > 0) outcomes[outcome] = count;
-  for (const auto& [name, value] : told.metrics) metrics[name] = value;
-  for (const auto& each : told.annotations) notes.push_back(json::object{{"level", each.level}, {"text", each.text}, {"file", each.file}});
-  return {{"reported", std::move(outcomes)}, {"metrics", std::move(metrics)}, {"notes", std::move(notes)}};
-}
-
-json::object in_full(const job::Story& story) {
-  json::object object = summary(story);
-  json::array steps;
-  for (const auto& step : story.steps) {
-    steps.push_back(json::object{{"step_id", step.id}, {"stage", to_string(step.stage)}, {"plugin", step.plugin}, {"hook", step.hook},
-                                 {"attempt", step.attempt}, {"state", step.ended ? describe(step.ending) : "running"}, {"log_bytes", step.cut_bytes}, {"workspace_peak_bytes", step.workspace_peak},
-                                 {"started_at", moment(step.started_at)}, {"ended_at", moment(step.ended_at)}});
-    for (auto& [key, value] : in_full(step.told)) steps.back().get_object()[key] = std::move(value);
-  }
-  object["locks"] = json::array(story.locks.begin(), story.locks.end());
-  object["steps"] = std::move(steps);
-  object["results"] = json::array(story.result_names.begin(), story.result_names.end());
-  object["artifacts"] = json::array(story.artifact_names.begin(), story.artifact_names.end());
-  object["warnings"] = json::array(story.warnings.begin(), story.warnings.end());
-  return object;
-}
-
-/// What is in a result: the event, with the step that left it instead of how the journal says so.
-json::object test_result(const job::Event& found) {
-  json::object result{{"step_id", found.step_id}};
-  for (const auto& [key, value] : found.data)
-    if (key != "stage" && key != "plugin" && key != "hook" && key != "call") result[key] = value;
-  return result;
 }
 
 }  // namespace
@@ -107,14 +44,14 @@ json::object Agent::status() {
                                      {"retried", {{"later", delivery.retried.later}, {"credentials", delivery.retried.credentials}, {"reread", delivery.retried.reread}}}});
   }
   for (const auto& [id, runner] : running_) {
-    json::object object = summary(runner->story());
+    json::object object = summary_of(runner->story());
     for (const auto& note : bulletin_.of_job(id))
       if (note.kind == "workspace") object["workspace_bytes"] = note.data.at("bytes");
     object["shows"] = shown_by(runner->story());
     running.push_back(std::move(object));
   }
   for (const auto& story : queue_.waiting()) {
-    json::object object = summary(story);
+    json::object object = summary_of(story);
     object["waits_for"] = why_it_waits(story);
     waiting.push_back(std::move(object));
   }
@@ -229,7 +166,7 @@ Result<json::array> Agent::jobs(std::size_t limit) {
     const auto story = load(row.job_id, types_of_summary());
     if (!story && story.error().fault == Fault::unavailable) continue;  // A damaged journal has lost its beginning.
     if (!story) return story.error();
-    list.push_back(summary(*story));
+    list.push_back(summary_of(*story));
   }
   return list;
 }

@@ -105,7 +105,7 @@ TEST_CASE("the manual pages of the programs have their options, commands and exi
 }
 
 TEST_CASE("agent/control/README.md has the fields and paths of the local API, and no others") {
-  const std::string code = sources("agent/daemon", "(status|claim_gate|self_examination)\\.cpp") + sources("agent/control", "(log_pages|records)\\.cpp"),
+  const std::string code = sources("agent/daemon", "(status|story_view|claim_gate|self_examination)\\.cpp") + sources("agent/control", "(log_pages|records)\\.cpp"),
                     text = text_of("agent/control/README.md");
   Words documented, mentioned;
   for (const auto& phrase : quoted(text)) mentioned = united(mentioned, all_matches(phrase, "[a-z_]+"));
