@@ -42,6 +42,7 @@ void CommandLine::add_setup() {
   command->add_option("--from-dci", setup.from_dci, "Its directory, such as /etc/dci-openshift-agent")->required();
   command->add_option("-o,--output", setup.output, "Where to write the configuration (default: standard output)");
   command->add_flag("-f,--force", setup.force, "Replace the file if it exists");
+  add_json_flag(*command, setup.as_json);
   command->footer(
       "Examples:\n  outpost setup --from-dci /etc/dci-openshift-agent\n"
       "  outpost setup --from-dci /etc/dci-rhel-agent --output /etc/outpost/outpost.yml --force\n\n"
@@ -77,6 +78,7 @@ void CommandLine::add_config_look(CLI::App& group) {
   explain->footer("Examples:\n  outpost config explain jobs.timeout\n  outpost config explain sources.dci.poll");
   explain->callback([this] { result = explain_key(config, key, as_json); });
   auto* schema = group.add_subcommand("schema", "Print the JSON Schema of outpost.yml, for editors");
+  schema->add_flag("--json", everything, "Accepted for clearness: it is JSON");
   schema->footer(
       "Examples:\n  outpost config schema >outpost.schema.json\n  outpost config schema | jq .properties.spool");
   schema->callback([this] { result = print_schema(); });

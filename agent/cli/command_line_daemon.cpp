@@ -100,8 +100,9 @@ void CommandLine::add_reload() {
 
 void CommandLine::add_dashboard() {
   auto* command = ask_daemon(app.add_subcommand("dashboard", "Open the page about the agent in a browser"),
-                             [this] { return open_dashboard(daemon, print_only); });
+                             [this] { return open_dashboard(daemon, print_only, as_json); });
   command->add_flag("-p,--print", print_only, "Only print the address");
+  add_json_flag(*command, as_json);
   command->footer(
       "The address holds a token that lets in who has it: do not give it away. Without a browser on this machine, reach\n"
       "the page from another one with the ssh that is printed.\n\n"

@@ -12,6 +12,7 @@ void CommandLine::add_job() {
   run->add_option("-d,--directory", job_run.directory,
                   "Where logs, results and artifacts go (default: ./outpost-job-<time>)");
   run->add_flag("-q,--quiet", job_run.quiet, "Don't show what the steps print");
+  add_json_flag(*run, job_run.as_json);
   run->footer(
       "Examples:\n  outpost job run samples/configurations/job.yml\n  outpost job run -q -d /tmp/try job.yml\n\n"
       "Exit status 0: the verdict is success; 1: it is not.");
@@ -43,6 +44,7 @@ void CommandLine::add_job() {
   logs->add_flag("-f,--follow", job_logs.follow, "Go on with what is printed, until the job has ended")
       ->excludes("--times")
       ->excludes("--directory");
+  logs->add_flag("--json", job_logs.as_json, "Print a line of JSON for each, see outpost(1)");
   logs->footer("Examples:\n  outpost job logs -f 01a1fd08\n  outpost job logs -t 01a1fd08 install.acme-storage");
   logs->callback([this] {
     job_logs.config = config;
@@ -60,6 +62,7 @@ void CommandLine::add_job_replay(CLI::App& group) {
   replay->add_option("-d,--directory", job_replay.jobs_of, "Of a job that `outpost job run` ran, instead of the daemon's");
   replay->add_flag("--keep", job_replay.keep, "Keep its logs and results, and say where");
   replay->add_flag("-q,--quiet", job_replay.quiet, "Don't show what the hooks print");
+  add_json_flag(*replay, job_replay.as_json);
   replay->footer(
       "What is no longer as it was is said first: plugins that have changed, components whose files are gone.\n\n"
       "Examples:\n  outpost job replay 01a1fd08\n  outpost job replay 01a1fd08 --from install --component ocp=./ocp-4.16.3\n\n"

@@ -33,12 +33,12 @@ void CommandLine::add_server() {
       ->footer("Examples:\n  outpost server whoami\n  outpost server whoami --json | jq .identity.teams");
   add_question(*group, "topics", "The topics that we may see", list_topics)
       ->footer("Examples:\n  outpost server topics\n  outpost server topics --json | jq -r '.topics[].name'");
-  auto* components = add_question(*group, "components", "The newest components of a topic", list_components);
-  components->add_option("TOPIC", server.topic, "The name of the topic")->required();
+  auto* components = add_question(*group, "components", "The newest components that we may see, of a topic or of all", list_components);
+  components->add_option("TOPIC", server.topic, "The name of the topic (default: all); package builders have none");
   components->add_option("--type", server.type, "Only of this type");
   components->add_option("-n,--limit", server.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
   components->footer(
-      "Examples:\n  outpost server components OCP-4.16\n  outpost server components OCP-4.16 --type ocp --limit 5");
+      "Examples:\n  outpost server components\n  outpost server components OCP-4.16 --type ocp --limit 5");
   auto* jobs = add_question(*group, "jobs", "The newest jobs that the server has of us", list_server_jobs);
   jobs->add_option("-n,--limit", server.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
   jobs->footer("Examples:\n  outpost server jobs\n  outpost server jobs --limit 100 --json | jq -r '.jobs[].status'");
@@ -66,6 +66,7 @@ void CommandLine::add_support() {
   bundle->add_option("-o,--output", support.output, "The archive (default: outpost-support-<time>.tar.gz)");
   bundle->add_flag("--redact", support.redact, "Replace names of hosts and addresses by stand-ins");
   bundle->add_flag("-f,--force", support.force, "Replace the file if it exists");
+  add_json_flag(*bundle, support.as_json);
   bundle->footer(
       "No secret of the configuration is in it. As root it has more, such as the log of the service.\n\n"
       "Examples:\n  outpost support bundle --redact\n  outpost support bundle -o /tmp/lab4.tar.gz");

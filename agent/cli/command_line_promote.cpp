@@ -34,7 +34,7 @@ void CommandLine::add_promote() {
   command->add_flag("--history", promotion.history, "Print the promotions so far, newest first")
       ->excludes(force)
       ->excludes(back);
-  command->add_flag("--json", promotion.as_json, "Print the report as JSON");
+  add_json_flag(*command, promotion.as_json);
   command->footer(
       "Examples:\n  outpost promote --config config_environments/rdo/CentOS-9/master.yaml --dry-run\n"
       "  outpost promote -c master.ini --json | jq '.targets[] | {target, outcome, message}'\n"

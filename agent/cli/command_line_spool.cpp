@@ -65,6 +65,7 @@ void CommandLine::add_spool_export(CLI::App& spool) {
   command->add_option("-r,--reporter", spool_export.reporter,
                       "What waits for this one (default: the only one that has something waiting)");
   command->add_flag("-f,--force", spool_export.force, "Replace the file if it exists");
+  add_json_flag(*command, spool_export.as_json);
   command->footer(
       "Examples:\n  outpost spool export /media/stick/lab4.tar.zst\n"
       "  outpost spool export - | ssh gate 'cat > lab4.tar.zst'\n\n"
@@ -83,6 +84,7 @@ void CommandLine::add_spool_import(CLI::App& spool) {
                       "The source whose server gets it (default: the one whose remoteci it is of)");
   command->add_option("--receipt", spool_import.receipt, "Write here what was delivered, for `outpost spool confirm`");
   command->add_flag("-f,--force", spool_import.force, "Replace the receipt if it exists");
+  add_json_flag(*command, spool_import.as_json);
   command->footer(
       "Examples:\n  outpost spool import /media/stick/lab4.tar.zst\n"
       "  outpost spool import --receipt /media/stick/lab4.receipt /media/stick/lab4.tar.zst\n\n"
@@ -97,6 +99,7 @@ void CommandLine::add_spool_confirm(CLI::App& spool) {
   auto* command = spool.add_subcommand("confirm", "Settle here what an import elsewhere has delivered");
   add_config_option(*command);
   command->add_option("FILE", spool_confirm.file, "What `outpost spool import --receipt` wrote")->required();
+  add_json_flag(*command, spool_confirm.as_json);
   command->footer("Examples:\n  outpost spool confirm /media/stick/lab4.receipt\n  outpost spool confirm --config /etc/outpost/outpost.yml lab4.receipt");
   command->callback([this] {
     spool_confirm.config = config;

@@ -51,7 +51,7 @@ int drain(const DaemonOptions& daemon, const ClaimsOptions& options);
 int reload(const DaemonOptions& daemon, bool as_json);
 
 /// Opens the page in a browser of this session, where there is one, and prints its address.
-int open_dashboard(const DaemonOptions& daemon, bool print_only);
+int open_dashboard(const DaemonOptions& daemon, bool print_only, bool as_json);
 
 /// Who is told about jobs, and what waits for them.
 int list_reporters(const DaemonOptions& daemon, bool as_json);
@@ -78,6 +78,7 @@ struct JobRunOptions {
   std::vector<job::Stage> stages;   ///< Hooks of no others run; empty: all.
   bool dry_run = false;             ///< Only hooks that support it run.
   bool temporary = false;           ///< The directory goes afterwards, so nobody is told of it.
+  bool as_json = false;             ///< One document when it has ended, and what is shown on the way on standard error.
   std::function<void(const job::Story&)> ended = [](const job::Story&) {};  ///< Hears how the job went.
 };
 
@@ -90,6 +91,7 @@ struct PluginNewOptions {
   std::string name;
   std::string language = "sh";
   std::filesystem::path directory;  ///< Empty: of the plugin's name.
+  bool as_json = false;
 };
 /// Makes a plugin to begin with.
 int new_plugin(const PluginNewOptions& options);
@@ -98,15 +100,16 @@ struct PluginLintOptions {
   std::vector<std::filesystem::path> directories;  ///< Empty: the current one.
   std::string format = "human";
   bool strict = false;  ///< Warnings count.
+  bool as_json = false;  ///< A document, instead of what `format` says.
 };
 /// Says what is wrong with plugins. Exit status 2: errors; 1: warnings, with `strict`.
 int lint_plugins(const PluginLintOptions& options);
 
 /// The plugins that a job of this machine can name.
-int list_plugins(const std::filesystem::path& config);
+int list_plugins(const std::filesystem::path& config, bool as_json);
 
 /// Everything about one of them, or about one in a folder.
-int show_plugin(const std::filesystem::path& config, const std::string& plugin);
+int show_plugin(const std::filesystem::path& config, const std::string& plugin, bool as_json);
 
 struct PluginRunOptions {
   std::filesystem::path plugin = ".";
@@ -117,6 +120,7 @@ struct PluginRunOptions {
   bool keep = false;                ///< The temporary one stays.
   bool quiet = false;
   bool dry_run = false;             ///< Only say what would run.
+  bool as_json = false;
 };
 /// Runs the plugin in a folder in a job of its own, without a server.
 int run_plugin(const PluginRunOptions& options);
@@ -135,7 +139,7 @@ struct PluginPackageOptions {
   std::string name;                 ///< Of an installed plugin.
   std::filesystem::path output, sign_with, signers, directory;
   std::string digest;
-  bool force = false;
+  bool force = false, as_json = false;
 };
 /// Writes a plugin into an archive.
 int pack_plugin(const PluginPackageOptions& options);
@@ -154,6 +158,7 @@ struct SpoolExportOptions {
   std::filesystem::path file;  ///< "-": standard output.
   std::string reporter;        ///< Empty: the only one that has something waiting.
   bool force = false;          ///< Replace the file.
+  bool as_json = false;
 };
 /// Writes what waits for a server into an archive.
 int export_spool(const SpoolExportOptions& options);
@@ -164,6 +169,7 @@ struct SpoolImportOptions {
   std::string source;             ///< Empty: the one whose remoteci the archive is of.
   std::filesystem::path receipt;  ///< Empty: none.
   bool force = false;             ///< Replace the receipt.
+  bool as_json = false;
 };
 /// Delivers what an archive holds.
 int import_spool(const SpoolImportOptions& options);
@@ -171,6 +177,7 @@ int import_spool(const SpoolImportOptions& options);
 struct SpoolConfirmOptions {
   std::filesystem::path config;
   std::filesystem::path file;  ///< The receipt of an import.
+  bool as_json = false;
 };
 /// Settles here what an import elsewhere has delivered.
 int confirm_spool(const SpoolConfirmOptions& options);
@@ -229,6 +236,7 @@ struct JobLogsOptions {
   std::string job, step;            ///< An id or its beginning; empty: all steps.
   bool times = false;
   bool follow = false;  ///< Go on with what is printed until the job has ended.
+  bool as_json = false;  ///< A document a line.
 };
 
 /// Prints what the steps of a job have printed, without the secrets.
@@ -249,7 +257,7 @@ struct JobReplayOptions {
   std::string job;                  ///< An id or its beginning.
   std::string from, plugin;         ///< Only from this stage on; only this plugin.
   std::vector<std::string> components;  ///< TYPE=PATH: where the files of components are now.
-  bool keep = false, quiet = false;
+  bool keep = false, quiet = false, as_json = false;
 };
 /// Runs the hooks of a past job once more, here, with what was recorded.
 int replay_job(const JobReplayOptions& options);
@@ -270,7 +278,7 @@ int examine(const DoctorOptions& options);
 struct ServerOptions {
   std::filesystem::path config;
   std::string source;       ///< Empty: the only one.
-  std::string topic, type;  ///< Of components.
+  std::string topic, type;  ///< Of components; empty: of any.
   std::size_t limit = 20;
   bool as_json = false;
 };
@@ -299,6 +307,7 @@ struct SupportOptions {
   std::filesystem::path config;
   std::filesystem::path output;  ///< Empty: named after the time, in the current directory.
   bool redact = false;           ///< Without names of hosts and addresses.
+  bool as_json = false;
   bool force = false;            ///< Replace the file.
 };
 
@@ -329,6 +338,7 @@ struct SetupOptions {
   std::filesystem::path from_dci;  ///< The directory of one of DCI's agents.
   std::filesystem::path output;    ///< Empty: standard output.
   bool force = false;              ///< Replaces the file.
+  bool as_json = false;
 };
 
 /// Writes a configuration made from another program's, and says what it could not carry over.

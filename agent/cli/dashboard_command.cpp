@@ -2,6 +2,7 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
@@ -34,7 +35,7 @@ std::string host_name() {
 
 }  // namespace
 
-int open_dashboard(const DaemonOptions& daemon, bool print_only) {
+int open_dashboard(const DaemonOptions& daemon, bool print_only, bool as_json) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
   const auto answer = daemon::ask_daemon(*socket, "/api/v1/dashboard");
@@ -42,6 +43,10 @@ int open_dashboard(const DaemonOptions& daemon, bool print_only) {
   const auto* page = answer->is_object() ? answer->get_object().if_contains("dashboard") : nullptr;
   const json::object told = page && page->is_object() ? page->get_object() : json::object{};
   const std::string url = printable(job::text_at(told, "url"));
+  if (as_json) {
+    print_document("outpost-dashboard", {{"url", url}, {"token", job::text_at(told, "token")}, {"socket", socket->string()}});
+    return url.empty() ? exit_negative : exit_ok;
+  }
   if (url.empty()) {
     // The socket itself is reached by ssh, and by nobody else.
     std::cerr << "outpost: the page is on the socket only. Either set dashboard.listen in outpost.yml and restart the daemon,\n"

@@ -28,7 +28,7 @@ bool has_ended(const std::filesystem::path& config, const std::string& job_id) {
 
 int show_job_logs(const JobLogsOptions& options) {
   daemon::JobLogsOptions wanted{.jobs_directory = options.directory / "jobs", .job = options.job, .step = options.step, .times = options.times,
-                                .terminal = ::isatty(STDOUT_FILENO) == 1};
+                                .terminal = ::isatty(STDOUT_FILENO) == 1, .json = options.as_json};
   if (options.directory.empty()) {
     const auto loaded = config::load(options.config, config::environment_of(environ), daemon::source_types());
     if (!loaded) {

@@ -26,7 +26,7 @@ int replay_job(const JobReplayOptions& options) {
       return fail({Fault::refused, "--component " + printable(component, 80) + ": write TYPE=PATH"}, exit_usage);
     wanted.components[component.substr(0, equals)] = component.substr(equals + 1);
   }
-  JobRunOptions run{.file = "job " + options.job, .quiet = options.quiet};
+  JobRunOptions run{.file = "job " + options.job, .quiet = options.quiet, .as_json = options.as_json};
   if (!options.from.empty()) {
     const auto from = job::parse_stage(options.from);
     if (!from || is_farewell(*from))
@@ -40,8 +40,9 @@ int replay_job(const JobReplayOptions& options) {
   run.temporary = !options.keep;
   int status = exit_negative;
   if (const auto replay = daemon::job_to_replay(wanted)) {
-    for (const auto& remark : replay->remarks) std::cout << "not as it was: " << remark << "\n";
-    std::cout << "replaying job " << replay->job_id << ", " << replay->ended_as << "\n" << std::flush;
+    std::ostream& out = options.as_json ? std::cerr : std::cout;
+    for (const auto& remark : replay->remarks) out << "not as it was: " << remark << "\n";
+    out << "replaying job " << replay->job_id << ", " << replay->ended_as << "\n" << std::flush;
     status = run_job(replay->job, run);
   } else {
     status = fail(replay.error(), exit_negative);

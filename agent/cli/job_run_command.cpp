@@ -2,10 +2,14 @@
 #include "agent/base/units.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/config/job_file.hpp"
 #include "agent/daemon/local_job.hpp"
 #include "agent/daemon/plugin_check.hpp"
+#include "agent/daemon/story_view.hpp"
 #include "agent/job/event_types.hpp"
+
+#include <boost/json/array.hpp>
 
 #include <iostream>
 #include <system_error>
@@ -21,6 +25,7 @@ namespace {
 /// Prints what a step says, line by line, behind the step's name.
 class StepPrinter {
  public:
+  explicit StepPrinter(std::ostream& out) : out_{out} {}
   void print(std::string_view step_id, std::string_view output) {
     for (const char c : output) {
       if (c != '\n') {
@@ -31,30 +36,31 @@ class StepPrinter {
     }
   }
   void flush(std::string_view step_id) {
-    if (!line_.empty()) std::cout << "  " << step_id << " | " << printable(line_) << "\n" << std::flush;
+    if (!line_.empty()) out_ << "  " << step_id << " | " << printable(line_) << "\n" << std::flush;
     line_.clear();
   }
 
  private:
+  std::ostream& out_;
   std::string line_;
 };
 
-void print_event(const job::Event& each) {
+void print_event(const job::Event& each, std::ostream& out) {
   const auto& data = each.data;
   if (each.type == event::step_started) {
-    std::cout << "> " << each.step_id << "\n";
+    out << "> " << each.step_id << "\n";
   } else if (each.type == event::step_ended) {
     const job::StepEnding ending{job::parse_ending(text_at(data, "ending")).value_or(job::StepEnding::Kind::lost), static_cast<int>(number_at(data, "code")),
                                  text_at(data, "detail")};
-    std::cout << "< " << each.step_id << " " << printable(describe(ending)) << " after " << format_duration(std::chrono::milliseconds{number_at(data, "duration_ms")}) << "\n";
+    out << "< " << each.step_id << " " << printable(describe(ending)) << " after " << format_duration(std::chrono::milliseconds{number_at(data, "duration_ms")}) << "\n";
   } else if (each.type == event::result_found) {
-    std::cout << "  results " << printable(text_at(data, "name")) << ": " << number_at(data, "total") << " cases, " << number_at(data, "success") << " passed, "
+    out << "  results " << printable(text_at(data, "name")) << ": " << number_at(data, "total") << " cases, " << number_at(data, "success") << " passed, "
               << number_at(data, "failures") + number_at(data, "errors") << " failed, " << number_at(data, "skips") << " skipped\n";
-    for (const auto& name : job::texts_at(data, "failed")) std::cout << "    failed: " << printable(name) << "\n";
+    for (const auto& name : job::texts_at(data, "failed")) out << "    failed: " << printable(name) << "\n";
   } else if (each.type == event::job_warning) {
-    std::cout << "  warning: " << printable(text_at(data, "message")) << "\n";
+    out << "  warning: " << printable(text_at(data, "message")) << "\n";
   }
-  std::cout << std::flush;
+  out << std::flush;
 }
 
 Result<std::filesystem::path> directory_for(const JobRunOptions& options) {
@@ -88,11 +94,14 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
     std::cerr << "outpost: " << directory.error().message << "\n";
     return exit_usage;
   }
-  StepPrinter printer;
+  std::ostream& out = options.as_json ? std::cerr : std::cout;
+  StepPrinter printer{out};
+  boost::json::array results;
   daemon::LocalJobOptions local{.directory = *directory, .stages = options.stages, .dry_run = options.dry_run};
   local.event = [&](const job::Event& each, const job::Story&) {
     if (each.type == event::step_ended) printer.flush(each.step_id);
-    print_event(each);
+    if (each.type == event::result_found) results.push_back(daemon::test_result(each));
+    print_event(each, out);
   };
   if (!options.quiet) local.output = [&](std::string_view step_id, std::string_view output) { printer.print(step_id, output); };
   const auto story = daemon::run_local_job(file, local);
@@ -106,12 +115,20 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
   }
   options.ended(*story);
   const auto& judgement = *story->judgement;
+  const int status = judgement.verdict == job::Verdict::success ? exit_ok : exit_negative;
+  const std::string files = options.temporary ? "" : (*directory / "jobs" / story->job.id).string();
+  if (options.as_json) {
+    auto job = daemon::in_full(*story);
+    job["test_results"] = std::move(results);
+    print_document("outpost-job-run", {{"job", std::move(job)}, {"files", files}});
+    return status;
+  }
   std::cout << "\nverdict: " << to_string(judgement.verdict) << (judgement.message.empty() ? "" : ": " + printable(judgement.message)) << "\n";
   if (story->totals.total > 0)
     std::cout << "tests:   " << story->totals.total << ", " << story->totals.success << " passed, " << story->totals.failures + story->totals.errors
               << " failed, " << story->totals.skips << " skipped\n";
-  if (!options.temporary) std::cout << "files:   " << (*directory / "jobs" / story->job.id).string() << "\n";
-  return judgement.verdict == job::Verdict::success ? exit_ok : exit_negative;
+  if (!files.empty()) std::cout << "files:   " << files << "\n";
+  return status;
 }
 
 }  // namespace outpost::cli

@@ -2,9 +2,12 @@
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/plugin_tools.hpp"
+
+#include <boost/json/array.hpp>
 
 #include <unistd.h>
 
@@ -14,6 +17,9 @@
 #include <utility>
 
 namespace outpost::cli {
+
+namespace json = boost::json;
+
 namespace {
 
 int complain(const Error& error, int status = exit_negative) {
@@ -53,6 +59,12 @@ int new_plugin(const PluginNewOptions& options) {
   const auto directory = options.directory.empty() ? std::filesystem::path{options.name} : options.directory;
   const auto files = daemon::new_plugin(options.name, options.language, directory);
   if (!files) return complain(files.error());
+  if (options.as_json) {
+    json::array names;
+    for (const auto& file : *files) names.emplace_back((directory / file).string());
+    print_document("outpost-plugin-new", {{"plugin", options.name}, {"directory", directory.string()}, {"files", std::move(names)}});
+    return exit_ok;
+  }
   for (const auto& file : *files) std::cout << (directory / file).string() << "\n";
   std::cout << "\nnext: cd " << directory.string() << " && outpost plugin lint && outpost plugin test && outpost plugin run\n";
   return exit_ok;
@@ -63,17 +75,26 @@ int lint_plugins(const PluginLintOptions& options) {
   if (directories.empty()) directories.emplace_back(".");
   const auto report = daemon::lint_plugins(directories, options.format);
   if (!report) return complain(report.error());
-  std::cout << report->text;
+  if (options.as_json)
+    print_document("outpost-plugin-lint", {{"errors", report->errors}, {"warnings", report->warnings}, {"complaints", report->complaints}});
+  else
+    std::cout << report->text;
   if (report->errors) return exit_usage;
   return report->warnings && options.strict ? exit_negative : exit_ok;
 }
 
-int list_plugins(const std::filesystem::path& config) {
+int list_plugins(const std::filesystem::path& config, bool as_json) {
   const auto path = plugins_path_of(config);
   const auto rows = daemon::installed_plugins(path);
+  std::vector<std::string> places;
+  for (const auto& place : path) places.push_back(place.string());
+  if (as_json) {
+    json::array plugins;
+    for (const auto& row : rows) plugins.push_back(to_json(row));
+    print_document("outpost-plugins", {{"plugins_path", json::array(places.begin(), places.end())}, {"plugins", std::move(plugins)}});
+    return exit_ok;
+  }
   if (rows.empty()) {
-    std::vector<std::string> places;
-    for (const auto& place : path) places.push_back(place.string());
     std::cout << "no plugins in " << join(places, ", ") << "\n";
     return exit_ok;
   }
@@ -86,16 +107,19 @@ int list_plugins(const std::filesystem::path& config) {
   std::cout << cell("NAME", name_width) << cell("VERSION", version_width) << "FOLDER, STAGES\n";
   for (const auto& row : rows)
     std::cout << cell(printable(row.name), name_width) << cell(row.broken ? "broken" : row.version.empty() ? "-" : printable(row.version), version_width)
-              << printable(row.path) << (row.stages.empty() ? "" : ": " + row.stages) << "\n";
+              << printable(row.path) << (row.stages.empty() ? "" : ": " + join(row.stages, " ")) << "\n";
   const bool broken = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.broken; });
   if (broken) std::cout << "\nwhat is wrong with one: outpost plugin show NAME\n";
   return exit_ok;
 }
 
-int show_plugin(const std::filesystem::path& config, const std::string& plugin) {
-  const auto text = daemon::describe_plugin(plugin, plugins_path_of(config));
-  if (!text) return complain(text.error());
-  std::cout << *text;
+int show_plugin(const std::filesystem::path& config, const std::string& plugin, bool as_json) {
+  const auto described = daemon::describe_plugin(plugin, plugins_path_of(config));
+  if (!described) return complain(described.error());
+  if (as_json)
+    print_document("outpost-plugin", described->json);
+  else
+    std::cout << described->text;
   return exit_ok;
 }
 
@@ -107,11 +131,16 @@ int run_plugin(const PluginRunOptions& given) {
   if (options.dry_run) {
     const auto plan = daemon::plan_of(*job);
     if (!plan) return complain(plan.error(), exit_configuration);
-    std::cout << *plan;
+    if (options.as_json) {
+      // Its hooks do not run: the document would be of something else.
+      print_document("outpost-plugin-plan", plan->json);
+      return exit_ok;
+    }
+    std::cout << plan->text;
     if (!daemon::supports_dry_run(*job)) return exit_ok;
     std::cout << "\nits hooks support a dry run:\n" << std::flush;
   }
-  JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet, .dry_run = options.dry_run};
+  JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet, .dry_run = options.dry_run, .as_json = options.as_json};
   if (options.stage.empty() && !options.dry_run) run.ended = [&](const job::Story& story) { daemon::note_last_run(options.plugin, story); };
   if (!options.stage.empty()) {
     const auto stage = stage_named(options.stage, job::all_stages);
@@ -135,9 +164,15 @@ int show_plugin_environment(const PluginRunOptions& options) {
   if (!stage) return exit_usage;
   const auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
   if (!job) return complain(job.error(), exit_configuration);
-  const auto text = daemon::environment_of_hook(*job, *stage);
-  if (!text) return complain(text.error(), exit_configuration);
-  std::cout << *text;
+  const auto variables = daemon::environment_of_hook(*job, *stage);
+  if (!variables) return complain(variables.error(), exit_configuration);
+  if (options.as_json) {
+    json::object values;
+    for (const auto& each : *variables) values[each.substr(0, each.find('='))] = each.substr(each.find('=') + 1);
+    print_document("outpost-plugin-env", {{"stage", options.stage}, {"variables", std::move(values)}});
+    return exit_ok;
+  }
+  for (const auto& each : *variables) std::cout << printable(each) << "\n";
   return exit_ok;
 }
 

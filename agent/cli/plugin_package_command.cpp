@@ -1,9 +1,12 @@
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/plugin_package.hpp"
+
+#include <boost/json/array.hpp>
 
 #include <unistd.h>
 
@@ -47,6 +50,21 @@ int fail_for(const Error& error) {
   return fail(error, error.fault == Fault::malformed ? exit_configuration : exit_negative);
 }
 
+/// What programs are told of a package, wherever it is now.
+int print_for_programs(const daemon::PluginPackage& package) {
+  boost::json::array complaints;
+  for (const auto& line : split(package.complaints, '\n'))
+    if (!line.empty()) complaints.emplace_back(line);
+  print_document("outpost-plugin-package", {{"name", package.name},
+                                            {"plugin_version", package.version},
+                                            {"path", package.path.string()},
+                                            {"digest", package.digest},
+                                            {"signature", package.signature.string()},
+                                            {"signer", package.signer},
+                                            {"complaints", std::move(complaints)}});
+  return exit_ok;
+}
+
 void print(const daemon::PluginPackage& package) {
   std::cerr << package.complaints;
   std::cout << printable(package.name) << " " << printable(package.version) << "\n  digest     " << package.digest
@@ -62,6 +80,7 @@ void print(const daemon::PluginPackage& package) {
 int pack_plugin(const PluginPackageOptions& options) {
   const auto packed = daemon::pack_plugin({options.path, options.output, options.sign_with});
   if (!packed) return fail(packed.error(), exit_negative);
+  if (options.as_json) return print_for_programs(*packed);
   std::cerr << packed->complaints;
   std::cout << packed->path.string() << "\n";
   if (!packed->signature.empty()) std::cout << packed->signature.string() << "\n";
@@ -73,6 +92,7 @@ int pack_plugin(const PluginPackageOptions& options) {
 int verify_plugin(const PluginPackageOptions& options) {
   const auto package = daemon::verify_plugin({options.path, options.signers, options.digest});
   if (!package) return fail(package.error(), exit_negative);
+  if (options.as_json) return print_for_programs(*package);
   print(*package);
   return exit_ok;
 }
@@ -83,6 +103,7 @@ int install_plugin(const PluginPackageOptions& options) {
   const auto installed =
       daemon::install_plugin({{options.path, options.signers, options.digest}, *place, options.force});
   if (!installed) return fail(installed.error(), exit_negative);
+  if (options.as_json) return print_for_programs(*installed);
   print(*installed);
   std::cout << "  installed  " << printable(installed->path.native())
             << "\n\nname it in a job of outpost.yml, plugins: [" << printable(installed->name)
@@ -97,7 +118,10 @@ int remove_plugin(const PluginPackageOptions& options) {
   if (!place) return fail_for(place.error());
   const auto removed = daemon::remove_plugin(options.name, *place);
   if (!removed) return fail(removed.error(), exit_negative);
-  std::cout << "removed " << printable(removed->native()) << "\n";
+  if (options.as_json)
+    print_document("outpost-plugin-remove", {{"plugin", options.name}, {"path", removed->string()}});
+  else
+    std::cout << "removed " << printable(removed->native()) << "\n";
   return exit_ok;
 }
 

@@ -1,5 +1,6 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/plugin_test.hpp"
 
 #include <fstream>
@@ -22,7 +23,11 @@ int test_plugin(const PluginTestOptions& options) {
     return exit_configuration;
   }
   if (options.as_json)
-    std::cout << tested->json << "\n";
+    print_document("outpost-plugin-test", {{"passed", tested->passed},
+                                           {"failed", tested->failed},
+                                           {"skipped", tested->skipped},
+                                           {"interrupted", tested->interrupted},
+                                           {"runs", tested->json}});
   else
     std::cout << "\n" << tested->summary << (tested->interrupted ? "; interrupted" : "") << "\n";
   if (!options.junit.empty()) {

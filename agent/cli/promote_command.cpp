@@ -1,9 +1,8 @@
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/daemon/promote.hpp"
-
-#include <boost/json/serialize.hpp>
 
 #include <pwd.h>
 #include <unistd.h>
@@ -43,7 +42,7 @@ int promote(const PromoteCommandOptions& options) {
     return is_configuration ? exit_configuration : exit_negative;
   }
   if (options.as_json)
-    std::cout << boost::json::serialize(answer->json) << "\n";
+    print_document(options.history ? "outpost-promote-history" : "outpost-promote", answer->json);
   else
     std::cout << answer->text;
   return answer->went_well ? exit_ok : exit_negative;

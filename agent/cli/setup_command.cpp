@@ -1,6 +1,9 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/config/dci_setup.hpp"
+
+#include <boost/json/array.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -31,8 +34,14 @@ int set_up(const SetupOptions& options) {
     std::cerr << "outpost: " << made.error().message << "\n";
     return exit_negative;
   }
+  if (!options.output.empty() && !write_configuration(options.output, made->configuration, options.force)) return exit_negative;
+  if (options.as_json) {
+    print_document("outpost-setup", {{"configuration", made->configuration},
+                                     {"file", options.output.string()},
+                                     {"notes", boost::json::array(made->notes.begin(), made->notes.end())}});
+    return exit_ok;
+  }
   if (options.output.empty()) std::cout << made->configuration;
-  else if (!write_configuration(options.output, made->configuration, options.force)) return exit_negative;
   for (const auto& note : made->notes) std::cerr << "note: " << note << "\n";
   if (options.output.empty()) return exit_ok;
   std::cerr << "written: " << options.output.string() << "; next: outpost config check --config " << options.output.string() << "\n";

@@ -8,6 +8,9 @@
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/spool.hpp"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
 #include <unistd.h>
 #include <iostream>
 #include <optional>
@@ -45,9 +48,26 @@ void print_parked(const std::vector<journal::Delivery>& parked) {
   if (parked.size() > most_shown) std::cout << "  and " << parked.size() - most_shown << " more\n";
 }
 
+/// What programs are told of an archive.
+boost::json::object shown_manifest(const delivery::SpoolManifest& manifest) {
+  return {{"reporter", manifest.reporter}, {"server", manifest.server}, {"exported_at", to_rfc3339(manifest.created)},
+          {"items", manifest.items},       {"jobs", manifest.jobs},     {"file_bytes", manifest.bytes},
+          {"parked", manifest.parked}};
+}
+
+boost::json::array shown_parked(const std::vector<journal::Delivery>& parked) {
+  boost::json::array rows;
+  for (const auto& each : parked) rows.push_back({{"key", each.item.key}, {"reason", each.reason}});
+  return rows;
+}
+
 }  // namespace
 
 int export_spool(const SpoolExportOptions& options) {
+  if (options.file == "-" && options.as_json) {
+    std::cerr << "outpost: standard output is the archive already; name a file, or leave out --json\n";
+    return exit_usage;
+  }
   if (options.file == "-" && ::isatty(STDOUT_FILENO) != 0) {
     std::cerr << "outpost: an archive is nothing for a terminal; name a file, or send standard output somewhere\n";
     return exit_usage;
@@ -63,6 +83,14 @@ int export_spool(const SpoolExportOptions& options) {
   line.clear();
   if (!exported) return complain(exported.error());
   const auto& manifest = exported->manifest;
+  if (options.as_json) {
+    auto document = shown_manifest(manifest);
+    document["file"] = options.file.string();
+    document["bytes"] = exported->size;
+    document["unclaimed"] = exported->unclaimed;
+    print_document("outpost-spool-export", document);
+    return exit_ok;
+  }
   // Standard output may be the archive.
   std::cerr << (options.file == "-" ? "standard output" : options.file.string()) << ": "
             << counted(manifest.items, "item") << " of " << counted(manifest.jobs, "job") << " for "
@@ -85,6 +113,20 @@ int import_spool(const SpoolImportOptions& options) {
   line.clear();
   if (!imported) return complain(imported.error());
   const auto& manifest = imported->manifest;
+  const bool all_there = imported->parked.empty() && imported->left == 0 && imported->receipt_problem.empty();
+  if (options.as_json) {
+    auto document = shown_manifest(manifest);
+    document["file"] = options.file.string();
+    document["server"] = imported->server;
+    document["delivered"] = imported->delivered;
+    document["found"] = imported->found;
+    document["left"] = imported->left;
+    document["ended_early"] = imported->ended_early;
+    document["not_taken"] = shown_parked(imported->parked);
+    document["receipt_problem"] = imported->receipt_problem;
+    print_document("outpost-spool-import", document);
+    return all_there ? exit_ok : exit_negative;
+  }
   std::cout << options.file.string() << ": " << counted(manifest.items, "item") << " of "
             << counted(manifest.jobs, "job") << ", exported " << to_rfc3339(manifest.created) << "\n"
             << imported->server << ": " << imported->delivered << " delivered, " << imported->found
@@ -96,7 +138,6 @@ int import_spool(const SpoolImportOptions& options) {
               << "); import it again to go on\n";
   if (!imported->receipt_problem.empty())
     std::cerr << "outpost: no receipt: " << printable(imported->receipt_problem) << "\n";
-  const bool all_there = imported->parked.empty() && imported->left == 0 && imported->receipt_problem.empty();
   return all_there ? exit_ok : exit_negative;
 }
 
@@ -105,6 +146,10 @@ int confirm_spool(const SpoolConfirmOptions& options) {
   if (!settings) return exit_configuration;
   const auto confirmed = daemon::confirm_spool(*settings, options.file);
   if (!confirmed) return complain(confirmed.error());
+  if (options.as_json) {
+    print_document("outpost-spool-confirm", {{"reporter", confirmed->reporter}, {"settled", confirmed->settled}, {"others", confirmed->others}});
+    return exit_ok;
+  }
   std::cout << counted(confirmed->settled, "item") << " for " << printable(confirmed->reporter) << " settled";
   if (confirmed->others > 0) std::cout << ", " << confirmed->others << " did not wait here";
   std::cout << "\n";

@@ -7,12 +7,14 @@
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
 #include "agent/cli/redaction.hpp"
+#include "agent/cli/shown.hpp"
 #include "agent/config/effective.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/examine.hpp"
 #include "agent/doctor/command.hpp"
 #include "agent/http/url.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <sys/stat.h>
@@ -125,6 +127,12 @@ int write_support_bundle(const SupportOptions& options) {
       std::chrono::minutes{1});
   if (!packed.ran || packed.status != 0)
     return fail({Fault::unavailable, "tar could not write " + printable(file.native())}, exit_negative);
+  if (options.as_json) {
+    json::array contents;
+    for (const auto& [name, text] : files) contents.push_back({{"name", name}, {"bytes", text.size()}});
+    print_document("outpost-support-bundle", {{"file", file.string()}, {"redacted", options.redact}, {"contents", std::move(contents)}});
+    return exit_ok;
+  }
   std::cout << printable(file.native()) << ":\n";
   for (const auto& [name, text] : files) std::cout << "  " << name << "  " << text.size() << " bytes\n";
   std::cout << (options.redact

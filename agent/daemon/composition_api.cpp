@@ -57,13 +57,12 @@ Result<std::string> page_token(const fs::path& state_directory) {
 json::array described_plugins(const std::vector<fs::path>& path, const std::vector<config::Job>& jobs) {
   json::array plugins;
   for (const auto& row : installed_plugins(path)) {
-    json::array stages, users;
-    for (const auto& stage : split(row.stages, ' '))
-      if (!stage.empty()) stages.emplace_back(stage);
+    json::array users;
     for (const auto& job : jobs)
       if (std::find(job.plugins.begin(), job.plugins.end(), row.name) != job.plugins.end()) users.emplace_back(job.name);
-    plugins.push_back(json::object{{"name", row.name}, {"version", row.version}, {"path", row.path}, {"broken", row.broken},
-                                   {"stages", std::move(stages)}, {"jobs", std::move(users)}});
+    auto plugin = to_json(row);
+    plugin["jobs"] = std::move(users);
+    plugins.push_back(std::move(plugin));
   }
   return plugins;
 }

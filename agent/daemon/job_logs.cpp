@@ -5,11 +5,15 @@
 #include "agent/base/text.hpp"
 #include "agent/log/log_reader.hpp"
 
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <limits>
 #include <map>
+#include <optional>
 #include <ostream>
 #include <system_error>
 #include <thread>
@@ -21,6 +25,7 @@ namespace outpost::daemon {
 namespace {
 
 namespace fs = std::filesystem;
+namespace json = boost::json;
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
@@ -89,11 +94,32 @@ std::string for_terminal(std::string_view line) {
   return join(parts, "\t");
 }
 
+/// A line of a log as a line of JSON. Bytes that are no UTF-8 are escaped as for a terminal.
+void print_json(const std::string& step, const log::Line& line, std::ostream& out) {
+  json::object row{{"step_id", step}};
+  if (line.given_back > 0) {
+    row["given_back"] = line.given_back;
+  } else {
+    row["time"] = line.time ? json::value(to_rfc3339(*line.time)) : json::value(nullptr);
+    row["text"] = is_utf8(line.text) ? line.text : printable(line.text, line.text.size() * 4);
+    row["continued"] = !line.begins;
+  }
+  out << json::serialize(row) << "\n";
+}
+
+void print_head(const std::string& job, const JobLogsOptions& options, std::ostream& out) {
+  if (options.json) out << json::serialize(json::object{{"schema", "outpost-job-logs"}, {"version", 1}, {"job_id", job}}) << "\n";
+}
+
 Result<void> print_log(const log::Place& place, const JobLogsOptions& options, std::ostream& out) {
   auto reader = log::LogReader::open(place);
   if (!reader) return reader.error();
   bool in_line = false;
   while (const auto line = reader->next()) {
+    if (options.json) {
+      print_json(place.step, *line, out);
+      continue;
+    }
     if (line->given_back > 0) {
       out << "[" << line->given_back << " bytes are not on this machine any more: they were delivered, and the room was needed]\n";
       continue;
@@ -116,8 +142,9 @@ Result<void> print_job_logs(const JobLogsOptions& options, std::ostream& out) {
   if (!job) return job.error();
   const auto places = find_logs(options, *job);
   if (!places) return places.error();
+  print_head(*job, options, out);
   for (const auto& place : *places) {
-    if (options.step.empty()) out << "==> " << printable(place.step) << " <==\n";
+    if (options.step.empty() && !options.json) out << "==> " << printable(place.step) << " <==\n";
     if (auto printed = print_log(place, options, out); !printed) return printed;
   }
   out.flush();
@@ -131,7 +158,19 @@ namespace {
 struct Followed {
   std::uint64_t printed = 0;  ///< Bytes.
   bool in_line = false;
+  std::optional<log::LogReader> reader;  ///< For programs.
 };
+
+/// The same for programs, line by line.
+void print_new_json(const log::Place& place, Followed& log, std::ostream& out) {
+  if (!log.reader)
+    if (auto opened = log::LogReader::open(place)) log.reader.emplace(std::move(*opened));
+  while (log.reader && out) {
+    const auto line = log.reader->next();
+    if (!line) return;
+    print_json(place.step, *line, out);
+  }
+}
 
 /// Bytes at the end of a text that begin a character of UTF-8 of which the rest is still to come.
 std::size_t open_character(std::string_view text) {
@@ -180,6 +219,7 @@ Result<void> follow_job_logs(const JobLogsOptions& options, std::ostream& out, c
   // One that waits, or has been claimed this moment, has no directory yet.
   for (; !job && is_uuid(options.job) && !ended(options.job); job = find_job(options)) std::this_thread::sleep_for(look_again);
   if (!job) return job.error();
+  print_head(*job, options, out);
   std::map<std::string, Followed> logs;
   std::string last;
   for (bool over = false;;) {
@@ -188,6 +228,10 @@ Result<void> follow_job_logs(const JobLogsOptions& options, std::ostream& out, c
     if (!places && (over || places.error().fault != Fault::unavailable)) return places.error();
     for (const auto& place : places ? *places : std::vector<log::Place>{}) {
       auto& log = logs[place.step];
+      if (options.json) {
+        print_new_json(place, log, out);
+        continue;
+      }
       const std::string head = last == place.step || !options.step.empty() ? "" : (!last.empty() && logs[last].in_line ? "\n" : "") + ("==> " + printable(place.step) + " <==\n");
       if (print_new(place, log, head, options, over, out)) last = place.step;
     }

@@ -16,6 +16,9 @@ struct JobLogsOptions {
   std::string step;                      ///< Empty: all of them.
   bool times = false;                    ///< When each line came, in front of it.
   bool terminal = false;                 ///< Escape what a terminal would obey.
+  /// For programs: a line with {schema: "outpost-job-logs", version, job_id}, then one for each line of a log: {step_id,
+  /// time: or null, text, continued: whether it is the rest of the line before}, or {step_id, given_back: bytes}.
+  bool json = false;
 };
 
 /// Prints the redacted logs of a job's steps, in the order in which the steps began to print, straight from the files:

@@ -9,8 +9,6 @@
 #include "plugins/hooks/plugin.hpp"
 #include "plugins/hooks/trial/test_report.hpp"
 
-#include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <signal.h>
 
@@ -180,9 +178,8 @@ Result<PluginTestRun> test_plugin(const PluginTestOptions& options) {
     run.interrupted = interrupted != 0;
   }
   if (options.keep) directory->keep();
-  boost::json::array list;
   for (const auto& outcome : session.outcomes()) {
-    list.push_back(to_json(outcome));
+    run.json.push_back(to_json(outcome));
     auto& count = outcome.state == TestOutcome::State::passed   ? run.passed
                   : outcome.state == TestOutcome::State::failed ? run.failed
                                                                 : run.skipped;
@@ -190,7 +187,6 @@ Result<PluginTestRun> test_plugin(const PluginTestOptions& options) {
   }
   run.summary = test_summary(session.outcomes());
   run.junit = junit_report(session.outcomes());
-  run.json = boost::json::serialize(list);
   return run;
 }
 

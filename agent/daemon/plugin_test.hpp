@@ -2,6 +2,8 @@
 
 #include "agent/base/result.hpp"
 
+#include <boost/json/array.hpp>
+
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -22,7 +24,8 @@ struct PluginTestRun {
   std::size_t passed = 0, failed = 0, skipped = 0;
   bool interrupted = false;
   std::string summary;  ///< One line.
-  std::string junit, json;
+  std::string junit;
+  boost::json::array json;  ///< One object for each run.
 };
 
 /// Runs the cases of a plugin, each alone and then under each of its faults, for `outpost plugin test`. Blocks; call it

@@ -23,6 +23,7 @@
 namespace outpost::daemon {
 
 namespace fs = std::filesystem;
+namespace json = boost::json;
 
 namespace {
 
@@ -77,6 +78,44 @@ void print_manifest(std::ostream& out, const hooks::Plugin& plugin) {
   }
 }
 
+json::array texts(const std::vector<std::string>& list) { return json::array(list.begin(), list.end()); }
+
+std::int64_t count(std::chrono::milliseconds time) { return time.count(); }
+
+hooks::HookSettings settings_of(const hooks::Plugin& plugin, job::Stage stage) {
+  return plugin.manifest ? plugin.manifest->settings(stage) : hooks::HookSettings{};
+}
+
+json::object in_full(const hooks::Plugin& plugin) {
+  const hooks::Manifest none;
+  const auto& manifest = plugin.manifest ? *plugin.manifest : none;
+  json::array hooks_of_plugin;
+  for (const auto& name : stages_of(plugin)) {
+    const auto stage = *job::parse_stage(name);
+    const auto settings = settings_of(plugin, stage);
+    hooks_of_plugin.push_back({{"stage", name},
+                               {"timeout_ms", count(settings.timeout.value_or(job::default_timeout(stage)))},
+                               {"retries", settings.retries},
+                               {"keep_going", settings.keep_going}});
+  }
+  return {{"name", plugin.name},
+          {"plugin_version", manifest.version},
+          {"folder", plugin.folder.string()},
+          {"broken", plugin.is_broken()},
+          {"has_manifest", plugin.manifest.has_value()},
+          {"description", manifest.description},
+          {"maintainer", manifest.maintainer},
+          {"order", manifest.order},
+          {"requires", texts(manifest.requirements.commands)},
+          {"when",
+           {{"topics", texts(manifest.when.topics)},
+            {"component_types", texts(manifest.when.component_types)},
+            {"jobs", texts(manifest.when.jobs)}}},
+          {"config", manifest.config_schema ? json::value(*manifest.config_schema) : json::value(nullptr)},
+          {"hooks", std::move(hooks_of_plugin)},
+          {"problems", hooks::to_json(plugin.diagnoses)}};
+}
+
 void check_test_case(const fs::path& file, const std::string& shown, const hooks::Plugin& plugin, hooks::Diagnoses& diagnoses) {
   const auto text = config::read_small_file(file, config::yaml_bytes);
   if (!text) return diagnoses.push_back({"PL030", hooks::Severity::error, {shown, 0, 0}, text.error().message, {}});
@@ -104,18 +143,22 @@ Result<LintReport> lint_plugins(const std::vector<fs::path>& directories, const 
   }
   const auto kind = format == "json" ? hooks::LintFormat::json : format == "sarif" ? hooks::LintFormat::sarif : hooks::LintFormat::human;
   const bool warnings = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.severity == hooks::Severity::warning; });
-  return LintReport{hooks::lint_report(all, kind), hooks::has_errors(all), warnings};
+  return LintReport{hooks::lint_report(all, kind), hooks::to_json(all), hooks::has_errors(all), warnings};
+}
+
+json::object to_json(const PluginRow& row) {
+  return {{"name", row.name}, {"version", row.version}, {"path", row.path}, {"broken", row.broken}, {"stages", texts(row.stages)}};
 }
 
 std::vector<PluginRow> installed_plugins(const std::vector<fs::path>& plugins_path) {
   std::vector<PluginRow> rows;
   hooks::PluginLibrary library{plugins_path};
   for (const auto& plugin : library.all())
-    rows.push_back({plugin->name, plugin->manifest ? plugin->manifest->version : "", join(stages_of(*plugin), " "), plugin->folder.string(), plugin->is_broken()});
+    rows.push_back({plugin->name, plugin->manifest ? plugin->manifest->version : "", plugin->folder.string(), stages_of(*plugin), plugin->is_broken()});
   return rows;
 }
 
-Result<std::string> describe_plugin(const std::string& wanted, const std::vector<fs::path>& plugins_path) {
+Result<Described> describe_plugin(const std::string& wanted, const std::vector<fs::path>& plugins_path) {
   hooks::PluginLibrary library{plugins_path};
   std::shared_ptr<const hooks::Plugin> plugin;
   if (wanted.find('/') != std::string::npos || wanted == "." || wanted == "..") {
@@ -133,14 +176,14 @@ Result<std::string> describe_plugin(const std::string& wanted, const std::vector
   else if (!plugin->is_broken()) out << "  manifest     none: defaults, and no configuration\n";
   for (const auto& name : stages_of(*plugin)) {
     const auto stage = *job::parse_stage(name);
-    const auto settings = plugin->manifest ? plugin->manifest->settings(stage) : hooks::HookSettings{};
+    const auto settings = settings_of(*plugin, stage);
     out << "  " << name << std::string(13 - std::min<std::size_t>(12, name.size()), ' ') << "at most " << format_duration(settings.timeout.value_or(job::default_timeout(stage)));
     if (settings.retries > 0) out << ", tried again up to " << settings.retries << " times";
     if (settings.keep_going) out << ", a failure lets the job go on";
     out << "\n";
   }
   out << text_of(plugin->diagnoses);
-  return out.str();
+  return Described{out.str(), in_full(*plugin)};
 }
 
 Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path& job_file, const fs::path& config_file) {
@@ -171,30 +214,40 @@ Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path
   return job;
 }
 
-Result<std::string> plan_of(const config::JobFile& job) {
+Result<Described> plan_of(const config::JobFile& job) {
   hooks::PluginLibrary library{job.plugins_path};
   const auto plugins = plugins_of(library, job);
   if (!plugins) return plugins.error();
   job::Story story = story_of(job);
   std::ostringstream out;
+  json::array planned;
   for (const auto stage : job::all_points) {
     auto steps = hooks::plan_stage(*plugins, story, stage);
     if (!steps) return steps.error();
     for (const auto& step : *steps) {
+      const auto timeout = std::min(step.rules.timeout.value_or(job::default_timeout(stage)), job.timeout);
+      const auto grace = step.rules.grace.value_or(job.grace);
+      planned.push_back({{"stage", to_string(stage)},
+                         {"plugin", step.plugin},
+                         {"hook", step.hook},
+                         {"skipped", step.skipped},
+                         {"timeout_ms", count(timeout)},
+                         {"grace_ms", count(grace)},
+                         {"attempts", step.rules.retries + 1},
+                         {"keep_going", step.rules.keep_going}});
       out << to_string(stage) << std::string(12 - to_string(stage).size(), ' ') << step.plugin << "/" << printable(step.hook);
       if (!step.skipped.empty()) {
         out << "  passed over: " << printable(step.skipped) << "\n";
         continue;
       }
-      out << "  at most " << format_duration(std::min(step.rules.timeout.value_or(job::default_timeout(stage)), job.timeout)) << ", grace "
-          << format_duration(step.rules.grace.value_or(job.grace));
+      out << "  at most " << format_duration(timeout) << ", grace " << format_duration(grace);
       if (step.rules.retries > 0) out << ", up to " << step.rules.retries + 1 << " attempts";
       if (step.rules.keep_going) out << ", continue";
       out << "\n";
       story.steps.push_back({.id = step.hook, .stage = stage, .plugin = step.plugin, .hook = step.hook, .ended = true});
     }
   }
-  return out.str();
+  return Described{out.str(), {{"steps", std::move(planned)}}};
 }
 
 bool supports_dry_run(const config::JobFile& job) {
@@ -218,7 +271,7 @@ void note_last_run(const fs::path& directory, const job::Story& story) {
   hooks::note_unmatched(*folder, unmatched);
 }
 
-Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage stage) {
+Result<std::vector<std::string>> environment_of_hook(const config::JobFile& job, job::Stage stage) {
   hooks::PluginLibrary library{job.plugins_path};
   const auto plugins = plugins_of(library, job);
   if (!plugins) return plugins.error();
@@ -252,9 +305,7 @@ Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage s
   }
   auto variables = hook_environment(inputs);
   std::sort(variables.begin(), variables.end());
-  std::string text;
-  for (const auto& variable : variables) text += printable(variable) + "\n";
-  return text;
+  return variables;
 }
 
 }  // namespace outpost::daemon

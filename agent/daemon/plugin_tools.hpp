@@ -5,6 +5,9 @@
 #include "agent/job/stage.hpp"
 #include "agent/job/story.hpp"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,6 +21,7 @@ namespace outpost::daemon {
 
 struct LintReport {
   std::string text;
+  boost::json::array complaints;  ///< {code, severity, file, line, column, message, fix} each.
   bool errors = false, warnings = false;
 };
 /// `format` is human, json or sarif.
@@ -25,21 +29,34 @@ struct LintReport {
 
 /// A plugin that is installed, in words.
 struct PluginRow {
-  std::string name, version, stages, path;
+  std::string name, version, path;
+  std::vector<std::string> stages;
   bool broken = false;
 };
+/// {name, version, path, broken, stages}.
+[[nodiscard]] boost::json::object to_json(const PluginRow& row);
+
 [[nodiscard]] std::vector<PluginRow> installed_plugins(const std::vector<std::filesystem::path>& plugins_path);
 
-/// Everything about one plugin, for people; `plugin` is the name of an installed one or a folder.
-[[nodiscard]] Result<std::string> describe_plugin(const std::string& plugin, const std::vector<std::filesystem::path>& plugins_path);
+/// The same for people and for programs.
+struct Described {
+  std::string text;
+  boost::json::object json;
+};
+
+/// Everything about one plugin; `plugin` is the name of an installed one or a folder. {name, plugin_version, folder, broken,
+/// has_manifest, description, maintainer, order, requires, when: {topics, component_types, jobs}, config: its schema or null, hooks:
+/// [{stage, timeout_ms, retries, keep_going}], problems: [{code, severity, file, line, column, message, fix}]}.
+[[nodiscard]] Result<Described> describe_plugin(const std::string& plugin, const std::vector<std::filesystem::path>& plugins_path);
 
 /// A job that runs the plugin in a folder: of a job file, or one with nothing in it. `config` is a file with the plugin's
 /// configuration. The message of an error has a line for each mistake.
 [[nodiscard]] Result<config::JobFile> job_for_plugin(const std::filesystem::path& directory, const std::filesystem::path& job_file,
                                                                   const std::filesystem::path& config_file);
 
-/// What a job would run, in order, with limits, and what it would pass over and why.
-[[nodiscard]] Result<std::string> plan_of(const config::JobFile& job);
+/// What a job would run, in order, with limits, and what it would pass over and why. {steps: [{stage, plugin, hook,
+/// skipped: why, or empty, timeout_ms, grace_ms, attempts, keep_going}]}.
+[[nodiscard]] Result<Described> plan_of(const config::JobFile& job);
 
 /// Whether a plugin of the job has hooks that can be run without doing anything.
 [[nodiscard]] bool supports_dry_run(const config::JobFile& job);
@@ -47,7 +64,7 @@ struct PluginRow {
 /// Keeps for lint_plugins() what it wants to know of a run of all stages of the plugin.
 void note_last_run(const std::filesystem::path& directory, const job::Story& story);
 
-/// The environment that a hook of this stage would find, one variable a line, sorted; secrets are never in it.
-[[nodiscard]] Result<std::string> environment_of_hook(const config::JobFile& job, job::Stage stage);
+/// The environment that a hook of this stage would find, sorted, as NAME=VALUE; secrets are never in it.
+[[nodiscard]] Result<std::vector<std::string>> environment_of_hook(const config::JobFile& job, job::Stage stage);
 
 }  // namespace outpost::daemon

@@ -56,6 +56,9 @@ Asking<json::value> put(const dlrn::Api& api, ServerQuestion question) {
   }
   if (question.about != About::components)
     co_return Error{Fault::refused, api.base() + " is a package builder: it has neither topics nor jobs"};
+  if (!question.topic.empty())
+    co_return Error{Fault::refused, api.base() + " is a package builder, which has no topics: leave " +
+                                        config::quote(question.topic) + " out"};
   const auto names = co_await api.components();
   if (!names) co_return dlrn::to_error(names.error());
   json::array rows;

@@ -16,7 +16,7 @@ namespace outpost::daemon {
 struct ServerQuestion {
   enum class About { identity, topic, topics, components, jobs };
   About about = About::identity;
-  std::string topic;       ///< Its name: for topic and components.
+  std::string topic;       ///< Its name: for topic and components; of these empty: of all.
   std::string type;        ///< Of the components; empty: all.
   std::size_t limit = 20;  ///< Rows; topics are all told.
 };

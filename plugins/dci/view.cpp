@@ -63,11 +63,14 @@ awaitable<Result<json::object>> View::topic(std::string name) const {
 }
 
 awaitable<Result<json::array>> View::components(std::string topic_name, std::string type, std::size_t limit) const {
-  const auto found = co_await topic(std::move(topic_name));
-  if (!found) co_return found.error();
-  const std::string id = job::text_at(*found, "id");
-  if (!is_id(id)) co_return Error{Fault::malformed, "the topic's id is none: " + printable(id, 80)};
-  Call call{.path = "/api/v1/topics/" + id + "/components", .query = {{"sort", "-released_at"}}, .key = "components"};
+  Call call{.path = "/api/v1/components", .query = {{"sort", "-released_at"}}, .key = "components"};
+  if (!topic_name.empty()) {
+    const auto found = co_await topic(std::move(topic_name));
+    if (!found) co_return found.error();
+    const std::string id = job::text_at(*found, "id");
+    if (!is_id(id)) co_return Error{Fault::malformed, "the topic's id is none: " + printable(id, 80)};
+    call.path = "/api/v1/topics/" + id + "/components";
+  }
   if (!type.empty()) call.query.emplace_back("where", "type:" + type);
   co_return co_await rows(std::move(call), limit);
 }

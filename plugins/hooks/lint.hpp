@@ -2,6 +2,8 @@
 
 #include "plugins/hooks/plugin.hpp"
 
+#include <boost/json/array.hpp>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -19,6 +21,9 @@ namespace outpost::hooks {
 [[nodiscard]] Diagnoses shellcheck(const std::filesystem::path& folder, const std::vector<std::string>& scripts, const std::string& shown);
 
 enum class LintFormat { human, json, sarif };
+
+/// What programs are told of them: {code, severity, file, line, column, message, fix} each.
+[[nodiscard]] boost::json::array to_json(const Diagnoses& diagnoses);
 
 /// The report of `outpost plugin lint`: one line for each, an array of JSON objects, or SARIF 2.1.0.
 [[nodiscard]] std::string lint_report(const Diagnoses& diagnoses, LintFormat format);

@@ -20,14 +20,6 @@ std::string human(const Diagnoses& diagnoses) {
   return text + (diagnoses.empty() ? "nothing to complain about\n" : counted(errors, "error") + ", " + counted(warnings, "warning") + "\n");
 }
 
-json::value as_json(const Diagnoses& diagnoses) {
-  json::array list;
-  for (const auto& one : diagnoses)
-    list.push_back({{"code", one.code}, {"severity", to_string(one.severity)}, {"file", one.where.file}, {"line", one.where.line},
-                    {"column", one.where.column}, {"message", one.message}, {"fix", one.fix}});
-  return list;
-}
-
 json::object location_of(const config::Origin& where) {
   json::object physical{{"artifactLocation", {{"uri", where.file}}}};
   if (where.line > 0) physical["region"] = {{"startLine", where.line}, {"startColumn", std::max(1, where.column)}};
@@ -48,9 +40,17 @@ json::value as_sarif(const Diagnoses& diagnoses) {
 
 }  // namespace
 
+json::array to_json(const Diagnoses& diagnoses) {
+  json::array list;
+  for (const auto& one : diagnoses)
+    list.push_back({{"code", one.code}, {"severity", to_string(one.severity)}, {"file", one.where.file}, {"line", one.where.line},
+                    {"column", one.where.column}, {"message", one.message}, {"fix", one.fix}});
+  return list;
+}
+
 std::string lint_report(const Diagnoses& diagnoses, LintFormat format) {
   if (format == LintFormat::human) return human(diagnoses);
-  return json::serialize(format == LintFormat::json ? as_json(diagnoses) : as_sarif(diagnoses)) + "\n";
+  return json::serialize(format == LintFormat::json ? json::value(to_json(diagnoses)) : as_sarif(diagnoses)) + "\n";
 }
 
 }  // namespace outpost::hooks

@@ -132,8 +132,9 @@ class Loop(unittest.TestCase):
         suite = xml.parse(self.path("out.xml")).getroot().find("testsuite")
         self.assertEqual((suite.get("tests"), suite.get("failures")), ("1", "1"))
         told = json.loads(self.outpost("plugin", "test", "acme", "--json", status=1))
-        self.assertEqual(told[0]["state"], "failed")
-        self.assertIn("acme/tests/test.t.yml", [each["file"] for each in told[0]["mismatches"]])
+        self.assertEqual((told["schema"], told["version"], told["failed"]), ("outpost-plugin-test", 1, 1))
+        self.assertEqual(told["runs"][0]["state"], "failed")
+        self.assertIn("acme/tests/test.t.yml", [each["file"] for each in told["runs"][0]["mismatches"]])
 
     def test_a_case_holds_under_faults(self):
         faults = ["cancel@50ms", "timeout@1s", "oom@50ms", "kill-agent@50ms"]
