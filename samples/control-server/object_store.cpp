@@ -38,6 +38,13 @@ std::string http_date(const std::string& normal) {
   return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &fields)};
 }
 
+/// As stores mark them: by the MD5, and what clients send in parts by something else, with the number of the parts.
+std::string mark_of(const Body& body) {
+  constexpr std::uint64_t part = std::uint64_t{8} << 20;
+  if (body.size() <= part) return md5_hex(body.text());
+  return body.sha256().substr(0, 32) + "-" + std::to_string((body.size() + part - 1) / part);
+}
+
 struct Range {
   std::uint64_t first = 0, size = 0;
 };
@@ -88,7 +95,7 @@ std::filesystem::path ObjectStore::path_of(const std::string& bucket, const std:
 
 ObjectStore::Object ObjectStore::put(const std::string& bucket, const std::string& key, Body& body,
                                      std::string_view mime) {
-  Object object{body.size(), body.sha256().substr(0, 32), std::string{mime}, records_.now()};
+  Object object{body.size(), mark_of(body), std::string{mime}, records_.now()};
   body.keep_as(path_of(bucket, key));
   records_.database().query(
       "INSERT OR REPLACE INTO objects (bucket, key, size, etag, mime, modified) VALUES (?,?,?,?,?,?)",
