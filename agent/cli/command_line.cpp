@@ -22,6 +22,7 @@ CommandLine::CommandLine() {
   add_config();
   add_doctor();
   add_server();
+  add_component();
   add_support();
   add_completion();
   add_setup();

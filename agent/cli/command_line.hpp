@@ -60,6 +60,10 @@ struct CommandLine {
   void add_completion();
   CLI::App* add_question(CLI::App& group, const char* name, const char* what, int (*ask)(const ServerOptions&));
 
+  // command_line_component.cpp
+  void add_component();
+  void add_component_options(CLI::App& command);
+
   // command_line_promote.cpp
   void add_promote();
 
@@ -98,6 +102,7 @@ struct CommandLine {
   SpoolConfirmOptions spool_confirm;
   DoctorOptions doctor;
   ServerOptions server;
+  ComponentOptions component;
   SupportOptions support;
   bool watch = false;
   std::string interval = "1s", key;

@@ -293,6 +293,26 @@ int list_topics(const ServerOptions& options);
 int list_components(const ServerOptions& options);
 int list_server_jobs(const ServerOptions& options);
 
+struct ComponentOptions {
+  std::filesystem::path config;       ///< Says how the server is reached, unless credentials are given.
+  std::filesystem::path credentials;  ///< dcirc.sh or dci_credentials.yml of a feeder; empty: see outpost(1).
+  std::string source;                 ///< Of the configuration; empty: the only one.
+  std::string topic, type, name;      ///< To create: what it is called.
+  std::string version, url, uid, title, message, released_at;
+  std::vector<std::string> tags;
+  bool inactive = false;              ///< To create: agents do not see it yet.
+  std::string component;              ///< To upload: its id.
+  std::vector<std::filesystem::path> files;  ///< Files, and directories of files.
+  bool as_json = false;
+};
+
+// The other side of a topic: what its maker does.
+
+/// Makes a component of a topic, with its files, unless it is there.
+int create_component(const ComponentOptions& options);
+/// Brings files to a component, those that are not there.
+int upload_to_component(const ComponentOptions& options);
+
 /// Lab resources, who holds them, and whether jobs are kept away.
 int list_resources(const DaemonOptions& daemon, bool as_json);
 

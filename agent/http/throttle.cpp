@@ -28,6 +28,7 @@ boost::asio::awaitable<std::size_t> Throttle::take(std::size_t wanted) {
     boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, turn};
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
+  if (told_) told_(static_cast<std::size_t>(given));
   co_return given;
 }
 

@@ -7,6 +7,7 @@
 #include "agent/files/redirect.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/job/event.hpp"
+#include "plugins/dci/feeder.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
@@ -213,20 +214,25 @@ awaitable<Result<void>> ComponentFiles::bring_images_list(std::string component,
   co_return Result<void>{};
 }
 
-/// The older way: files that a feeder uploaded to the control server, each under an id.
-awaitable<Result<FileList>> ComponentFiles::uploaded_files(std::string component) {
+/// The older way: files that a feeder uploaded to the control server, each under an id. What they are called the
+/// component's data says, when the feeder was ours (feeder.hpp).
+awaitable<Result<FileList>> ComponentFiles::uploaded_files(job::Component component) {
   FileList list;
+  const auto* names = component.data.if_contains(file_names);
+  const boost::json::object named = names && names->is_object() ? names->get_object() : boost::json::object{};
   std::function<bool(const boost::json::object&)> row = [&](const boost::json::object& one) {
     ListedFile file;
     const std::string id = job::text_at(one, "id");
-    file.path = job::text_at(one, "name").empty() ? id : job::text_at(one, "name");
+    file.path = job::text_at(named, id);
+    if (file.path.empty()) file.path = job::text_at(one, "name");
+    if (file.path.empty()) file.path = id;
     file.source = id + "/content";
     if (const auto size = job::number_at(one, "size", -1); size >= 0) file.size = static_cast<std::uint64_t>(size);
     const std::string state = job::text_at(one, "state");
     if (is_id(id) && (state.empty() || state == "active")) list.files.push_back(std::move(file));
     return true;
   };
-  Call call{.path = base_path(component), .key = "component_files"};
+  Call call{.path = base_path(component.id), .key = "component_files"};
   const Reply reply = co_await api_.list(std::move(call), std::move(row));
   if (!reply.ok()) co_return reply.error();
   co_return list;
@@ -247,8 +253,8 @@ awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::fil
   if (!listed) co_return std::move(listed).error().in(name);
   FileList list = std::move(listed->list);
   if (!listed->found) {
-    id = component.id;
-    auto uploaded = co_await uploaded_files(std::move(id));
+    job::Component same = component;
+    auto uploaded = co_await uploaded_files(std::move(same));
     if (!uploaded) co_return std::move(uploaded).error().in(name);
     list = std::move(*uploaded);
   }

@@ -54,7 +54,7 @@ class ComponentFiles {
   boost::asio::awaitable<Result<void>> bring_images_list(std::string component, std::filesystem::path root,
                                                          const FileList& list, pipeline::Report report);
   boost::asio::awaitable<Result<Listed>> list_of(std::string component);
-  boost::asio::awaitable<Result<FileList>> uploaded_files(std::string component);
+  boost::asio::awaitable<Result<FileList>> uploaded_files(job::Component component);
   boost::asio::awaitable<Result<http::Response>> get(std::string path);
   boost::asio::awaitable<Result<http::Response>> get_once(std::string path);
   boost::asio::awaitable<Result<http::Request>> open(Call call);

@@ -6,6 +6,7 @@
 #include "agent/job/event.hpp"
 #include "plugins/dci/expand.hpp"
 #include "plugins/dci/file_name.hpp"
+#include "plugins/dci/patience.hpp"
 
 #include <boost/json/array.hpp>
 
@@ -38,12 +39,11 @@ bool wants_less(const Reply& reply) {
   return reply.judged.meaning == Meaning::too_large || reply.judged.meaning == Meaning::too_slow;
 }
 
-/// The server reads, stores and parses a file before it answers, one request after the other.
-std::chrono::milliseconds patience(std::uint64_t size) {
+}  // namespace
+
+std::chrono::milliseconds patience_for(std::uint64_t size) {
   return std::min<std::chrono::milliseconds>(std::chrono::minutes{9}, std::chrono::seconds{size / (1 << 20)});
 }
-
-}  // namespace
 
 std::string UploadLimit::describe() const {
   if (configured_ && *configured_ < smallest_refused_)
@@ -111,7 +111,7 @@ awaitable<Reply> Uploads::post(File file) {
   call.method = "POST";
   call.path = "/api/v1/files";
   call.key = "file";
-  call.extra_patience = patience(size);
+  call.extra_patience = patience_for(size);
   call.headers.set("DCI-NAME", to_latin1(file.name));
   call.headers.set("DCI-JOB-ID", file.job);
   if (!file.state.empty()) call.headers.set("DCI-JOBSTATE-ID", file.state);

@@ -18,6 +18,7 @@ class View {
  public:
   /// Client and clock outlive the result. malformed: the url.
   static Result<View> make(const Server& server, http::Client& client, const Clock& clock);
+  View(Api api, const Clock& clock) : api_{std::move(api)}, clock_{&clock} {}
 
   /// What came back when the server was asked who we are.
   struct Contact {
@@ -31,7 +32,7 @@ class View {
   boost::asio::awaitable<Result<boost::json::array>> topics() const;
   /// One of them. refused: there is none, or not for us; the message names one that may be meant.
   boost::asio::awaitable<Result<boost::json::object>> topic(std::string name) const;
-  /// The newest components of a topic; of one type, unless that is empty.
+  /// The newest components of a topic, or of all when that is empty; of one type, unless that is empty.
   boost::asio::awaitable<Result<boost::json::array>> components(std::string topic, std::string type,
                                                                 std::size_t limit) const;
   /// The newest jobs of ours.
@@ -40,7 +41,6 @@ class View {
   [[nodiscard]] const Api& api() const { return api_; }
 
  private:
-  View(Api api, const Clock& clock) : api_{std::move(api)}, clock_{&clock} {}
   boost::asio::awaitable<Result<boost::json::array>> rows(Call call, std::size_t limit) const;
 
   Api api_;

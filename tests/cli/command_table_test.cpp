@@ -99,7 +99,7 @@ TEST_CASE("every document for programs is in the manual page, with its version")
   const Words schemas = united(
       united(all_matches(code, "print_document\\(\"(outpost-[a-z-]+[a-z])\""),
              all_matches(code, "\\{\"schema\", \"(outpost-[a-z-]+)\"\\}")),
-      {"outpost-job-logs", "outpost-promote", "outpost-promote-history"});
+      {"outpost-component-create", "outpost-component-upload", "outpost-job-logs", "outpost-promote", "outpost-promote-history"});
   REQUIRE(schemas.size() > 30);
   for (const auto& schema : schemas) {
     INFO(schema);
