@@ -199,6 +199,11 @@ TEST_CASE("every answer for programs names its schema and version, also when it 
   CHECK(schema({"pause", "--json"}, 0) == "outpost-claims");
   CHECK(schema({"resume", "--json"}, 0) == "outpost-claims");
   CHECK(schema({"reload", "--json"}, 0) == "outpost-reload");
+  CHECK(schema({"dashboard", "--json"}, 1) == "outpost-dashboard");  // It is on the socket only.
+  CHECK(text_at(lab.json().as_object(), "socket").ends_with("/run/api.sock"));
+  const std::string bundle = (lab.directory.path / "bundle.tar.gz").string();
+  CHECK(schema({"support", "bundle", "--json", "-o", bundle}, 0) == "outpost-support-bundle");
+  CHECK(lab.json().at("contents").as_array().size() > 5);
   CHECK(lab.outpost({"reporter", "forget", "--json", "dci"}) == 1);
   CHECK(lab.outpost({"job", "show", "--json", "nobody"}) == 1);
 }

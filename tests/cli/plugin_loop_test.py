@@ -54,6 +54,22 @@ class Loop(unittest.TestCase):
         for name, text in cases.items():
             self.write(f"acme/tests/{name}.t.yml", text)
 
+    def document(self, schema, *arguments, status=0):
+        """What a command prints for programs: one document, and nothing else on standard output."""
+        ended = subprocess.run(
+            [OUTPOST, *arguments, "--json"],
+            cwd=self.top,
+            env={"PATH": os.environ["PATH"], "TMPDIR": self.top, "HOME": self.top},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(ended.returncode, status, ended.stdout + ended.stderr)
+        told = json.loads(ended.stdout)
+        self.assertEqual((told["schema"], told["version"]), (schema, 1))
+        return told
+
     def states(self, output):
         return dict(re.findall(r"^(\S.*?) {2,}(passed|FAILED|SKIPPED)\b", output, re.M))
 
@@ -334,6 +350,46 @@ class Loop(unittest.TestCase):
         self.assertEqual(output, 'acme/tests/test.t.yml:2:10: PL005 expect: unknown key "exti" (did you mean "exit"?)\n')
         self.assertIn("error PL005", self.outpost("plugin", "lint", "acme", status=2))
         self.assertIn('did you mean "test"?', self.outpost("plugin", "test", "acme", "tes", status=5))
+
+    def test_programs_are_told_in_documents(self):
+        self.write("outpost.yml", f"plugins_path: [{self.path('plugins')}]\nstate_directory: state\nruntime_directory: run\n")
+        os.mkdir(self.path("plugins"))
+        configured = ("--config", self.path("outpost.yml"))
+        made = self.document("outpost-plugin-new", "plugin", "new", "acme")
+        self.assertIn("acme/hooks/install", made["files"])
+        self.assertEqual(self.document("outpost-plugin-lint", "plugin", "lint", "acme")["complaints"], [])
+        packed = self.document("outpost-plugin-package", "plugin", "pack", "acme")
+        verified = self.document("outpost-plugin-package", "plugin", "verify", packed["path"])
+        self.assertEqual((verified["name"], verified["digest"]), ("acme", packed["digest"]))
+        installed = self.document("outpost-plugin-package", "plugin", "install", *configured, packed["path"])
+        self.assertEqual(installed["path"], self.path("plugins", "acme"))
+        listed = self.document("outpost-plugins", "plugin", "list", *configured)
+        self.assertEqual([(each["name"], each["stages"]) for each in listed["plugins"]], [("acme", ["install", "test"])])
+        shown = self.document("outpost-plugin", "plugin", "show", *configured, "acme")
+        self.assertEqual([each["stage"] for each in shown["hooks"]], ["install", "test"])
+        removed = self.document("outpost-plugin-remove", "plugin", "remove", *configured, "acme")
+        self.assertEqual(removed["path"], self.path("plugins", "acme"))
+        planned = self.document("outpost-plugin-plan", "plugin", "run", "acme", "--dry-run")
+        self.assertEqual([each["hook"] for each in planned["steps"]], ["install", "test"])
+        variables = self.document("outpost-plugin-env", "plugin", "env", "test", "--plugin", "acme")["variables"]
+        self.assertEqual(variables["OUTPOST_POINT"], "test")
+
+    def test_a_run_is_told_in_a_document_and_its_logs_line_by_line(self):
+        self.plugin({"test": "echo one; printf 'two\\xff'; exit ${FAIL:-0}\n"}, {})
+        ran = self.document("outpost-job-run", "plugin", "run", "acme", "--directory", "ran")
+        self.assertEqual(ran["job"]["judgement"]["verdict"], "success")
+        self.assertEqual([each["step_id"] for each in ran["job"]["steps"]], ["test.acme"])
+        self.assertTrue(os.path.isdir(ran["files"]))
+        job = ran["job"]["job_id"]
+        head, *lines = map(json.loads, self.outpost("job", "logs", "-d", "ran", job, "test.acme", "--json").splitlines())
+        self.assertEqual(head, {"schema": "outpost-job-logs", "version": 1, "job_id": job})
+        self.assertEqual([each["text"] for each in lines], ["one", "two\\xff"])
+        self.assertTrue(lines[0]["time"].endswith("Z") and lines[0]["step_id"] == "test.acme")
+        replayed = self.document("outpost-job-run", "job", "replay", "-d", "ran", job)
+        self.assertEqual((replayed["job"]["judgement"]["verdict"], replayed["files"]), ("success", ""))
+        self.write("acme/hooks/test", "#!/bin/sh\nexit 1\n", 0o755)
+        failed = self.document("outpost-job-run", "plugin", "run", "acme", status=1)
+        self.assertEqual(failed["job"]["judgement"]["verdict"], "failure")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,11 @@ TEST_CASE("what waits for a server is seen, and tried when somebody asks for it"
   CHECK(text_at(lab.json().at("items").at(0).as_object(), "reporter") == "dci");
   REQUIRE(lab.outpost({"spool", "list", "--job", "nothing-begins-so"}) == 0);
   CHECK_THAT(lab.said, holds("nothing waits"));
+  const std::string archive = (lab.directory.path / "archive").string(), receipt = archive + ".receipt";
+  REQUIRE(lab.outpost({"spool", "export", "--json", archive}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-spool-export");
+  CHECK(number_at(lab.json().as_object(), "items") >= 12);
+  CHECK(lab.outpost({"spool", "export", "--json", "-"}) == 2);
   CHECK(lab.outpost({"spool", "list", "nobody"}) == 1);
   CHECK(lab.outpost({"spool", "flush", "nobody"}) == 1);
   CHECK(lab.outpost({"spool", "flush", "--timeout", "10ms"}) == 1);
@@ -59,6 +64,13 @@ TEST_CASE("what waits for a server is seen, and tried when somebody asks for it"
   CHECK_THAT(lab.said, holds("nothing waits any more"));
   REQUIRE(lab.outpost({"spool", "list"}) == 0);
   CHECK_THAT(lab.said, holds("nothing waits"));
+
+  REQUIRE(lab.outpost({"spool", "import", "--json", "--receipt", receipt, archive}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-spool-import");
+  CHECK(lab.json().at("found").as_int64() >= 12);
+  CHECK(lab.json().at("not_taken").as_array().empty());
+  REQUIRE(lab.outpost({"spool", "confirm", "--json", receipt}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-spool-confirm");
 }
 
 TEST_CASE("what waits is given up only when that was said, and what is delivered goes", "[cli]") {
