@@ -36,19 +36,27 @@ std::optional<std::string> credentials_of(const config::Environment& environment
   return text;
 }
 
+/// Credentials are as a part of the configuration is, whose messages are whole lines.
+Error unusable(const Error& error) { return {Fault::malformed, "outpost: " + error.message + "\n"}; }
+
 /// The source that says how the server is reached. Who brings credentials need not have a configuration.
 Result<config::Source> source_for(const ComponentOptions& options, bool has_credentials) {
   std::error_code ignored;
-  if (has_credentials && options.source.empty() && !std::filesystem::exists(options.config, ignored))
-    return config::Source{.name = "feeder", .type = "dci"};
+  if (options.source.empty() && !std::filesystem::exists(options.config, ignored)) {
+    if (has_credentials) return config::Source{.name = "feeder", .type = "dci"};
+    return Error{Fault::malformed,
+                 "outpost: nobody to publish as: give --credentials FILE, or read a dcirc.sh into the environment; there "
+                 "is no configuration " +
+                     printable(options.config.native()) + " either\n"};
+  }
   const auto loaded = config::load(options.config, config::environment_of(environ), daemon::source_types());
   if (!loaded) return Error{Fault::malformed, loaded.error().text()};
   const auto source = daemon::source_named(loaded->settings, options.source);
   if (!source && has_credentials && options.source.empty()) return config::Source{.name = "feeder", .type = "dci"};
-  if (!source) return Error{Fault::refused, source.error().message};
+  if (!source) return unusable(source.error());
   if ((*source)->type != "dci")
-    return Error{Fault::refused, "source " + printable((*source)->name) + " is of type " + (*source)->type +
-                                     ": only a DCI control server takes components"};
+    return unusable({Fault::refused, "source " + printable((*source)->name) + " is of type " + (*source)->type +
+                                         ": only a DCI control server takes components"});
   return **source;
 }
 
@@ -58,7 +66,7 @@ Result<daemon::FeederAccess> access_of(const ComponentOptions& options) {
   std::string name = "the environment";
   if (!options.credentials.empty()) {
     auto content = config::read_small_file(options.credentials, largest_credentials, config::Privacy::secret);
-    if (!content) return content.error();
+    if (!content) return unusable(content.error());
     text = std::move(*content);
     name = printable(options.credentials.native());
   } else {
@@ -68,15 +76,9 @@ Result<daemon::FeederAccess> access_of(const ComponentOptions& options) {
   if (!source) return source.error();
   auto credentials = text ? config::parse_credentials(*text, name)
                           : config::read_credentials(*source, config::credentials_directory(environment));
-  if (!credentials) return Error{Fault::malformed, credentials.error().message};
+  if (!credentials) return unusable(credentials.error());
   if (credentials->url.empty()) credentials->url = source->url;
   return daemon::FeederAccess{std::move(*source), std::move(*credentials)};
-}
-
-int complain(const Error& error) {
-  return fail(error, error.fault == Fault::retry_later ? exit_no_server
-                     : error.fault == Fault::malformed ? exit_configuration
-                                                       : exit_negative);
 }
 
 std::string shown(const daemon::FedFile& file) {
@@ -125,7 +127,10 @@ class Reporting {
 };
 
 int conclude(const Result<daemon::Fed>& fed, std::string_view schema, bool as_json) {
-  if (!fed) return complain(fed.error());
+  if (!fed)
+    return fail(fed.error(), fed.error().fault == Fault::retry_later ? exit_no_server
+                             : fed.error().fault == Fault::malformed ? exit_usage
+                                                                     : exit_negative);
   const auto& row = fed->component;
   if (as_json) {
     boost::json::array files;
@@ -146,7 +151,7 @@ int create_component(const ComponentOptions& options) {
   const auto files = daemon::files_to_feed(options.files);
   if (!files) return fail(files.error(), exit_usage);
   const auto access = access_of(options);
-  if (!access) return complain(access.error());
+  if (!access) return fail(access.error(), exit_configuration);
   const daemon::ComponentToFeed wanted{.topic = options.topic,
                                        .type = options.type,
                                        .name = options.name,
@@ -168,7 +173,7 @@ int upload_to_component(const ComponentOptions& options) {
   const auto files = daemon::files_to_feed(options.files);
   if (!files) return fail(files.error(), exit_usage);
   const auto access = access_of(options);
-  if (!access) return complain(access.error());
+  if (!access) return fail(access.error(), exit_configuration);
   Reporting reporting{files->size(), options.as_json};
   const auto fed = daemon::feed_files(*access, options.component, *files, reporting.progress());
   reporting.end();

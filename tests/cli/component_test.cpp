@@ -112,10 +112,12 @@ TEST_CASE("who may not publish, and what cannot be published, is told why", "[cl
   write_file(lab.directory.path / "other/acme.conf", "");
   CHECK(lab.create("ACME 1.0", {lab.build.string(), (lab.directory.path / "other").string()}) == 2);
   CHECK_THAT(lab.said, holds("two files would be called acme.conf there"));
-  CHECK(lab.component({"upload", "nonsense", lab.build.string()}) == 5);
+  CHECK(lab.component({"upload", "nonsense", lab.build.string()}) == 2);
   CHECK_THAT(lab.said, holds("\"nonsense\" is not the id of a component"));
   CHECK(lab.component({"upload", "00000000-0000-4000-8000-000000000000", lab.build.string()}) == 1);
   CHECK(lab.there().empty());
+  CHECK(lab.run({OUTPOST_COMMAND, "component", "upload", "x", lab.build.string(), "--config", "/nonexistent"}) == 5);
+  CHECK_THAT(lab.said, holds("give --credentials FILE"));
 }
 
 TEST_CASE("a remoteci publishes for its own team, with the credentials of the configuration or of the environment",
