@@ -1,8 +1,10 @@
 #include "plugins/dlrn/promoter/containers_place.hpp"
 
+#include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 #include "plugins/dlrn/promoter/container_list.hpp"
+#include "plugins/dlrn/promoter/image_list.hpp"
 
 namespace outpost::promoter {
 
@@ -20,7 +22,7 @@ std::string shown(std::vector<std::string> names) {
   return join(names, ", ") + (more ? " and " + std::to_string(more) + " more" : "");
 }
 
-/// What look() keeps: {images: [names], tags: {"host/namespace/image": digest or ""}}
+/// What look() keeps: {images: [names], platforms: of the lists that are made, tags: {"host/namespace/image": digest or ""}}
 std::string key_of(const Registry& registry, const std::string& image) {
   return registry.host + "/" + registry.name_space + "/" + image;
 }
@@ -38,25 +40,54 @@ std::vector<Registry> ContainersPlace::everywhere() const {
   return all;
 }
 
-asio::awaitable<Result<std::vector<std::string>>> ContainersPlace::check(Move move) {
-  const auto images = co_await list_containers(client_, release_, move.candidate, move.from);
-  if (!images) co_return images.error();
+asio::awaitable<Result<std::vector<std::string>>> ContainersPlace::lacking(std::vector<std::string> images,
+                                                                           std::string tag) {
   std::vector<std::string> missing;
-  for (const auto& image : *images) {
-    ImageAt at{release_.containers->source, image, move.candidate.full_hash()};
+  for (const auto& image : images) {
+    ImageAt at{release_.containers->source, image, tag};
     const auto found = co_await registries_.digest(std::move(at));
     if (!found) co_return found.error();
     if (!*found) missing.push_back(image);
   }
+  co_return missing;
+}
+
+Error ContainersPlace::not_there(const std::vector<std::string>& missing, std::size_t of, const std::string& tag) const {
   const Registry& source = release_.containers->source;
-  if (!missing.empty())
-    co_return Error{Fault::unavailable, std::to_string(missing.size()) + " of " + std::to_string(images->size()) +
-                                            " images have no tag " + move.candidate.full_hash() + " in " + source.host +
-                                            "/" + source.name_space + ": " + shown(missing)};
+  return {Fault::unavailable, std::to_string(missing.size()) + " of " + std::to_string(of) + " images have no tag " + tag +
+                                  " in " + source.host + "/" + source.name_space + ": " + shown(missing)};
+}
+
+asio::awaitable<Result<std::vector<std::string>>> ContainersPlace::platforms(std::vector<std::string> images,
+                                                                             std::string hash) {
+  std::vector<std::string> there;
+  for (const auto& platform : release_.containers->platforms) {
+    const std::string tag = hash + "_" + platform;
+    const auto missing = co_await lacking(images, tag);
+    if (!missing) co_return missing.error();
+    if (missing->empty()) there.push_back(platform);
+    else if (there.empty()) co_return not_there(*missing, images.size(), tag);
+  }
+  co_return there;
+}
+
+asio::awaitable<Result<std::vector<std::string>>> ContainersPlace::check(Move move) {
+  const auto images = co_await list_containers(client_, release_, move.candidate, move.from);
+  if (!images) co_return images.error();
+  const std::string hash = move.candidate.full_hash();
+  const auto missing = co_await lacking(*images, hash);
+  if (!missing) co_return missing.error();
+  if (!missing->empty()) co_return not_there(*missing, images->size(), hash);
+  const auto listed = co_await platforms(*images, hash);
+  if (!listed) co_return listed.error();
   std::vector<std::string> lines;
   const std::string count = std::to_string(images->size()) + " images: ";
   for (const auto& target : release_.containers->targets)
-    lines.push_back(count + "copy " + move.candidate.full_hash() + " to " + target.host + "/" + target.name_space);
+    lines.push_back(count + "copy " + hash + " to " + target.host + "/" + target.name_space);
+  for (const auto& target : release_.containers->targets)
+    if (!listed->empty())
+      lines.push_back(count + "list " + join(*listed, ", ") + " as " + hash + "_manifest in " + target.host + "/" +
+                      target.name_space);
   for (const auto& registry : everywhere())
     lines.push_back(count + "tag " + move.to + " := " + move.candidate.full_hash() + " in " + registry.host + "/" +
                     registry.name_space);
@@ -74,7 +105,9 @@ asio::awaitable<Result<json::object>> ContainersPlace::look(Move move) {
       if (!found) co_return found.error();
       tags[key_of(registry, image)] = found->value_or("");
     }
-  json::object before{{"images", json::array(images->begin(), images->end())}, {"tags", std::move(tags)}};
+  const auto listed = co_await platforms(*images, move.candidate.full_hash());
+  if (!listed) co_return listed.error();
+  json::object before{{"platforms", json::array(listed->begin(), listed->end())}, {"images", json::array(images->begin(), images->end())}, {"tags", std::move(tags)}};
   co_return before;
 }
 
@@ -95,14 +128,38 @@ asio::awaitable<Result<void>> ContainersPlace::copy_if_different(ImageAt from, I
   co_return Result<void>{};
 }
 
+asio::awaitable<Result<void>> ContainersPlace::make_list(Registry target, std::string image, std::string hash,
+                                                         std::vector<std::string> platforms) {
+  std::vector<PlatformImage> parts;
+  for (const auto& platform : platforms) {
+    ImageAt from{release_.containers->source, image, hash + "_" + platform}, to{target, image, from.tag};
+    auto copied = co_await copy_if_different(from, to);
+    if (!copied) co_return copied;
+    auto manifest = co_await registries_.manifest(to);
+    if (!manifest) co_return manifest.error();
+    parts.push_back({platform, *std::move(manifest)});
+  }
+  const ImageAt at{target, image, hash + "_manifest"};
+  const auto list = make_image_list(parts, at.text());
+  if (!list) co_return list.error();
+  const auto there = co_await registries_.digest(at);
+  if (!there) co_return there.error();
+  if (*there == "sha256:" + sha256_hex(*list)) co_return Result<void>{};
+  std::string content = *list;
+  co_return co_await registries_.put_list(std::move(content), at);
+}
+
 asio::awaitable<Result<void>> ContainersPlace::move(Move move, json::object before) {
   const std::string hash = move.candidate.full_hash();
-  const auto images = job::texts_at(before, "images");
+  const auto images = job::texts_at(before, "images"), listed = job::texts_at(before, "platforms");
   for (const auto& target : release_.containers->targets)
     for (const auto& image : images) {
       ImageAt from{release_.containers->source, image, hash}, to{target, image, hash};
       auto copied = co_await copy_if_different(std::move(from), std::move(to));
       if (!copied) co_return copied;
+      if (listed.empty()) continue;
+      auto made = co_await make_list(target, image, hash, listed);
+      if (!made) co_return made;
     }
   for (const auto& registry : everywhere())
     for (const auto& image : images) {

@@ -19,7 +19,7 @@ struct ImageAt {
   [[nodiscard]] std::string text() const;
 };
 
-/// What is done with images in registries. Lists of images for several architectures are copied as they are.
+/// What is done with images in registries. Lists of images for several platforms are copied as they are.
 class Registries {
  public:
   virtual ~Registries() = default;
@@ -29,6 +29,12 @@ class Registries {
 
   /// Makes `to` the same image as `from`, digest included. Within a registry only the tag moves.
   virtual boost::asio::awaitable<Result<void>> copy(ImageAt from, ImageAt to) = 0;
+
+  /// The manifest byte for byte. refused: there is no such image or tag.
+  virtual boost::asio::awaitable<Result<std::string>> manifest(ImageAt image) = 0;
+
+  /// Makes `to` this list of images, each of which is in the same repository already.
+  virtual boost::asio::awaitable<Result<void>> put_list(std::string list, ImageAt to) = 0;
 };
 
 }  // namespace outpost::promoter

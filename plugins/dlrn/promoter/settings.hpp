@@ -49,6 +49,9 @@ struct Containers {
   std::string prefix = "openstack-";     ///< Removed from the names in the list.
   std::string build_method = "tripleo";  ///< "kolla": its own images count too.
   std::vector<std::string> extra;        ///< Images that are in no list, such as the base image.
+  /// Of images with the tags <hash>_<platform> a list <hash>_manifest is made; the first platform has to be there, of
+  /// the others those that all images have. Empty: no lists are made.
+  std::vector<std::string> platforms;
 };
 
 /// Where directories of a hash lie, and links of labels beside them.

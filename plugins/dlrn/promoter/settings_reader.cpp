@@ -240,7 +240,10 @@ class Reader {
     containers.source = {.host = "quay.rdoproject.org", .name_space = text(fields_, "source_namespace", family)};
     const std::string target_space = text(fields_, "target_namespace", family);
     read_registries(containers, target_space);
-    bool push = true;
+    bool push = true, lists = false, power = true;
+    fields_.read("manifest_push", lists, as_flag);
+    fields_.read("ppc_manifests", power, as_flag);
+    if (lists) containers.platforms = power ? std::vector<std::string>{"x86_64", "ppc64le"} : std::vector<std::string>{"x86_64"};
     fields_.read("target_registries_push", push, as_flag);
     if (!push) containers.targets.clear();
     if (containers.list_base_url.empty()) return;

@@ -94,6 +94,20 @@ asio::awaitable<Result<Said>> Skopeo::run(std::vector<std::string> arguments, st
 }
 
 asio::awaitable<Result<std::optional<std::string>>> Skopeo::digest(ImageAt image) {
+  const auto found = co_await look(image);
+  if (!found) co_return found.error();
+  if (!*found) co_return std::optional<std::string>{};
+  co_return std::optional{"sha256:" + sha256_hex(**found)};
+}
+
+asio::awaitable<Result<std::string>> Skopeo::manifest(ImageAt image) {
+  auto found = co_await look(image);
+  if (!found) co_return found.error();
+  if (!*found) co_return Error{Fault::refused, image.text() + " is not there any more"};
+  co_return **std::move(found);
+}
+
+asio::awaitable<Result<std::optional<std::string>>> Skopeo::look(ImageAt image) {
   std::vector<std::string> arguments{"inspect",
                                      "--raw",
                                      "--retry-times",
@@ -102,7 +116,7 @@ asio::awaitable<Result<std::optional<std::string>>> Skopeo::digest(ImageAt image
                                      "docker://" + image.text()};
   const auto said = co_await run(std::move(arguments), look_limit);
   if (!said) co_return said.error();
-  if (said->status == 0) co_return std::optional{"sha256:" + sha256_hex(manifest_in(said->output))};
+  if (said->status == 0) co_return std::optional{std::string{manifest_in(said->output)}};
   if (has_one_of(to_lower(said->output), absent_signs)) co_return std::optional<std::string>{};
   co_return failure(image.text(), *said);
 }
@@ -121,6 +135,29 @@ asio::awaitable<Result<void>> Skopeo::copy(ImageAt from, ImageAt to) {
   const auto said = co_await run(std::move(arguments), copy_limit);
   if (!said) co_return said.error();
   if (said->status != 0) co_return failure(from.text() + " to " + to.text(), *said);
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> Skopeo::put_list(std::string list, ImageAt to) {
+  // A directory as skopeo's `dir:` has it, with the list alone: the registry has the images.
+  auto directory = PrivateDirectory::make(directory_.path(), "list");
+  if (!directory) co_return directory.error();
+  for (const auto& [name, content] :
+       {std::pair{"version", std::string{"Directory Transport Version: 1.1\n"}}, std::pair{"manifest.json", list}})
+    if (auto written = directory->write(name, content); !written) co_return written.error();
+  std::vector<std::string> arguments{"copy",
+                                     "--multi-arch",
+                                     "index-only",
+                                     "--preserve-digests",
+                                     "--quiet",
+                                     "--retry-times",
+                                     "3",
+                                     to.registry.secure ? "--dest-tls-verify=true" : "--dest-tls-verify=false",
+                                     "dir:" + directory->path().string(),
+                                     "docker://" + to.text()};
+  const auto said = co_await run(std::move(arguments), copy_limit);
+  if (!said) co_return said.error();
+  if (said->status != 0) co_return failure("a list of images to " + to.text(), *said);
   co_return Result<void>{};
 }
 

@@ -23,10 +23,14 @@ class Skopeo final : public Registries {
 
   boost::asio::awaitable<Result<std::optional<std::string>>> digest(ImageAt image) override;
   boost::asio::awaitable<Result<void>> copy(ImageAt from, ImageAt to) override;
+  boost::asio::awaitable<Result<std::string>> manifest(ImageAt image) override;
+  boost::asio::awaitable<Result<void>> put_list(std::string list, ImageAt to) override;
 
  private:
   Skopeo(process::CommandRunner& commands, std::filesystem::path program, PrivateDirectory directory)
       : commands_{commands}, program_{std::move(program)}, directory_{std::move(directory)} {}
+  /// Nothing when there is no such image.
+  boost::asio::awaitable<Result<std::optional<std::string>>> look(ImageAt image);
   boost::asio::awaitable<Result<Said>> run(std::vector<std::string> arguments, std::chrono::milliseconds deadline);
 
   process::CommandRunner& commands_;

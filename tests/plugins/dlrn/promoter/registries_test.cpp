@@ -1,7 +1,9 @@
 // skopeo and the containers of a hash, against Debian's docker-registry.
 
 #include "agent/process/local/local_command_runner.hpp"
+#include "agent/base/hash.hpp"
 #include "plugins/dlrn/promoter/containers_place.hpp"
+#include "plugins/dlrn/promoter/image_list.hpp"
 #include "plugins/dlrn/promoter/promoter.hpp"
 #include "plugins/dlrn/promoter/skopeo.hpp"
 
@@ -75,6 +77,10 @@ struct Fickle final : Registries {
       : real{registries}, server{away}, copies_left{copies_before} {}
   boost::asio::awaitable<Result<std::optional<std::string>>> digest(ImageAt image) override {
     return real.digest(std::move(image));
+  }
+  boost::asio::awaitable<Result<std::string>> manifest(ImageAt image) override { return real.manifest(std::move(image)); }
+  boost::asio::awaitable<Result<void>> put_list(std::string list, ImageAt to) override {
+    return real.put_list(std::move(list), std::move(to));
   }
   boost::asio::awaitable<Result<void>> copy(ImageAt from, ImageAt to) override {
     if (to.registry.host == server.host() && copies_left-- == 0) server.stop();
@@ -275,6 +281,53 @@ TEST_CASE("labels that are new cannot be taken away, and are named") {
   REQUIRE(restored.has_error());
   CHECK(restored.error().fault == Fault::refused);
   CHECK(restored.error().message.find("openstack-nova-api:current-tripleo") != std::string::npos);
+}
+
+TEST_CASE("of the images of each platform a list is made in every target, of those that all images have") {
+  if (!available()) return;
+  World world;
+  world.release.containers->platforms = {"x86_64", "ppc64le"};
+  Skopeo skopeo = world.tools.skopeo(*world.release.containers);
+  world.label_old(skopeo);
+  ContainersPlace place{skopeo, world.web, world.release};
+  const auto plan_fails = world.tools.wait(place.check(world.move));
+  REQUIRE(plan_fails.has_error());
+  CHECK(plan_fails.error().message.find("2 of 2 images have no tag " + world.hash + "_x86_64") == 0);
+
+  const auto push = [&](const std::string& image, const std::string& platform) {
+    ImageDirectory directory;
+    directory.add_image(platform == "x86_64" ? "amd64" : platform, image, "manifest.json");
+    world.tools.push(directory.reference(), {registry(world.source), image, world.hash + "_" + platform});
+  };
+  for (const auto& image : world.images) push(image, "x86_64");
+  push(world.images[0], "ppc64le");
+  const std::vector<std::string> one{"x86_64"}, both{"x86_64", "ppc64le"};
+  const auto lists_are_of = [&](const std::vector<std::string>& platforms) {
+    const auto before = world.tools.wait(place.look(world.move));
+    REQUIRE(before.has_value());
+    // Twice, as after a crash.
+    for (int time = 0; time < 2; ++time) {
+      const auto moved = world.tools.wait(place.move(world.move, *before));
+      if (!moved) FAIL(moved.error().message);
+    }
+    for (const RegistryServer* server : {&world.first, &world.second})
+      for (const auto& image : world.images) {
+        std::vector<PlatformImage> parts;
+        for (const auto& platform : platforms) {
+          const ImageAt part{registry(*server), image, world.hash + "_" + platform};
+          parts.push_back({platform, *world.tools.wait(skopeo.manifest(part))});
+          CHECK(world.tools.digest(skopeo, {registry(world.source), image, part.tag}) == "sha256:" + sha256_hex(parts.back().manifest));
+        }
+        CHECK(*world.tools.wait(skopeo.manifest({registry(*server), image, world.hash + "_manifest"})) == *make_image_list(parts, image));
+      }
+    CHECK(world.everywhere(skopeo, world.hash));
+  };
+  const auto plan = world.tools.wait(place.check(world.move));
+  REQUIRE(plan.has_value());
+  CHECK(std::count_if(plan->begin(), plan->end(), [&](const auto& line) { return line.find("list x86_64 as " + world.hash + "_manifest") != std::string::npos; }) == 2);
+  lists_are_of(one);
+  push(world.images[1], "ppc64le");
+  lists_are_of(both);
 }
 
 TEST_CASE("a manifest is found behind warnings") {
