@@ -168,11 +168,25 @@ class Reader {
     if (all.node().items.empty())
       fields_.missing("promotions",
                       "example: promotions: {current-tripleo: {candidate_label: tripleo-ci-testing, criteria: [job]}}");
-    for (const auto& item : all.node().items) read_target(item);
+    Target otherwise;
+    read_vote_rules(fields_, otherwise);
+    for (const auto& item : all.node().items) read_target(item, otherwise);
   }
 
-  void read_target(const Node& item) {
-    Target target;
+  /// Which votes count: of one target, or at the top of all that say nothing else.
+  static void read_vote_rules(Fields& entry, Target& target) {
+    if (const Node* rule = entry.take("vote_rule")) {
+      target.any_success = rule->text == "any";
+      if (rule->text != "any" && rule->text != "newest")
+        entry.problem("vote_rule", config::quote(rule->text) + " is neither newest nor any");
+    }
+    std::chrono::milliseconds age{};
+    entry.read("max_vote_age", age, config::as_duration, 1s, 3650 * 24h);
+    if (age > 0ms) target.max_vote_age = std::chrono::duration_cast<std::chrono::seconds>(age);
+  }
+
+  void read_target(const Node& item, const Target& otherwise) {
+    Target target = otherwise;
     target.where = item.origin;
     Node label = item;
     label.kind = Node::Kind::scalar;
@@ -182,14 +196,7 @@ class Reader {
     entry.read("candidate_label", target.candidate_label, config::as_name);
     entry.texts("criteria", target.criteria);
     read_alternatives(entry, target);
-    if (const Node* rule = entry.take("vote_rule")) {
-      target.any_success = rule->text == "any";
-      if (rule->text != "any" && rule->text != "newest")
-        entry.problem("vote_rule", config::quote(rule->text) + " is neither newest nor any");
-    }
-    std::chrono::milliseconds age{};
-    entry.read("max_vote_age", age, config::as_duration, 1s, 3650 * 24h);
-    if (age > 0ms) target.max_vote_age = std::chrono::duration_cast<std::chrono::seconds>(age);
+    read_vote_rules(entry, target);
     check(entry, target);
     entry.finish("x-");
     release_.targets.push_back(std::move(target));

@@ -168,6 +168,44 @@ TEST_CASE("registries are named, and without a push to targets there are none") 
   CHECK(quiet->release.containers->targets.empty());
 }
 
+TEST_CASE("lists of images are made when they are wanted, of POWER too unless it is not") {
+  const Files files;
+  const std::string base = std::string{new_form} +
+                           "containers_list_base_url: http://lists.example.org\ncontainers_list_path: list.yaml\n"
+                           "repo_url: http://trunk.example.org/tree\n";
+  const auto platforms = [&](const std::string& more) {
+    const auto loaded = load_release(files.write("a.yaml", base + more));
+    INFO((loaded ? std::string{} : loaded.error().text()));
+    REQUIRE(loaded.has_value());
+    return loaded->release.containers->platforms;
+  };
+  CHECK(platforms("").empty());
+  CHECK(platforms("manifest_push: 'false'\n").empty());
+  CHECK(platforms("manifest_push: true\n") == std::vector<std::string>{"x86_64", "ppc64le"});
+  CHECK(platforms("manifest_push: True\nppc_manifests: no\n") == std::vector<std::string>{"x86_64"});
+}
+
+TEST_CASE("which votes count is said for all targets, or for one") {
+  const Files files;
+  const auto loaded = load_release(files.write(
+      "a.yaml", "release: master\napi_url: https://trunk.example.org/api\nvote_rule: any\nmax_vote_age: 7d\npromotions:\n"
+                "  one: {candidate_label: c, criteria: [x]}\n"
+                "  two: {candidate_label: c, criteria: [x], vote_rule: newest, max_vote_age: 1d}\n"));
+  INFO((loaded ? std::string{} : loaded.error().text()));
+  REQUIRE(loaded.has_value());
+  const auto& targets = loaded->release.targets;
+  CHECK(targets[0].any_success);
+  CHECK(targets[0].max_vote_age == std::chrono::hours{7 * 24});
+  CHECK_FALSE(targets[1].any_success);
+  CHECK(targets[1].max_vote_age == std::chrono::hours{24});
+  std::string old{old_form};
+  const auto ini = load_release(files.write("a.ini", old.insert(old.find("manifest_push"), "vote_rule: any\n")));
+  REQUIRE(ini.has_value());
+  CHECK(ini->release.targets[1].any_success);
+  CHECK(files.mistakes("b.yaml", "release: x\napi_url: https://a.example.org\nvote_rule: best\npromotions: {t: {candidate_label: c, criteria: [x]}}\n")
+            .find("b.yaml:3:1: vote_rule: \"best\" is neither newest nor any") != std::string::npos);
+}
+
 TEST_CASE("every mistake has its place and a cure") {
   const Files files;
   const auto has = [](const std::string& text, const std::string& part) {
