@@ -41,7 +41,8 @@ void CommandLine::add_promote() {
       "  outpost promote -c master.yaml -t current-tripleo --roll-back --reason 'breaks deployments, bug 1234'\n\n"
       "DLRNAPI_USERNAME and DLRNAPI_PASSWORD say who promotes. An interrupted promotion is finished, or put back, by "
       "the\n"
-      "next run. Exit status 0: all targets are dealt with, also when nothing was to be promoted; 1: one has failed.");
+      "next run. Exit status 0: all targets are dealt with, also when nothing was to be promoted; 1: one has failed;\n"
+      "6: another promoter of the release runs.");
   command->callback([this] { result = promote(promotion); });
 }
 

@@ -9,5 +9,6 @@ inline constexpr int exit_usage = 2;
 inline constexpr int exit_no_daemon = 3;      ///< The daemon cannot be reached.
 inline constexpr int exit_no_server = 4;      ///< The control server cannot be reached.
 inline constexpr int exit_configuration = 5;
+inline constexpr int exit_busy = 6;           ///< Somebody else is at it.
 
 }  // namespace outpost::cli

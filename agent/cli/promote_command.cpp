@@ -39,6 +39,7 @@ int promote(const PromoteCommandOptions& options) {
     // A line for each mistake of a configuration, each with its place.
     const bool is_configuration = answer.error().fault == Fault::malformed;
     std::cerr << (is_configuration ? "" : "outpost: ") << answer.error().message << "\n";
+    if (answer.error().fault == Fault::refused) return exit_busy;
     return is_configuration ? exit_configuration : exit_negative;
   }
   if (options.as_json)

@@ -203,7 +203,7 @@ asio::awaitable<Result<RunReport>> Promoter::roll_back(std::string label, std::s
   const auto before = co_await newest(ports_.builder, previous);
   if (!before) co_return before.error();
   if (!*before)
-    co_return Error{Fault::refused, "nothing was ever promoted to " + previous + ", so there is nothing to go back to"};
+    co_return Error{Fault::unavailable, "nothing was ever promoted to " + previous + ", so there is nothing to go back to"};
   Forced forced{**before, previous, std::move(label), std::move(by)};
   co_return co_await force(std::move(forced));
 }
