@@ -6,7 +6,9 @@
 #include "agent/daemon/run_to_end.hpp"
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/journal/sqlite/sqlite_journal.hpp"
+#include "agent/http/url.hpp"
 #include "agent/process/local/local_command_runner.hpp"
+#include "plugins/dlrn/kerberos/kerberos_authorization.hpp"
 #include "plugins/dlrn/promoter/api_builder.hpp"
 #include "plugins/dlrn/promoter/containers_place.hpp"
 #include "plugins/dlrn/promoter/dlrn_place.hpp"
@@ -114,13 +116,39 @@ http::ClientOptions client_options_of(const config::Environment& environment) {
   options.user_agent = "outpost/" OUTPOST_VERSION;
   return options;
 }
+/// The keytab of whoever promotes is KRB5_CLIENT_KTNAME, as for Kerberos' own programs; without it, it is the tickets of
+/// kinit. DLRNAPI_PRINCIPAL is the builder's, as the old promoter has it; without it, HTTP at the host of the API.
+Result<std::shared_ptr<dlrn::Authorization>> tickets_for(const Release& release,
+                                                         const config::Environment& environment) {
+  std::string keytab = value_of(environment, "KRB5_CLIENT_KTNAME");
+  if (keytab.starts_with("FILE:")) keytab.erase(0, 5);
+  std::error_code error;
+  if (!keytab.empty() && !fs::exists(keytab, error))
+    return Error{Fault::malformed, "KRB5_CLIENT_KTNAME: " + printable(keytab, 200) + " is not there"};
+  const auto url = http::parse_url(release.api_url);
+  if (!url) return url.error();
+  const std::string server = value_of(environment, "DLRNAPI_PRINCIPAL"), user = value_of(environment, "DLRNAPI_USERNAME");
+  dlrn::KerberosAuthorization::Options options{.keytab = keytab,
+                                               // What has no realm is a user of the builder, of whom Kerberos knows nothing.
+                                               .principal = user.find('@') == std::string::npos ? "" : user,
+                                               .server = server.empty() ? "HTTP@" + url->host : server};
+  return std::shared_ptr<dlrn::Authorization>{std::make_shared<dlrn::KerberosAuthorization>(std::move(options))};
+}
+
 
 Result<dlrn::Api::Options> api_options_of(const Release& release, const config::Environment& environment, bool writes) {
+  options.protected_reads = is_on(value_of(environment, "DLRNAPI_FORCE_AUTH"));
   dlrn::Api::Options options{.base = release.api_url};
+  if (method == "kerberosAuth") {
+    auto tickets = tickets_for(release, environment);
+    if (!tickets) return tickets.error();
+    options.authorization = *std::move(tickets);
+    return options;
+  }
   const std::string method = value_of(environment, "DLRNAPI_AUTHMETHOD");
   if (!method.empty() && method != "basicAuth")
     return Error{Fault::malformed,
-                 "DLRNAPI_AUTHMETHOD is \"" + printable(method, 40) + "\"; the promoter can only do basicAuth yet"};
+                 "DLRNAPI_AUTHMETHOD is \"" + printable(method, 40) + "\"; it can be basicAuth or kerberosAuth"};
   const std::string given = value_of(environment, "DLRNAPI_USERNAME"),
                     password = value_of(environment, "DLRNAPI_PASSWORD");
   const std::string user = given.empty() ? release.user : given;
@@ -130,7 +158,6 @@ Result<dlrn::Api::Options> api_options_of(const Release& release, const config::
         "the builder wants to know who promotes: set DLRNAPI_USERNAME and DLRNAPI_PASSWORD in the environment"};
   if (!user.empty() && !password.empty())
     options.authorization = std::make_shared<dlrn::BasicAuthorization>(user, config::Secret{password});
-  options.protected_reads = is_on(value_of(environment, "DLRNAPI_FORCE_AUTH"));
   return options;
 }
 

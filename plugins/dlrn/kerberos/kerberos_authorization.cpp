@@ -61,7 +61,8 @@ gss_OID form_of(const std::string& server) {
 
 /// Talks to the realm's servers when there is no ticket yet.
 Result<std::string> token_of(const KerberosAuthorization::Options& options, const std::string& cache) {
-  const std::string where = "Kerberos: " + options.keytab.string();
+  const bool by_keytab = !options.keytab.empty();
+  const std::string where = by_keytab ? "Kerberos: " + options.keytab.string() : "Kerberos: the tickets of this user (see klist; kinit gets new ones)";
   Name ourselves, server;
   if (!options.principal.empty() && import(options.principal, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME), ourselves))
     return Error{Fault::credentials, "Kerberos: \"" + printable(options.principal, 200) + "\" is not a principal (example: ciuser@EXAMPLE.ORG)"};
@@ -72,7 +73,7 @@ Result<std::string> token_of(const KerberosAuthorization::Options& options, cons
   gss_OID_set_desc mechanisms{1, gss_mech_krb5};
   Credentials credentials;
   OM_uint32 minor = 0;
-  OM_uint32 major = ::gss_acquire_cred_from(&minor, ourselves.value, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE, &store, &credentials.value, nullptr, nullptr);
+  OM_uint32 major = ::gss_acquire_cred_from(&minor, ourselves.value, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE, by_keytab ? &store : GSS_C_NO_CRED_STORE, &credentials.value, nullptr, nullptr);
   if (GSS_ERROR(major)) return refusal(where, major, minor);
   Context context;
   Buffer token;
@@ -122,7 +123,8 @@ bool KerberosAuthorization::refused() {
 }
 
 std::string KerberosAuthorization::user() const {
-  return options_.principal.empty() ? "the principal of " + options_.keytab.string() : options_.principal;
+  if (!options_.principal.empty()) return options_.principal;
+  return options_.keytab.empty() ? "the principal of this user's tickets" : "the principal of " + options_.keytab.string();
 }
 
 }  // namespace outpost::dlrn

@@ -14,8 +14,8 @@ namespace outpost::dlrn {
 class KerberosAuthorization final : public Authorization {
  public:
   struct Options {
-    std::filesystem::path keytab;  ///< Of the principal that we are.
-    std::string principal;         ///< "ciuser@EXAMPLE.ORG"; empty: the keytab's first.
+    std::filesystem::path keytab;  ///< Of the principal that we are; empty: the tickets that somebody got by kinit.
+    std::string principal;         ///< "ciuser@EXAMPLE.ORG"; empty: the keytab's first, or that of the tickets.
     std::string server;            ///< "HTTP/builder.example.org@EXAMPLE.ORG", or "HTTP@builder.example.org".
   };
 

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/http/beast/beast_server.hpp"
 
+#include "plugins/dlrn/realm.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -41,12 +42,15 @@ std::string directory_of(const std::string& hash) { return hash + "_" + hash.sub
 /// `outpost`, running; its output goes to a file.
 class Outpost {
  public:
-  Outpost(std::vector<std::string> arguments, fs::path log) : log_{std::move(log)} {
+  static std::vector<std::string> by_password() {
+    return {"DLRNAPI_USERNAME=ciuser", "DLRNAPI_PASSWORD=secret", "PATH=/usr/bin:/bin"};
+  }
+  Outpost(std::vector<std::string> arguments, fs::path log, std::vector<std::string> variables = by_password())
+      : log_{std::move(log)} {
     arguments.insert(arguments.begin(), OUTPOST_CLI);
     std::vector<char*> argv;
     for (auto& each : arguments) argv.push_back(each.data());
     argv.push_back(nullptr);
-    std::vector<std::string> variables{"DLRNAPI_USERNAME=ciuser", "DLRNAPI_PASSWORD=secret", "PATH=/usr/bin:/bin"};
     std::vector<char*> envp;
     for (auto& each : variables) envp.push_back(each.data());
     envp.push_back(nullptr);
@@ -115,6 +119,7 @@ class Builder {
   }
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   unsigned requests = 0;
+  std::vector<std::string> signed_by;  ///< The Authorization of each request that changes something.
 
  private:
   void serve() {
@@ -135,6 +140,7 @@ class Builder {
     const auto body = co_await request.read_all(100'000);
     const unsigned number = ++requests;
     watch(number, false);
+    if (request.method == "POST") signed_by.emplace_back(request.headers.get("Authorization"));
     http::ServerResponse response;
     if (auto disturbed = disturb(request.path)) {
       response = *std::move(disturbed);
@@ -376,4 +382,46 @@ TEST_CASE("a wrong configuration is status 5, with each mistake in a line") {
   INFO(lab.output);
   CHECK(lab.output.find("master.yaml:2:1: api_url: ") != std::string::npos);
   CHECK(lab.output.find("promotions.t.criteria") != std::string::npos);
+}
+
+TEST_CASE("with tickets of a realm each request that promotes is signed anew") {
+  if (!AcceptingRealm::is_possible()) {
+    std::puts("SKIPPED: promotions with Kerberos: krb5-kdc and krb5-admin-server are not installed");
+    return;
+  }
+  const AcceptingRealm realm;
+  const std::string here = realm.directory.path.string();
+  const std::vector<std::string> tickets{"PATH=/usr/bin:/bin", "KRB5_CONFIG=" + here + "/krb5.conf",
+                                         "DLRNAPI_AUTHMETHOD=kerberosAuth",
+                                         "DLRNAPI_PRINCIPAL=HTTP/builder.example.org@OUTPOST.TEST"};
+  const auto run = [&](Lab& lab, std::vector<std::string> more) {
+    more.insert(more.end(), tickets.begin(), tickets.end());
+    Outpost outpost{lab.arguments(), lab.directory.path / "log", std::move(more)};
+    const int status = outpost.wait();
+    lab.output = outpost.output();
+    return status;
+  };
+  SECTION("by a keytab") {
+    Lab lab;
+    CHECK(run(lab, {"KRB5_CLIENT_KTNAME=" + here + "/client.keytab"}) == 0);
+    INFO(lab.output);
+    CHECK(lab.state() == promoted);
+    REQUIRE(lab.builder.signed_by.size() == 2);
+    for (const auto& header : lab.builder.signed_by) CHECK(realm.accepted(header) == "tester@OUTPOST.TEST");
+  }
+  SECTION("without a ticket nothing is promoted, and links are put back") {
+    Lab lab;
+    CHECK(run(lab, {"KRB5CCNAME=FILE:" + here + "/no-tickets"}) == 1);
+    INFO(lab.output);
+    CHECK(lab.output.find("Kerberos: the tickets of this user") != std::string::npos);
+    CHECK(lab.state().find("current-tripleo=1 of 1") == 0);
+    CHECK(lab.builder.signed_by.empty());
+  }
+  SECTION("a keytab that is not there, and a way that there is not, are mistakes of the configuration") {
+    Lab lab;
+    CHECK(run(lab, {"KRB5_CLIENT_KTNAME=/nowhere/keytab"}) == 5);
+    CHECK(lab.output.find("KRB5_CLIENT_KTNAME: /nowhere/keytab is not there") != std::string::npos);
+    Outpost outpost{lab.arguments(), lab.directory.path / "log", {"DLRNAPI_AUTHMETHOD=magic"}};
+    CHECK(outpost.wait() == 5);
+  }
 }
