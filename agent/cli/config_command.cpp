@@ -8,6 +8,7 @@
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/plugin_check.hpp"
+#include "agent/daemon/promotion_check.hpp"
 #include "agent/daemon/selection_check.hpp"
 
 #include <boost/json/array.hpp>
@@ -33,9 +34,10 @@ std::vector<std::string> problems_of(const std::filesystem::path& file, std::str
   for (const auto& problem : config::check(*loaded, config::environment_of(environ))) lines.push_back(problem.text());
   for (auto& line : daemon::check_selections(*loaded)) lines.push_back(std::move(line));
   for (auto& line : daemon::check_plugins(*loaded)) lines.push_back(std::move(line));
+  for (auto& line : daemon::check_promotions(*loaded, config::environment_of(environ))) lines.push_back(std::move(line));
   const auto& settings = loaded->settings;
   right = std::to_string(settings.sources.size()) + " sources, " + std::to_string(settings.jobs.size()) + " jobs, " + std::to_string(settings.resources.size()) +
-          " resources, " + std::to_string(settings.slots) + " slots";
+          " resources, " + std::to_string(settings.slots) + " slots" + (settings.promotions.empty() ? "" : ", " + std::to_string(settings.promotions.size()) + " promotions");
   return lines;
 }
 

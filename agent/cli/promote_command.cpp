@@ -3,6 +3,7 @@
 #include "agent/cli/exit_codes.hpp"
 #include "agent/cli/shown.hpp"
 #include "agent/daemon/promote.hpp"
+#include "agent/daemon/promotion_run.hpp"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 namespace outpost::cli {
 
 namespace {
+
+static_assert(exit_busy == daemon::promoter_is_busy, "the daemon runs this command, and has to understand it");
 
 std::string who() {
   const passwd* user = ::getpwuid(::getuid());

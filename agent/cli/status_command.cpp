@@ -77,6 +77,25 @@ void print_configuration(std::ostream& out, const json::object& configuration) {
             << " is in force, because " << printable(text_at(configuration, "file")) << " is wrong:\n          " << printable(problem) << "\n";
 }
 
+void print_promotion(std::ostream& out, const json::object& promotion) {
+  const auto release = text_at(promotion, "release"), outcome = text_at(promotion, "outcome"), message = text_at(promotion, "message"), next = text_at(promotion, "next_run");
+  out << "promotion " << printable(text_at(promotion, "name")) << (release.empty() || release == text_at(promotion, "name") ? "" : "  " + printable(release));
+  if (job::flag_at(promotion, "running")) out << ", running for " << age(text_at(promotion, "last_run"));
+  else if (outcome.empty()) out << ", has not run yet";
+  else out << ", ran " << ago(text_at(promotion, "last_run")) << ", again at " << next.substr(0, 19) << "Z";
+  out << (outcome == "failed" ? ": FAILED" : outcome == "busy" ? ": left to another promoter" : "") << "\n";
+  for (const auto& each : array_at(promotion, "targets")) {
+    const auto& target = each.as_object();
+    const auto missing = array_at(target, "missing").size();
+    const auto hash = text_at(target, "last_hash");
+    out << "          " << printable(text_at(target, "target")) << ": " << printable(text_at(target, "outcome"));
+    if (missing > 0) out << ", the nearest candidate lacks " << missing << (missing == 1 ? " job" : " jobs");
+    if (!hash.empty()) out << "; " << printable(hash) << " since " << ago(text_at(target, "last_promoted"));
+    out << "\n";
+  }
+  if (!message.empty()) out << "          " << printable(message) << "\n";
+}
+
 void print_status(std::ostream& out, const json::object& status) {
   const auto& slots = object_at(status, "slots");
   out << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
@@ -101,6 +120,7 @@ void print_status(std::ostream& out, const json::object& status) {
     const auto holder = text_at(resource.as_object(), "held_by");
     out << "resource  " << std::string_view{name} << "  " << (holder.empty() ? "free" : "held by " + holder) << "\n";
   }
+  for (const auto& each : array_at(status, "promotions")) print_promotion(out, each.as_object());
   for (const auto& each : array_at(status, "alarms")) {
     const auto& alarm = each.as_object();
     out << "ALARM     " << text_at(alarm, "kind") << " for " << age(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";

@@ -31,6 +31,7 @@ class Checker {
     for (const auto& job : settings_.jobs) check_plugins(job);
     check_alarm();
     const bool idle =
+        settings_.promotions.empty() &&
         std::none_of(settings_.jobs.begin(), settings_.jobs.end(), [](const Job& job) { return job.enabled; });
     if (idle) problem("jobs", "jobs", "no job is configured and enabled, so nothing will run");
     return std::move(problems_);

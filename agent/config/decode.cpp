@@ -25,6 +25,7 @@ class Decoder {
     sources();
     resources();
     jobs();
+    promotions();
     file_.read("slots", settings_.slots, as_integer, 1, most_slots);
     runner();
     spool();
@@ -132,6 +133,23 @@ class Decoder {
       settings_.jobs.push_back(std::move(job));
     }
     check_plugin_config(configs);
+  }
+
+  void promotions() {
+    each_named("promotions", settings_.promotions, [&](const std::string& name, Promotion& promotion, Fields& fields) {
+      promotion.name = name;
+      fields.read("config", promotion.config, as_path);
+      if (fields.node().find("config") == nullptr)
+        fields.missing("config", "what `outpost promote --config` takes, example: config: promoter/" + name + ".yaml");
+      fields.read("waivers", promotion.waivers, as_path);
+      std::vector<KnownKey> not_settable;
+      if (const Node* node = fields.take("credentials"))
+        promotion.credentials =
+            decode_secret(reading_, not_settable, *node, fields.label_of("credentials"), settings_.secrets);
+      fields.read("every", promotion.every, as_duration, 1s, 24h * 7);
+      fields.read("timeout", promotion.timeout, as_duration, 1s, 24h * 7);
+      fields.finish();
+    });
   }
 
   void runner() {

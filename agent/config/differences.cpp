@@ -31,6 +31,7 @@ std::vector<std::string> differences(const Settings& old, const Settings& wanted
   compare("jobs.", by_name(old.jobs), by_name(wanted.jobs), found);
   compare("resources.", old.resources, wanted.resources, found);
   compare("secrets.", old.secrets, wanted.secrets, found);
+  compare("promotions.", old.promotions, wanted.promotions, found);
   const auto single = [&found](const char* key, bool same) {
     if (!same) found.push_back(std::string{key} + " (changed)");
   };

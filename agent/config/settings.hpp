@@ -108,6 +108,17 @@ struct Resource {
   friend bool operator==(const Resource&, const Resource&) = default;
 };
 
+/// One release of a package builder, whose hashes are promoted again and again: what `outpost promote` does once.
+struct Promotion {
+  std::string name;
+  std::filesystem::path config;   ///< Of the release, as `outpost promote --config` takes it.
+  std::filesystem::path waivers;  ///< Empty: waivers.yml beside it.
+  SecretSource credentials;       ///< Variables of its environment, as shell assignments: DLRNAPI_PASSWORD=...
+  milliseconds every{std::chrono::minutes{10}};  ///< From the end of a run to the next; 1 s to 7 d.
+  milliseconds timeout{std::chrono::hours{4}};   ///< Of a run; 1 s to 7 d. What it has begun the next one goes on with.
+  friend bool operator==(const Promotion&, const Promotion&) = default;
+};
+
 /// What may wait for a server, and how fast it goes. A tenth of the file system is the limit when that is less.
 struct Spool {
   unsigned uploads = 4;  ///< Items that are on their way to one server at once; 1 to 32.
@@ -178,6 +189,7 @@ struct Settings {
   std::vector<Job> jobs;  ///< In the order of the files; names are unique.
   std::map<std::string, Resource> resources;
   std::map<std::string, SecretSource> secrets;
+  std::map<std::string, Promotion> promotions;
   unsigned slots = 1;  ///< 1 to most_slots.
   Runner runner = Runner::automatic;
   Spool spool;

@@ -105,6 +105,7 @@ std::string fix_of(const Alarm& alarm) {
   if (alarm.kind == "parked") return "outpost reporter retry " + shell_word(alarm.key.substr(0, alarm.key.find('/')));
   if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
   if (alarm.kind == "credentials" || alarm.kind == "plugins") return "outpost config check";
+  if (alarm.kind == "promotion") return "outpost status";
   if (alarm.kind == "data-loss") return "outpost alarm ack " + shell_word(alarm.key);
   if (alarm.key == "disk" || alarm.key == "state-directory" || alarm.key == "logs" || alarm.key == "journal") return "df -h";
   return "";

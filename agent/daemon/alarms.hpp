@@ -19,7 +19,7 @@ namespace outpost::daemon {
 /// What an admin has to know: raised once, told once, shown until it is cleared or acknowledged.
 struct Alarm {
   std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
-  std::string kind;  ///< parked | expand | degraded | credentials | plugins | configuration | no-component | data-loss | release | health | hook
+  std::string kind;  ///< parked | expand | degraded | credentials | plugins | configuration | no-component | data-loss | release | health | hook | promotion
   std::string message;
   Timestamp since{};
 };

@@ -339,6 +339,8 @@ Result<void> Composition::make_agent() {
   agent_options.runner_name = step_runner().name();
   agent_options.journal_size = [&journal = *journal_] { return journal.size(); };
   agent_options.configuration = [this] { return configuration_; };
+  make_promotions();
+  agent_options.promotions = [this] { return promotions_->status(); };
   agent_options.reload = [this] { return reload(); };
   machine_restart_ = std::make_unique<control::MachineRestart>(executor_);
   agent_options.restart_machine = [this] {
@@ -357,6 +359,24 @@ Result<void> Composition::make_agent() {
   });
   return {};
 }
+
+void Composition::make_promotions() {
+  const auto environment = config::environment_of(environ);
+  PromotionKeeper::Options options{.program = find_command_line(),
+                                   .state_directory = settings_.state_directory / "promoter",
+                                   .credentials_directory = config::credentials_directory(environment),
+                                   .environment = {}};
+  for (const auto& [name, value] : environment) options.environment.push_back(name + "=" + value);
+  promotions_ = std::make_unique<PromotionKeeper>(PromotionKeeper::Ports{executor_, *journal_, *children_, workers_, clock_, logger_, *alarms_}, std::move(options));
+}
+
+Result<void> Composition::start_promotions() {
+  if (auto restored = promotions_->restore(); !restored) return restored;
+  if (!configuration_.last_good) promotions_->go_on_with(settings_.promotions);
+  return {};
+}
+
+asio::awaitable<void> Composition::end_promotions() { return promotions_->stop(); }
 
 void Composition::join_system_bus() {
   const auto log = [this](const std::string& message) { logger_.info(message); };

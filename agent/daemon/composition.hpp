@@ -15,6 +15,7 @@
 #include "agent/daemon/identity_lock.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/metrics.hpp"
+#include "agent/daemon/promotion_keeper.hpp"
 #include "agent/daemon/self_examination.hpp"
 #include "agent/daemon/usage_keeper.hpp"
 #include "agent/daemon/server_access.hpp"
@@ -74,6 +75,10 @@ class Composition {
   boost::asio::awaitable<bool> may_leave_steps();
   /// How long it may take to stop; nothing: as long as it likes.
   boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit() { return own_unit_.stop_limit(); }
+  /// Begins to promote what the configuration says; not with the last good one, which only finishes what was begun.
+  Result<void> start_promotions();
+  /// Ends the promotions that run; the next start goes on with them.
+  boost::asio::awaitable<void> end_promotions();
   /// Ends at once what would outlive a process that has no time left to close its jobs.
   boost::asio::awaitable<void> end_steps();
   /// Offers the agent on the system bus, and takes part in shutdowns of the machine, as far as there are such things.
@@ -119,6 +124,7 @@ class Composition {
   [[nodiscard]] process::CommandRunner& step_runner() const;
   Result<void> make_integrations();
   Result<void> make_agent();
+  void make_promotions();
   [[nodiscard]] static Result<Opened> open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads);
   Result<std::shared_ptr<Integration>> make_integration(const config::Settings& settings, const config::Source& source, Opened opened);
   [[nodiscard]] Result<std::unique_ptr<pipeline::Source>> make_source(const ServerAccess& there, const config::Settings& settings,
@@ -175,6 +181,7 @@ class Composition {
   std::vector<std::shared_ptr<Integration>> integrations_;  ///< Until the agent has them.
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<PromotionKeeper> promotions_;
   std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<SelfExamination> doctor_;
   std::unique_ptr<UsageKeeper> usage_;

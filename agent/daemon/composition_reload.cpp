@@ -149,6 +149,7 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   uploads_ = std::move(fresh.uploads);
   alarms_->set(std::move(*ways));
   settings_ = wanted;
+  promotions_->go_on_with(settings_.promotions);
   co_return Result<void>{};
 }
 

@@ -96,6 +96,12 @@ Result<daemon::InForce> configuration_of(const std::string& file) {
   return daemon::InForce{file, std::move(again->settings), std::move(again->texts), (*good)->since, wrong.message};
 }
 
+/// Until the agent has stopped. What promotes goes on meanwhile, and is ended then.
+asio::awaitable<void> run_to_the_end(daemon::Composition& composition) {
+  co_await composition.agent().run();
+  co_await composition.end_promotions();
+}
+
 int run_daemon(daemon::InForce configuration) {
   const daemon::Logger logger;
   asio::io_context loop{1};
@@ -114,6 +120,10 @@ int run_daemon(daemon::InForce configuration) {
     std::cerr << settled.error().message;
     return exit_configuration;
   }
+  if (auto promoting = parts.start_promotions(); !promoting) {
+    logger.error(promoting.error().message);
+    return exit_failed;
+  }
   if (auto listening = parts.listen(); !listening) {
     logger.error(listening.error().message);
     return exit_failed;
@@ -129,7 +139,7 @@ int run_daemon(daemon::InForce configuration) {
   asio::co_spawn(loop, watch_hangups(hangups, parts), [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
   });
-  asio::co_spawn(loop, parts.agent().run(), [&](std::exception_ptr error) {
+  asio::co_spawn(loop, run_to_the_end(parts), [&](std::exception_ptr error) {
     thrown = error;
     parts.stop_listening();
     loop.stop();

@@ -179,6 +179,47 @@ void add_servers(Exposition& to, const std::vector<ServerFigures>& servers) {
     if (server.knows_time) to.sample({{"source", server.source}}, server.ahead_seconds);
 }
 
+/// Seconds since the epoch; 0 for what has not happened yet.
+double moment_at(const json::object& object, std::string_view key) {
+  const auto at = parse_rfc3339(text_at(object, key));
+  return at ? std::chrono::duration<double>{at->time_since_epoch()}.count() : 0;
+}
+
+void add_promotions(Exposition& to, const json::array& promotions) {
+  const auto each = [&](const auto& sample) {
+    for (const auto& promotion : promotions) sample(promotion.as_object(), text_at(promotion.as_object(), "name"));
+  };
+  const auto of_targets = [&](const auto& value) {
+    each([&](const json::object& promotion, const std::string& name) {
+      for (const auto& target : array_at(promotion, "targets"))
+        to.sample({{"promotion", name}, {"target", text_at(target.as_object(), "target")}}, value(target.as_object()));
+    });
+  };
+  to.family("outpost_promotion_runs_total", "counter", "Runs of a promotion, by outcome.");
+  each([&](const json::object& promotion, const std::string& name) {
+    for (const auto& [outcome, count] : object_at(promotion, "runs"))
+      to.sample({{"promotion", name}, {"outcome", std::string{outcome}}}, count.to_number<double>());
+  });
+  to.family("outpost_promotion_failing", "gauge", "1 when the last run of a promotion failed.");
+  each([&](const json::object& promotion, const std::string& name) {
+    to.sample({{"promotion", name}}, text_at(promotion, "outcome") == "failed" ? 1 : 0);
+  });
+  const std::pair<const char*, const char*> moments[]{{"last_run", "When a promotion was last begun; 0: never."},
+                                                      {"last_success", "When a run of it last went well; 0: not yet."}};
+  for (const auto& [key, help] : moments) {
+    to.family("outpost_promotion_" + std::string{key} + "_timestamp_seconds", "gauge", help);
+    each([&, of = key](const json::object& promotion, const std::string& name) {
+      to.sample({{"promotion", name}}, moment_at(promotion, of));
+    });
+  }
+  to.family("outpost_promoted_total", "counter", "Hashes that were promoted to a label.");
+  of_targets([](const json::object& target) { return figure(target, "promoted"); });
+  to.family("outpost_promoted_timestamp_seconds", "gauge", "When a hash was last promoted to a label; 0: not known.");
+  of_targets([](const json::object& target) { return moment_at(target, "last_promoted"); });
+  to.family("outpost_promotion_missing_jobs", "gauge", "Jobs that the nearest candidate of a label lacks.");
+  of_targets([](const json::object& target) { return static_cast<double>(array_at(target, "missing").size()); });
+}
+
 }  // namespace
 
 std::string Metrics::text(const json::object& status, const std::vector<ServerFigures>& servers,
@@ -189,6 +230,7 @@ std::string Metrics::text(const json::object& status, const std::vector<ServerFi
   add_disk(to, object_at(status, "disk"));
   add_reporters(to, array_at(status, "reporters"), oldest_seconds);
   add_servers(to, servers);
+  add_promotions(to, array_at(status, "promotions"));
   return to.text();
 }
 

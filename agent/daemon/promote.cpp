@@ -72,8 +72,7 @@ Error malformed(const config::Problems& problems) {
 Result<Configuration> read_configuration(const PromoteOptions& options) {
   auto loaded = promoter::load_release(options.config);
   if (loaded.has_error()) return malformed(loaded.error());
-  auto waivers =
-      promoter::load_waivers(options.waivers.empty() ? options.config.parent_path() / "waivers.yml" : options.waivers);
+  auto waivers = promoter::load_waivers(promoter::waivers_of(options.config, options.waivers));
   if (waivers.has_error()) return malformed(waivers.error());
   for (const auto& target : options.targets) {
     std::vector<std::string> labels;
@@ -116,6 +115,7 @@ http::ClientOptions client_options_of(const config::Environment& environment) {
   options.user_agent = "outpost/" OUTPOST_VERSION;
   return options;
 }
+
 /// The keytab of whoever promotes is KRB5_CLIENT_KTNAME, as for Kerberos' own programs; without it, it is the tickets of
 /// kinit. DLRNAPI_PRINCIPAL is the builder's, as the old promoter has it; without it, HTTP at the host of the API.
 Result<std::shared_ptr<dlrn::Authorization>> tickets_for(const Release& release,
@@ -135,17 +135,16 @@ Result<std::shared_ptr<dlrn::Authorization>> tickets_for(const Release& release,
   return std::shared_ptr<dlrn::Authorization>{std::make_shared<dlrn::KerberosAuthorization>(std::move(options))};
 }
 
-
 Result<dlrn::Api::Options> api_options_of(const Release& release, const config::Environment& environment, bool writes) {
-  options.protected_reads = is_on(value_of(environment, "DLRNAPI_FORCE_AUTH"));
   dlrn::Api::Options options{.base = release.api_url};
+  options.protected_reads = is_on(value_of(environment, "DLRNAPI_FORCE_AUTH"));
+  const std::string method = value_of(environment, "DLRNAPI_AUTHMETHOD");
   if (method == "kerberosAuth") {
     auto tickets = tickets_for(release, environment);
     if (!tickets) return tickets.error();
     options.authorization = *std::move(tickets);
     return options;
   }
-  const std::string method = value_of(environment, "DLRNAPI_AUTHMETHOD");
   if (!method.empty() && method != "basicAuth")
     return Error{Fault::malformed,
                  "DLRNAPI_AUTHMETHOD is \"" + printable(method, 40) + "\"; it can be basicAuth or kerberosAuth"};
@@ -283,6 +282,7 @@ Result<PromoteAnswer> promote(const PromoteOptions& options) {
   if (!places) return places.error();
   auto history = open_history(options, release, dry_run, clock, loop.get_executor());
   if (!history) return history.error();
+  const auto watching = options.noted ? (*history)->subscribe(options.noted) : nullptr;
   promoter::PromoterOptions settings{dry_run, options.targets, configuration->waivers};
   promoter::Promoter promoter{{**history, builder, *places, clock, options.say}, release, std::move(settings)};
   auto report = run_to_end(loop, work_of(promoter, release, options));

@@ -2,6 +2,7 @@
 
 #include "agent/base/result.hpp"
 #include "agent/config/load.hpp"
+#include "agent/job/event.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -22,6 +23,7 @@ struct PromoteOptions {
   bool roll_back = false;            ///< The one target gets back what it named before.
   std::string by;                    ///< Who forces or rolls back, and why.
   std::function<void(const std::string& line)> say = [](const std::string&) {};  ///< Hears what is done.
+  std::function<void(const job::Event&)> noted;  ///< Hears what is in the journal by now; may be empty.
   config::Environment environment;  ///< DLRNAPI_USERNAME, DLRNAPI_PASSWORD, passwords of registries.
 };
 

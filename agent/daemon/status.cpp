@@ -79,6 +79,7 @@ json::object Agent::status() {
           {"jobs", {{"running", std::move(running)}, {"waiting", std::move(waiting)}}},
           {"reporters", std::move(reporters)},
           {"resources", std::move(resources)},
+          {"promotions", options_.promotions()},
           {"disk", disk_status()},
           {"alarms", ports_.alarms.to_json()}};
 }

@@ -116,5 +116,9 @@ inline constexpr std::string_view promotion_undoing = "promotion.undoing";
 inline constexpr std::string_view promotion_place_restored = "promotion.place_restored";  ///< {place}
 /// {outcome: promoted | rolled back | overtaken, message}: the last event of a promotion.
 inline constexpr std::string_view promotion_ended = "promotion.ended";
+/// In the daemon's journal: a run of a promotion that it was configured with. Only those that have promoted something, or
+/// end otherwise than the one before: {promotion: its name, release, outcome: well | failed | busy, message, promoted:
+/// [{target, hash}]}
+inline constexpr std::string_view promotion_run_ended = "promotion.run_ended";
 
 }  // namespace outpost::job::event

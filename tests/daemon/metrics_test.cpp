@@ -94,6 +94,8 @@ boost::json::object status() {
              R"({"version": "0.1.0", "runner": "local", "state": "busy", "slots": {"total": 2, "busy": 1},
     "jobs": {"running": [{}], "waiting": []}, "resources": {"rack\"4\\\n": {"held_by": "j1"}, "free": {"held_by": null}},
     "alarms": [{"kind": "parked"}, {"kind": "parked"}],
+    "promotions": [{"name": "master", "outcome": "failed", "runs": {"well": 2, "failed": 1, "busy": 0}, "last_run": "2026-11-20T22:12:12Z", "last_success": null,
+                    "targets": [{"target": "current-tripleo", "promoted": 1, "missing": ["a", "b"], "last_promoted": null}]}],
     "reporters": [{"name": "dci", "waiting": 3, "parked": 1, "delivered": 40, "retried": {"later": 7, "credentials": 0, "reread": 1}}],
     "disk": {"total": 1000, "free": 400, "journal": 10, "history": 20,
              "spool": {"waiting": 5, "limit": 100, "artifacts_waiting": 6, "artifacts_limit": 200}}})")
@@ -137,6 +139,12 @@ TEST_CASE("the figures are counted from events, and read by a strict reader") {
   CHECK(value("outpost_upload_retries_total", R"(outpost_upload_retries_total{reporter="dci",class="later"})") == 7);
   CHECK(value("outpost_server_rtt_seconds", R"(outpost_server_rtt_seconds{source="dci"})") == 0.25);
   CHECK(value("outpost_clock_skew_seconds", R"(outpost_clock_skew_seconds{source="dci"})") == -3);
+  CHECK(value("outpost_promotion_runs_total", R"(outpost_promotion_runs_total{promotion="master",outcome="well"})") == 2);
+  CHECK(value("outpost_promotion_failing", R"(outpost_promotion_failing{promotion="master"})") == 1);
+  CHECK(value("outpost_promotion_last_run_timestamp_seconds", R"(outpost_promotion_last_run_timestamp_seconds{promotion="master"})") == 1795212732);
+  CHECK(value("outpost_promotion_last_success_timestamp_seconds", R"(outpost_promotion_last_success_timestamp_seconds{promotion="master"})") == 0);
+  CHECK(value("outpost_promoted_total", R"(outpost_promoted_total{promotion="master",target="current-tripleo"})") == 1);
+  CHECK(value("outpost_promotion_missing_jobs", R"(outpost_promotion_missing_jobs{promotion="master",target="current-tripleo"})") == 2);
   CHECK(read.families.at("outpost_clock_skew_seconds").samples.size() == 1);
 }
 

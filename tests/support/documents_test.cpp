@@ -115,7 +115,7 @@ Words options_of_plugins() {
 Words places_known() {
   config::Problems problems;
   const auto tree = config::parse_yaml(
-      "sources: {NAME: {type: dci}}\njobs: [{name: NAME}]\nresources: {NAME: {}}\nsecrets: {NAME: {}}\n", "", problems);
+      "sources: {NAME: {type: dci}}\njobs: [{name: NAME}]\nresources: {NAME: {}}\nsecrets: {NAME: {}}\npromotions: {NAME: {}}\n", "", problems);
   std::vector<config::SourceType> types{{.type = "dci"}};
   for (const auto& name : options_of_plugins()) types.front().options.push_back({.name = name});
   const config::ZoneLookup zones = config::zone_by_name;

@@ -26,6 +26,12 @@ struct Waiver {
   }
 };
 
+/// The file of a release's waivers: the given one, or waivers.yml beside its configuration.
+[[nodiscard]] inline std::filesystem::path waivers_of(const std::filesystem::path& configuration,
+                                                      const std::filesystem::path& given) {
+  return given.empty() ? configuration.parent_path() / "waivers.yml" : given;
+}
+
 /// Reads a list of waivers (YAML); every key is required. A file that does not exist has none. Blocks.
 [[nodiscard]] boost::system::result<std::vector<Waiver>, config::Problems> load_waivers(
     const std::filesystem::path& file);
