@@ -151,7 +151,11 @@ awaitable<Answer<json::value>> Api::send(http::Request request, Asked asked, boo
     if (!response) co_return judge(response.error(), asked);
     // Nothing was done. The client may have sent a read twice, and a token is taken once.
     if (first && signs && response->status == 401 && signs->refused()) continue;
-    co_return judge(*response, asked);
+    auto answer = judge(*response, asked);
+    if (answer || !options_.authorization) co_return answer;
+    Failure failure = answer.error();
+    failure.message = options_.authorization->without_secrets(std::move(failure.message));
+    co_return failure;
   }
 }
 

@@ -1,6 +1,7 @@
 #include "plugins/dlrn/authorization.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/text.hpp"
 
 namespace outpost::dlrn {
 
@@ -14,6 +15,12 @@ boost::asio::awaitable<Result<std::string>> BasicAuthorization::header() {
     if (renewed && *renewed) login_ = std::move(**renewed);
   }
   co_return "Basic " + to_base64(login_.user + ':' + std::string{login_.password.reveal()});
+}
+
+std::string BasicAuthorization::without_secrets(std::string text) const {
+  const std::string password{login_.password.reveal()};
+  if (password.empty()) return text;
+  return replace_all(replace_all(std::move(text), to_base64(login_.user + ':' + password), "***"), password, "***");
 }
 
 }  // namespace outpost::dlrn

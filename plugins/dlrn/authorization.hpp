@@ -24,6 +24,8 @@ class Authorization {
   /// may be taken where this was not.
   virtual bool refused() { return false; }
   [[nodiscard]] virtual std::string user() const = 0;  ///< For messages.
+  /// A text of the server's without what is secret in header(), should it have repeated that.
+  [[nodiscard]] virtual std::string without_secrets(std::string text) const { return text; }
 };
 
 struct Login {
@@ -40,6 +42,7 @@ class BasicAuthorization final : public Authorization {
   BasicAuthorization(std::string user, config::Secret password, Renewal renewal = {});
   boost::asio::awaitable<Result<std::string>> header() override;
   [[nodiscard]] std::string user() const override { return login_.user; }
+  [[nodiscard]] std::string without_secrets(std::string text) const override;
 
  private:
   Login login_;

@@ -220,6 +220,12 @@ TEST_CASE("trap: a token that was refused may have been seen before: with anothe
   CHECK(f.client.requests.size() == 6);
 }
 
+TEST_CASE("a builder that repeats our password is not repeated") {
+  Fixture f;
+  f.says(400, R"({"message":"pass:word is wrong, and so is bGFiOnBhc3M6d29yZA=="})");
+  CHECK(await(f.api.promote({build, "tested"})).error().message == "POST /api/promote: 400 *** is wrong, and so is ***");
+}
+
 TEST_CASE("without credentials nothing is written, and no request is sent") {
   Fixture f;
   const Api api = *Api::make(f.client, f.clock, {.base = "http://127.0.0.1:1"});
