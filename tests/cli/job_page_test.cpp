@@ -51,7 +51,7 @@ TEST_CASE("what outpost.yml(5) says of a key is found by path and by its end") {
   CHECK(timeout[0].kind == "duration from 1s to 30d, default 24h");
   CHECK_FALSE(timeout[0].text.empty());
   CHECK(config::help_for("jobs.timeout").size() == 1);
-  CHECK(config::help_for("timeout").size() == 1);
+  CHECK(config::help_for("keep_free").size() == 1);
   CHECK(config::help_for("url").size() > 1);
   CHECK(config::help_for("slots")[0].kind == "1 to 63, default 1");
   CHECK(config::help_for("timeouts").empty());
