@@ -109,9 +109,9 @@ std::string MachineLab::spool() {
   return read_file(out() / "spool");
 }
 
-void MachineLab::until(const std::string& what, const std::function<bool()>& is_so) {
+void MachineLab::until(const std::string& what, const std::function<bool()>& is_so, std::chrono::seconds limit) {
   try {
-    lab.until(what, is_so);
+    lab.until(what, is_so, limit);
   } catch (const std::runtime_error& error) {
     // What was waited for inside of what is waited for comes with all of this already.
     const std::string why = error.what();

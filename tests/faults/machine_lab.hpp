@@ -36,7 +36,8 @@ class MachineLab {
   [[nodiscard]] std::filesystem::path journal() const { return out() / "journal.db"; }
 
   /// As SampleLab's; what it throws says what the machine and the agent have said.
-  void until(const std::string& what, const std::function<bool()>& is_so);
+  void until(const std::string& what, const std::function<bool()>& is_so,
+             std::chrono::seconds limit = std::chrono::seconds{180});
   /// Whether the agent has nothing left to do.
   bool is_at_rest();
 
