@@ -49,6 +49,9 @@ function raw(target, { method = 'GET', headers = {}, body } = {}) {
 }
 const token = () => lab.page.split('#token=')[1];
 const authorized = headers => ({ Authorization: 'Bearer ' + session, ...headers });
+async function logIn() {
+  session = JSON.parse((await raw('/api/v1/login', { method: 'POST', body: JSON.stringify({ token: token() }) })).body).session;
+}
 async function api(target) {
   const { status, body } = await raw('/api/v1/' + target, { headers: authorized() });
   assert.equal(status, 200, target + ': ' + body);
@@ -67,7 +70,7 @@ before(async () => {
   await lab.outcome('good');
   await lab.feed('1.2-lines');
   jobs.lines = await lab.ended('1.2-lines');
-  session = JSON.parse((await raw('/api/v1/login', { method: 'POST', body: JSON.stringify({ token: token() }) })).body).session;
+  await logIn();
 });
 
 after(async () => {
@@ -493,6 +496,7 @@ test('a restart of the daemon is seen, and outlived', async () => {
 });
 
 test('what is missing of a log is marked where it is missing', async () => {
+  await logIn();  // The daemon was started again, and knows nobody any more.
   await lab.configure(', step_limit: 64KiB');
   await lab.outpost('reload');
   await lab.feed('1.9-chatty');
@@ -538,7 +542,7 @@ test('figures: first paint, and what five open pages cost the daemon', async () 
 
 /** After a restart sessions are new. */
 async function relogged(job) {
-  session = JSON.parse((await raw('/api/v1/login', { method: 'POST', body: JSON.stringify({ token: token() }) })).body).session;
+  await logIn();
   return job;
 }
 
