@@ -2,6 +2,8 @@
 
 #include "agent/base/text.hpp"
 #include "agent/config/yaml_tree.hpp"
+#include "agent/files/safe_path.hpp"
+#include "agent/http/url.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -70,6 +72,20 @@ Result<std::vector<Repository>> parse_repo_file(std::string_view text, const std
   keep();
   if (repositories.empty()) return Error{Fault::malformed, where + ": no repository file: it has no section with a baseurl"};
   return repositories;
+}
+
+std::optional<ComponentPlace> place_in_component(const std::string& baseurl) {
+  std::string_view address = baseurl;
+  while (address.ends_with('/')) address.remove_suffix(1);
+  auto steps = split(address, '/');
+  if (steps.size() < 5) return std::nullopt;
+  steps.erase(steps.begin(), steps.end() - 5);
+  for (auto& step : steps) step = percent_decode(step);
+  const bool shaped = steps[0] == "component" && is_commit_hash(steps[4].substr(0, 40)) &&
+                      steps[2] == steps[4].substr(0, 2) && steps[3] == steps[4].substr(2, 2);
+  if (!shaped || !files::check_name(steps[1]) || !files::check_name(steps[4])) return std::nullopt;
+  return ComponentPlace{steps[1], "component/" + percent_encode(steps[1]) + '/' + steps[2] + '/' + steps[3] + '/' +
+                                      percent_encode(steps[4])};
 }
 
 Result<std::string> parse_md5(std::string_view text, const std::string& where) {

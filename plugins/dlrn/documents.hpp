@@ -4,6 +4,7 @@
 #include "agent/base/result.hpp"
 #include "plugins/dlrn/build_hash.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,16 @@ struct Repository {
 
 /// Those with a baseurl, in their order. malformed: there is none.
 [[nodiscard]] Result<std::vector<Repository>> parse_repo_file(std::string_view text, const std::string& where);
+
+/// Where a build of a component lies below a tree, whatever its builder calls the tree: a file of the builder's must not
+/// send us to another server.
+struct ComponentPlace {
+  std::string component;
+  std::string directory;  ///< "component/NAME/aa/bb/HASH", as it stands in an address.
+};
+
+/// Nothing when the address is not that of a component's build.
+[[nodiscard]] std::optional<ComponentPlace> place_in_component(const std::string& baseurl);
 
 /// The hash that delorean.repo.md5 holds. malformed for anything but 32 hexadecimal digits, such as a portal's page.
 [[nodiscard]] Result<std::string> parse_md5(std::string_view text, const std::string& where);

@@ -32,15 +32,6 @@ std::vector<std::string> last_steps(std::string address, std::ptrdiff_t count) {
 /// The builder may call itself by another name than we do; what counts is which directory is meant.
 bool leads_to(const std::string& baseurl, const std::string& url) { return last_steps(baseurl, 3) == last_steps(url, 3); }
 
-/// The component, and its build's directory below it, of ".../component/NAME/aa/bb/HASH".
-std::optional<std::pair<std::string, std::string>> place_in_component(const std::string& baseurl) {
-  const auto steps = last_steps(baseurl, 5);
-  const bool shaped = steps.size() == 5 && steps[0] == "component" && is_commit_hash(steps[4].substr(0, 40)) &&
-                      steps[2] == steps[4].substr(0, 2) && steps[3] == steps[4].substr(2, 2);
-  if (!shaped || !files::check_name(steps[1]) || !files::check_name(steps[4])) return std::nullopt;
-  return std::pair{steps[1], steps[2] + '/' + steps[3] + '/' + percent_encode(steps[4])};
-}
-
 }  // namespace
 
 awaitable<Result<bool>> RepositoryFiles::bring(std::string url, fs::path target) {
@@ -111,11 +102,9 @@ awaitable<Result<void>> RepositoryFiles::bring_commits(Wanted wanted, pipeline::
       report(printable(one.id, 100) + ": its address " + printable(one.baseurl, 300) + " is not that of a component's build: its commit.yaml is not read");
       continue;
     }
-    const auto& [name, build] = *place;
-    auto target = files::prepare_inside(wanted.directory, "components/" + name + "/commit.yaml");
+    auto target = files::prepare_inside(wanted.directory, "components/" + place->component + "/commit.yaml");
     if (!target) co_return target.error();
-    // Out of our tree, whatever the builder calls it: a file of the builder's must not send us elsewhere.
-    const std::string address = tree_.url() + "/component/" + percent_encode(name) + '/' + build;
+    const std::string address = tree_.url() + '/' + place->directory;
     std::string url = address + "/commit.yaml";
     fs::path path = std::move(*target);
     const auto brought = co_await bring(std::move(url), std::move(path));

@@ -1,8 +1,9 @@
 #include "plugins/dlrn/promoter/api_builder.hpp"
 
+#include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/yaml_tree.hpp"
-#include "agent/http/url.hpp"
+#include "plugins/dlrn/documents.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -42,20 +43,6 @@ asio::awaitable<Result<std::string>> fetch_text(http::Client& client, std::strin
   co_return Error{
       may_pass ? Fault::retry_later : Fault::refused,
       url + ": " + (absent ? "it is not there" : "the answer is") + " (" + std::to_string(response->status) + ")"};
-}
-
-Result<std::vector<std::string>> build_urls(std::string_view repository, const std::string& name) {
-  std::vector<std::string> urls;
-  for (const auto& line : split(repository, '\n')) {
-    const auto separator = line.find('=');
-    if (separator == std::string::npos || trim(line.substr(0, separator)) != "baseurl") continue;
-    std::string url{trim(line.substr(separator + 1))};
-    while (url.ends_with('/')) url.pop_back();
-    if (auto parsed = http::parse_url(url); !parsed) return std::move(parsed.error()).in(name + ": baseurl");
-    urls.push_back(std::move(url));
-  }
-  if (urls.empty()) return Error{Fault::malformed, name + ": there is no baseurl in it"};
-  return urls;
 }
 
 Result<DatedBuild> parse_commit(std::string_view text, const std::string& name) {
@@ -99,11 +86,18 @@ asio::awaitable<Result<std::vector<dlrn::BuildHash>>> ApiBuilder::members(Candid
   const std::string repository = tree_url(tree_, candidate, label) + "/delorean.repo";
   const auto text = co_await fetch_text(client_, repository);
   if (!text) co_return text.error();
-  const auto urls = build_urls(*text, repository);
-  if (!urls) co_return urls.error();
+  if (const std::string sum = md5_hex(*text); sum != candidate.aggregate)
+    co_return Error{Fault::refused, repository + " has the MD5 " + sum + ", but it is in the directory of " +
+                                        candidate.aggregate + ": it was changed after it was published"};
+  const auto parts = dlrn::parse_repo_file(*text, repository);
+  if (!parts) co_return parts.error();
   std::vector<DatedBuild> builds;
-  for (const auto& url : *urls) {
-    const std::string file = url + "/commit.yaml";
+  for (const auto& part : *parts) {
+    const auto place = dlrn::place_in_component(part.baseurl);
+    if (!place)
+      co_return Error{Fault::refused, repository + ": " + printable(part.baseurl, 300) +
+                                          " is not the address of a component's build"};
+    const std::string file = tree_ + "/" + place->directory + "/commit.yaml";
     const auto commit = co_await fetch_text(client_, file);
     if (!commit) co_return commit.error();
     auto build = parse_commit(*commit, file);

@@ -20,7 +20,8 @@ class ApiBuilder final : public Builder {
   boost::asio::awaitable<Result<void>> promote(Candidate candidate, std::string from, std::string to) override;
 
  private:
-  /// The builds of an aggregate, in the order of their commits.
+  /// The builds of an aggregate, in the order of their commits. All is read below our tree, wherever the builder's files
+  /// lead. refused: they are not those of the aggregate.
   boost::asio::awaitable<Result<std::vector<dlrn::BuildHash>>> members(Candidate candidate, std::string label);
 
   const dlrn::Api& api_;
@@ -30,9 +31,6 @@ class ApiBuilder final : public Builder {
 
 /// Where the files of a hash lie in the web tree; those of an aggregate below the label that names it.
 [[nodiscard]] std::string tree_url(const std::string& tree, const Candidate& candidate, const std::string& label);
-
-/// The addresses of the builds in an aggregate's delorean.repo. malformed: there are none, or one is no web address.
-[[nodiscard]] Result<std::vector<std::string>> build_urls(std::string_view repository, const std::string& name);
 
 struct DatedBuild {
   dlrn::BuildHash build;

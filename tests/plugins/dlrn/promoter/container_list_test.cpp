@@ -1,6 +1,7 @@
 #include "plugins/dlrn/promoter/container_list.hpp"
 #include "plugins/dlrn/promoter/api_builder.hpp"
 
+#include "agent/base/hash.hpp"
 #include "fakes.hpp"
 #include "fakes/fake_http_client.hpp"
 #include "fakes/fixed_clock.hpp"
@@ -8,6 +9,8 @@
 #include "support/catch.hpp"
 
 #include <boost/json/parse.hpp>
+
+#include <algorithm>
 
 using namespace outpost;
 using namespace outpost::promoter;
@@ -117,44 +120,99 @@ TEST_CASE("commits are read with their dates as numbers, and None as nothing") {
     CHECK(parse_commit(wrong, "c").has_error());
 }
 
-TEST_CASE("an aggregate is promoted as a batch of its builds, in the order of their commits") {
-  FixedClock clock;
-  const std::string tree = "http://trunk.example.org/centos9-master", aggregate_hash(32, 'c');
-  FakeHttpClient web{[&](const http::Request& request) {
+namespace {
+
+const std::string tree = "http://trunk.example.org/centos9-master";
+
+std::string commit_of(char digit, const std::string& date) {
+  return "commits:\n- {commit_hash: " + std::string(40, digit) + ", distro_hash: " + std::string(40, digit) +
+         ", extended_hash: None, dt_commit: '" + date + "'}\n";
+}
+
+/// Where a build of a component is, by whatever name the builder calls its tree.
+std::string build_at(const std::string& any_tree, const std::string& component, char digit) {
+  const std::string shard(2, digit);
+  return any_tree + "/component/" + component + "/" + shard + "/" + shard + "/" + std::string(40, digit) + "_" +
+         std::string(8, digit);
+}
+
+/// A builder that publishes one aggregate; what it is asked to promote is in the requests.
+struct AggregateWeb {
+  std::string repository;
+  FakeHttpClient web{[this](const http::Request& request) {
     FakeReply reply;
-    const auto commit = [&](char digit, const std::string& date) {
-      return "commits:\n- {commit_hash: " + std::string(40, digit) + ", distro_hash: " + std::string(40, digit) +
-             ", extended_hash: None, dt_commit: '" + date + "'}\n";
-    };
-    if (request.url.ends_with("delorean.repo"))
-      reply.body = "[delorean-component-a]\nbaseurl=" + tree +
-                   "/component/a/x\nenabled=1\n\n[delorean-component-b]\nbaseurl=" + tree + "/component/b/y/\n";
-    else if (request.url.find("/component/a/") != std::string::npos)
-      reply.body = commit('1', "1000");
-    else if (request.url.find("/component/b/") != std::string::npos)
-      reply.body = commit('2', "999.0");
-    else
+    if (request.url.ends_with("/delorean.repo"))
+      reply.body = repository;
+    else if (request.url == build_at(tree, "a", '1') + "/commit.yaml")
+      reply.body = commit_of('1', "1000");
+    else if (request.url == build_at(tree, "b", '2') + "/commit.yaml")
+      reply.body = commit_of('2', "999.0");
+    else if (request.url.ends_with("/promote-batch"))
       reply = {.status = 201,
                .headers = {{"Content-Type", "application/json"}},
                .body = R"({"commit_hash":"x","aggregate_hash":"y","timestamp":1.0})"};
+    else
+      reply.status = 404;
     return reply;
   }};
-  dlrn::Api::Options options{
-      .base = "http://trunk.example.org/api",
-      .authorization = std::make_shared<dlrn::BasicAuthorization>("ciuser", config::Secret{"secret"})};
-  const auto api = dlrn::Api::make(web, clock, std::move(options));
-  REQUIRE(api.has_value());
-  ApiBuilder builder{*api, web, tree};
-  const auto done = await(builder.promote({.aggregate = aggregate_hash}, "tripleo-ci-testing", "current-tripleo"));
+  FixedClock clock;
+
+  explicit AggregateWeb(std::string text) : repository{std::move(text)} {}
+  Result<void> promote(const std::string& aggregate_hash) {
+    dlrn::Api::Options options{
+        .base = "http://trunk.example.org/api",
+        .authorization = std::make_shared<dlrn::BasicAuthorization>("ciuser", config::Secret{"secret"})};
+    const auto api = dlrn::Api::make(web, clock, std::move(options));
+    ApiBuilder builder{*api, web, tree};
+    return await(builder.promote({.aggregate = aggregate_hash}, "tripleo-ci-testing", "current-tripleo"));
+  }
+  [[nodiscard]] bool has_promoted() const {
+    return std::any_of(web.requests.begin(), web.requests.end(), [](const auto& each) { return each.method == "POST"; });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an aggregate is promoted as a batch of its builds, in the order of their commits") {
+  AggregateWeb builder{"[delorean-component-a]\nbaseurl=" + build_at(tree, "a", '1') +
+                       "\nenabled=1\n\n[delorean-component-b]\nbaseurl=" + build_at(tree, "b", '2') + "/\n"};
+  const std::string aggregate_hash = md5_hex(builder.repository);
+  const auto done = builder.promote(aggregate_hash);
   INFO((done ? std::string{} : done.error().message));
   REQUIRE(done.has_value());
-  CHECK(web.requests[0].url == tree + "/tripleo-ci-testing/cc/cc/" + aggregate_hash + "/delorean.repo");
-  const auto& sent = web.requests.back();
+  CHECK(builder.web.requests[0].url == tree + "/tripleo-ci-testing/" + aggregate_hash.substr(0, 2) + "/" +
+                                           aggregate_hash.substr(2, 2) + "/" + aggregate_hash + "/delorean.repo");
+  const auto& sent = builder.web.requests.back();
   CHECK(sent.url == "http://trunk.example.org/api/api/promote-batch");
   const auto body = boost::json::parse(std::get<std::string>(sent.body));
   REQUIRE(body.as_array().size() == 2);
   CHECK(body.as_array()[0].at("commit_hash").as_string() == std::string(40, '2'));
   CHECK(body.as_array()[0].at("promote_name").as_string() == "current-tripleo");
+}
+
+TEST_CASE("the builds of an aggregate are read in our tree, wherever the builder's file leads") {
+  AggregateWeb builder{"[a]\nbaseurl=" + build_at("http://169.254.169.254/latest", "a", '1') +
+                       "\n[b]\nbaseurl=" + build_at("https://other.example.org", "b", '2') + "\n"};
+  CHECK(builder.promote(md5_hex(builder.repository)).has_value());
+  for (const auto& request : builder.web.requests) CHECK(request.url.starts_with("http://trunk.example.org/"));
+
+  for (const std::string elsewhere :
+       {"http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "http://x/component/../11/11/y"}) {
+    AggregateWeb leading{"[a]\nbaseurl=" + elsewhere + "\n"};
+    const auto refused = leading.promote(md5_hex(leading.repository));
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().message.find(elsewhere + " is not the address of a component's build") != std::string::npos);
+    CHECK(leading.web.requests.size() == 1);
+  }
+}
+
+TEST_CASE("an aggregate whose file is not what its hash says is not promoted") {
+  AggregateWeb builder{"[a]\nbaseurl=" + build_at(tree, "a", '1') + "\n"};
+  const auto refused = builder.promote(std::string(32, 'c'));
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().fault == Fault::refused);
+  CHECK(refused.error().message.find("has the MD5 " + md5_hex(builder.repository)) != std::string::npos);
+  CHECK_FALSE(builder.has_promoted());
 }
 
 TEST_CASE("a builder's pages instead of its files promote nothing") {
