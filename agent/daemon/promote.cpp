@@ -179,9 +179,10 @@ Result<promoter::Skopeo::Passwords> passwords_of(const promoter::Containers& con
 /// All that a release promotes to, and what these places need.
 class Places {
  public:
+  /// `rest` is where images rest on their way from one server to another.
   Places(const Release& release, const config::Environment& environment, http::Client& client,
-         promoter::Builder& builder)
-      : release_{release}, environment_{environment}, client_{client}, builder_{builder} {}
+         promoter::Builder& builder, fs::path rest)
+      : release_{release}, environment_{environment}, client_{client}, builder_{builder}, rest_{std::move(rest)} {}
 
   Result<std::vector<promoter::Place*>> make() {
     for (const auto part : release_.clients)
@@ -195,8 +196,9 @@ class Places {
   Result<void> add(promoter::Client part) {
     switch (part) {
       case promoter::Client::registries: return add_containers();
-      case promoter::Client::qcow: return add_images("images", *release_.images);
-      case promoter::Client::dockerfile: return add_images("dockerfiles", *release_.dockerfiles);
+      case promoter::Client::qcow: return add_images("images", *release_.images, release_.image_source);
+      case promoter::Client::dockerfile:
+        return add_images("dockerfiles", *release_.dockerfiles, release_.dockerfile_source);
       case promoter::Client::dlrn: places_.push_back(std::make_unique<promoter::DlrnPlace>(builder_));
     }
     return {};
@@ -224,7 +226,7 @@ class Places {
     return {};
   }
 
-  Result<void> add_images(std::string name, const promoter::ImageHost& host) {
+  Result<promoter::ImageServer*> add_server(const promoter::ImageHost& host) {
     if (host.sftp) {
       auto runner = commands();
       if (!runner) return runner.error();
@@ -234,7 +236,25 @@ class Places {
     } else {
       servers_.push_back(std::make_unique<promoter::LocalImageServer>(host.directory, workers_));
     }
-    places_.push_back(std::make_unique<promoter::ImagesPlace>(std::move(name), *servers_.back(), host.files));
+    return servers_.back().get();
+  }
+
+  Result<void> add_images(std::string name, const promoter::ImageHost& host,
+                          const std::optional<promoter::ImageHost>& source) {
+    const auto server = add_server(host);
+    if (!server) return server.error();
+    std::optional<promoter::ImagesPlace::Origin> origin;
+    if (source) {
+      const auto from = add_server(*source);
+      if (!from) return from.error();
+      auto runner = commands();
+      if (!runner) return runner.error();
+      auto carrier = promoter::Rsync::make(**runner, workers_, *source, host, rest_ / name);
+      if (!carrier) return carrier.error();
+      carriers_.push_back(*std::move(carrier));
+      origin.emplace(promoter::ImagesPlace::Origin{**from, *carriers_.back()});
+    }
+    places_.push_back(std::make_unique<promoter::ImagesPlace>(std::move(name), **server, host.files, origin));
     return {};
   }
 
@@ -242,10 +262,12 @@ class Places {
   const config::Environment& environment_;
   http::Client& client_;
   promoter::Builder& builder_;
+  fs::path rest_;
   Workers workers_;
   std::unique_ptr<process::LocalCommandRunner> commands_;
   std::unique_ptr<promoter::Registries> registries_;
   std::vector<std::unique_ptr<promoter::ImageServer>> servers_;
+  std::vector<std::unique_ptr<promoter::ImageCarrier>> carriers_;
   std::vector<std::unique_ptr<promoter::Place>> places_;
 };
 
@@ -277,7 +299,8 @@ Result<PromoteAnswer> promote(const PromoteOptions& options) {
   const auto api = dlrn::Api::make(**client, clock, *std::move(api_options));
   if (!api) return api.error();
   promoter::ApiBuilder builder{*api, **client, release.repo_url};
-  Places parts{release, options.environment, **client, builder};
+  Places parts{release, options.environment, **client, builder,
+               options.state_directory / (file_stem(release) + "-images")};
   const auto places = parts.make();
   if (!places) return places.error();
   auto history = open_history(options, release, dry_run, clock, loop.get_executor());

@@ -27,6 +27,8 @@ class ImageServer {
   /// Makes a link, or turns one over in one go: nobody ever finds none.
   virtual boost::asio::awaitable<Result<void>> set_link(std::string label, std::string hash) = 0;
   virtual boost::asio::awaitable<Result<void>> remove_link(std::string label) = 0;
+  /// Gives a directory its name, in one go. It fails when there is something of that name.
+  virtual boost::asio::awaitable<Result<void>> name_directory(std::string from, std::string hash) = 0;
   /// "uploader@images.example.org:/var/www/html/images/centos9/master/rdo_trunk"
   [[nodiscard]] virtual std::string text() const = 0;
 };
@@ -41,6 +43,7 @@ class LocalImageServer final : public ImageServer {
   boost::asio::awaitable<Result<std::optional<std::string>>> link(std::string label) override;
   boost::asio::awaitable<Result<void>> set_link(std::string label, std::string hash) override;
   boost::asio::awaitable<Result<void>> remove_link(std::string label) override;
+  boost::asio::awaitable<Result<void>> name_directory(std::string from, std::string hash) override;
   [[nodiscard]] std::string text() const override { return directory_.string(); }
 
  private:
@@ -59,6 +62,7 @@ class SftpImageServer final : public ImageServer {
   boost::asio::awaitable<Result<std::optional<std::string>>> link(std::string label) override;
   boost::asio::awaitable<Result<void>> set_link(std::string label, std::string hash) override;
   boost::asio::awaitable<Result<void>> remove_link(std::string label) override;
+  boost::asio::awaitable<Result<void>> name_directory(std::string from, std::string hash) override;
   [[nodiscard]] std::string text() const override;
 
  private:

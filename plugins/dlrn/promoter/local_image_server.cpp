@@ -2,6 +2,9 @@
 
 #include "agent/base/sync.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -48,6 +51,16 @@ Result<void> turn(const fs::path& link, const std::string& hash) {
   return sync_directory(link.parent_path());
 }
 
+/// A name that is durable before what it stands for would be worse than none.
+Result<void> sync_all_below(const fs::path& directory) {
+  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return errno_error("cannot open", directory.native(), errno);
+  const int failed = ::syncfs(file) == 0 ? 0 : errno;
+  ::close(file);
+  if (failed != 0) return errno_error("cannot sync", directory.native(), failed);
+  return {};
+}
+
 }  // namespace
 
 asio::awaitable<Result<std::vector<std::string>>> LocalImageServer::list(std::string hash) {
@@ -71,6 +84,16 @@ asio::awaitable<Result<void>> LocalImageServer::remove_link(std::string label) {
     if (fs::is_symlink(fs::symlink_status(link, error))) fs::remove(link, error);
     if (error) return errno_error("cannot remove", link.native(), error.value());
     return sync_directory(link.parent_path());
+  };
+  co_return co_await workers_.run(std::move(work));
+}
+
+asio::awaitable<Result<void>> LocalImageServer::name_directory(std::string from, std::string hash) {
+  auto work = [from = directory_ / from, to = directory_ / hash]() -> Result<void> {
+    if (auto synced = sync_all_below(from); !synced) return synced;
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
+      return errno_error("cannot create", to.native(), errno);
+    return sync_directory(to.parent_path());
   };
   co_return co_await workers_.run(std::move(work));
 }

@@ -80,6 +80,7 @@ struct Release {
   std::vector<Target> targets;  ///< In the order of the file.
   std::optional<Containers> containers;
   std::optional<ImageHost> images, dockerfiles;
+  std::optional<ImageHost> image_source, dockerfile_source;  ///< Where directories are that are not there yet.
 
   /// "centos9-master": for files and messages.
   [[nodiscard]] std::string key() const {

@@ -307,8 +307,27 @@ class Reader {
     }
     if (!wanted.empty() && !servers.node().items.empty() && !release_.images)
       fields_.problem("default_qcow_server", config::quote(wanted) + " is none of overcloud_images.qcow_servers");
-    if (const Node* node = fields_.take_list("dockerfiles"))
+    if (const Node* source = images.take("source", false))
+      release_.image_source = image_source(*source, images.label_of("source"), servers.node(), stage_root);
+    if (const Node* node = fields_.take_list("dockerfiles")) {
       release_.dockerfiles = image_host(*node, "dockerfiles", stage_root);
+      if (const Node* source = node->find("source"))
+        release_.dockerfile_source = image_source(*source, "dockerfiles.source", servers.node(), stage_root);
+    }
+    for (const auto& [place, source] : {std::pair{&release_.images, &release_.image_source}, {&release_.dockerfiles, &release_.dockerfile_source}})
+      if (*source && *place && (*source)->host == (*place)->host && (*source)->port == (*place)->port && (*source)->directory == (*place)->directory)
+        fields_.problem(place == &release_.images ? "overcloud_images" : "dockerfiles", "source is the directory itself");
+  }
+
+  /// The name of one of the servers, or one that is not among them.
+  ImageHost image_source(const Node& node, const std::string& label, const Node& servers,
+                         const std::string& stage_root) {
+    if (node.kind != Node::Kind::scalar) return image_host(node, label, stage_root);
+    if (const Node* server = servers.find(node.text)) return image_host(*server, label, stage_root);
+    std::vector<std::string> names;
+    for (const auto& item : servers.items) names.push_back(item.key);
+    reading_.problem(node.origin, label, config::quote(node.text) + " is none of overcloud_images.qcow_servers" + config::suggestion(node.text, names));
+    return {};
   }
 
   ImageHost image_host(const Node& node, const std::string& label, const std::string& stage_root) {

@@ -1,8 +1,7 @@
 #include "plugins/dlrn/promoter/image_server.hpp"
 
 #include "agent/base/text.hpp"
-
-#include <cstdlib>
+#include "plugins/dlrn/promoter/ssh.hpp"
 
 namespace outpost::promoter {
 
@@ -51,7 +50,7 @@ Result<std::unique_ptr<SftpImageServer>> SftpImageServer::make(process::CommandR
 }
 
 std::string SftpImageServer::text() const {
-  return (host_.user.empty() ? "" : host_.user + "@") + host_.host + ":" + host_.directory;
+  return ssh_address(host_) + ":" + host_.directory;
 }
 
 std::string SftpImageServer::path(const std::string& name) const { return in_quotes(host_.directory + "/" + name); }
@@ -59,23 +58,15 @@ std::string SftpImageServer::path(const std::string& name) const { return in_quo
 asio::awaitable<Result<Said>> SftpImageServer::batch(std::string commands) {
   const auto file = directory_.write("batch", commands);
   if (!file) co_return file.error();
-  std::vector<std::string> arguments{"-b", file->string(),      "-P", std::to_string(host_.port),
-                                     "-o", "BatchMode=yes",     "-o", "StrictHostKeyChecking=yes",
-                                     "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"};
-  if (!host_.known_hosts.empty())
-    arguments.insert(arguments.end(), {"-o", "UserKnownHostsFile=" + host_.known_hosts.string()});
-  if (!host_.key.empty()) arguments.insert(arguments.end(), {"-i", host_.key.string(), "-o", "IdentitiesOnly=yes"});
-  arguments.push_back((host_.user.empty() ? "" : host_.user + "@") + host_.host);
-  std::vector<std::string> environment;
-  for (const char* name : {"PATH", "HOME", "SSH_AUTH_SOCK"})
-    if (const char* value = std::getenv(name)) environment.push_back(std::string{name} + "=" + value);
+  std::vector<std::string> arguments{"-b", file->string()};
+  for (auto& option : ssh_options(host_)) arguments.push_back(std::move(option));
+  arguments.push_back(ssh_address(host_));
+  auto environment = ssh_environment();
   auto running = run_tool(commands_, program_, std::move(arguments), std::move(environment), limit);
   auto said = co_await std::move(running);
   if (!said || said->status != no_connection) co_return said;
-  const std::string words = to_lower(said->output);
-  const bool not_let_in = words.find("permission denied") != std::string::npos ||
-                          words.find("host key verification failed") != std::string::npos;
-  co_return Error{not_let_in ? Fault::credentials : Fault::retry_later, text() + ": " + said->last_line()};
+  co_return Error{is_not_let_in(said->output) ? Fault::credentials : Fault::retry_later,
+                  text() + ": " + said->last_line()};
 }
 
 asio::awaitable<Result<std::vector<std::string>>> SftpImageServer::list(std::string hash) {
@@ -123,6 +114,14 @@ asio::awaitable<Result<void>> SftpImageServer::remove_link(std::string label) {
   if (!said) co_return said.error();
   if (said->status != 0 && !says_absent(*said))
     co_return Error{Fault::retry_later, text() + "/" + label + ": " + said->last_line()};
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> SftpImageServer::name_directory(std::string from, std::string hash) {
+  std::string commands = "rename " + path(from) + " " + path(hash) + "\n";
+  const auto said = co_await batch(std::move(commands));
+  if (!said) co_return said.error();
+  if (said->status != 0) co_return Error{Fault::retry_later, text() + "/" + hash + ": " + said->last_line()};
   co_return Result<void>{};
 }
 

@@ -306,6 +306,46 @@ TEST_CASE(
   CHECK(killed > 10);
 }
 
+TEST_CASE("killed while images are on their way, the next run brings them and ends as if nothing had been") {
+  if (::access("/usr/bin/rsync", X_OK) != 0) {
+    std::puts("SKIPPED: images that are brought: rsync is not installed");
+    return;
+  }
+  Lab lab;
+  const fs::path images = lab.directory.path / "images", built = lab.directory.path / "built",
+                 begun = lab.directory.path / "begun";
+  fs::create_directories(built);
+  fs::rename(images / directory_of(two), built / directory_of(two));
+  std::string configuration = read_file(lab.directory.path / "master.yaml");
+  configuration.replace(configuration.find("overcloud_images:\n"), 18, "overcloud_images:\n  source: {client: local, directory: " + built.string() + "}\n");
+  write_file(lab.directory.path / "master.yaml", configuration);
+  REQUIRE(lab.run({"--dry-run"}) == 0);
+  INFO(lab.output);
+  CHECK(lab.output.find("would do: images: copy " + directory_of(two)) != std::string::npos);
+
+  // An rsync that has half of it there, and goes on for ever.
+  const fs::path slow = lab.directory.path / "slow" / "rsync";
+  write_file(slow, "#!/bin/sh\nmkdir -p " + (images / ".incoming.outpost").string() + "\nprintf 22 >" +
+                       (images / ".incoming.outpost" / "overcloud-full.tar").string() + "\ntouch " + begun.string() +
+                       "\nexec sleep 600\n");
+  fs::permissions(slow, fs::perms::owner_all);
+  {
+    auto variables = Outpost::by_password();
+    variables.back() = "PATH=" + slow.parent_path().string() + ":/usr/bin:/bin";
+    Outpost outpost{lab.arguments(), lab.directory.path / "log", std::move(variables)};
+    for (int tries = 0; !fs::exists(begun) && tries < 6'000; ++tries) ::usleep(10'000);
+    REQUIRE(fs::exists(begun));
+    ::kill(outpost.pid, SIGKILL);
+    outpost.wait();
+  }
+  CHECK(lab.state() == untouched);
+  REQUIRE(lab.run() == 0);
+  INFO(lab.output);
+  CHECK(lab.state() == promoted);
+  CHECK(read_file(images / directory_of(two) / "overcloud-full.tar") == two);
+  CHECK_FALSE(fs::exists(images / ".incoming.outpost"));
+}
+
 TEST_CASE("two promoters of one release do not run at once") {
   Lab lab;
   std::string second;

@@ -146,6 +146,37 @@ TEST_CASE("the new yaml is read with the defaults of its environment and of all"
   CHECK(release.targets[0].alternatives.at("job-b") == std::vector<std::string>{"job-b-internal"});
 }
 
+TEST_CASE("where images are that are not on their server yet is the name of a server, or one of its own") {
+  const Files files;
+  const auto loaded = load_release(files.write("a.yaml", std::string{new_form} + R"(distro_name: centos
+overcloud_images:
+  source: builder
+  qcow_servers:
+    promoter: {user: uploader, host: images.example.org, root: images/, client: sftp}
+    builder: {user: zuul, host: build.example.org, port: 2222, directory: /srv/images, client: sftp}
+dockerfiles: {client: local, directory: /srv/dockerfiles, source: {client: local, directory: /srv/built}}
+)"));
+  INFO((loaded ? std::string{} : loaded.error().text()));
+  REQUIRE(loaded.has_value());
+  const Release& release = loaded->release;
+  CHECK(release.images->host == "images.example.org");
+  REQUIRE(release.image_source);
+  CHECK(release.image_source->host == "build.example.org");
+  CHECK(release.image_source->port == 2222);
+  REQUIRE(release.dockerfile_source);
+  CHECK(release.dockerfile_source->directory == "/srv/built");
+
+  const auto wrong = load_release(files.write("b.yaml", std::string{new_form} + R"(overcloud_images:
+  source: bilder
+  qcow_servers: {builder: {directory: /srv/images}}
+dockerfiles: {directory: /srv/dockerfiles, source: {directory: /srv/dockerfiles}}
+)"));
+  REQUIRE(wrong.has_error());
+  INFO(wrong.error().text());
+  CHECK(wrong.error().text().find("\"bilder\" is none of overcloud_images.qcow_servers") != std::string::npos);
+  CHECK(wrong.error().text().find("source is the directory itself") != std::string::npos);
+}
+
 TEST_CASE("registries are named, and without a push to targets there are none") {
   const Files files;
   const std::string base =
