@@ -74,7 +74,7 @@ Result<void> read_tested(const json::object& object, Selection& selection) {
 }
 
 Result<Selection> parse_object(const json::object& object) {
-  static const std::array<std::string, 6> keys{"promoted", "tested", "component", "success", "sequential", "max_age"};
+  static const std::array<std::string, 7> keys{"promoted", "tested", "component", "success", "sequential", "max_age", "after"};
   for (const auto& [key, value] : object) {
     if (std::find(keys.begin(), keys.end(), std::string{key}) != keys.end()) continue;
     const auto meant = nearest(key, keys);
@@ -85,7 +85,10 @@ Result<Selection> parse_object(const json::object& object) {
   selection.component = job::text_at(object, "component");
   if (object.contains("component"))
     if (auto checked = check_name("component", selection.component); !checked) return checked.error();
+  if (object.contains("after") && (!object.contains("promoted") || job::text_at(object, "after").empty()))
+    return wrong("after: the name of a job is due, beside promoted: LABEL");
   if (object.contains("promoted")) {
+    selection.after = job::text_at(object, "after");
     selection.kind = Selection::Kind::promoted;
     selection.label = job::text_at(object, "promoted");
     if (auto checked = check_name("label", selection.label); !checked) return checked.error();

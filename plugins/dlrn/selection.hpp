@@ -14,7 +14,7 @@ namespace outpost::dlrn {
 struct Selection {
   enum class Kind {
     label,     ///< "consistent", "component/compute/consistent": what the label is in the web tree now.
-    promoted,  ///< {promoted: tripleo-ci-testing, component: compute}: its newest row in the API.
+    promoted,  ///< {promoted: tripleo-ci-testing, component: compute, after: a-job}: its newest row in the API.
     tested,    ///< {tested: periodic-job-1, success: true...}: the build with the newest vote of that job.
   };
 
@@ -22,6 +22,7 @@ struct Selection {
   std::string label;
   std::string component;  ///< Empty: of the whole builder.
   TestedQuery query;      ///< Of `tested`.
+  std::string after;      ///< Of `promoted`: only once this job has succeeded on it, and while ours has no vote on it.
 };
 
 /// Reads a selection as a definition has it: a text, or the JSON of an object. malformed says what is wrong with it.

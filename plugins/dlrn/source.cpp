@@ -50,8 +50,12 @@ Result<void> DlrnSource::check(const job::Definition& definition) const {
   const std::string where = "job " + printable(definition.name, 200);
   if (definition.selections.empty())
     return Error{Fault::malformed, where + ": components are missing (example: [consistent])"};
-  for (const auto& text : definition.selections)
-    if (auto selection = parse_selection(text); !selection) return std::move(selection).error().in(where);
+  for (const auto& text : definition.selections) {
+    auto selection = parse_selection(text);
+    if (!selection) return std::move(selection).error().in(where);
+    if (!selection->after.empty() && selection->after == definition.name)
+      return Error{Fault::malformed, where + ": after: a job that waits for itself never runs"};
+  }
   return {};
 }
 
@@ -102,10 +106,13 @@ awaitable<Result<std::vector<Candidates>>> DlrnSource::poll(const job::Definitio
     auto selection = parse_selection(text);
     if (!selection) co_return selection.error();
     const auto kind = selection->kind;
+    const bool waits = !selection->after.empty();
     Selection wanted = std::move(*selection);
     Result<Components> components = Components{};
+    std::string job = definition.name;
     if (kind == Selection::Kind::label) components = co_await labelled(std::move(wanted), depth);
-    if (kind == Selection::Kind::promoted) components = co_await promoted(std::move(wanted), depth);
+    if (waits) components = co_await promoted_after(std::move(wanted), std::move(job));
+    else if (kind == Selection::Kind::promoted) components = co_await promoted(std::move(wanted), depth);
     if (kind == Selection::Kind::tested) components = co_await tested(std::move(wanted));
     if (!components) co_return components.error();
     all.push_back({text, std::move(*components)});
@@ -209,6 +216,31 @@ awaitable<Result<DlrnSource::Components>> DlrnSource::history(Selection selectio
     offset += rows->size();
     if (rows->size() < asked) break;
   }
+  co_return components;
+}
+
+awaitable<Result<std::vector<Vote>>> DlrnSource::votes_on(job::Component component) const {
+  std::string aggregate = aggregate_of(component);
+  BuildHash build = build_of(component);
+  auto asking = aggregate.empty() ? api_.votes(std::move(build)) : api_.aggregate_votes(std::move(aggregate));
+  auto votes = co_await std::move(asking);
+  if (!votes) co_return to_error(votes.error());
+  co_return *std::move(votes);
+}
+
+awaitable<Result<DlrnSource::Components>> DlrnSource::promoted_after(Selection selection, std::string job) {
+  const std::string first = selection.after;
+  auto components = co_await promoted(std::move(selection), 1);
+  if (!components || components->empty()) co_return components;
+  components->resize(1);
+  const auto votes = co_await votes_on(components->front());
+  if (!votes) co_return votes.error();
+  const Vote* newest = nullptr;
+  for (const auto& vote : *votes) {
+    if (vote.job_id == job) co_return Components{};
+    if (vote.job_id == first && !vote.in_progress && (!newest || vote.timestamp >= newest->timestamp)) newest = &vote;
+  }
+  if (!newest || !newest->success) co_return Components{};
   co_return components;
 }
 

@@ -72,6 +72,9 @@ class DlrnSource final : public pipeline::Source {
   boost::asio::awaitable<Result<Components>> labelled(Selection selection, std::size_t depth);
   boost::asio::awaitable<Result<Components>> promoted(Selection selection, std::size_t depth);
   boost::asio::awaitable<Result<Components>> tested(Selection selection);
+  /// What is promoted now, if the one job has succeeded on it and the other has neither voted nor begun.
+  boost::asio::awaitable<Result<Components>> promoted_after(Selection selection, std::string job);
+  boost::asio::awaitable<Result<std::vector<Vote>>> votes_on(job::Component component) const;
   /// Whether the vote's job has said otherwise of the build since.
   boost::asio::awaitable<Result<bool>> is_outdated(Vote vote) const;
   /// The newest `depth` different hashes in the history of a label.

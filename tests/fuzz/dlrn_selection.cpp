@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::promise(step.find('/') == std::string::npos && !step.starts_with('.'), "a label and a component are one step down");
   fuzz::promise((selection->kind == Kind::tested) == selection->label.empty(), "what is not tested has a label");
   if (selection->kind == Kind::promoted) fuzz::promise(selection->label != "current" && selection->label != "consistent", "these have no history");
+  fuzz::promise(selection->after.empty() || selection->kind == Kind::promoted, "only what is promoted waits for a job");
   if (selection->kind != Kind::tested) return 0;
   const auto& query = selection->query;
   fuzz::promise(query.sequential ? query.job_id.empty() && !query.previous_job_id.empty() : !query.job_id.empty() && query.previous_job_id.empty(), "a job is asked for, once");

@@ -22,6 +22,8 @@ TEST_CASE("a selection may be what the API knows: a promotion, or what a job has
   CHECK(promoted->kind == Kind::promoted);
   CHECK(promoted->label == "tripleo-ci-testing");
   CHECK(promoted->component == "compute");
+  CHECK(promoted->after.empty());
+  CHECK(parse_selection(R"({"promoted":"tripleo-ci-testing","after":"build-images"})")->after == "build-images");
   const auto tested = parse_selection(R"({"tested":"first","max_age":"90min","success":"true"})");
   CHECK(tested->kind == Kind::tested);
   CHECK(tested->query.job_id == "first");
@@ -44,6 +46,8 @@ TEST_CASE("a selection that cannot be meant is told with what is wrong") {
   CHECK_THAT(wrong(R"({"component":"x"})"), holds("exactly one"));
   CHECK_THAT(wrong(R"({"promoted":"consistent"})"), holds("no history"));
   CHECK_THAT(wrong(R"({"tested":""})"), holds("the name of a job"));
+  CHECK_THAT(wrong(R"({"promoted":"x","after":""})"), holds("after: the name of a job is due"));
+  CHECK_THAT(wrong(R"({"tested":"x","after":"y"})"), holds("beside promoted: LABEL"));
   CHECK_THAT(wrong(R"({"tested":"x","max_age":"24"})"), holds("24h"));
   CHECK_THAT(wrong(R"({"tested":"x","success":"maybe"})"), holds("true or false"));
   CHECK_FALSE(check_selection(boost::json::string{"a/b"}));

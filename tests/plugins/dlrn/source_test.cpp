@@ -154,6 +154,39 @@ TEST_CASE("trap: a build that is still being tested, or that has failed since it
   CHECK(polled(*source, R"({"tested":"first","success":true})")->empty());
 }
 
+TEST_CASE("what is promoted is offered after another job has passed it, until ours has a vote") {
+  FakeBuilder builder;
+  const auto source = builder.source();
+  const std::string triggered = R"({"promoted":"tested","after":"images"})";
+  const auto is_offered = [&] {
+    const auto found = polled(*source, triggered);
+    REQUIRE(found);
+    REQUIRE(found->size() <= 1);
+    return !found->empty();
+  };
+  const auto vote = [](const std::string& job, bool success, int at, bool in_progress = false) {
+    return json::object{{"job_id", job}, {"success", success}, {"in_progress", in_progress}, {"timestamp", at}};
+  };
+  CHECK_FALSE(is_offered());
+  SECTION("an aggregate") { builder.promotions = {promotion(first, aggregate), promotion(second, ""), promotion(first, older)}; }
+  SECTION("a build") { builder.promotions = {promotion(second, ""), promotion(first, "")}; }
+  CHECK_FALSE(is_offered());
+  builder.votes = {vote("another", true, 5), vote("images", true, 5, true)};
+  CHECK_FALSE(is_offered());
+  builder.votes = {vote("images", false, 5)};
+  CHECK_FALSE(is_offered());
+  builder.votes = {vote("images", false, 5), vote("images", true, 9)};
+  CHECK(is_offered());
+  CHECK(polled(*source, triggered)->front().id == polled(*source, R"({"promoted":"tested"})", 1)->front().id);
+  builder.votes = {vote("images", true, 5), vote("images", false, 9)};
+  CHECK_FALSE(is_offered());
+  for (const bool in_progress : {true, false}) {
+    builder.votes = {vote("images", true, 9), vote("nightly", false, 12, in_progress)};
+    CHECK_FALSE(is_offered());
+  }
+  CHECK_FALSE(source->check(nightly({R"({"promoted":"tested","after":"nightly"})"})));
+}
+
 TEST_CASE("what was promoted is asked for in full only when there is news, and however many rows a batch has") {
   FakeBuilder builder;
   std::string warned;
