@@ -74,12 +74,17 @@ Result<Configuration> read_configuration(const PromoteOptions& options) {
   if (loaded.has_error()) return malformed(loaded.error());
   auto waivers = promoter::load_waivers(promoter::waivers_of(options.config, options.waivers));
   if (waivers.has_error()) return malformed(waivers.error());
+  const bool one_is_due = options.roll_back || !options.force.empty();
   for (const auto& target : options.targets) {
-    std::vector<std::string> labels;
-    for (const auto& each : loaded->release.targets) labels.push_back(each.label);
-    if (std::find(labels.begin(), labels.end(), target) == labels.end())
-      return Error{Fault::malformed, options.config.string() + ": \"" + printable(target, 80) +
-                                         "\" is none of its targets (" + join(labels, ", ") + ")"};
+    std::vector<std::string> labels, meant;
+    for (const auto& each : loaded->release.targets) {
+      labels.push_back(each.to().text());
+      if (each.is_meant_by(target)) meant.push_back(labels.back());
+    }
+    const std::string named = options.config.string() + ": \"" + printable(target, 80) + "\" is ";
+    if (meant.empty()) return Error{Fault::malformed, named + "none of its targets (" + join(labels, ", ") + ")"};
+    if (one_is_due && meant.size() > 1)
+      return Error{Fault::malformed, named + "several of its targets; name one (" + join(meant, ", ") + ")"};
   }
   return Configuration{*std::move(loaded), *std::move(waivers)};
 }
@@ -273,12 +278,13 @@ class Places {
 
 asio::awaitable<Result<promoter::RunReport>> work_of(promoter::Promoter& promoter, const Release& release,
                                                      const PromoteOptions& options) {
-  if (options.roll_back) return promoter.roll_back(options.targets.front(), options.by);
-  if (options.force.empty()) return promoter.run();
+  if (options.force.empty() && !options.roll_back) return promoter.run();
   const auto target = std::find_if(release.targets.begin(), release.targets.end(),
-                                   [&](const auto& each) { return each.label == options.targets.front(); });
-  promoter::Forced forced{*promoter::parse_candidate(options.force), target->candidate_label, target->label,
-                          options.by};
+                                   [&](const auto& each) { return each.is_meant_by(options.targets.front()); });
+  if (options.roll_back) return promoter.roll_back(target->to(), options.by);
+  promoter::Forced forced{
+      {*promoter::parse_candidate(options.force), target->candidate_label, target->label, target->component},
+      options.by};
   return promoter.force(std::move(forced));
 }
 

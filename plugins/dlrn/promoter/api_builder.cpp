@@ -60,11 +60,11 @@ Result<DatedBuild> parse_commit(std::string_view text, const std::string& name) 
   return build;
 }
 
-asio::awaitable<Result<std::vector<dlrn::Promotion>>> ApiBuilder::history(std::string label, std::size_t offset) {
+asio::awaitable<Result<std::vector<dlrn::Promotion>>> ApiBuilder::history(Label label, std::size_t offset) {
   dlrn::PromotionQuery query{.build = std::nullopt,
                              .aggregate = {},
-                             .label = std::move(label),
-                             .component = {},
+                             .label = std::move(label.name),
+                             .component = std::move(label.component),
                              .offset = offset,
                              .limit = page};
   auto rows = co_await api_.promotions(std::move(query));

@@ -15,7 +15,7 @@ class ApiBuilder final : public Builder {
   ApiBuilder(const dlrn::Api& api, http::Client& client, std::string tree)
       : api_{api}, client_{client}, tree_{std::move(tree)} {}
 
-  boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(std::string label, std::size_t offset) override;
+  boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(Label label, std::size_t offset) override;
   boost::asio::awaitable<Result<std::vector<dlrn::Vote>>> votes(Candidate candidate) override;
   boost::asio::awaitable<Result<void>> promote(Candidate candidate, std::string from, std::string to) override;
 

@@ -2,6 +2,7 @@
 
 #include "agent/base/result.hpp"
 #include "plugins/dlrn/promoter/candidate.hpp"
+#include "plugins/dlrn/promoter/settings.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -18,8 +19,7 @@ class Builder {
   virtual ~Builder() = default;
 
   /// Rows of a label, newest first, from the given one on; fewer than `page` when these are the last.
-  virtual boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(std::string label,
-                                                                               std::size_t offset) = 0;
+  virtual boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(Label label, std::size_t offset) = 0;
   static constexpr std::size_t page = 100;
 
   /// All votes on a build or an aggregate.
@@ -31,10 +31,9 @@ class Builder {
 };
 
 /// What a label names now; nothing when it never named anything.
-boost::asio::awaitable<Result<std::optional<Candidate>>> newest(Builder& builder, std::string label);
+boost::asio::awaitable<Result<std::optional<Candidate>>> newest(Builder& builder, Label label);
 
 /// The different hashes that a label has named, newest first: at least `enough` of them, when there are.
-boost::asio::awaitable<Result<std::vector<Candidate>>> history_of(Builder& builder, std::string label,
-                                                                  std::size_t enough);
+boost::asio::awaitable<Result<std::vector<Candidate>>> history_of(Builder& builder, Label label, std::size_t enough);
 
 }  // namespace outpost::promoter

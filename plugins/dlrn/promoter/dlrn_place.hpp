@@ -22,7 +22,7 @@ class DlrnPlace final : public Place {
   boost::asio::awaitable<Result<void>> restore(Move move, boost::json::object before) override;
 
  private:
-  boost::asio::awaitable<Result<void>> set(Candidate candidate, std::string from, std::string to);
+  boost::asio::awaitable<Result<void>> set(Candidate candidate, std::string from, Label to);
 
   Builder& builder_;
   std::chrono::milliseconds pause_;

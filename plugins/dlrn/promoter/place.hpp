@@ -2,6 +2,7 @@
 
 #include "agent/base/result.hpp"
 #include "plugins/dlrn/promoter/candidate.hpp"
+#include "plugins/dlrn/promoter/settings.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/object.hpp>
@@ -15,7 +16,10 @@ namespace outpost::promoter {
 /// A hash that moves from one label to the next.
 struct Move {
   Candidate candidate;
-  std::string from, to;  ///< "tripleo-ci-testing", "current-tripleo"
+  std::string from, to;       ///< "tripleo-ci-testing", "current-tripleo"
+  std::string component = {};  ///< Whose labels these are; empty: those of the whole builder.
+
+  [[nodiscard]] Label target() const { return {to, component}; }
 };
 
 /// One of the places where a label says which hash is promoted: registries, image servers, the builder.

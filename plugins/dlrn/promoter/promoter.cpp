@@ -31,9 +31,10 @@ Result<std::vector<Record>> read_history(journal::Journal& journal) {
   }
 }
 
-bool Promoter::is_wanted(const std::string& target) const {
+bool Promoter::is_wanted(const Target& target) const {
   return options_.targets.empty() ||
-         std::find(options_.targets.begin(), options_.targets.end(), target) != options_.targets.end();
+         std::any_of(options_.targets.begin(), options_.targets.end(),
+                     [&](const std::string& each) { return target.is_meant_by(each); });
 }
 
 asio::awaitable<Result<RunReport>> Promoter::run() {
@@ -41,11 +42,12 @@ asio::awaitable<Result<RunReport>> Promoter::run() {
   const auto resumed = co_await resume(report);
   if (!resumed) co_return resumed.error();
   for (const auto& target : release_.targets) {
-    if (!is_wanted(target.label)) continue;
+    if (!is_wanted(target)) continue;
+    const std::string name = target.to().text();
     const bool is_open = std::any_of(report.resumed.begin(), report.resumed.end(),
-                                     [&](const Record& each) { return !each.ended && each.move.to == target.label; });
+                                     [&](const Record& each) { return !each.ended && each.move.target().text() == name; });
     if (is_open && !options_.dry_run) {
-      report.targets.push_back({.target = target.label,
+      report.targets.push_back({.target = name,
                                 .from = target.candidate_label,
                                 .outcome = Outcome::open,
                                 .message = "an earlier promotion has to end first"});
@@ -66,7 +68,7 @@ asio::awaitable<Result<void>> Promoter::resume(RunReport& report) {
       report.resumed.push_back(std::move(record));
       continue;
     }
-    ports_.say("going on with the promotion of " + record.move.candidate.full_hash() + " to " + record.move.to);
+    ports_.say("going on with the promotion of " + record.move.candidate.full_hash() + " to " + record.move.target().text());
     Promotion promotion{{ports_.journal, ports_.builder, ports_.places, ports_.say}, std::move(record)};
     const auto ended = co_await promotion.run(ports_.clock);
     if (!ended) report.warnings.push_back(ended.error().message);
@@ -76,18 +78,19 @@ asio::awaitable<Result<void>> Promoter::resume(RunReport& report) {
 }
 
 asio::awaitable<TargetReport> Promoter::look_at(Target target) {
-  TargetReport report{.target = target.label, .from = target.candidate_label};
-  auto candidates = co_await history_of(ports_.builder, target.candidate_label, release_.newest);
+  TargetReport report{.target = target.to().text(), .from = target.candidate_label};
+  const Label from = target.from(), to = target.to();
+  auto candidates = co_await history_of(ports_.builder, from, release_.newest);
   if (!candidates) {
     report.message = candidates.error().message;
     co_return report;
   }
   if (candidates->empty()) {
-    report.message = "nothing was ever promoted to " + target.candidate_label + " at " + release_.api_url +
+    report.message = "nothing was ever promoted to " + from.text() + " at " + release_.api_url +
                      "; is the name of the label right?";
     co_return report;
   }
-  const auto promoted = co_await history_of(ports_.builder, target.label, all_of_it);
+  const auto promoted = co_await history_of(ports_.builder, to, all_of_it);
   if (!promoted) {
     report.message = promoted.error().message;
     co_return report;
@@ -100,7 +103,7 @@ asio::awaitable<TargetReport> Promoter::look_at(Target target) {
   }
   co_await judge_candidates(target, std::move(left), report);
   if (!report.chosen) co_return report;
-  Move move{*report.chosen, target.candidate_label, target.label};
+  Move move{*report.chosen, target.candidate_label, target.label, target.component};
   std::string nobody;
   co_await promote(std::move(move), std::move(nobody), report);
   co_return report;
@@ -156,7 +159,8 @@ asio::awaitable<void> Promoter::promote(Move move, std::string by, TargetReport&
     report.message = move.candidate.full_hash();
     co_return;
   }
-  const auto incumbent = co_await newest(ports_.builder, move.to);
+  const Label label = move.target();
+  const auto incumbent = co_await newest(ports_.builder, label);
   if (!incumbent) {
     report.message = incumbent.error().message;
     co_return;
@@ -184,27 +188,28 @@ asio::awaitable<Result<RunReport>> Promoter::force(Forced forced) {
   RunReport report{.release = release_.key(), .dry_run = options_.dry_run};
   const auto resumed = co_await resume(report);
   if (!resumed) co_return resumed.error();
-  TargetReport target{.target = forced.to, .from = forced.from, .chosen = forced.candidate};
+  TargetReport target{
+      .target = forced.move.target().text(), .from = forced.move.from, .chosen = forced.move.candidate};
   const auto open =
       std::any_of(report.resumed.begin(), report.resumed.end(), [](const Record& each) { return !each.ended; });
   if (open && !options_.dry_run) {
     target.outcome = Outcome::open;
     target.message = "an earlier promotion has to end first";
   } else {
-    Move move{std::move(forced.candidate), std::move(forced.from), std::move(forced.to)};
-    co_await promote(std::move(move), std::move(forced.by), target);
+    co_await promote(std::move(forced.move), std::move(forced.by), target);
   }
   report.targets.push_back(std::move(target));
   co_return report;
 }
 
-asio::awaitable<Result<RunReport>> Promoter::roll_back(std::string label, std::string by) {
-  const std::string previous = "previous-" + label;
+asio::awaitable<Result<RunReport>> Promoter::roll_back(Label label, std::string by) {
+  const Label previous = label.previous();
   const auto before = co_await newest(ports_.builder, previous);
   if (!before) co_return before.error();
   if (!*before)
-    co_return Error{Fault::unavailable, "nothing was ever promoted to " + previous + ", so there is nothing to go back to"};
-  Forced forced{**before, previous, std::move(label), std::move(by)};
+    co_return Error{Fault::unavailable,
+                    "nothing was ever promoted to " + previous.text() + ", so there is nothing to go back to"};
+  Forced forced{{**before, previous.name, label.name, label.component}, std::move(by)};
   co_return co_await force(std::move(forced));
 }
 

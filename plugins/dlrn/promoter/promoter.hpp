@@ -21,14 +21,13 @@ struct PromoterPorts {
 
 struct PromoterOptions {
   bool dry_run = false;              ///< Nothing is written anywhere, the journal included.
-  std::vector<std::string> targets;  ///< Only these; empty: all.
+  std::vector<std::string> targets;  ///< Only these, as Target::is_meant_by() reads them; empty: all.
   std::vector<Waiver> waivers;
 };
 
 /// A hash that somebody has chosen, whatever the criteria say.
 struct Forced {
-  Candidate candidate;
-  std::string from, to;
+  Move move;
   std::string by;  ///< Who, and why: kept in the history.
 };
 
@@ -44,7 +43,7 @@ class Promoter {
   /// Promotes one hash without looking at the votes.
   boost::asio::awaitable<Result<RunReport>> force(Forced forced);
   /// Promotes what a label named before its last promotion, in the same way. `by` is who wants it, and why.
-  boost::asio::awaitable<Result<RunReport>> roll_back(std::string label, std::string by);
+  boost::asio::awaitable<Result<RunReport>> roll_back(Label label, std::string by);
 
  private:
   using Outcome = TargetReport::Outcome;
@@ -55,7 +54,7 @@ class Promoter {
                                                 TargetReport& report);
   boost::asio::awaitable<void> promote(Move move, std::string by, TargetReport& report);
   boost::asio::awaitable<Result<std::vector<std::string>>> plan(Move move);
-  [[nodiscard]] bool is_wanted(const std::string& target) const;
+  [[nodiscard]] bool is_wanted(const Target& target) const;
 
   PromoterPorts ports_;
   Release release_;

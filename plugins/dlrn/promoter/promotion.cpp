@@ -36,7 +36,7 @@ asio::awaitable<Result<void>> Promotion::run(const Clock& clock) {
     auto stop = co_await go_forward();
     if (!stop) co_return stop.error();
     if (!*stop) {
-      auto ending = end("promoted", record_.move.to + " names " + record_.move.candidate.full_hash());
+      auto ending = end("promoted", record_.move.target().text() + " names " + record_.move.candidate.full_hash());
       co_return co_await std::move(ending);
     }
     ports_.say((*stop)->reason);
@@ -65,13 +65,14 @@ asio::awaitable<Result<std::optional<Promotion::Stop>>> Promotion::go_forward() 
 /// Only the label that is to move matters, and only which hash it names: a new row for the same hash is no change, and
 /// the candidate itself may be our own promotion, whose answer was lost.
 asio::awaitable<std::optional<Promotion::Stop>> Promotion::look_at_label() {
-  auto now = co_await newest(ports_.builder, record_.move.to);
-  if (!now) co_return Stop{"label " + record_.move.to + ": " + now.error().message, "rolled back"};
+  const Label label = record_.move.target();
+  auto now = co_await newest(ports_.builder, label);
+  if (!now) co_return Stop{"label " + label.text() + ": " + now.error().message, "rolled back"};
   const std::string names = *now ? (*now)->full_hash() : "";
   if (names == record_.move.candidate.full_hash() || names == (record_.incumbent ? record_.incumbent->full_hash() : ""))
     co_return std::nullopt;
   co_return Stop{
-      "somebody else has moved " + record_.move.to + " to " + (names.empty() ? "nothing" : names) + " meanwhile",
+      "somebody else has moved " + label.text() + " to " + (names.empty() ? "nothing" : names) + " meanwhile",
       "overtaken"};
 }
 
@@ -84,7 +85,7 @@ asio::awaitable<Result<std::optional<Promotion::Stop>>> Promotion::move_in(Place
     auto written = co_await note(std::move(beginning));
     if (!written) co_return written.error();
   }
-  ports_.say(name + ": moving " + record_.move.to + " to " + record_.move.candidate.full_hash());
+  ports_.say(name + ": moving " + record_.move.target().text() + " to " + record_.move.candidate.full_hash());
   const json::object before = record_.visit(name)->before;
   auto moved = co_await place.move(record_.move, before);
   if (!moved) co_return std::optional{Stop{name + ": " + moved.error().message, "rolled back"}};
@@ -105,7 +106,7 @@ asio::awaitable<Result<void>> Promotion::take_back() {
     if (place) restored = co_await place->restore(record_.move, visit.before);
     if (!restored && restored.error().fault != Fault::refused)
       co_return std::move(restored.error())
-          .in(visit.place + ": " + record_.move.to + " could not be put back, the next run tries again");
+          .in(visit.place + ": " + record_.move.target().text() + " could not be put back, the next run tries again");
     if (!restored) message += "; " + visit.place + " stays as it is: " + restored.error().message;
     ports_.say(visit.place + (restored ? ": put back" : ": stays as it is"));
     auto noted = event_of(record_, event::promotion_place_restored, {{"place", visit.place}});

@@ -30,7 +30,7 @@ Result<void> Record::apply(const job::Event& each) {
     release = text_at(data, "release");
     auto candidate = candidate_from_json(object_at("candidate"));
     if (!candidate) return candidate.error();
-    move = {*std::move(candidate), text_at(data, "from"), text_at(data, "to")};
+    move = {*std::move(candidate), text_at(data, "from"), text_at(data, "to"), text_at(data, "component")};
     if (data.contains("incumbent")) {
       auto before = candidate_from_json(object_at("incumbent"));
       if (!before) return before.error();
@@ -85,6 +85,7 @@ job::Event begun(const Record& record) {
                     {"places", json::array(record.places.begin(), record.places.end())},
                     {"jobs", record.jobs}};
   if (record.incumbent) data["incumbent"] = to_json(*record.incumbent);
+  if (!record.move.component.empty()) data["component"] = record.move.component;
   if (!record.by.empty()) data["by"] = record.by;
   return event_of(record, event::promotion_begun, std::move(data));
 }
@@ -112,7 +113,7 @@ json::object to_json(const Record& record) {
   json::object json{{"id", record.id},
                     {"release", record.release},
                     {"from", record.move.from},
-                    {"to", record.move.to},
+                    {"to", record.move.target().text()},
                     {"candidate", to_json(record.move.candidate)},
                     {"begun_at", to_rfc3339(record.begun_at)},
                     {"outcome", record.ended ? record.outcome : "open"},

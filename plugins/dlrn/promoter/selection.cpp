@@ -91,7 +91,7 @@ Judgement judge(const Target& target, const Candidate& candidate, std::span<cons
           }
     if (judged.state != JobState::passed && judged.state != JobState::alternative)
       for (const auto& waiver : waivers)
-        if (waiver.holds_for(target.label, job, candidate.full_hash(), now)) {
+        if (target.is_meant_by(waiver.target) && waiver.holds_for(waiver.target, job, candidate.full_hash(), now)) {
           judged = {job, JobState::waived, waiver.by + ": " + waiver.why};
           break;
         }

@@ -15,9 +15,21 @@ namespace outpost::promoter {
 /// Jobs that may stand in for another one.
 using Alternatives = std::map<std::string, std::vector<std::string>>;
 
+/// A label of the whole builder, or of one of its components.
+struct Label {
+  std::string name;            ///< "current-tripleo"
+  std::string component = {};  ///< "compute"; empty: of the whole builder.
+
+  /// As the web tree has it: "current-tripleo", "component/compute/promoted-components".
+  [[nodiscard]] std::string text() const { return component.empty() ? name : "component/" + component + "/" + name; }
+  /// What it named before.
+  [[nodiscard]] Label previous() const { return {"previous-" + name, component}; }
+};
+
 /// One stage: what may move from one label to the next.
 struct Target {
   std::string label;                  ///< "current-tripleo"
+  std::string component;              ///< Whose builds these labels name; empty: those of the whole builder.
   std::string candidate_label;        ///< "tripleo-ci-testing"
   std::vector<std::string> criteria;  ///< Every one of these jobs has to have succeeded.
   Alternatives alternatives;
@@ -25,6 +37,12 @@ struct Target {
   bool any_success = false;
   std::optional<std::chrono::seconds> max_vote_age;  ///< Older votes do not count.
   config::Origin where;
+
+  [[nodiscard]] Label from() const { return {candidate_label, component}; }
+  [[nodiscard]] Label to() const { return {label, component}; }
+  /// Whether somebody means this one: "current-tripleo", "component/compute/promoted-components", and
+  /// "promoted-components" for those of all components.
+  [[nodiscard]] bool is_meant_by(const std::string& text) const { return text == label || text == to().text(); }
 };
 
 /// A container registry, and our namespace in it.

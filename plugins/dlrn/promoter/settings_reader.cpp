@@ -89,6 +89,9 @@ class Reader {
         lines.push_back(item.origin.text() + ": the key " + config::quote(item.key) + " is not used (did you mean \"" +
                         *meant + "\"?)");
     }
+    for (const auto& component : without_jobs_)
+      lines.push_back(component.origin.text() + ": " + printable(component.key, 80) +
+                      " has no jobs, so nothing of it is promoted");
     return lines;
   }
 
@@ -164,13 +167,58 @@ class Reader {
   // Targets
 
   void read_targets() {
-    const Fields all = fields_.child("promotions");
-    if (all.node().items.empty())
+    const Fields all = fields_.child("promotions"), line = fields_.child("promote_from");
+    if (all.node().items.empty() && line.node().items.empty())
       fields_.missing("promotions",
                       "example: promotions: {current-tripleo: {candidate_label: tripleo-ci-testing, criteria: [job]}}");
     Target otherwise;
     read_vote_rules(fields_, otherwise);
     for (const auto& item : all.node().items) read_target(item, otherwise);
+    for (const auto& item : line.node().items) read_component_line(item, otherwise);
+    if (line.node().items.empty()) return;
+    if (!all.node().items.empty())
+      fields_.problem("promote_from", "stands beside promotions; labels of components have a file of their own");
+    // Containers and images are of all components.
+    release_.clients = {Client::dlrn};
+  }
+
+  /// "promoted-components: component-ci-testing", and of each component the jobs, below a key of the label's name.
+  void read_component_line(const Node& item, const Target& otherwise) {
+    Target target = otherwise;
+    const Node named = key_of(item);
+    target.label = config::as_name(reading_, named, "promote_from").value_or("");
+    target.candidate_label = config::as_name(reading_, item, "promote_from." + printable(item.key, 80)).value_or("");
+    const Fields components = fields_.child(item.key);
+    const auto known = release_.targets.size();
+    for (const auto& each : components.node().items) {
+      if (each.kind == Node::Kind::null || (each.kind == Node::Kind::list && each.items.empty())) {
+        without_jobs_.push_back(each);
+        continue;
+      }
+      Target one = target;
+      one.component = config::as_name(reading_, key_of(each), printable(item.key, 80)).value_or("");
+      one.where = each.origin;
+      if (each.kind == Node::Kind::list) {
+        one.criteria = config::as_texts(reading_, each, components.label_of(each.key));
+        Fields nothing_more{reading_, known_, nothing_, components.label_of(each.key), {item.key, each.key}};
+        check(nothing_more, one);
+      } else {
+        Fields entry{reading_, known_, each, components.label_of(each.key), {item.key, each.key}};
+        read_criteria(entry, one);
+      }
+      release_.targets.push_back(std::move(one));
+    }
+    if (release_.targets.size() == known)
+      fields_.problem(item.key, "no component has a job, so nothing would ever be promoted (example: " +
+                                    printable(item.key, 80) + ": {compute: [job]})");
+  }
+
+  /// The key of an item, to be read like a value.
+  static Node key_of(const Node& item) {
+    Node key = item;
+    key.kind = Node::Kind::scalar;
+    key.text = item.key;
+    return key;
   }
 
   /// Which votes count: of one target, or at the top of all that say nothing else.
@@ -188,18 +236,19 @@ class Reader {
   void read_target(const Node& item, const Target& otherwise) {
     Target target = otherwise;
     target.where = item.origin;
-    Node label = item;
-    label.kind = Node::Kind::scalar;
-    label.text = item.key;
-    target.label = config::as_name(reading_, label, "promotions").value_or("");
+    target.label = config::as_name(reading_, key_of(item), "promotions").value_or("");
     Fields entry{reading_, known_, item, "promotions." + printable(item.key, 80), {"promotions", item.key}};
     entry.read("candidate_label", target.candidate_label, config::as_name);
+    read_criteria(entry, target);
+    release_.targets.push_back(std::move(target));
+  }
+
+  void read_criteria(Fields& entry, Target& target) {
     entry.texts("criteria", target.criteria);
     read_alternatives(entry, target);
     read_vote_rules(entry, target);
     check(entry, target);
     entry.finish("x-");
-    release_.targets.push_back(std::move(target));
   }
 
   void read_alternatives(Fields& entry, Target& target) {
@@ -355,6 +404,8 @@ class Reader {
   std::vector<KnownKey> known_;
   Fields fields_;
   Release release_;
+  std::vector<Node> without_jobs_;  ///< Components.
+  const Node nothing_{};
 };
 
 }  // namespace

@@ -222,6 +222,6 @@ TEST_CASE("a builder's pages instead of its files promote nothing") {
   const auto api = dlrn::Api::make(web, clock, {.base = "http://trunk.example.org/api"});
   ApiBuilder builder{*api, web, "http://trunk.example.org/tree"};
   CHECK(await(builder.promote({.aggregate = std::string(32, 'c')}, "a", "b")).has_error());
-  CHECK(await(builder.history("a", 0)).has_error());
+  CHECK(await(builder.history({"a"}, 0)).has_error());
   CHECK(await(builder.votes({.build = build('1')})).has_error());
 }

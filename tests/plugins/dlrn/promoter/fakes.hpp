@@ -40,9 +40,11 @@ class FakeBuilder final : public promoter::Builder {
   std::optional<Error> offline;
 
   /// A new row, as somebody's promotion makes it.
-  void add(const std::string& label, const dlrn::BuildHash& hash, const std::string& aggregate_hash = {}) {
+  void add(const std::string& label, const dlrn::BuildHash& hash, const std::string& aggregate_hash = {},
+           const std::string& component = {}) {
     dlrn::Promotion row;
     row.build = hash;
+    row.component = component;
     row.label = label;
     row.aggregate = aggregate_hash;
     row.timestamp = std::chrono::sys_seconds{std::chrono::seconds{++time_}};
@@ -60,9 +62,11 @@ class FakeBuilder final : public promoter::Builder {
                                                         : promoter::candidate_of(found->second.front()).full_hash();
   }
 
-  boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(std::string label, std::size_t offset) override {
+  boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(promoter::Label label, std::size_t offset) override {
     if (offline) co_return *offline;
-    const auto& all = rows[label];
+    auto all = rows[label.name];
+    if (!label.component.empty())
+      std::erase_if(all, [&](const dlrn::Promotion& row) { return row.component != label.component; });
     std::vector<dlrn::Promotion> found;
     for (std::size_t index = offset; index < all.size() && found.size() < page; ++index) found.push_back(all[index]);
     co_return found;
@@ -79,7 +83,8 @@ class FakeBuilder final : public promoter::Builder {
     if (candidate.is_aggregate())
       add_batch(to, candidate.aggregate.front());
     else
-      add(to, candidate.build);
+      // A label of a component is part of an aggregate, and the row says which.
+      add(to, candidate.build, candidate.component.empty() ? "" : aggregate('a'), candidate.component);
     if (failure) co_return *failure;
     co_return Result<void>{};
   }

@@ -169,7 +169,7 @@ TEST_CASE("a forced promotion asks no votes, and keeps who forced it") {
   World world;
   world.builder.add("tripleo-ci-testing", build('1'));
   Promoter promoter{{world.journal, world.builder, world.places, world.clock}, world.release, {}};
-  Forced forced{{.build = build('1')}, "tripleo-ci-testing", "current-tripleo", "jane: release day"};
+  Forced forced{{{.build = build('1')}, "tripleo-ci-testing", "current-tripleo"}, "jane: release day"};
   const auto report = *await(promoter.force(std::move(forced)));
   CHECK(report.targets[0].outcome == Outcome::promoted);
   CHECK(world.containers.labels["current-tripleo"] == of('1'));
@@ -186,9 +186,91 @@ TEST_CASE("going back is a promotion of what the label named before") {
   REQUIRE(world.builder.label("current-tripleo") == of('2'));
   REQUIRE(world.builder.label("previous-current-tripleo") == of('1'));
   Promoter promoter{{world.journal, world.builder, world.places, world.clock}, world.release, {}};
-  CHECK(await(promoter.roll_back("current-tripleo", "jane"))->targets[0].outcome == Outcome::promoted);
-  CHECK(await(promoter.roll_back("current-tripleo-rdo", "jane")).has_error());
+  CHECK(await(promoter.roll_back({"current-tripleo"}, "jane"))->targets[0].outcome == Outcome::promoted);
+  CHECK(await(promoter.roll_back({"current-tripleo-rdo"}, "jane")).has_error());
   CHECK(world.builder.label("current-tripleo") == of('1'));
   CHECK(world.containers.labels["current-tripleo"] == of('1'));
   CHECK(world.builder.label("previous-current-tripleo") == of('2'));
+}
+
+namespace {
+
+/// Two components, each with a job of its own.
+struct ComponentWorld : World {
+  ComponentWorld() {
+    release.targets.clear();
+    for (const char* component : {"compute", "network"})
+      release.targets.push_back({.label = "promoted-components",
+                                 .component = component,
+                                 .candidate_label = "component-ci-testing",
+                                 .criteria = {std::string{component} + "-job"}});
+    places = {&dlrn};
+  }
+  void candidate(const std::string& component, char digit) {
+    // Each promotion in a component is a row with the aggregate of all.
+    builder.add("component-ci-testing", build(digit), aggregate(digit), component);
+  }
+  [[nodiscard]] std::string promoted(const std::string& component, const std::string& label = "promoted-components") {
+    const Label of{label, component};
+    const auto found = await(newest(builder, of));
+    return found && *found ? (*found)->full_hash() : "";
+  }
+};
+
+}  // namespace
+
+TEST_CASE("hashes of a component are judged by its jobs and promoted alone, whatever the others are") {
+  ComponentWorld world;
+  world.candidate("compute", '1');
+  world.candidate("network", '2');
+  world.builder.votes_on[of('1')] = {vote("compute-job"), vote("network-job", false)};
+  world.builder.votes_on[of('2')] = {vote("compute-job")};
+  const auto report = world.run();
+  INFO(to_text(report));
+  REQUIRE(report.targets.size() == 2);
+  CHECK(report.targets[0].target == "component/compute/promoted-components");
+  CHECK(report.targets[0].outcome == Outcome::promoted);
+  CHECK(report.targets[1].outcome == Outcome::not_yet);
+  CHECK(world.promoted("compute") == of('1'));
+  CHECK(world.promoted("network").empty());
+
+  // The same aggregate in rows of others is no change of this label, and no candidate.
+  world.builder.votes_on[of('2')].push_back(vote("network-job"));
+  const auto next = world.run();
+  CHECK(next.targets[0].outcome == Outcome::nothing_new);
+  CHECK(next.targets[1].outcome == Outcome::promoted);
+  CHECK(world.promoted("network") == of('2'));
+
+  world.candidate("compute", '3');
+  world.builder.votes_on[of('3')] = {vote("compute-job")};
+  CHECK(world.run({.targets = {"component/network/promoted-components"}}).targets.size() == 1);
+  CHECK(world.promoted("compute") == of('1'));
+  CHECK(world.run({.targets = {"promoted-components"}}).targets.size() == 2);
+  CHECK(world.promoted("compute") == of('3'));
+  CHECK(world.promoted("compute", "previous-promoted-components") == of('1'));
+  CHECK(world.promoted("network", "previous-promoted-components").empty());
+}
+
+TEST_CASE("an interrupted promotion of a component is gone on with as that component's") {
+  ComponentWorld world;
+  world.candidate("network", '9');
+  for (const unsigned at : {1u, 2u, 3u, 4u}) {
+    const char digit = static_cast<char>('0' + at);
+    world.candidate("compute", digit);
+    world.builder.votes_on[of(digit)] = {vote("compute-job")};
+    KillingJournal killing{world.journal};
+    killing.at = at;
+    killing.after = true;
+    Promoter promoter{{killing, world.builder, world.places, world.clock}, world.release, {}};
+    try {
+      static_cast<void>(await(promoter.run()));
+    } catch (const Killed&) {
+    }
+    const auto report = world.run();
+    INFO(to_text(report));
+    CHECK(report.went_well());
+    CHECK(world.promoted("compute") == of(digit));
+    CHECK(world.promoted("network").empty());
+    CHECK(read_history(world.journal)->back().ended);
+  }
 }

@@ -177,6 +177,66 @@ dockerfiles: {directory: /srv/dockerfiles, source: {directory: /srv/dockerfiles}
   CHECK(wrong.error().text().find("source is the directory itself") != std::string::npos);
 }
 
+TEST_CASE("the file of a component line is read unchanged: of each component its jobs") {
+  const Files files;
+  const std::string line = R"(---
+distro_name: centos
+distro_version: 9
+release: master
+api_url: https://trunk.example.org/api-centos9-master-uc
+base_url: https://trunk.example.org/centos9-master/
+username: ciuser
+dry_run: no
+
+promote_from:
+  promoted-components: component-ci-testing
+
+promoted-components:
+  baremetal:
+    - periodic-standalone-baremetal-master
+    - periodic-scenario012-standalone-baremetal-master
+  cinder:
+)";
+  const auto loaded = load_release(files.write("component/master.yaml", line));
+  INFO((loaded ? std::string{} : loaded.error().text()));
+  REQUIRE(loaded.has_value());
+  REQUIRE(loaded->release.targets.size() == 1);
+  const Target& target = loaded->release.targets[0];
+  CHECK(target.to().text() == "component/baremetal/promoted-components");
+  CHECK(target.from().text() == "component/baremetal/component-ci-testing");
+  CHECK(target.criteria.size() == 2);
+  CHECK(loaded->release.clients == std::vector{Client::dlrn});
+  REQUIRE(loaded->warnings.size() == 1);
+  CHECK(loaded->warnings[0].find("master.yaml:17:3: cinder has no jobs, so nothing of it is promoted") != std::string::npos);
+
+  const auto more = load_release(files.write("component/more.yaml", line + R"(    criteria: [a, b]
+    alternative_criteria: {b: [c]}
+    vote_rule: any
+)"));
+  INFO((more ? std::string{} : more.error().text()));
+  REQUIRE(more.has_value());
+  REQUIRE(more->release.targets.size() == 2);
+  CHECK(more->release.targets[1].component == "cinder");
+  CHECK(more->release.targets[1].alternatives.at("b") == std::vector<std::string>{"c"});
+  CHECK(more->release.targets[1].any_success);
+  CHECK_FALSE(more->release.targets[0].any_success);
+}
+
+TEST_CASE("what is wrong in a component line has its place") {
+  const Files files;
+  const std::string base = "release: master\napi_url: https://trunk.example.org/api\npromote_from: {promoted-components: component-ci-testing}\n";
+  const auto wrong = [&](const std::string& rest) {
+    const auto loaded = load_release(files.write("wrong.yaml", base + rest));
+    return loaded ? std::string{} : loaded.error().text();
+  };
+  CHECK(wrong("promoted-components: {compute: , network: []}").find("no component has a job") != std::string::npos);
+  CHECK(wrong("").find("no component has a job") != std::string::npos);
+  CHECK(wrong("promoted-components: {../../x: [job]}").find("promoted-components") != std::string::npos);
+  CHECK(wrong("promoted-components: {compute: [job, job]}").find("\"job\" is named twice") != std::string::npos);
+  CHECK(wrong("promoted-components: {compute: {kriteria: [job]}}").find("criteria") != std::string::npos);
+  CHECK(wrong("promoted-components: {compute: [job]}\npromotions: {a: {candidate_label: b, criteria: [c]}}").find("have a file of their own") != std::string::npos);
+}
+
 TEST_CASE("registries are named, and without a push to targets there are none") {
   const Files files;
   const std::string base =
