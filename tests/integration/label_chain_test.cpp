@@ -10,6 +10,7 @@
 #include <boost/json/array.hpp>
 
 #include <cstdlib>
+#include <utility>
 
 namespace {
 
@@ -137,4 +138,75 @@ TEST_CASE("A job runs on the newest of a label when another has passed it, and n
   CHECK(votes(due) == 1);
   CHECK(votes(known) == 1);
   CHECK(votes(failed) == 0);
+}
+
+TEST_CASE("Whatever a builder answers, a promotion says what is wrong and moves nothing, or moves it once", "[dlrn]") {
+  ComponentLine line;
+  const auto nova = line.build("compute", '1');
+  line.build("network", '2');
+  line.vote(nova, "compute-standalone");
+  const auto rows = [&] { return line.lab.api("GET", "/promotions?promote_name=promoted-components").as_array().size(); };
+  /// Fails, says so, and leaves everything as it is.
+  const auto refuses = [&](const std::string& words, const std::string& more = "--target component/compute/promoted-components") {
+    CHECK(line.promote(more) == 1);
+    INFO(line.output);
+    CHECK(line.output.find(words) != std::string::npos);
+    line.lab.feed({{"path", "/"}, {"times", 0}}, "/_feed/fail");
+    CHECK(rows() == 0);
+  };
+  const auto answers_with = [&](const std::string& path, int status, int times) {
+    line.lab.feed({{"path", path}, {"status", status}, {"times", times}}, "/_feed/fail");
+  };
+  SECTION("pages instead of answers, to any question") {
+    for (const auto& [path, status] : {std::pair{"/api/promotions", 502}, {"/api/repo_status", 503}, {"/api/promote", 500}}) {
+      answers_with(path, status, 1000);
+      refuses(std::to_string(status));
+    }
+  }
+  SECTION("purged") {
+    line.lab.feed({{"commit", nova.at("commit")}, {"distro", distro}}, "/_feed/purge");
+    refuses("purged");
+  }
+  SECTION("of two promoters at once one gets a 500, and tries again") {
+    answers_with("/api/promote", 500, 1);
+    CHECK(line.promote("--target component/compute/promoted-components") == 0);
+    INFO(line.output);
+    CHECK(line.label("compute") == "1");
+    CHECK(rows() == 1);
+  }
+  SECTION("an answer that is lost is read back") {
+    line.lab.feed({{"path", "/api/promote"}, {"times", 1}}, "/_feed/lose");
+    CHECK(line.promote("--target component/compute/promoted-components") == 0);
+    CHECK(line.label("compute") == "1");
+    CHECK(rows() == 1);
+  }
+  const fs::path file = line.lab.directory.path / "line.yaml";
+  const std::string configuration = read_file(file);
+  SECTION("a label that nobody knows") {
+    write_file(file, replace_all(configuration, "component-ci-testing", "component-ci-tasting"));
+    refuses("nothing was ever promoted to component/compute/component-ci-tasting");
+  }
+  SECTION("jobs that nobody knows") {
+    write_file(file, replace_all(configuration, "compute-standalone", "compute-standalne"));
+    CHECK(line.promote("--target component/compute/promoted-components") == 0);
+    INFO(line.output);
+    CHECK(line.output.find("no candidate has ever had a vote of compute-standalne; did you mean compute-standalone?") != std::string::npos);
+    CHECK(rows() == 0);
+  }
+  SECTION("an aggregate whose file was changed after it was published") {
+    line.lab.api("POST", "/promote", {{"commit_hash", nova.at("commit")}, {"distro_hash", distro}, {"promote_name", "tripleo-ci-testing"}});
+    const std::string aggregate = text_at(line.lab.api("GET", "/promotions?limit=1&promote_name=tripleo-ci-testing").as_array().at(0).as_object(), "aggregate_hash");
+    line.lab.api("POST", "/report_result", {{"job_id", "phase1"}, {"aggregate_hash", aggregate}, {"url", "u"}, {"timestamp", 1795213159}, {"success", true}});
+    write_file(file, "release: master\napi_url: " + line.lab.url + "/api-centos9\nbase_url: " + line.lab.url +
+                         "/centos9\npromotions: {current-tripleo: {candidate_label: tripleo-ci-testing, criteria: [phase1]}}\n");
+    const fs::path repository = line.lab.directory.path / "builder/tree/tripleo-ci-testing" / aggregate.substr(0, 2) / aggregate.substr(2, 2) / aggregate / "delorean.repo";
+    const std::string published = read_file(repository);
+    write_file(repository, published + "# changed\n");
+    refuses("has the MD5", "");
+    CHECK(line.lab.api("GET", "/promotions?promote_name=current-tripleo").as_array().empty());
+    write_file(repository, published);
+    CHECK(line.promote() == 0);
+    INFO(line.output);
+    CHECK(text_at(line.lab.api("GET", "/promotions?promote_name=current-tripleo").as_array().at(0).as_object(), "aggregate_hash") == aggregate);
+  }
 }
