@@ -63,13 +63,15 @@ json::value Api::given_to(const Route& route, const http::ServerRequest& request
 }
 
 http::ServerResponse Api::answer(const http::ServerRequest& request, const std::string& path, const std::string& body) {
-  if (path == "/metrics" && request.method == "GET") return metrics();
+  // As a GET; whoever sends it leaves the body out.
+  const std::string_view method = request.method == "HEAD" ? std::string_view{"GET"} : request.method;
+  if (path == "/metrics" && method == "GET") return metrics();
   if (path == "/api/graphql") {
     if (options_.graphql) return graphql_answer(builder_, request, body);
     return json_answer(501, {{"message", "this builder lacks the libraries for GraphQL"}});
   }
   std::string allowed = path == "/metrics" ? "GET" : "";
-  if (const Route* route = find_route(request.method, path, allowed)) return call(*route, request, body);
+  if (const Route* route = find_route(method, path, allowed)) return call(*route, request, body);
   auto page = page_answer(allowed.empty() ? 404 : 405);
   if (!allowed.empty()) page.headers.set("Allow", allowed);
   return page;

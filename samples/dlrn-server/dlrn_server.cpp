@@ -71,6 +71,7 @@ boost::asio::awaitable<http::ServerResponse> DlrnServer::serve(http::ServerReque
 }
 
 http::ServerResponse DlrnServer::file(const http::ServerRequest& request, const std::string& path) const {
+  if (request.method != "GET" && request.method != "HEAD") return page_answer(405);
   struct stat status{};
   const fs::path whole = options_.data / "tree" / path;
   if (!files::check_name(path) || ::stat(whole.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return page_answer(404);

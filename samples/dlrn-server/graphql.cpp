@@ -134,7 +134,14 @@ bool is_due(Kind kind, const json::value& value) {
          });
 }
 
+/// A fragment stands where its type is.
+void check_type(const Field& field, std::string_view type) {
+  if (!field.on.empty() && field.on != type)
+    throw QueryError{"Fragment cannot be spread here as objects of type \"" + std::string{type} + "\" can never be of type \"" + field.on + "\".", field.at};
+}
+
 void check(const Field& field, const Table& table) {
+  check_type(field, "Query");
   for (const auto& [name, value] : field.arguments) {
     const auto known = table.arguments.find(name);
     if (known == table.arguments.end()) throw QueryError{"Unknown argument \"" + std::string{name} + "\" on field \"" + field.name + "\" of type \"Query\".", field.at};
@@ -142,6 +149,7 @@ void check(const Field& field, const Table& table) {
   }
   if (!field.has_fields) throw QueryError{"Field \"" + field.name + "\" of type \"[" + std::string{table.type} + "]\" must have a selection of subfields.", field.at};
   for (const auto& wanted : field.fields) {
+    check_type(wanted, table.type);
     if (wanted.name != "__typename" && !fields_of(table.type).contains(wanted.name))
       throw QueryError{"Cannot query field \"" + wanted.name + "\" on type \"" + std::string{table.type} + "\".", wanted.at};
     if (wanted.has_fields || !wanted.arguments.empty()) throw QueryError{"Field \"" + wanted.name + "\" has neither arguments nor a selection.", wanted.at};

@@ -198,6 +198,8 @@ TEST_CASE("the double has the pages for people") {
   }
   CHECK(d.status("/api/nothing.html") == 404);
   CHECK(d.ask("POST", "/metrics").status == 405);
+  for (const char* read : {"/metrics", "/api/health", "/api/promotions"}) CHECK(d.ask("HEAD", read).status == 200);
+  CHECK(d.ask("HEAD", "/api/promote").status == 405);
   CHECK(d.ask("DELETE", "/api/health").headers.get("Allow") == "GET, POST");
 }
 
@@ -253,6 +255,28 @@ TEST_CASE("the double answers what is asked for in GraphQL") {
     const json::object body{{"query", "query Q($c: String = \"network\", $l: Int!) { commits(component: $c, limit: $l) { commitHash } }"}, {"variables", {{"l", 5}}}};
     const auto answer = d.ask("POST", "/api/graphql", json::serialize(body), {{"Content-Type", "application/json"}});
     CHECK(Double::text(answer) == R"({"data":{"commits":[{"commitHash":")" + other + R"("}]}})");
+  }
+  SECTION("with fragments, and what is left out") {
+    const std::string query = "query Q($more: Boolean = false) { ...Lists } fragment Lists on Query { commits(limit: 1) { ...Hash ... on Commit { component } "
+                              "... @include(if: $more) { status } project: projectName @skip(if: true) } } fragment Hash on Commit { commitHash ... { id } }";
+    const auto row = rows(query, "commits").at(0).as_object();
+    CHECK(row.size() == 3);
+    CHECK(row.at("commitHash").as_string() == other);
+    CHECK(row.at("component").as_string() == "network");
+    CHECK(row.contains("id"));
+    const json::object body{{"query", query}, {"variables", {{"more", true}}}};
+    const auto answer = d.ask("POST", "/api/graphql", json::serialize(body), {{"Content-Type", "application/json"}});
+    CHECK_THAT(Double::text(answer), holds(R"("status":"FAILED")"));
+    for (const std::string wrong : {"{ ...F }", "{ commits { id } } fragment F on Commit { id }", "{ commits { ...F } } fragment F on Commit { ...F }",
+                                    "{ commits { ...F } } fragment F on CIVote { id }", "{ ... on Commit { id } }", "{ commits { ...F } } fragment F on Commit { foo }",
+                                    "{ commits { id @upper } }", "{ commits { id @skip } }", "{ commits { ... } }", "fragment F on Commit { id }", "{ commits { id } } { commits { id } }"}) {
+      INFO(wrong);
+      CHECK(ask(wrong).status == 400);
+    }
+    // Each spreads the next twice.
+    std::string bomb = "{ commits { ...F0 } }";
+    for (int at = 0; at < 30; ++at) bomb += " fragment F" + std::to_string(at) + " on Commit { ...F" + std::to_string(at + 1) + " ...F" + std::to_string(at + 1) + " }";
+    for (const std::string end : {"id", "id @skip(if: true)"}) CHECK(ask(bomb + " fragment F30 on Commit { " + end + " }").status == 400);
   }
   SECTION("what cannot be answered is told as a list of errors, with its place") {
     for (const std::string wrong : {"", "{", "{ }", "mutation { x }", "{ foo { id } }", "{ commits }", "{ commits { foo } }", "{ commits(projectFoo: \"x\") { id } }",
