@@ -343,6 +343,7 @@ struct PromoteCommandOptions {
   std::filesystem::path config = "/etc/outpost/promoter.yaml";
   std::filesystem::path waivers;  ///< Empty: waivers.yml beside the configuration.
   std::filesystem::path state = "/var/lib/outpost/promoter";
+  std::filesystem::path logs;  ///< Gets a file for each run; empty: none.
   std::vector<std::string> targets;
   std::string force, reason;
   bool roll_back = false, history = false, dry_run = false, as_json = false;

@@ -30,6 +30,7 @@ int promote(const PromoteCommandOptions& options) {
   daemon::PromoteOptions run{.config = options.config,
                              .waivers = options.waivers,
                              .state_directory = options.state,
+                             .log_directory = options.logs,
                              .dry_run = options.dry_run,
                              .targets = options.targets,
                              .force = options.force,

@@ -14,6 +14,7 @@
 #include "plugins/dlrn/promoter/dlrn_place.hpp"
 #include "plugins/dlrn/promoter/images_place.hpp"
 #include "plugins/dlrn/promoter/promoter.hpp"
+#include "plugins/dlrn/promoter/run_log.hpp"
 #include "plugins/dlrn/promoter/settings_reader.hpp"
 #include "plugins/dlrn/promoter/skopeo.hpp"
 
@@ -290,12 +291,12 @@ asio::awaitable<Result<promoter::RunReport>> work_of(promoter::Promoter& promote
 
 }  // namespace
 
-Result<PromoteAnswer> promote(const PromoteOptions& options) {
+namespace {
+
+Result<PromoteAnswer> run_once(const PromoteOptions& options, const Configuration& configuration, const Clock& clock,
+                               promoter::RunLog* log) {
   asio::io_context loop{1};
-  const SystemClock clock;
-  auto configuration = read_configuration(options);
-  if (!configuration) return configuration.error();
-  const Release& release = configuration->loaded.release;
+  const Release& release = configuration.loaded.release;
   if (auto forced = promoter::parse_candidate(options.force); !options.force.empty() && !forced) return forced.error();
   const bool dry_run = options.dry_run || release.dry_run;
   auto client = http::make_beast_client(client_options_of(options.environment));
@@ -312,13 +313,37 @@ Result<PromoteAnswer> promote(const PromoteOptions& options) {
   auto history = open_history(options, release, dry_run, clock, loop.get_executor());
   if (!history) return history.error();
   const auto watching = options.noted ? (*history)->subscribe(options.noted) : nullptr;
-  promoter::PromoterOptions settings{dry_run, options.targets, configuration->waivers};
+  promoter::PromoterOptions settings{dry_run, options.targets, configuration.waivers};
   promoter::Promoter promoter{{**history, builder, *places, clock, options.say}, release, std::move(settings)};
   auto report = run_to_end(loop, work_of(promoter, release, options));
   if (!report) return report.error();
-  report->warnings.insert(report->warnings.begin(), configuration->loaded.warnings.begin(),
-                          configuration->loaded.warnings.end());
+  report->warnings.insert(report->warnings.begin(), configuration.loaded.warnings.begin(),
+                          configuration.loaded.warnings.end());
+  if (log) log->end(*report);
   return PromoteAnswer{report->went_well(), to_text(*report), to_json(*report)};
+}
+
+}  // namespace
+
+Result<PromoteAnswer> promote(const PromoteOptions& options) {
+  const SystemClock clock;
+  auto configuration = read_configuration(options);
+  if (!configuration) return configuration.error();
+  if (options.log_directory.empty()) return run_once(options, *configuration, clock, nullptr);
+  auto log = promoter::RunLog::make(options.log_directory, configuration->loaded.release.key(), clock);
+  if (!log) return log.error();
+  PromoteOptions logged = options;
+  logged.say = [&](const std::string& line) {
+    log->say(line);
+    options.say(line);
+  };
+  logged.noted = [&](const job::Event& event) {
+    log->note(event);
+    if (options.noted) options.noted(event);
+  };
+  auto answer = run_once(logged, *configuration, clock, &*log);
+  if (!answer) log->end(answer.error());
+  return answer;
 }
 
 Result<PromoteAnswer> promotion_history(const PromoteOptions& options) {

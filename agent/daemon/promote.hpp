@@ -17,6 +17,7 @@ struct PromoteOptions {
   std::filesystem::path config;           ///< Of one release: the old ini, or the newer yaml.
   std::filesystem::path waivers;          ///< Empty: waivers.yml beside it.
   std::filesystem::path state_directory;  ///< Locks and journals; it is made when it is not there.
+  std::filesystem::path log_directory;    ///< Gets a file for each run; empty: none.
   bool dry_run = false;
   std::vector<std::string> targets;  ///< Only these; empty: all.
   std::string force;                 ///< A hash that goes to the one target, whatever its votes.

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -344,6 +345,56 @@ TEST_CASE("killed while images are on their way, the next run brings them and en
   CHECK(lab.state() == promoted);
   CHECK(read_file(images / directory_of(two) / "overcloud-full.tar") == two);
   CHECK_FALSE(fs::exists(images / ".incoming.outpost"));
+}
+
+TEST_CASE("a log of each run is kept on request, with the words of the old promoter") {
+  Lab lab;
+  const fs::path logs = lab.directory.path / "logs";
+  const auto newest_log = [&](std::size_t due) {
+    std::vector<fs::path> files;
+    for (const auto& each : fs::directory_iterator{logs}) files.push_back(each.path());
+    REQUIRE(files.size() == due);
+    // Two of one second are told apart by a number.
+    const auto last = std::max_element(files.begin(), files.end(), [](const auto& left, const auto& right) { return fs::last_write_time(left) < fs::last_write_time(right); });
+    CHECK(last->filename().string().starts_with("master_20"));
+    return read_file(*last);
+  };
+  REQUIRE(lab.run({"--log-directory", logs.string()}) == 0);
+  const std::string log = newest_log(1);
+  INFO(log);
+  std::size_t at = 0;
+  for (const std::string words : {" INFO promoter Candidate hash '" + directory_of(two) + "': criteria met, attempting promotion to current-tripleo\n",
+                                  std::string{" INFO promoter images: moving current-tripleo"},
+                                  " INFO promoter Candidate hash '" + directory_of(two) + "': SUCCESSFUL promotion to current-tripleo\n",
+                                  std::string{" INFO promoter Summary: Promoted 1 hashes this round\n"},
+                                  std::string{" INFO promoter Promoter terminated normally\n"}}) {
+    at = log.find(words, at);
+    INFO(words);
+    REQUIRE(at != std::string::npos);
+  }
+  CHECK(log[4] == '-');
+  CHECK(log[10] == ' ');
+  CHECK(log[19] == ',');
+
+  lab.builder.disturb = [](const std::string& path) -> std::optional<http::ServerResponse> {
+    if (path != "/api/promote") return std::nullopt;
+    http::ServerResponse response;
+    response.status = 410;
+    return response;
+  };
+  CHECK(lab.run({"--log-directory", logs.string(), "--target", "current-tripleo", "--roll-back", "--reason", "x"}) == 1);
+  const std::string failed = newest_log(2);
+  INFO(failed);
+  CHECK(failed.find("': wanted by ") != std::string::npos);
+  CHECK(failed.find(" WARNING promoter Candidate hash '" + directory_of(one) + "': FAILED promotion attempt to current-tripleo: rolled back: ") != std::string::npos);
+  CHECK(failed.find("Summary: Promoted 0 hashes") != std::string::npos);
+
+  // One that did not end on its own says so by what it lacks.
+  Outpost nobody{lab.arguments({"--log-directory", logs.string()}), lab.directory.path / "log", {"PATH=/usr/bin:/bin"}};
+  CHECK(nobody.wait() == 5);
+  const std::string cut = newest_log(3);
+  CHECK(cut.find(" ERROR promoter the builder wants to know who promotes") != std::string::npos);
+  CHECK(cut.find("terminated normally") == std::string::npos);
 }
 
 TEST_CASE("two promoters of one release do not run at once") {
