@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <malloc.h>
 #include <unistd.h>
 
 namespace outpost::daemon {
@@ -184,6 +185,7 @@ asio::awaitable<void> Agent::retention_loop() {
   while (!stopping_) {
     co_await make_next_directory();
     co_await retention_.sweep();
+    if (running_.empty()) co_await give_back_memory();
     if (!stopping_) co_await retention_wakeup_.wait(retention_interval);
   }
 }
@@ -193,6 +195,16 @@ asio::awaitable<void> Agent::make_next_directory() {
   if (job_options_.ready_directory.empty()) co_return;
   auto making = [ready = job_options_.ready_directory] { return pipeline::JobDirectory::make_ready(ready); };
   static_cast<void>(co_await ports_.workers.run(std::move(making)));
+}
+
+/// What the start or a job has needed is free, but still ours: between jobs the lab's machine may have it.
+asio::awaitable<void> Agent::give_back_memory() {
+#ifdef __GLIBC__
+  auto trimming = [] { return ::malloc_trim(0); };
+  static_cast<void>(co_await ports_.workers.run(std::move(trimming)));
+#else
+  co_return;
+#endif
 }
 
 asio::awaitable<void> Agent::disk_loop() {

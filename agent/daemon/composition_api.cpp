@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <set>
 
 namespace outpost::daemon {
@@ -29,12 +31,22 @@ namespace json = boost::json;
 
 namespace {
 
-/// The users that steps run as (systemd/outpost-jobs.conf), as far as this machine has them.
+/// The users that steps run as (systemd/sysusers.conf.in), as far as this machine has them.
 std::set<std::uint32_t> users_of_jobs() {
   std::set<std::uint32_t> users;
   for (unsigned slot = 1; slot <= 64; ++slot)
     if (const passwd* user = ::getpwnam(("outpost-job-" + std::to_string(slot)).c_str())) users.insert(user->pw_uid);
   return users;
+}
+
+/// Tells a job's user. They are looked up when somebody else than root or we asks for the first time: where a machine
+/// lacks them, each further source of users that it has is loaded and asked for all of them.
+std::function<bool(std::uint32_t)> job_user_test() {
+  return [users = std::optional<std::set<std::uint32_t>>{}](std::uint32_t uid) mutable {
+    if (uid == 0 || uid == ::geteuid()) return false;
+    if (!users) users = users_of_jobs();
+    return users->contains(uid);
+  };
 }
 
 /// What a page has to know to be let in on TCP. It stays the same, so that an open page goes on after a restart.
@@ -143,9 +155,8 @@ Result<void> Composition::listen() {
   const auto handler = dashboard::with_page(control::local_api(*agent_, records_.get()));
   // Not on TCP, where whoever can connect could read them.
   const auto with_figures = control::with_metrics(handler, [this] { return metrics_text(); });
-  const auto is_refused = [users = users_of_jobs()](std::uint32_t uid) { return users.contains(uid); };
   http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
-  auto listening = server_->listen(std::move(options), control::guarded(with_figures, {.is_refused = is_refused, .token = {}, .clock = clock_}));
+  auto listening = server_->listen(std::move(options), control::guarded(with_figures, {.is_refused = job_user_test(), .token = {}, .clock = clock_}));
   if (!listening) return listening.error();
   if (settings_.dashboard.host.empty()) return {};
   return listen_on_tcp(handler);

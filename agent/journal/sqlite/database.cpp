@@ -90,7 +90,18 @@ bool Statement::null(int column) const { return ::sqlite3_column_type(statement_
 
 void Database::Close::operator()(sqlite3* database) const { ::sqlite3_close_v2(database); }
 
+namespace {
+
+/// By itself each connection takes 90 KiB for pages and 48 KiB for small things when it is opened, and keeps them.
+bool take_little_in_advance() {
+  return ::sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0) == SQLITE_OK &&
+         ::sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 256, 32) == SQLITE_OK;
+}
+
+}  // namespace
+
 Database::Database(const std::filesystem::path& path, Mode mode) {
+  [[maybe_unused]] static const bool taken = take_little_in_advance();
   sqlite3* database = nullptr;
   const int flags = (mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
                     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
