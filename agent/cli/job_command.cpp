@@ -86,7 +86,8 @@ void print_job(const json::object& job) {
   for (const auto& each : array_at(job, "locks")) std::cout << "lock        " << printable(std::string{each.as_string()}) << "\n";
   if (const auto* tests = job.if_contains("tests"); tests && tests->is_object() && job::number_at(tests->get_object(), "total") > 0) {
     const auto number = [&](const char* key) { return job::number_at(tests->get_object(), key); };
-    std::cout << "tests       " << number("total") << ": " << number("success") << " passed, " << number("failures") << " failed, " << number("errors") << " errors, "
+    const auto flaky = number("flaky") > 0 ? " (" + std::to_string(number("flaky")) + " flaky)" : "";
+    std::cout << "tests       " << number("total") << ": " << number("success") << " passed" << flaky << ", " << number("failures") << " failed, " << number("errors") << " errors, "
               << number("skips") << " skipped\n";
   }
   for (const auto& each : array_at(job, "test_results")) print_test_result(std::cout, each.as_object());

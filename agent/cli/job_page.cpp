@@ -112,7 +112,8 @@ std::string tests_of(const json::object& job) {
   const auto* tests = job.if_contains("tests");
   if (!tests || !tests->is_object() || number_at(tests->get_object(), "total") == 0) return "";
   const auto number = [&](const char* key) { return std::to_string(number_at(tests->get_object(), key)); };
-  return number("total") + ": " + number("success") + " passed, " + number("failures") + " failed, " +
+  const auto flaky = number_at(tests->get_object(), "flaky") > 0 ? " (" + number("flaky") + " flaky)" : "";
+  return number("total") + ": " + number("success") + " passed" + flaky + ", " + number("failures") + " failed, " +
          number("errors") + " errors, " + number("skips") + " skipped";
 }
 

@@ -45,6 +45,8 @@ class StepPrinter {
   std::string line_;
 };
 
+std::string flaky_part(std::int64_t flaky) { return flaky > 0 ? " (" + std::to_string(flaky) + " flaky)" : ""; }
+
 void print_event(const job::Event& each, std::ostream& out) {
   const auto& data = each.data;
   if (each.type == event::step_started) {
@@ -54,9 +56,10 @@ void print_event(const job::Event& each, std::ostream& out) {
                                  text_at(data, "detail")};
     out << "< " << each.step_id << " " << printable(describe(ending)) << " after " << format_duration(std::chrono::milliseconds{number_at(data, "duration_ms")}) << "\n";
   } else if (each.type == event::result_found) {
-    out << "  results " << printable(text_at(data, "name")) << ": " << number_at(data, "total") << " cases, " << number_at(data, "success") << " passed, "
+    out << "  results " << printable(text_at(data, "name")) << ": " << number_at(data, "total") << " cases, " << number_at(data, "success") << " passed" << flaky_part(number_at(data, "flaky")) << ", "
               << number_at(data, "failures") + number_at(data, "errors") << " failed, " << number_at(data, "skips") << " skipped\n";
     for (const auto& name : job::texts_at(data, "failed")) out << "    failed: " << printable(name) << "\n";
+    for (const auto& name : job::texts_at(data, "flaky_names")) out << "    flaky: " << printable(name) << "\n";
   } else if (each.type == event::job_warning) {
     out << "  warning: " << printable(text_at(data, "message")) << "\n";
   }
@@ -125,7 +128,7 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
   }
   std::cout << "\nverdict: " << to_string(judgement.verdict) << (judgement.message.empty() ? "" : ": " + printable(judgement.message)) << "\n";
   if (story->totals.total > 0)
-    std::cout << "tests:   " << story->totals.total << ", " << story->totals.success << " passed, " << story->totals.failures + story->totals.errors
+    std::cout << "tests:   " << story->totals.total << ", " << story->totals.success << " passed" << flaky_part(story->totals.flaky) << ", " << story->totals.failures + story->totals.errors
               << " failed, " << story->totals.skips << " skipped\n";
   if (!files.empty()) std::cout << "files:   " << files << "\n";
   return status;

@@ -37,7 +37,7 @@ json::object summary_of(const job::Story& story) {
                       {"external_ref", story.claim.external_ref},
                       {"url", story.remote_url},
                       {"tests", {{"total", story.totals.total}, {"success", story.totals.success}, {"failures", story.totals.failures},
-                                 {"errors", story.totals.errors}, {"skips", story.totals.skips}}}};
+                                 {"errors", story.totals.errors}, {"skips", story.totals.skips}, {"flaky", story.totals.flaky}}}};
   json::array stages;
   for (const auto& stage : story.stages)
     stages.push_back(json::object{{"stage", to_string(stage.stage)}, {"outcome", stage.ended ? stage.outcome : "running"},

@@ -172,6 +172,7 @@ void apply_outcome(Story& story, const Event& event) {
     story.totals.failures += number_at(event.data, "failures");
     story.totals.errors += number_at(event.data, "errors");
     story.totals.skips += number_at(event.data, "skips");
+    story.totals.flaky += number_at(event.data, "flaky");
   } else if (event.type == event::artifact_found) {
     story.artifact_names.push_back(text_at(event.data, "name"));
   } else if (event.type == event::cancel_requested) {
@@ -215,6 +216,12 @@ StepRecord* Story::step(std::string_view id) {
 const StepRecord* Story::step(std::string_view id) const {
   const auto found = std::find_if(steps.begin(), steps.end(), [&](const auto& record) { return record.id == id; });
   return found == steps.end() ? nullptr : &*found;
+}
+
+std::string describe(const ResultTotals& totals) {
+  const auto flaky = totals.flaky > 0 ? " (" + std::to_string(totals.flaky) + " flaky)" : "";
+  return std::to_string(totals.total) + " tests: " + std::to_string(totals.success) + " passed" + flaky + ", " + std::to_string(totals.failures) +
+         " failed, " + std::to_string(totals.errors) + " errors, " + std::to_string(totals.skips) + " skipped";
 }
 
 std::string Story::describe() const {

@@ -16,7 +16,10 @@ namespace outpost::job {
 
 struct ResultTotals {
   std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
+  std::int64_t flaky = 0;  ///< Of the successes: those that passed only when they were run again.
 };
+/// "5 tests: 3 passed (1 flaky), 1 failed, 0 errors, 1 skipped"
+[[nodiscard]] std::string describe(const ResultTotals& totals);
 
 struct StageRecord {
   Stage stage = Stage::acquire;

@@ -289,9 +289,7 @@ class Expansion {
       comment = verdict == job::Verdict::success ? "everything passed" : std::string{to_string(verdict)};
     const auto& totals = before_.totals;
     if (totals.total > 0)
-      comment += "; " + std::to_string(totals.total) + " tests: " + std::to_string(totals.success) + " passed, " +
-                 std::to_string(totals.failures) + " failed, " + std::to_string(totals.errors) + " errors, " +
-                 std::to_string(totals.skips) + " skipped";
+      comment += "; " + describe(totals);
     if (!before_.warnings.empty())
       comment += "; " + std::to_string(before_.warnings.size()) +
                  (before_.warnings.size() == 1 ? " warning: " : " warnings, the first: ") + before_.warnings.front();

@@ -22,8 +22,7 @@ std::string notes_for(const job::Story& story, const std::string& job_id, job::V
   if (story.judgement && !story.judgement->message.empty()) notes += ": " + story.judgement->message;
   const auto& totals = story.totals;
   if (totals.total > 0)
-    notes += "; " + std::to_string(totals.total) + " tests: " + std::to_string(totals.success) + " passed, " +
-             std::to_string(totals.failures) + " failed, " + std::to_string(totals.errors) + " errors, " + std::to_string(totals.skips) + " skipped";
+    notes += "; " + describe(totals);
   return printable(notes, notes_limit);
 }
 

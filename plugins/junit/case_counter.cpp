@@ -5,11 +5,12 @@
 #include <charconv>
 #include <cmath>
 #include <functional>
+#include <unordered_set>
 
 namespace outpost::junit {
 namespace {
 
-constexpr std::size_t names_shown = 20;
+constexpr std::size_t names_shown = 20, names_kept = 1000;
 constexpr std::size_t longest_name = 300;
 
 std::string_view attribute(const char* const* attributes, std::string_view name) {
@@ -44,7 +45,7 @@ void CaseCounter::start(std::string_view name, const char* const* attributes) {
   if (name == "testsuite") {
     kind = Kind::suite;
     const std::string_view suite = attribute(attributes, "name");
-    suites_.push_back({shortened(suite), std::hash<std::string_view>{}(suite)});
+    suites_.push_back({shortened(suite), std::hash<std::string_view>{}(suite), ++suites_begun_});
   } else if (name == "testcase" && parent == Kind::suite) {
     kind = Kind::test_case;
     begin_case(attributes);
@@ -64,13 +65,17 @@ void CaseCounter::begin_case(const char* const* attributes) {
   begun.key = suites_.back().hash;
   for (const std::string_view part : {class_name, name}) begun.key = begun.key * spread + std::hash<std::string_view>{}(part);
   begun.time_us = parse_seconds(attribute(attributes, "time"));
-  cases_.push_back(std::move(begun));
+  // The same names in another suite of this name are another run, as of several files that were merged.
+  std::uint64_t place = name.empty() ? 0 : (begun.key + suites_.back().number) * spread;
+  for (const char* where : {"file", "line"})
+    if (const auto said = attribute(attributes, where); place != 0 && !said.empty()) place = place * spread + std::hash<std::string_view>{}(said);
+  cases_.push_back({std::move(begun), place});
 }
 
 /// Of several outcomes the last one counts. Earlier tries of a case that was run again are elements of their own: they
 /// say what it took, not how it ended.
 void CaseCounter::note_outcome(std::string_view element) {
-  TestCase& test = cases_.back();
+  TestCase& test = cases_.back().test;
   if (element == "skipped") test.outcome = Outcome::skipped;
   if (element == "error") test.outcome = Outcome::error;
   if (element == "failure") test.outcome = Outcome::failure;
@@ -83,43 +88,59 @@ void CaseCounter::end() {
   open_.pop_back();
   if (kind == Kind::suite) suites_.pop_back();
   if (kind != Kind::test_case) return;
-  TestCase& ended = cases_.back();
+  TestCase& ended = cases_.back().test;
   ended.flaky = ended.flaky && ended.outcome == Outcome::success;
-  count(ended);
+  count(cases_.back());
   if (ended_) ended_(ended);
   cases_.pop_back();
 }
 
-void CaseCounter::count(const TestCase& finished) {
+void CaseCounter::count(const Begun& finished) {
+  const TestCase& test = finished.test;
   ++counts_.total;
-  time_us_ += finished.time_us;
-  switch (finished.outcome) {
+  time_us_ += test.time_us;
+  retries_.note(finished.place, test.outcome);
+  switch (test.outcome) {
     case Outcome::success: ++counts_.success; break;
     case Outcome::skipped: ++counts_.skips; break;
     case Outcome::error: ++counts_.errors; break;
     case Outcome::failure: ++counts_.failures; break;
   }
-  const bool bad = finished.outcome == Outcome::error || finished.outcome == Outcome::failure;
-  if (bad && counts_.failed.size() < names_shown) counts_.failed.push_back(finished.full_name());
-  if (!finished.flaky) return;
+  const bool bad = test.outcome == Outcome::error || test.outcome == Outcome::failure;
+  if (bad && failed_.size() < names_kept) failed_.push_back({finished.place, test.full_name()});
+  if (!test.flaky) return;
   ++counts_.flaky;
-  if (counts_.flaky_names.size() < names_shown) counts_.flaky_names.push_back(finished.full_name());
+  if (counts_.flaky_names.size() < names_shown) counts_.flaky_names.push_back(test.full_name());
 }
 
-void CaseCounter::write_to(JunitSummary& summary) const {
-  CaseCounter whole = *this;
+void CaseCounter::join_retries() {
+  const auto found = std::move(retries_).find();
+  counts_.total -= found.failures + found.errors;
+  counts_.failures -= found.failures;
+  counts_.errors -= found.errors;
+  counts_.flaky += static_cast<std::int64_t>(found.keys.size());
+  std::unordered_set<std::uint64_t> named;
+  for (auto& [place, name] : failed_) {
+    const bool passed_later = found.keys.contains(Retries::key(place));
+    auto& names = passed_later ? counts_.flaky_names : counts_.failed;
+    if (names.size() < names_shown && (!passed_later || named.insert(place).second)) names.push_back(std::move(name));
+  }
+}
+
+void CaseCounter::finish(JunitSummary& summary) {
   // Cut off within a case: one that had already failed must not get lost.
   for (auto open = cases_.rbegin(); open != cases_.rend(); ++open)
-    if (open->outcome != Outcome::success) whole.count(*open);
-  summary.total = whole.counts_.total;
-  summary.success = whole.counts_.success;
-  summary.failures = whole.counts_.failures;
-  summary.errors = whole.counts_.errors;
-  summary.skips = whole.counts_.skips;
-  summary.time_ms = std::llround(static_cast<double>(whole.time_us_) / 1000.0);
-  summary.failed = whole.counts_.failed;
-  summary.flaky = whole.counts_.flaky;
-  summary.flaky_names = whole.counts_.flaky_names;
+    if (open->test.outcome != Outcome::success) count(*open);
+  join_retries();
+  summary.total = counts_.total;
+  summary.success = counts_.success;
+  summary.failures = counts_.failures;
+  summary.errors = counts_.errors;
+  summary.skips = counts_.skips;
+  summary.time_ms = std::llround(static_cast<double>(time_us_) / 1000.0);
+  summary.failed = std::move(counts_.failed);
+  summary.flaky = counts_.flaky;
+  summary.flaky_names = std::move(counts_.flaky_names);
 }
 
 }  // namespace outpost::junit

@@ -73,7 +73,7 @@ Result<JunitSummary> Reader::run() {
     if (!fed) return fed.error();
     more = *fed;
   }
-  counter_.write_to(summary_);
+  counter_.finish(summary_);
   summary_.attachments = attachments_.found();
   const std::string_view root = summary_.root;
   summary_.is_junit = root == "testsuites" || root == "testsuite" || (root.empty() && summary_.well_formed);

@@ -17,7 +17,8 @@ struct JunitLimits {
   std::uint64_t token = 16 << 20;  ///< Of one tag with its attributes, or one comment: these have to be in memory.
 };
 
-/// What the control server will make of a JUnit file (DCI protocol §6).
+/// What a JUnit file says. The control server counts the same cases (DCI protocol §6), but for those that were run again
+/// and are written once for each try: for it every failed try is a failure.
 struct JunitSummary {
   /// The file is XML to its end. If not, `problem` has the parser's words, and the counts are of what came before.
   bool well_formed = true;
@@ -40,7 +41,8 @@ using CaseObserver = std::function<void(const TestCase&)>;
 
 /// Reads a JUnit file as a stream: memory does not depend on its size. Counted are the `testcase` elements directly in
 /// a `testsuite`, wherever that is; attributes of suites are not believed. Of several outcomes in a case the last one
-/// counts; those of earlier tries (`rerunFailure`, `flakyError`...) do not. A time that is not a number is 0.
+/// counts; those of earlier tries (`rerunFailure`, `flakyError`...) do not. Tries that are cases of their own are one case
+/// where that is beyond doubt (Retries). A time that is not a number is 0.
 ///
 /// What entities may do is make_xml_parser()'s. Limits make the file ill-formed, with the reason in `problem`.
 ///
