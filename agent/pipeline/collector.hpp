@@ -34,6 +34,7 @@ struct FoundResult {
   job::Blob blob;    ///< Path relative to the job's directory; sha256 and size of the synced file.
   bool well_formed = true;
   std::string problem;  ///< Why not.
+  bool can_be_part = true;  ///< Of a result that several files become; what is broken or empty cannot.
   std::int64_t total = 0, success = 0, failures = 0, errors = 0, skips = 0;
   std::int64_t time_ms = 0;
   std::vector<std::string> failed;  ///< The first 20 "suite:classname:name".
@@ -78,6 +79,11 @@ class Collector {
   /// Reads a file that the step has handed over as a result called `name`; it lies at `blob`'s path and is synced.
   /// malformed: it is not JUnit.
   virtual boost::asio::awaitable<Result<FoundResult>> examine(Step step, std::string name, job::Blob blob, JobDirectory directory) = 0;
+
+  /// Makes one result called `name` of files that the step has handed over, in their order, as a new file at the path `to`
+  /// in the job's directory, synced. The files stay.
+  virtual boost::asio::awaitable<Result<FoundResult>> merge(Step step, std::string name, std::vector<job::Blob> parts, std::filesystem::path to,
+                                                            JobDirectory directory) = 0;
 };
 
 }  // namespace outpost::pipeline

@@ -261,6 +261,11 @@ StepDesk::Answer StepDesk::take_junit(StepCall& call) {
   std::string name = text(call, "name", longest_name);
   if (!is_file_name(name)) co_return malformed("\"" + printable(name, 80) + "\" is no name for a result");
   if (name.ends_with(".xml")) name.resize(name.size() - 4);
+  const std::string whole = text(call, "whole", 64);
+  if (!whole.empty() && !call.file.is_open()) {
+    auto merging = merge_parts(call, std::move(name), whole);
+    co_return co_await std::move(merging);
+  }
   auto kept = co_await keep(call, longest_artifact);
   if (!kept) co_return kept.error();
   job::Blob blob = *kept;
@@ -272,9 +277,39 @@ StepDesk::Answer StepDesk::take_junit(StepCall& call) {
     co_await ports_.workers.run(std::move(dropping));
     co_return malformed(found.error().message);
   }
-  found->name = take_result_name(found->name);
+  if (!whole.empty() && found->can_be_part) {
+    parts_[whole][job::number_at(call.arguments, "part")] = std::move(*kept);
+    co_return json::value(json::object{{"part", true}});
+  }
+  auto noting = note_result(call, std::move(*found));
+  co_return co_await std::move(noting);
+}
+
+StepDesk::Answer StepDesk::merge_parts(const StepCall& call, std::string name, std::string whole) {
+  std::vector<job::Blob> parts;
+  for (const auto& [number, part] : parts_[whole]) parts.push_back(part);
+  parts_.erase(whole);
+  if (parts.empty() || static_cast<std::int64_t>(parts.size()) != job::number_at(call.arguments, "parts"))
+    co_return Error{Fault::retry_later, "not all files of the result are here: the agent was started anew meanwhile. Hand them over again"};
+  Step step = step_;
+  JobDirectory directory = directory_;
+  std::filesystem::path to = std::filesystem::path{parts.front().path}.parent_path() / call.id;
+  auto merging = ports_.collector.merge(std::move(step), std::move(name), parts, std::move(to), std::move(directory));
+  auto found = co_await std::move(merging);
+  auto dropping = [at = directory_, parts = std::move(parts)] {
+    for (const auto& part : parts) drop_copy(at, part);
+    return true;
+  };
+  co_await ports_.workers.run(std::move(dropping));
+  if (!found) co_return found.error();
+  auto noting = note_result(call, std::move(*found));
+  co_return co_await std::move(noting);
+}
+
+StepDesk::Answer StepDesk::note_result(const StepCall& call, FoundResult found) {
+  found.name = take_result_name(found.name);
   std::vector<FoundResult> results;
-  results.push_back(std::move(*found));
+  results.push_back(std::move(found));
   auto comparing = ways_.compare(std::move(results));
   results = co_await std::move(comparing);
   for (const auto& result : results) {

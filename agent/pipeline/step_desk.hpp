@@ -70,6 +70,9 @@ class StepDesk final : public StepCalls {
   Answer report(const StepCall& call);
   Answer take_artifact(StepCall& call);
   Answer take_junit(StepCall& call);
+  Answer merge_parts(const StepCall& call, std::string name, std::string whole);
+  /// Writes a result down that the step has handed over.
+  Answer note_result(const StepCall& call, FoundResult result);
   Answer take_summary(StepCall& call);
   Answer set_environment(const StepCall& call);
   Answer move_deadline(const StepCall& call);
@@ -101,6 +104,8 @@ class StepDesk final : public StepCalls {
   std::shared_ptr<process::Deadline> deadline_;
   std::set<std::string> result_names_;  ///< Of what was handed over.
   std::size_t handed_over_ = 0, hidden_ = 0;
+  /// Files that are to become one result: by what the step calls it among its calls, and by their number.
+  std::map<std::string, std::map<std::int64_t, job::Blob>> parts_;
   using CallsUnderWay = std::map<std::string, std::shared_ptr<boost::asio::steady_timer>>;  ///< By id; cancelled at their end.
   std::shared_ptr<CallsUnderWay> under_way_ = std::make_shared<CallsUnderWay>();
 };

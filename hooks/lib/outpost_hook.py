@@ -68,8 +68,9 @@ def case(name, suite=None, keys=None):
         report("pass")
 
 
-def junit(*files):
-    _call("junit", "--", *files)
+def junit(*files, name=None, each=False):
+    """Several files become one result, unless each shall be one."""
+    _call("junit", *_options(name=name), *(["--each"] if each else []), "--", *files)
 
 
 def artifact(*files, name=None, type=None):  # pylint: disable=redefined-builtin

@@ -77,6 +77,17 @@ class Collection {
     return found_result(unique_name(name), std::move(*summary), std::move(blob));
   }
 
+  Result<pipeline::FoundResult> merge_blobs(const std::string& name, const std::vector<job::Blob>& parts, const fs::path& to) {
+    const fs::path path = directory_.root / to;
+    const Descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640)};
+    if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
+    auto merged = write_merged(unique_name(name), parts, file, path);
+    auto synced = merged ? sync_directory(path.parent_path()) : Result<void>{merged.error()};
+    if (synced) return merged;
+    ::unlink(path.c_str());
+    return synced.error();
+  }
+
  private:
   Result<Collected> nothing() {
     std::error_code error;
@@ -128,8 +139,7 @@ class Collection {
   /// A result of its own, or a part of the one that the plugin wants its files to be. What is broken stays by itself, so
   /// that people find the program that was stopped.
   void keep_result(const std::string& path, JunitSummary summary, job::Blob blob) {
-    const bool is_whole = summary.well_formed && !summary.namespaced && !summary.root.empty();
-    if (is_whole && !merged_.empty()) return parts_.push_back({path, std::move(summary), std::move(blob)});
+    if (can_be_part(summary) && !merged_.empty()) return parts_.push_back({path, std::move(summary), std::move(blob)});
     collected_.results.push_back(found_result(unique_name(path), std::move(summary), std::move(blob)));
   }
 
@@ -150,9 +160,15 @@ class Collection {
     const fs::path to = directory_.made(step_id_) / "merged" / (fs::path{merged_}.filename().native() + ".xml");
     auto made = make_file(to);
     if (!made) return made.error();
-    JunitMerger merger{made->get()};
-    for (const Part& part : parts_) {
-      auto opened = files::open_inside(directory_.root, part.blob.path);
+    std::vector<job::Blob> blobs;
+    for (const Part& part : parts_) blobs.push_back(part.blob);
+    return write_merged(merged_, blobs, *made, to);
+  }
+
+  Result<pipeline::FoundResult> write_merged(const std::string& name, const std::vector<job::Blob>& parts, const Descriptor& file, const fs::path& to) {
+    JunitMerger merger{file.get()};
+    for (const job::Blob& part : parts) {
+      auto opened = files::open_inside(directory_.root, part.path);
       if (!opened) return opened.error();
       if (auto added = merger.add(opened->get(), part.path); !added) return added.error();
     }
@@ -160,10 +176,12 @@ class Collection {
     auto summary = read_junit(to, limits_.junit);
     if (!summary) return summary.error();
     if (!summary->well_formed) return Error{Fault::malformed, to.native() + ": " + summary->problem};
-    auto secured = secure_file(made->get(), to.native());
+    auto secured = secure_file(file.get(), to.native());
     if (!secured) return secured.error();
-    return found_result(merged_, std::move(*summary), blob(to, *secured, "application/junit"));
+    return found_result(name, std::move(*summary), blob(to, *secured, "application/junit"));
   }
+
+  static bool can_be_part(const JunitSummary& summary) { return summary.well_formed && !summary.namespaced && !summary.root.empty(); }
 
   /// The document as JUnit, in a file of ours.
   void add_tap(const std::string& path) {
@@ -231,6 +249,7 @@ class Collection {
     result.name = std::move(name);
     result.blob = std::move(blob);
     result.well_formed = summary.well_formed;
+    result.can_be_part = can_be_part(summary);
     result.problem = std::move(summary.problem);
     result.total = summary.total;
     result.success = summary.success;
@@ -303,6 +322,15 @@ boost::asio::awaitable<Result<pipeline::FoundResult>> JunitCollector::examine(pi
   Collection collection{step, {}, std::move(directory), limits_};
   auto work = [collection = std::move(collection), name = std::move(name), blob = std::move(blob)]() mutable {
     return collection.examine(name, std::move(blob));
+  };
+  co_return co_await workers_.run(std::move(work));
+}
+
+boost::asio::awaitable<Result<pipeline::FoundResult>> JunitCollector::merge(pipeline::Step step, std::string name, std::vector<job::Blob> parts,
+                                                                            fs::path to, pipeline::JobDirectory directory) {
+  Collection collection{step, {}, std::move(directory), limits_};
+  auto work = [collection = std::move(collection), name = std::move(name), parts = std::move(parts), to = std::move(to)]() mutable {
+    return collection.merge_blobs(name, parts, to);
   };
   co_return co_await workers_.run(std::move(work));
 }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ class JunitCollector final : public pipeline::Collector {
                                                               pipeline::JobDirectory directory) override;
   boost::asio::awaitable<Result<pipeline::FoundResult>> examine(pipeline::Step step, std::string name, job::Blob blob,
                                                                 pipeline::JobDirectory directory) override;
+  boost::asio::awaitable<Result<pipeline::FoundResult>> merge(pipeline::Step step, std::string name, std::vector<job::Blob> parts,
+                                                              std::filesystem::path to, pipeline::JobDirectory directory) override;
 
   boost::asio::awaitable<std::vector<pipeline::FoundResult>> compare(std::vector<pipeline::FoundResult> results,
                                                                      pipeline::JobDirectory directory,

@@ -255,6 +255,17 @@ class FakeCollector final : public pipeline::Collector {
     co_return result;
   }
 
+  /// The first part, and as many times its cases as there are parts.
+  boost::asio::awaitable<Result<pipeline::FoundResult>> merge(pipeline::Step, std::string name, std::vector<job::Blob> parts, std::filesystem::path,
+                                                              pipeline::JobDirectory) override {
+    if (!examined) co_return examined.error();
+    pipeline::FoundResult result = *examined;
+    result.name = std::move(name);
+    result.blob = parts.front();
+    result.total *= static_cast<std::int64_t>(parts.size());
+    co_return result;
+  }
+
   std::vector<pipeline::PreviousResults> compared;
 };
 

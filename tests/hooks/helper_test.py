@@ -196,6 +196,54 @@ outpost-hook env list
         self.assertEqual([each["verb"] for each in self.told("lock") + self.told("unlock")], ["lock", "unlock"])
         self.assertLessEqual(self.told("timeout")[0]["timeout_ms"], 120_000)
 
+    def test_several_junit_files_are_one_result(self):
+        for name, body in (("a", "<testcase name='x'/>"), ("b", "<testcase name='x'><failure/></testcase>"), ("none", "")):
+            self.write(f"reports/{name}.xml", f"<testsuites><testsuite name='{name}'>{body}</testsuite></testsuites>")
+        self.write("reports/broken.xml", "<testsuites><testsuite name='broken'><testcase name='x'/>")
+        self.write("reports/other.xml", "<html/>")
+        output = self.job(
+            test=f"""
+cd '{self.path("reports")}'
+outpost-hook junit --name unit a.xml b.xml none.xml && outpost-hook junit a.xml broken.xml || exit 70
+outpost-hook junit --each a.xml b.xml && outpost-hook junit --name one a.xml || exit 70
+status=0; outpost-hook junit other.xml a.xml away.xml b.xml || status=$?
+[ $status = 64 ]
+"""
+        )
+        self.assertIn("other.xml: other is not JUnit: its root is <html>", output)
+        self.assertIn("away.xml: No such file or directory", output)
+        results = {event["data"]["name"]: event for event in self.journal("result.found")}
+        counted = {name: (each["data"]["total"], each["data"]["failures"]) for name, each in results.items()}
+        names = {"unit": (2, 1), "broken": (1, 0), "junit": (1, 0), "a": (1, 0), "b": (1, 1), "one": (1, 0), "junit.2": (2, 1)}
+        self.assertEqual(counted, {f"test/own/{name}": numbers for name, numbers in names.items()})
+        self.assertFalse(results["test/own/broken"]["data"]["well_formed"])
+        handed_over = {os.path.basename(path) for path in self.files("handed-over")}
+        self.assertEqual(handed_over, {os.path.basename(each["blobs"][0]["path"]) for each in results.values()})
+        (whole,) = [path for path in self.files("handed-over") if path.endswith(results["test/own/unit"]["blobs"][0]["path"])]
+        with open(whole, encoding="utf-8") as file:
+            self.assertEqual([line.split('"')[1] for line in file if "<testsuite " in line], ["a", "b", "none"])
+
+    def test_parts_of_a_result_that_are_not_all_here_are_asked_for_again(self):
+        output = self.job(
+            interpreter="python",
+            test="""
+there = connect()
+print(ask(there, call("junit", name="unit", whole="feed", parts=2)))
+there.sendall(call("junit", name="unit", whole="x" * 1000, parts=-1))
+print(there.makefile().readline())
+sys.exit(1)
+""",
+        )
+        self.assertEqual(output.count('"status":75'), 2, output)
+        self.assertEqual(self.journal("result.found"), [])
+
+    def test_a_case_that_passed_when_it_was_run_again_is_flaky_and_no_failure(self):
+        tries = "<testcase classname='c' name='shaky'><failure/></testcase><testcase classname='c' name='shaky'/>"
+        output = self.job(0, test=f"echo \"<testsuite name='s'>{tries}<testcase name='other'/></testsuite>\" >\"$OUTPOST_RESULTS/unit.xml\"")
+        self.assertIn("2 cases, 2 passed (1 flaky), 0 failed", output)
+        self.assertIn("flaky: s:c:shaky", output)
+        self.assertIn("2, 2 passed (1 flaky)", output)
+
     def files(self, folder):
         found = []
         for top, _, names in os.walk(self.directory):

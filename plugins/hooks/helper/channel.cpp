@@ -29,19 +29,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t longest_answer = std::size_t{1} << 20;
 
-/// By which the agent knows a call again that it has answered, but whose answer was lost with the connection.
-std::string new_call_id() {
-  std::array<unsigned char, 12> bytes{};
-  static_cast<void>(::getrandom(bytes.data(), bytes.size(), 0));
-  std::string id;
-  for (const auto byte : bytes) {
-    std::array<char, 3> digits{};
-    std::snprintf(digits.data(), digits.size(), "%02x", byte);
-    id += digits.data();
-  }
-  return id;
-}
-
 std::string now() {
   std::array<char, 32> text{};
   const std::time_t seconds = std::time(nullptr);
@@ -71,6 +58,18 @@ struct Address {
 bool may_come_back(int code) { return code == ENOENT || code == ECONNREFUSED || code == ECONNRESET || code == EPIPE || code == EAGAIN || code == EINTR || code == 0; }
 
 }  // namespace
+
+std::string new_call_id() {
+  std::array<unsigned char, 12> bytes{};
+  static_cast<void>(::getrandom(bytes.data(), bytes.size(), 0));
+  std::string id;
+  for (const auto byte : bytes) {
+    std::array<char, 3> digits{};
+    std::snprintf(digits.data(), digits.size(), "%02x", byte);
+    id += digits.data();
+  }
+  return id;
+}
 
 void Channel::remember_trouble(int code) { trouble_ = socket_ + ": " + (code == 0 ? "the agent has closed the connection" : std::strerror(code)); }
 

@@ -19,6 +19,9 @@ struct Answer {
   boost::json::value value;
 };
 
+/// By which the agent knows a call again that it has answered, but whose answer was lost with the connection.
+[[nodiscard]] std::string new_call_id();
+
 /// The agent, over the socket of the step (plugins/hooks/README.md); or, when there is none, a file that keeps what
 /// would have been said: <workspace>/.hook-events.ndjson.
 class Channel {

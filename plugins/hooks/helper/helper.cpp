@@ -30,7 +30,7 @@ Helper::Helper() : channel_{variable("OUTPOST_SOCKET"), variable("OUTPOST_WORKSP
 int Helper::run(const Arguments& arguments) {
   using Way = std::function<int()>;
   const std::map<std::string_view, Way> ways{
-      {"result", [&] { return result(arguments); }},       {"junit", [&] { return hand_over(arguments); }},
+      {"result", [&] { return result(arguments); }},       {"junit", [&] { return junit(arguments); }},
       {"artifact", [&] { return hand_over(arguments); }},  {"var", [&] { return var(arguments); }},
       {"env", [&] { return env(arguments); }},             {"secret", [&] { return secret(arguments); }},
       {"redact", [&] { return redact(arguments); }},       {"group", [&] { return group(arguments); }},

@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 
 #include <string>
+#include <vector>
 
 namespace outpost::hook {
 
@@ -21,6 +22,7 @@ class Helper {
   // What the agent is told (said.cpp)
   int result(const Arguments& arguments);
   int hand_over(const Arguments& arguments);
+  int junit(const Arguments& arguments);
   int summary(const Arguments& arguments);
   int group(const Arguments& arguments);
   int annotate(const Arguments& arguments);
@@ -42,7 +44,8 @@ class Helper {
   /// Tells the agent, or where there is none, the file of events. Prints the value of the answer, when there is one and
   /// `show` says so.
   int tell(std::string_view verb, boost::json::object arguments, bool show = false);
-  int hand_over_file(std::string_view verb, const std::string& path, boost::json::object arguments);
+  int hand_over_file(std::string_view verb, const std::string& path, boost::json::object arguments, boost::json::value* value = nullptr);
+  int hand_over_as_one(const std::vector<std::string>& files, const std::string& name);
   int hide(const std::string& text);
 
   Channel channel_;

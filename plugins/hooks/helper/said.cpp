@@ -117,7 +117,7 @@ int Helper::result(const Arguments& arguments) {
   return tell("result", std::move(said));
 }
 
-int Helper::hand_over_file(std::string_view verb, const std::string& path, json::object arguments) {
+int Helper::hand_over_file(std::string_view verb, const std::string& path, json::object arguments, json::value* value) {
   const Descriptor file = open_file(path);
   const std::string where = std::string{verb} + ": " + printable(path, 500);
   if (const auto problem = problem_of(file); !problem.empty()) return complain(usage, where + ": " + problem);
@@ -126,13 +126,45 @@ int Helper::hand_over_file(std::string_view verb, const std::string& path, json:
   const auto answer = channel_.call(verb, std::move(arguments), &file);
   if (!answer) return complain(unavailable, where + ": " + answer.error().message);
   if (!answer->message.empty()) complain(answer->status, where + ": " + printable(answer->message));
+  if (value) *value = answer->value;
   return answer->status;
+}
+
+int Helper::junit(const Arguments& arguments) {
+  const auto files = files_of(arguments.words);
+  if (files.size() == 1 || arguments.has("--each")) return hand_over(arguments);
+  return hand_over_as_one(files, arguments.value("--name").value_or("junit"));
+}
+
+/// One by one, as parts, of which the agent makes one result when it is told that these were all.
+int Helper::hand_over_as_one(const std::vector<std::string>& files, const std::string& name) {
+  int worst = ok;
+  for (int tries = 0; tries < 2; ++tries) {
+    const std::string whole = new_call_id();
+    std::int64_t parts = 0;
+    worst = ok;
+    for (std::size_t index = 0; index < files.size(); ++index) {
+      json::value answer;
+      json::object said{{"name", base_name(files[index])}, {"whole", whole}, {"part", index}};
+      if (!channel_.has_agent()) said = {{"name", name}};
+      if (const int status = hand_over_file("junit", files[index], std::move(said), &answer); status != ok) worst = status;
+      if (answer.is_object() && answer.get_object().contains("part")) ++parts;
+    }
+    if (parts == 0) return worst;
+    const auto answer = channel_.call("junit", {{"name", name}, {"whole", whole}, {"parts", parts}});
+    if (!answer) return complain(unavailable, "junit: " + answer.error().message);
+    if (answer->status == retry_later && tries == 0) continue;  // An agent that has been started meanwhile knows no parts.
+    if (!answer->message.empty()) complain(answer->status, "junit: " + printable(answer->message));
+    if (answer->status != ok) worst = answer->status;
+    break;
+  }
+  return worst;
 }
 
 int Helper::hand_over(const Arguments& arguments) {
   const auto files = files_of(arguments.words);
   if (arguments.has("--name") && files.size() != 1)
-    return complain(usage, "artifact: --name is for one file, and there are " + std::to_string(files.size()));
+    return complain(usage, std::string{arguments.verb->name} + ": --name is for one file, and there are " + std::to_string(files.size()));
   int worst = ok;
   for (const auto& path : files) {
     json::object said{{"name", arguments.value("--name").value_or(base_name(path))}};

@@ -12,6 +12,10 @@ constexpr std::array result_options{
     Option{"--log", "FILE", "kept as an artifact"},
     Option{"--key", "KEY=VALUE", "a property of the case", true},
 };
+constexpr std::array junit_options{
+    Option{"--name", "NAME", "what the result is called at the server; without it the file's name, and \"junit\" for several files"},
+    Option{"--each", "", "each file is a result of its own, called like the file"},
+};
 constexpr std::array artifact_options{
     Option{"--name", "NAME", "what it is called at the server; without it the file's name. One file only"},
     Option{"--type", "MIME", "its media type; without it the one that its name suggests"},
@@ -48,8 +52,11 @@ const std::array verbs{
          "The worst outcome counts: fail and error make the job a failure even when the hook ends with 0. All cases of a hook "
          "become one JUnit file at the control server, called reported. A case that is reported again replaces the earlier one.",
          result_options, 2, 2},
-    Verb{"junit", "FILE...", "hands over JUnit files while the hook runs",
-         "They are checked, sent and counted as if they had been left in OUTPOST_RESULTS.", {}, 1, 0},
+    Verb{"junit", "FILE|GLOB...", "hands over JUnit files while the hook runs",
+         "They are checked, sent and counted as if they had been left in OUTPOST_RESULTS. Several become one result, with all their "
+         "suites in the order of the files; one that breaks off in the middle stays a result of its own. What is no JUnit is refused, "
+         "with 64, and the others count.",
+         junit_options, 1, 0},
     Verb{"artifact", "FILE|GLOB...", "hands over files to keep while the hook runs",
          "The agent gets the open file, so one that only the hook's user can read arrives too. It is copied: what happens to it "
          "later does not matter.",
