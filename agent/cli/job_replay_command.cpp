@@ -2,6 +2,7 @@
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
+#include "agent/cli/stage_argument.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/job_replay.hpp"
@@ -30,7 +31,7 @@ int replay_job(const JobReplayOptions& options) {
   if (!options.from.empty()) {
     const auto from = job::parse_stage(options.from);
     if (!from || is_farewell(*from))
-      return fail({Fault::refused, "there is no stage \"" + printable(options.from, 80) + "\""}, exit_usage);
+      return fail({Fault::refused, no_such_stage(options.from, job::all_stages)}, exit_usage);
     for (const auto stage : job::all_stages)
       if (stage >= *from) run.stages.push_back(stage);
   }

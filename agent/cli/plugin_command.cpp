@@ -1,6 +1,7 @@
 #include "agent/base/private_directory.hpp"
 #include "agent/base/text.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/cli/stage_argument.hpp"
 #include "agent/cli/exit_codes.hpp"
 #include "agent/cli/shown.hpp"
 #include "agent/config/load.hpp"
@@ -38,10 +39,7 @@ template <class Stages>
 std::optional<job::Stage> stage_named(const std::string& name, const Stages& stages) {
   const auto stage = job::parse_stage(name);
   if (stage && std::find(stages.begin(), stages.end(), *stage) != stages.end()) return stage;
-  std::vector<std::string> names;
-  for (const auto each : stages) names.emplace_back(to_string(each));
-  const auto near = nearest(name, names);
-  std::cerr << "outpost: there is no stage \"" << printable(name, 80) << "\"" << (near ? " (did you mean \"" + *near + "\"?)" : " (" + join(names, ", ") + ")") << "\n";
+  std::cerr << "outpost: " << no_such_stage(name, stages) << "\n";
   return std::nullopt;
 }
 
@@ -128,6 +126,7 @@ int run_plugin(const PluginRunOptions& given) {
   if (!options.stage.empty() && !stage_named(options.stage, job::all_stages)) return exit_usage;
   auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
   if (!job) return complain(job.error(), exit_configuration);
+  for (const auto& line : daemon::files_that_never_run(options.plugin)) std::cerr << "warning: " << line << "\n";
   if (options.dry_run) {
     const auto plan = daemon::plan_of(*job);
     if (!plan) return complain(plan.error(), exit_configuration);

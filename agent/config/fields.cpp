@@ -92,12 +92,14 @@ void Fields::not_yet(std::initializer_list<const char*> keys) {
   }
 }
 
-void Fields::finish(std::string_view ignored_prefix) {
+void Fields::finish(std::string_view ignored_prefix, const std::function<std::string(std::string_view)>& meant) {
   for (const auto& item : map_.items) {
     if (std::find(asked_.begin(), asked_.end(), item.key) != asked_.end() || !reported_.insert(item.key).second)
       continue;
     if (!ignored_prefix.empty() && item.key.starts_with(ignored_prefix)) continue;
-    auto advice = suggestion(item.key, asked_);
+    const std::string own = meant ? meant(item.key) : "";
+    const bool known = std::find(asked_.begin(), asked_.end(), own) != asked_.end();
+    auto advice = known ? " (did you mean " + quote(own) + "?)" : suggestion(item.key, asked_);
     if (advice.empty()) advice = " (known keys: " + join(asked_, ", ") + ")";
     const std::string place = label_.empty() ? "" : label_ + ": ";
     reading_.problems.list.push_back({item.origin, place + "unknown key " + quote(item.key) + advice,

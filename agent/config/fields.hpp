@@ -5,6 +5,7 @@
 #include <chrono>
 #include <concepts>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <set>
@@ -71,8 +72,9 @@ class Fields {
   void problem(const std::string& key, std::string_view message);
   /// Keys that a later version will know.
   void not_yet(std::initializer_list<const char*> keys);
-  /// Reports the keys that nobody asked for; `ignored_prefix` marks those that are the writer's own.
-  void finish(std::string_view ignored_prefix = {});
+  /// Reports the keys that nobody asked for; `ignored_prefix` marks those that are the writer's own. `meant`: the key that
+  /// is called so elsewhere, or ""; before all that is only written alike.
+  void finish(std::string_view ignored_prefix = {}, const std::function<std::string(std::string_view)>& meant = {});
 
  private:
   template <class Reader>

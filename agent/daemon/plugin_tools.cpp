@@ -214,6 +214,13 @@ Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path
   return job;
 }
 
+std::vector<std::string> files_that_never_run(const fs::path& directory) {
+  std::vector<std::string> lines;
+  if (const auto folder = folder_of_plugin(directory))
+    for (const auto& stray : hooks::files_that_never_run(*folder, shown_in(directory))) lines.push_back(stray.text());
+  return lines;
+}
+
 Result<Described> plan_of(const config::JobFile& job) {
   hooks::PluginLibrary library{job.plugins_path};
   const auto plugins = plugins_of(library, job);

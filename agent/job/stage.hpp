@@ -29,6 +29,8 @@ inline constexpr std::array all_points{Stage::admit,   Stage::acquire, Stage::pr
 /// "pre-run": the name in plugin folders, events and OUTPOST_POINT.
 [[nodiscard]] std::string_view to_string(Stage stage);
 [[nodiscard]] std::optional<Stage> parse_stage(std::string_view name);
+/// The stage that other agents and pipelines call so: release for "teardown" and "tear_down". For advice only.
+[[nodiscard]] std::optional<Stage> stage_meant_by(std::string_view word);
 
 /// collect and what follows it run whatever happened before them, and never change a verdict.
 [[nodiscard]] constexpr bool always_runs(Stage stage) { return stage >= Stage::collect; }

@@ -2,8 +2,10 @@
 
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/stage_plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace outpost::hooks {
 namespace {
@@ -74,6 +76,8 @@ Diagnoses check_job(PluginLibrary& library, const job::Definition& definition, c
     if (plugin.is_broken()) continue;  // What it requires is not known then.
     auto missing = missing_requirements(plugin);
     all.insert(all.end(), std::make_move_iterator(missing.begin()), std::make_move_iterator(missing.end()));
+    auto mistakes = playbook_mistakes(plugin);
+    all.insert(all.end(), std::make_move_iterator(mistakes.begin()), std::make_move_iterator(mistakes.end()));
     if (plugin.manifest) {
       check_resources(plugin, definition, all);
       check_capabilities(plugin, knowledge, all);

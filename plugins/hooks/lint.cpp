@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/other_words.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/script.hpp"
 #include "plugins/hooks/stage_plan.hpp"
@@ -31,7 +32,8 @@ class Linter {
       missing.severity = Severity::warning;  // This need not be the machine that it will run on.
       diagnoses_.push_back(std::move(missing));
     }
-    check_names();
+    for (auto& found : {files_that_never_run(plugin_.folder, shown_), playbook_mistakes(plugin_)})
+      diagnoses_.insert(diagnoses_.end(), found.begin(), found.end());
     for (const auto stage : job::all_points) check_stage(stage);
     if (stages_.empty()) say("PL019", Severity::error, {shown_ + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage");
     if (stages_.contains(job::Stage::acquire) && !stages_.contains(job::Stage::release))
@@ -49,33 +51,12 @@ class Linter {
     diagnoses_.push_back({code, severity, std::move(where), std::move(message), std::move(fix)});
   }
 
-  /// A hook whose name is misspelt never runs.
-  void check_names() {
-    std::vector<std::string> stages;
-    for (const auto stage : job::all_points) stages.emplace_back(to_string(stage));
-    std::error_code error;
-    for (fs::directory_iterator entry{plugin_.folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
-      std::string name = entry->path().filename().native();
-      if (is_leftover(name)) continue;
-      std::error_code ignored;
-      const std::string file = shown_ + "hooks/" + printable(name, 80);
-      if (fs::is_directory(entry->path(), ignored) && name.ends_with(".d")) name.resize(name.size() - 2);
-      if (std::find(stages.begin(), stages.end(), name) != stages.end()) continue;
-      const bool playbook = is_playbook(entry->path());
-      std::string meant = name;
-      for (const char* extension : {".sh", ".py", ".yml", ".yaml", ".bash"})
-        if (meant.ends_with(extension)) meant.resize(meant.size() - std::string_view{extension}.size());
-      if (playbook && std::find(stages.begin(), stages.end(), meant) != stages.end()) continue;
-      const bool extended = meant != name && std::find(stages.begin(), stages.end(), meant) != stages.end();
-      const auto advice = extended ? " (did you mean " + config::quote(meant) + "? hooks have no extension)" : config::suggestion(name, stages);
-      say("PL019", Severity::error, {file, 0, 0}, "is no stage, so it never runs" + advice, advice.empty() ? "move it out of hooks/" : "");
-    }
-  }
-
   void check_stage(job::Stage stage) {
     const std::string name{to_string(stage)};
     const auto hooks = hooks_in(plugin_, stage);
     if (!hooks || !hooks->empty()) stages_.insert(stage);
+    const bool told = plugin_.manifest && !plugin_.manifest->settings(stage).playbook.empty();  // By playbook_mistakes().
+    if (!hooks && told) return;
     if (!hooks) return say("PL002", Severity::error, {shown_ + "hooks/" + name, 0, 0}, hooks.error().message, {});
     const bool named = plugin_.manifest && plugin_.manifest->hooks.contains(stage);
     if (named && hooks->empty())
@@ -98,11 +79,7 @@ class Linter {
 
   void check_hook(const pipeline::Step& hook) {
     const std::string path = hook.program.lexically_relative(plugin_.folder).native();
-    if (is_playbook(hook.program)) {
-      std::error_code error;
-      if (!fs::exists(hook.program, error)) say("PL002", Severity::error, {shown_ + path, 0, 0}, "cannot be read", {});
-      return check_label(hook.program, shown_ + path);
-    }
+    if (is_playbook(hook.program)) return check_label(hook.program, shown_ + path);
     const Script script = read_script(hook.program, shown_ + path, diagnoses_);
     check_label(hook.program, script.shown);
     if (!script.is_shell()) return;
@@ -165,6 +142,32 @@ class Linter {
 };
 
 }  // namespace
+
+Diagnoses files_that_never_run(const fs::path& folder, const std::string& shown) {
+  std::vector<std::string> stages;
+  for (const auto stage : job::all_points) stages.emplace_back(to_string(stage));
+  const auto is_stage = [&](const std::string& name) { return std::find(stages.begin(), stages.end(), name) != stages.end(); };
+  Diagnoses strays;
+  std::error_code error;
+  for (fs::directory_iterator entry{folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
+    std::string name = entry->path().filename().native();
+    if (is_leftover(name)) continue;
+    std::error_code ignored;
+    const std::string file = shown + "hooks/" + printable(name, 80);
+    if (fs::is_directory(entry->path(), ignored) && name.ends_with(".d")) name.resize(name.size() - 2);
+    if (is_stage(name)) continue;
+    const bool playbook = is_playbook(entry->path());
+    std::string meant = name;
+    for (const char* extension : {".sh", ".py", ".yml", ".yaml", ".bash"})
+      if (meant.ends_with(extension)) meant.resize(meant.size() - std::string_view{extension}.size());
+    if (playbook && is_stage(meant)) continue;
+    const auto advice = meant != name && is_stage(meant) ? " (did you mean " + config::quote(meant) + "? hooks have no extension)"
+                                                         : stage_advice(meant, stages, playbook ? name.substr(meant.size()) : "");
+    strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is no stage, so it never runs" + advice, advice.empty() ? "move it out of hooks/" : ""});
+  }
+  sort_by_place(strays);
+  return strays;
+}
 
 Diagnoses lint(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched) {
   return Linter{plugin, shown, unmatched}.lint();

@@ -4,6 +4,7 @@
 #include "agent/base/units.hpp"
 #include "agent/config/fields.hpp"
 #include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/other_words.hpp"
 #include "plugins/hooks/schema_check.hpp"
 
 #include <algorithm>
@@ -43,6 +44,11 @@ bool is_playbook_path(const std::string& path) {
 
 std::string own_contract() {
   return std::string{contract_prefix} + std::to_string(contract_major) + (contract_minor > 0 ? "." + std::to_string(contract_minor) : "");
+}
+
+/// finish(), with the key that a program means which calls it otherwise.
+void finish(Fields& fields, const std::string& place, std::string_view own = {}) {
+  fields.finish(own, [&](std::string_view word) { return meant_key(place, word); });
 }
 
 /// What stands in `when`, `requires` and the like.
@@ -96,14 +102,14 @@ struct Reader {
       else fields.problem("os", quote(text) + " is not an operating system (example: rhel>=8, the ID and VERSION_ID of os-release)");
     }
     fields.texts("capabilities", into.capabilities);
-    fields.finish();
+    finish(fields, "requires");
   }
 
   void read_filters(Fields fields, Filters& into) {
     fields.texts("topic", into.topics);
     fields.texts("component_type", into.component_types);
     fields.texts("job", into.jobs);
-    fields.finish();
+    finish(fields, "when");
   }
 
   void read_limits(Fields fields, HookLimits& into) {
@@ -121,7 +127,7 @@ struct Reader {
         else fields.problem("cpu", quote(*text) + " is not a share of a processor (example: 200%, which is two of them)");
       }
     if (const Node* node = fields.take("disk")) into.disk = config::as_size(reading, *node, fields.label_of("disk"), 1024 * 1024);
-    fields.finish();
+    finish(fields, "limits");
   }
 
   /// A word out of two that mean yes and no.
@@ -138,7 +144,7 @@ struct Reader {
     read_choice(fields, "network", "host", "none", into.network);
     read_choice(fields, "private_tmp", "true", "false", into.private_tmp);
     read_choice(fields, "no_new_privs", "true", "false", into.no_new_privileges);
-    fields.finish();
+    finish(fields, "isolation");
   }
 
   /// A list of words, of which there is one so far.
@@ -168,7 +174,7 @@ struct Reader {
       else if (name.find_first_not_of("*?") == std::string::npos) fields.problem("allow", quote(name) + " would let in everything (example: ACME_*)");
       else if (name.starts_with("OUTPOST")) fields.problem("allow", quote(name) + ": OUTPOST_... are the agent's own (hooks/README.md, Environment)");
     }
-    fields.finish();
+    finish(fields, "env");
   }
 
   std::optional<std::vector<int>> read_exit_codes(Fields& fields, const std::string& key) {
@@ -212,10 +218,10 @@ struct Reader {
     if (stage == job::Stage::admit || is_of_agent(stage))
       for (const char* key : {"grace", "resources", "timeout_max", "retries", "retry_on", "continue", "junit", "artifacts", "merge"})
         if (fields.node().find(key) != nullptr)
-          return fields.problem(key, "means nothing outside of a job; remove the key"), fields.finish(), hook;
+          return fields.problem(key, "means nothing outside of a job; remove the key"), finish(fields, "hooks.STAGE"), hook;
     if (closing && hook.keep_going) fields.problem("continue", "the closing stages always go on; remove the key");
     if (closing && hook.retries > 0) fields.problem("retries", "hooks of the closing stages run once; remove the key");
-    fields.finish();
+    finish(fields, "hooks.STAGE");
     return hook;
   }
 
@@ -225,7 +231,10 @@ struct Reader {
       if (fields.node().find(name) != nullptr) into[stage] = read_hook(fields.child(name), stage);
       else fields.take_list(name);
     }
-    fields.finish();
+    fields.finish({}, [](std::string_view word) {
+      const auto meant = job::stage_meant_by(word);
+      return std::string{meant ? to_string(*meant) : ""};
+    });
   }
 
   void read_schema(Fields& fields, std::optional<boost::json::object>& into) {
@@ -263,7 +272,7 @@ struct Reader {
     if (fields.take("verdict-from") != nullptr || fields.take_list("verdict-from") != nullptr)
       fields.problem("verdict-from", "the verdict is written down before collect begins, and nothing changes it after that; "
                                      "let a hook of test decide, and remove the key");
-    fields.finish("x-");
+    finish(fields, "", "x-");
     return manifest;
   }
 };

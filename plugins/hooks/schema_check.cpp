@@ -106,7 +106,7 @@ class SchemaCheck {
     if (sizes.contains(key) && (!number_in(item) || item.text.find_first_not_of("0123456789") != std::string::npos))
       return problem(item, place, "a whole number from 0 on is due (example: 1)");
     if (key == "format" && std::find(formats.begin(), formats.end(), item.text) == formats.end())
-      if (const auto meant = suggestion(item.text, formats); !meant.empty()) return problem(item, place, quote(item.text) + " is not a format" + meant);
+      return problem(item, place, quote(item.text) + " is not a format" + (suggestion(item.text, formats).empty() ? " of draft 7, so nothing would be checked (write a pattern)" : suggestion(item.text, formats)));
     if (with_list.contains(key) && item.kind == Node::Kind::list) {
       for (const auto& each : item.items) check(each, place);
     } else if (with_map.contains(key)) {

@@ -4,6 +4,8 @@
 #include "plugins/hooks/plugin_folder.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 namespace outpost::hooks {
 namespace {
@@ -48,6 +50,23 @@ Result<std::vector<pipeline::Step>> hooks_in(const Plugin& plugin, job::Stage st
   if (!steps->empty())
     return Error{Fault::malformed, steps->front().program.string() + " is there, and plugin.yml names " + playbook + " for " + point + ": keep one"};
   return std::vector<pipeline::Step>{{stage, plugin.name, point, plugin.folder / playbook, plugin.folder}};
+}
+
+Diagnoses playbook_mistakes(const Plugin& plugin) {
+  Diagnoses mistakes;
+  if (!plugin.manifest) return mistakes;
+  for (const auto& [stage, settings] : plugin.manifest->hooks) {
+    if (settings.playbook.empty()) continue;
+    const std::string label = "hooks." + std::string{to_string(stage)} + ".playbook";
+    const auto say = [&](const std::string& message, const std::string& fix) {
+      mistakes.push_back({"PL002", Severity::error, plugin.manifest->origin_of(label), label + ": " + message, fix});
+    };
+    std::error_code error;
+    if (!std::filesystem::exists(plugin.folder / settings.playbook, error)) say("there is no " + printable(settings.playbook, 200) + " in the plugin's folder", "correct the path");
+    const auto others = hooks_of(plugin.folder, plugin.name, stage);
+    if (others && !others->empty()) say(printable(others->front().program.lexically_relative(plugin.folder).native(), 200) + " is there too", "keep one of them");
+  }
+  return mistakes;
 }
 
 Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story, job::Stage stage, bool alone) {

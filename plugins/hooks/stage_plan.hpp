@@ -20,4 +20,7 @@ namespace outpost::hooks {
 [[nodiscard]] Result<std::vector<pipeline::Step>> plan_stage(const std::vector<std::shared_ptr<const Plugin>>& plugins, const job::Story& story,
                                                              job::Stage stage, bool alone = false);
 
+/// What is wrong with the playbooks that the manifest names: one is not there, or a file in `hooks/` is there too.
+[[nodiscard]] Diagnoses playbook_mistakes(const Plugin& plugin);
+
 }  // namespace outpost::hooks

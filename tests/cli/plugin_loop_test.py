@@ -163,7 +163,9 @@ class Loop(unittest.TestCase):
             'expect_fault: {calls: {bmc: 2}, files: {"$OUTPOST_SHARED/done": absent}}\n'
         )
         self.plugin(hooks, {"a": case})
-        self.assertEqual(self.states(self.outpost("plugin", "test", "acme")), {"a": "passed", **{f"a {each}": "passed" for each in faults}})
+        runs = json.loads(self.outpost("plugin", "test", "acme", "--json"))["runs"]
+        self.assertEqual([(run["fault"], run["state"]) for run in runs], [(each, "passed") for each in ["", *faults]])
+        self.assertTrue(all(run["duration_ms"] >= 50 for run in runs), runs)
         self.write("acme/hooks/release", "#!/bin/bash\nexit 0\n", 0o755)
         output = self.outpost("plugin", "test", "acme", status=1)
         self.assertIn("a.t.yml:6:16: expect_fault.calls\n    expected  2 of bmc\n    found     1\n      bmc wait\n", output)
@@ -248,10 +250,37 @@ class Loop(unittest.TestCase):
         self.plugin({"test": "true\n"}, {})
         self.write("outpost.yml", "plugins_pth: [site]\n")
         os.makedirs(self.path("site"))
-        for arguments in (("install", "acme"), ("remove", "acme", "--from", ".")):
+        for arguments in (("install", "acme"), ("remove", "acme", "--from", "."), ("list",), ("show", "acme")):
             output = self.outpost("plugin", *arguments, "--config", self.path("outpost.yml"), status=5)
             self.assertIn("plugins_pth", output)
         self.assertTrue(os.path.isdir(self.path("acme")))
+
+    def test_a_wrong_value_is_told_where_it_stands(self):
+        config = "config: {type: object, required: [size], properties: {size: {type: integer}, at: {type: object}}}\n"
+        self.plugin({"test": "true\n"}, {}, config)
+        self.write("my.yml", "at: {}\nsize: many\n")
+        for names in ((), ("acme",)):  # The folder, and where it is the working directory.
+            output = self.outpost("plugin", "run", *names, "--config", self.path("my.yml"), status=5, cwd=self.path(*(["acme"] if not names else [])))
+            self.assertIn("my.yml:2:1: PL018 plugin_config.acme.size: ", output)
+            output = self.outpost("plugin", "run", *names, status=5, cwd=self.path(*(["acme"] if not names else [])))
+            self.assertIn("no job.yml, no --config: PL018 plugin_config.acme: ", output)
+        self.write("acme/job.yml", "name: try\nplugins: [acme]\n")
+        self.assertIn("job.yml:2:1: PL018 plugin_config.acme: ", self.outpost("plugin", "run", "acme", status=5))
+
+    def test_a_word_of_another_agent_is_understood(self):
+        self.plugin({"test": "true\n", "teardown": "true\n"}, {"a": "hook: teardown\n"})
+        self.assertIn('hooks/teardown: error PL019 is no stage, so it never runs (did you mean "release"?)', self.outpost("plugin", "lint", "acme", status=2))
+        self.assertIn('warning: acme/hooks/teardown: PL019 is no stage, so it never runs (did you mean "release"?)', self.outpost("plugin", "run", "acme"))
+        self.assertIn('there is no stage "teardown" (did you mean "release"?)', self.outpost("plugin", "run", "teardown", cwd=self.path("acme"), status=2))
+        self.assertIn('"teardown" is no stage (did you mean "release"?)', self.outpost("plugin", "test", "acme", status=5))
+
+    def test_a_playbook_that_is_not_there_is_told_where_it_is_named(self):
+        self.plugin({"test": "true\n"}, {}, "hooks:\n  test: {timeout: 1h, playbook: plays/test.yml}\n")
+        self.write("job.yml", f"name: try\nplugins: [acme]\nplugins_path: ['{self.top}']\n")
+        for command in (("plugin", "lint", "acme"), ("plugin", "run", "acme"), ("job", "run", "job.yml")):
+            output = self.outpost(*command, status=2 if "lint" in command else 5)
+            self.assertRegex(output, r"acme/plugin.yml:5:23: (error )?PL002 hooks.test.playbook: there is no plays/test.yml in the plugin's folder")
+            self.assertRegex(output, r"acme/plugin.yml:5:23: (error )?PL002 hooks.test.playbook: hooks/test is there too")
 
     def test_only_a_signature_of_a_signer_counts(self):
         if not shutil.which("ssh-keygen"):

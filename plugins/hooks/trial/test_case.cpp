@@ -6,6 +6,7 @@
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/job_check.hpp"
+#include "plugins/hooks/other_words.hpp"
 #include "plugins/hooks/stage_plan.hpp"
 #include "plugins/hooks/trial/expectation_reader.hpp"
 
@@ -79,7 +80,7 @@ class CaseReader {
     if (stage) return stage;
     std::vector<std::string> names;
     for (const auto each : job::all_stages) names.emplace_back(to_string(each));
-    const auto advice = config::suggestion(*text, names);
+    const auto advice = stage_advice(*text, names);
     reading_.problem(node.origin, label,
                      quote(*text) + " is no stage" + (advice.empty() ? " (" + join(names, ", ") + ")" : advice));
     return std::nullopt;

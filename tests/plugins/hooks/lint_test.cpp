@@ -70,7 +70,7 @@ TEST_CASE("a playbook that the manifest names is a hook") {
   folder.manifest("hooks: {acquire: {playbook: plays/take.yml}, install: {playbook: plays/site.yml, timeout: 1h}}\n");
   write_file(folder.folder / "plays/take.yml", "- debug:\n");
   CHECK(folder.lint() == "PL010 warning hooks/acquire: what acquire takes, nothing frees; add hooks/release\n"
-                         "PL002 error plays/site.yml: cannot be read\n");
+                         "PL002 error plugin.yml:4:56: hooks.install.playbook: there is no plays/site.yml in the plugin's folder; correct the path\n");
 }
 
 TEST_CASE("each code is given for what it is for, with a cure") {
@@ -143,9 +143,14 @@ TEST_CASE("each code is given for what it is for, with a cure") {
   SECTION("PL019") {
     folder.hook("instal", "#!/bin/sh\n");
     folder.hook("collect.sh", "#!/bin/sh\n");
+    folder.hook("post-run", "#!/bin/sh\n");
+    folder.hook("teardown.yml", "- debug:\n");
+    fs::permissions(folder.folder / "hooks/teardown.yml", fs::perms::owner_read | fs::perms::owner_write);
     fs::remove(folder.folder / "hooks/test");
     CHECK(folder.lint() == "PL019 error hooks/collect.sh: is no stage, so it never runs (did you mean \"collect\"? hooks have no extension)\n"
                            "PL019 error hooks/instal: is no stage, so it never runs (did you mean \"install\"?)\n"
+                           "PL019 error hooks/post-run: is no stage, so it never runs (did you mean \"collect\"?)\n"
+                           "PL019 error hooks/teardown.yml: is no stage, so it never runs (did you mean \"release.yml\"?)\n"
                            "PL019 warning plugin.yml:4:33: hooks.test: there is no hook of this stage; add hooks/test, or remove the key\n");
   }
 }
