@@ -43,6 +43,14 @@ std::optional<job::Stage> stage_named(const std::string& name, const Stages& sta
   return std::nullopt;
 }
 
+/// For messages about what no file says.
+std::filesystem::path job_file_of(const PluginRunOptions& options) {
+  const auto own = options.plugin / "job.yml";
+  std::error_code error;
+  if (!options.job.empty() || std::filesystem::exists(own, error)) return options.job.empty() ? own : options.job;
+  return "no job.yml, no --config";
+}
+
 /// `plugin run ./acme-storage` means the plugin in the folder, as everywhere.
 PluginRunOptions with_folder_first(PluginRunOptions options) {
   std::error_code error;
@@ -139,7 +147,7 @@ int run_plugin(const PluginRunOptions& given) {
     if (!daemon::supports_dry_run(*job)) return exit_ok;
     std::cout << "\nits hooks support a dry run:\n" << std::flush;
   }
-  JobRunOptions run{.file = options.job.empty() ? options.plugin / "job.yml" : options.job, .directory = options.directory, .quiet = options.quiet, .dry_run = options.dry_run, .as_json = options.as_json};
+  JobRunOptions run{.file = job_file_of(options), .directory = options.directory, .quiet = options.quiet, .dry_run = options.dry_run, .as_json = options.as_json};
   if (options.stage.empty() && !options.dry_run) run.ended = [&](const job::Story& story) { daemon::note_last_run(options.plugin, story); };
   if (!options.stage.empty()) {
     const auto stage = stage_named(options.stage, job::all_stages);

@@ -6,16 +6,13 @@
 #include <algorithm>
 
 namespace outpost::config {
-namespace {
 
-void note_origins(Reading& reading, const std::string& path, const Node& node) {
-  reading.origins.insert_or_assign(path, node.origin);
+void note_origins(Origins& origins, const std::string& path, const Node& configuration) {
+  origins.insert_or_assign(path, configuration.origin);
   std::size_t index = 0;
-  for (const auto& item : node.items)
-    note_origins(reading, path + "." + (node.kind == Node::Kind::map ? item.key : std::to_string(index++)), item);
+  for (const auto& item : configuration.items)
+    note_origins(origins, path + "." + (configuration.kind == Node::Kind::map ? item.key : std::to_string(index++)), item);
 }
-
-}  // namespace
 
 PluginConfigs read_plugin_config(Reading& reading, Fields& fields, const Node* below, const std::vector<std::string>& plugins) {
   PluginConfigs configs;
@@ -40,7 +37,7 @@ PluginConfigs read_plugin_config(Reading& reading, Fields& fields, const Node* b
       wrong_kind(reading, merged, label + "." + printable(name, 80), "a mapping (example: {address: 192.0.2.10})");
       continue;
     }
-    note_origins(reading, fields.path_of("plugin_config") + "." + name, merged);
+    note_origins(reading.origins, fields.path_of("plugin_config") + "." + name, merged);
     configs[name] = as_typed_json(merged).as_object();
   }
   return configs;

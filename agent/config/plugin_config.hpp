@@ -19,4 +19,7 @@ using PluginConfigs = std::map<std::string, boost::json::object>;
 [[nodiscard]] PluginConfigs read_plugin_config(Reading& reading, Fields& fields, const Node* below,
                                                const std::vector<std::string>& plugins);
 
+/// The places of a plugin's configuration and of all that is in it: "PATH.key".
+void note_origins(Origins& origins, const std::string& path, const Node& configuration);
+
 }  // namespace outpost::config

@@ -1,7 +1,9 @@
 #include "agent/daemon/plugin_tools.hpp"
 
+#include "agent/base/own_programs.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "agent/config/plugin_config.hpp"
 #include "agent/config/plugin_name.hpp"
 #include "agent/config/small_file.hpp"
 #include "agent/config/values.hpp"
@@ -211,6 +213,7 @@ Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path
   if (!problems.list.empty()) return Error{Fault::malformed, std::string{trim(problems.text())}};
   job.plugin_config[name] = config::as_typed_json(parsed.root).as_object();
   job.origins.clear();
+  config::note_origins(job.origins, "plugin_config." + name, parsed.root);
   return job;
 }
 
