@@ -28,11 +28,18 @@ int complain(const Error& error, int status = exit_negative) {
   return status;
 }
 
-/// A machine without a configuration has the places that packages use.
-std::vector<std::filesystem::path> plugins_path_of(const std::filesystem::path& file) {
+/// A machine without a configuration has the places that packages use. malformed: what is wrong with one.
+Result<std::vector<std::filesystem::path>> plugins_path_of(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored) && !ignored) return config::Settings{}.plugins_path;
+  if (::access(file.c_str(), R_OK) != 0) {
+    std::cerr << "outpost: " << file.string() << " cannot be read by this user: plugins are looked for where packages put them\n";
+    return config::Settings{}.plugins_path;
+  }
   const auto types = daemon::source_types();
   const auto loaded = config::load(file, config::environment_of(environ), types);
-  return loaded ? loaded->settings.plugins_path : config::Settings{}.plugins_path;
+  if (!loaded) return Error{Fault::malformed, std::string{trim(loaded.error().text())}};
+  return loaded->settings.plugins_path;
 }
 
 template <class Stages>
@@ -91,9 +98,10 @@ int lint_plugins(const PluginLintOptions& options) {
 
 int list_plugins(const std::filesystem::path& config, bool as_json) {
   const auto path = plugins_path_of(config);
-  const auto rows = daemon::installed_plugins(path);
+  if (!path) return complain(path.error(), exit_configuration);
+  const auto rows = daemon::installed_plugins(*path);
   std::vector<std::string> places;
-  for (const auto& place : path) places.push_back(place.string());
+  for (const auto& place : *path) places.push_back(place.string());
   if (as_json) {
     json::array plugins;
     for (const auto& row : rows) plugins.push_back(to_json(row));
@@ -120,7 +128,10 @@ int list_plugins(const std::filesystem::path& config, bool as_json) {
 }
 
 int show_plugin(const std::filesystem::path& config, const std::string& plugin, bool as_json) {
-  const auto described = daemon::describe_plugin(plugin, plugins_path_of(config));
+  const bool is_folder = plugin.find('/') != std::string::npos || plugin == "." || plugin == "..";
+  const auto path = is_folder ? Result<std::vector<std::filesystem::path>>{std::vector<std::filesystem::path>{}} : plugins_path_of(config);
+  if (!path) return complain(path.error(), exit_configuration);
+  const auto described = daemon::describe_plugin(plugin, *path);
   if (!described) return complain(described.error());
   if (as_json)
     print_document("outpost-plugin", described->json);

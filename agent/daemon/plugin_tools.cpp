@@ -298,6 +298,10 @@ Result<std::vector<std::string>> environment_of_hook(const config::JobFile& job,
                                 .grace = job.grace};
   hooks::EnvironmentInputs inputs{.request = request, .manifest = plugin.manifest ? &*plugin.manifest : nullptr, .inherited = hooks::inherited_environment(),
                                   .now = SystemClock{}.now()};
+  inputs.socket = request.directory.step(request.step_id) / "socket";
+  std::error_code unknown;
+  if (const auto helper = find_own_program("outpost-hook"))
+    if (auto library = helper->parent_path().parent_path() / "lib"; fs::exists(library, unknown)) inputs.library = std::move(library);
   if (plugin.manifest) {
     const auto settings = plugin.manifest->settings(stage);
     request.timeout = settings.timeout.value_or(request.timeout);
