@@ -161,6 +161,8 @@ class Attempt {
       if (step.stage != trial_.test.hook) continue;
       seen_.ending = step.ending;
       seen_.ran = true;
+      // The agent that ran it was killed, and with it what it had measured.
+      if (resumes_) seen_.duration = std::chrono::duration_cast<std::chrono::milliseconds>(step.ended_at - step.started_at);
       std::ifstream log{directory.logs() / (step.id + ".log"), std::ios::binary};
       seen_.output.append(std::istreambuf_iterator<char>{log}, {});
       seen_.output.resize(std::min(seen_.output.size(), longest_output));
