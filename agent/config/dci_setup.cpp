@@ -39,7 +39,6 @@ const std::map<std::string, std::string, std::less<>> advice{
     {"ansible_envvars", "hooks get no variables of their own; set them in the playbook"},
     {"inventory_playbook", "write the inventory before, or in a hook of acquire"},
     {"dci_components", "components are chosen by selections; write one that finds what you want"},
-    {"dci_disconnected", "hooks read it from settings.yml"},
 };
 
 /// As a text between double quotes, on one line.
@@ -90,7 +89,23 @@ struct Job {
   std::string plugin;  ///< Whose hooks it runs; empty: those of the directory.
   std::vector<std::string> selections;  ///< As they are written in YAML.
   std::vector<std::string> tags;
+  std::map<std::string, std::string, std::less<>> facts;  ///< What the OpenShift agent makes tags of.
 };
+
+/// The tags that the OpenShift agent gives its jobs by itself, by which people and dashboards find them.
+std::vector<std::string> tags_of_agent(const std::map<std::string, std::string, std::less<>>& facts) {
+  const auto fact = [&](std::string_view key) {
+    const auto found = facts.find(key);
+    return found == facts.end() ? std::string{} : found->second;
+  };
+  std::vector<std::string> tags{"agent:openshift"};
+  const auto disconnected = to_lower(fact("dci_disconnected"));
+  tags.emplace_back(disconnected == "true" || disconnected == "yes" ? "disconnected" : "connected");
+  tags.emplace_back(fact("dci_main") == "upgrade" ? "upgrade" : "install");
+  for (const std::string key : {"install_type", "cluster"})
+    if (const auto value = fact(key); !value.empty()) tags.push_back(key + ":" + value);
+  return tags;
+}
 
 class Setup {
  public:
@@ -208,9 +223,14 @@ class Setup {
     if (job.topic.empty()) return;
     take_dci_keys(settings, job);
     if (job.name.empty()) job.name = as_plain_name(directory_.filename().string());
+    take_facts(settings, facts_);
     settings_job_ = std::move(job);
-    for (const char* key : {"dci_disconnected", "dci_components"})
-      if (settings.find(key)) note_key("settings.yml: ", key);
+    if (settings.find("dci_components")) note_key("settings.yml: ", "dci_components");
+  }
+
+  static void take_facts(const Node& from, std::map<std::string, std::string, std::less<>>& facts) {
+    for (const char* key : {"dci_main", "dci_disconnected", "install_type", "cluster"})
+      if (const auto text = text_of(from, key); !text.empty()) facts[key] = text;
   }
 
   void take_dci_keys(const Node& from, Job& job) {
@@ -230,7 +250,7 @@ class Setup {
   void take_topic(const Node& topic) {
     Job job;
     job.topic = text_of(topic, "topic");
-    job.name = as_plain_name("rhel-" + job.topic);
+    job.name = as_plain_name(job.topic);  // As the agent called it: the server compares jobs of one name.
     std::vector<std::string> hosts;
     if (const Node* systems = topic.find("systems"); systems && systems->kind == Node::Kind::list)
       for (const auto& system : systems->items)
@@ -291,6 +311,7 @@ class Setup {
 
   void take_extra(const Node& extra, Job& job, const std::string& where) {
     take_dci_keys(extra, job);
+    take_facts(extra, job.facts);
     static const std::set<std::string, std::less<>> taken{"dci_name", "dci_topic", "dci_comment", "dci_url", "dci_configuration", "dci_tags", "dci_components_by_query"};
     for (const auto& item : extra.items) {
       if (item.key == "dci_config_dirs" || item.key == "dci_config_dir") {
@@ -347,8 +368,13 @@ class Setup {
       layout_ = name.find("app") != std::string::npos ? "dci-openshift-app-hooks" : name.find("rhel") != std::string::npos ? "dci-rhel-hooks" : "dci-openshift-hooks";
       note("the hooks are taken for those of " + agent_of(layout_) + "; if they are not, name another plugin than " + layout_);
     }
-    for (auto& job : jobs_)
+    for (auto& job : jobs_) {
       if (job.plugin.empty()) job.plugin = layout_;
+      if (job.plugin != "dci-openshift-hooks") continue;
+      job.facts.insert(facts_.begin(), facts_.end());
+      for (auto& tag : tags_of_agent(job.facts))
+        if (std::find(job.tags.begin(), job.tags.end(), tag) == job.tags.end()) job.tags.push_back(std::move(tag));
+    }
   }
 
   void say_what_remains() {
@@ -418,6 +444,7 @@ class Setup {
   std::string proxy_, no_proxy_;                ///< On the way to the server of the source "dci".
   std::map<std::string, std::vector<std::string>> resources_;
   std::optional<Job> settings_job_;
+  std::map<std::string, std::string, std::less<>> facts_;  ///< Of settings.yml.
   std::vector<Job> jobs_;
   bool has_sudo_ = false;  ///< One of its hooks.
   std::vector<std::string> notes_;

@@ -61,9 +61,8 @@ TEST_CASE("the settings of an OpenShift agent become a job") {
   CHECK(job.name == "my--lab-");
   CHECK(job.topic == "OCP-4.16");
   CHECK(job.comment == "nightly");
-  CHECK(job.tags == std::vector<std::string>{"debug", "lab4"});
+  CHECK(job.tags == std::vector<std::string>{"debug", "lab4", "agent:openshift", "disconnected", "install", "install_type:ipi"});
   CHECK(job.plugins == std::vector<std::string>{"dci-openshift-hooks"});
-  CHECK(notes(setup, "dci_disconnected is not carried over"));
   CHECK(setup.configuration.find("DCI_API_SECRET") == std::string::npos);
   CHECK(setup.configuration.find((agent.path / "dcirc.sh").string()) != std::string::npos);
   CHECK(setup.configuration.find("dci-openshift-hooks: {directories: [\"" + agent.path.string() + "\"]}") != std::string::npos);
@@ -77,6 +76,7 @@ TEST_CASE("topics of a RHEL agent become jobs that hold their systems") {
   const auto settings = agent.settings(setup);
   REQUIRE(settings.jobs.size() == 2);
   CHECK(settings.jobs[0].topic == "RHEL-9.4");
+  CHECK(settings.jobs[0].name == "RHEL-9.4");
   REQUIRE(settings.jobs[0].resources.size() == 1);
   CHECK(settings.resources.at(settings.jobs[0].resources[0]).hosts == std::vector<std::string>{"sut1.example.org", "sut2.example.org"});
   CHECK(settings.jobs[1].plugins == std::vector<std::string>{"dci-rhel-hooks"});
@@ -120,7 +120,7 @@ TEST_CASE("a file of dci-pipeline becomes jobs, and every key that has no counte
   CHECK(settings.jobs[0].components.size() == 2);
   CHECK(settings.jobs[0].source == "dci-2");
   CHECK(settings.jobs[1].source == "dci");
-  CHECK(settings.jobs[0].tags == std::vector<std::string>{"nightly"});
+  CHECK(settings.jobs[0].tags == std::vector<std::string>{"nightly", "agent:openshift", "connected", "install", "cluster:four"});
   CHECK(settings.jobs[0].configuration == "cluster4");
   for (const std::string part : {"outputs is not carried over", "success_tag is not carried over", "made_up is not carried over",
                                  "prev_stages is not carried over", "ansible_extravars.cluster is not carried over",
