@@ -44,17 +44,16 @@ DciSource::DciSource(Api api, http::Client& client, Workers& workers, const Cloc
              files::Unpacker{settings_.unpacker, workers}} {}
 
 Result<void> DciSource::check(const job::Definition& definition) const {
-  const std::string where = "job " + printable(definition.name, 200);
   if (!api_.credentials().client.starts_with("remoteci/"))
-    return Error{Fault::refused, where + ": the source " + settings_.name + " signs in as " +
+    return Error{Fault::refused, "the source " + settings_.name + " signs in as " +
                                      api_.credentials().client + "; only a remoteci can take jobs"};
-  if (definition.topic.empty()) return Error{Fault::malformed, where + ": the topic is missing (example: OCP-4.16)"};
+  if (definition.topic.empty()) return Error{Fault::malformed, "the topic is missing (example: OCP-4.16)"};
   if (definition.selections.empty())
-    return Error{Fault::malformed, where + ": components are missing (example: [\"ocp?tags:build:ga\"])"};
+    return Error{Fault::malformed, "components are missing (example: [\"ocp?tags:build:ga\"])"};
   for (const auto& text : definition.selections)
-    if (auto selection = parse_selection(text); !selection) return std::move(selection).error().in(where);
+    if (auto selection = parse_selection(text); !selection) return selection.error();
   if (!definition.url.empty() && !is_web_address(definition.url))
-    return Error{Fault::malformed, where + ": url: the control server takes only http:// and https:// here"};
+    return Error{Fault::malformed, "url: the control server takes only http:// and https:// here"};
   return {};
 }
 

@@ -47,14 +47,12 @@ DlrnSource::DlrnSource(Api api, Tree tree, http::Client& client, Workers& worker
       settings_{std::move(settings)} {}
 
 Result<void> DlrnSource::check(const job::Definition& definition) const {
-  const std::string where = "job " + printable(definition.name, 200);
-  if (definition.selections.empty())
-    return Error{Fault::malformed, where + ": components are missing (example: [consistent])"};
+  if (definition.selections.empty()) return Error{Fault::malformed, "components are missing (example: [consistent])"};
   for (const auto& text : definition.selections) {
-    auto selection = parse_selection(text);
-    if (!selection) return std::move(selection).error().in(where);
+    const auto selection = parse_selection(text);
+    if (!selection) return selection.error();
     if (!selection->after.empty() && selection->after == definition.name)
-      return Error{Fault::malformed, where + ": after: a job that waits for itself never runs"};
+      return Error{Fault::malformed, "after: a job that waits for itself never runs"};
   }
   return {};
 }
