@@ -1,6 +1,9 @@
 #include "agent/cli/command_line.hpp"
 
+#include "agent/config/values.hpp"
+
 #include <utility>
+#include <vector>
 
 namespace outpost::cli {
 
@@ -29,6 +32,20 @@ CommandLine::CommandLine() {
   add_promote();
   add_version();
   app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 4 no control server, 5 configuration.");
+}
+
+std::string CommandLine::unknown_command() const {
+  const CLI::App* group = &app;
+  std::string path = "outpost";
+  for (auto inner = group->get_subcommands(); !inner.empty(); inner = group->get_subcommands()) {
+    group = inner.front();
+    path += " " + group->get_name();
+  }
+  const auto rest = app.remaining(true);
+  if (rest.empty() || rest.front().starts_with("-") || group->get_require_subcommand_min() == 0) return {};
+  std::vector<std::string> known;
+  for (const auto* each : group->get_subcommands([](const CLI::App*) { return true; })) known.push_back(each->get_name());
+  return "there is no command " + config::quote(path + " " + rest.front()) + config::suggestion(rest.front(), known) + "; see: " + path + " --help";
 }
 
 void CommandLine::add_version() {

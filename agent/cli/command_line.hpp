@@ -18,6 +18,10 @@ struct CommandLine {
   CLI::App app{"Outpost: the agent that runs product builds through a lab. See outpost(1)."};
   int result = exit_ok;
 
+  /// After a line that names no command where one is due: what stands in its place is none, and what may be meant. Empty:
+  /// nothing stands there.
+  [[nodiscard]] std::string unknown_command() const;
+
   // What the daemon is asked (command_line_daemon.cpp)
   void add_status();
   void add_top();

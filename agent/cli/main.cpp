@@ -11,6 +11,11 @@ int main(int argc, char** argv) {
   outpost::cli::CommandLine line;
   try {
     line.app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    const std::string unknown = line.unknown_command();
+    if (unknown.empty()) line.app.exit(error);
+    else std::cerr << "outpost: " << unknown << "\n";
+    return outpost::cli::exit_usage;
   } catch (const CLI::ParseError& error) {
     const int status = line.app.exit(error);
     return status == 0 ? outpost::cli::exit_ok : outpost::cli::exit_usage;

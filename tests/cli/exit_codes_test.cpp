@@ -53,6 +53,18 @@ struct ExitLab : CommandLab {
 
 }  // namespace
 
+TEST_CASE("a command that does not exist is named, with the one that may be meant", "[cli]") {
+  ExitLab lab;
+  CHECK(lab.run({OUTPOST_COMMAND, "statsu", "--json"}) == 2);
+  CHECK_THAT(lab.said, holds("there is no command \"outpost statsu\" (did you mean \"status\"?); see: outpost --help"));
+  CHECK(lab.run({OUTPOST_COMMAND, "job", "cancle", "x"}) == 2);
+  CHECK_THAT(lab.said, holds("there is no command \"outpost job cancle\" (did you mean \"cancel\"?); see: outpost job --help"));
+  CHECK(lab.run({OUTPOST_COMMAND, "completion", "powershell\x1b"}) == 2);
+  CHECK_THAT(lab.said, holds("there is no command") && !holds("\x1b"));
+  CHECK(lab.run({OUTPOST_COMMAND, "job"}) == 2);
+  CHECK_THAT(lab.said, holds("A subcommand is required"));
+}
+
 TEST_CASE("every command says 2 to an option that it does not have", "[cli]") {
   ExitLab lab;
   for (const auto& entry : commands()) {
