@@ -2,6 +2,8 @@
 #include "cli/command_lab.hpp"
 #include "support/catch.hpp"
 
+#include "agent/base/clock.hpp"
+#include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
 
 namespace {
@@ -111,10 +113,33 @@ TEST_CASE("a running job is followed to its end, its page is written, and the fi
                       lab.directory.path / "followed"};
     lab.until("the first line",
               [&] { return read_file(lab.directory.path / "followed").find("first line") != std::string::npos; });
+    // For programs, line by line: what has been printed so far comes at once.
+    Process machine{{OUTPOST_COMMAND, "job", "logs", "-f", "--json", id, "install.acme", "--config", lab.configuration()}, lab.directory.path / "followed.json"};
+    const auto rows = [&] {
+      std::vector<boost::json::object> all;
+      for (const auto& line : split(read_file(lab.directory.path / "followed.json"), '\n'))
+        if (!line.empty()) all.push_back(boost::json::parse(line).as_object());
+      return all;
+    };
+    lab.until("the first line as JSON", [&] { return read_file(lab.directory.path / "followed.json").find("first line") != std::string::npos && rows().size() >= 2; });
+    CHECK(machine.is_running());
     CHECK(following.is_running());
     write_file(go, "");
     CHECK(following.wait() == 0);
     CHECK_THAT(read_file(lab.directory.path / "followed"), holds("==> install.acme") && holds("last <line>"));
+    CHECK(machine.wait() == 0);
+    const auto told = rows();
+    REQUIRE(told.size() == 3);
+    CHECK(text_at(told[0], "schema") == "outpost-job-logs");
+    CHECK(told[0].at("version") == 1);
+    CHECK(text_at(told[0], "job_id") == id);
+    for (const auto& row : {told[1], told[2]}) {
+      CHECK(text_at(row, "step_id") == "install.acme");
+      CHECK(parse_rfc3339(text_at(row, "time")));
+      CHECK(row.at("continued") == false);
+    }
+    CHECK(text_at(told[1], "text") == "first line");
+    CHECK(text_at(told[2], "text") == "last <line>");
   }
   CHECK(text_at(lab.finished_job(), "status") == "success");
 
@@ -167,6 +192,29 @@ TEST_CASE("a shell's completion is printed, and is what the package installs", "
   REQUIRE(lab.run({OUTPOST_COMMAND, "completion", "bash"}) == 0);
   CHECK_THAT(lab.said, holds("complete -o bashdefault -o default -F _outpost outpost outpostd"));
   CHECK(lab.said == read_file(fs::path{OUTPOST_SOURCE_DIR} / "agent/cli/outpost.bash"));
+}
+
+TEST_CASE("a configuration is made from that of one of DCI's agents, for people and for programs", "[cli]") {
+  CommandLab lab;
+  const fs::path agent = lab.directory.path / "dci-rhel-agent", made = lab.directory.path / "made.yml";
+  fs::create_directories(agent);
+  write_file(agent / "settings.yml", "topics:\n  - topic: RHEL-9.4\n    dci_rhel_agent_cert: false\n");
+  lab.write_credentials(agent / "dcirc.sh", lab.remoteci, lab.secret);
+  REQUIRE(lab.run({OUTPOST_COMMAND, "setup", "--from-dci", agent.string(), "--json"}) == 0);
+  CHECK(lab.json().at("schema") == "outpost-setup");
+  CHECK(lab.json().at("version") == 1);
+  CHECK(lab.json().at("file") == "");
+  CHECK(lab.json().at("notes").is_array());
+  const std::string configuration{lab.json().at("configuration").as_string()};
+  CHECK_THAT(configuration, holds("RHEL-9.4") && !holds(lab.secret));
+  REQUIRE(lab.run({OUTPOST_COMMAND, "setup", "--from-dci", agent.string(), "--json", "-o", made.string()}) == 0);
+  CHECK(text_at(lab.json().as_object(), "file") == made.string());
+  CHECK(read_file(made) == configuration);
+  CHECK(lab.run({OUTPOST_COMMAND, "setup", "--from-dci", agent.string(), "-o", made.string()}) == 1);
+  CHECK_THAT(lab.said, holds("--force replaces it"));
+  REQUIRE(lab.run({OUTPOST_COMMAND, "setup", "--from-dci", agent.string(), "-o", made.string(), "--force"}) == 0);
+  CHECK_THAT(lab.said, holds("next: outpost config check --config " + made.string()));
+  CHECK(lab.run({OUTPOST_COMMAND, "setup", "--from-dci", (agent / "nowhere").string(), "--json"}) == 1);
 }
 
 TEST_CASE("every answer for programs names its schema and version, also when it is no", "[cli]") {
