@@ -96,6 +96,15 @@ void print_promotion(std::ostream& out, const json::object& promotion) {
   if (!message.empty()) out << "          " << printable(message) << "\n";
 }
 
+void print_telemetry(std::ostream& out, const json::object& collector) {
+  if (collector.empty()) return;
+  out << "collector " << printable(text_at(collector, "url")) << ", answered " << ago(text_at(collector, "last_contact"));
+  if (job::flag_at(collector, "traces"))
+    out << ", spans: " << number_at(collector, "spans_waiting") << " waiting, " << number_at(collector, "spans_sent") << " sent, " << number_at(collector, "spans_lost") << " lost";
+  out << "\n";
+  if (const auto error = text_at(collector, "last_error"); !error.empty()) out << "          " << printable(error) << "\n";
+}
+
 void print_status(std::ostream& out, const json::object& status) {
   const auto& slots = object_at(status, "slots");
   out << "outpostd  " << text_at(status, "version") << ", " << text_at(status, "state") << ", up for " << age(text_at(status, "since"))
@@ -120,6 +129,7 @@ void print_status(std::ostream& out, const json::object& status) {
     const auto holder = text_at(resource.as_object(), "held_by");
     out << "resource  " << std::string_view{name} << "  " << (holder.empty() ? "free" : "held by " + holder) << "\n";
   }
+  print_telemetry(out, object_at(status, "telemetry"));
   for (const auto& each : array_at(status, "promotions")) print_promotion(out, each.as_object());
   for (const auto& each : array_at(status, "alarms")) {
     const auto& alarm = each.as_object();

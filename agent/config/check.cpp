@@ -30,6 +30,7 @@ class Checker {
                   value.error().message);
     for (const auto& job : settings_.jobs) check_plugins(job);
     check_alarm();
+    check_collector();
     const bool idle =
         settings_.promotions.empty() &&
         std::none_of(settings_.jobs.begin(), settings_.jobs.end(), [](const Job& job) { return job.enabled; });
@@ -59,6 +60,16 @@ class Checker {
     check_pem(path + ".ca_file", source.ca_file, "CERTIFICATE", Privacy::any);
     check_pem(path + ".client_certificate", source.client_certificate, "CERTIFICATE", Privacy::any);
     check_pem(path + ".client_key", source.client_key, "PRIVATE KEY", Privacy::secret);
+  }
+
+  void check_collector() {
+    const Otlp& otlp = settings_.otlp;
+    if (!otlp.headers.empty() && can_be_read(otlp.headers))
+      if (const auto headers = read_headers(otlp.headers, directory_); !headers)
+        problem("metrics.otlp.headers", "metrics.otlp.headers", headers.error().message);
+    check_pem("metrics.otlp.ca_file", otlp.ca_file, "CERTIFICATE", Privacy::any);
+    check_pem("metrics.otlp.client_certificate", otlp.client_certificate, "CERTIFICATE", Privacy::any);
+    check_pem("metrics.otlp.client_key", otlp.client_key, "PRIVATE KEY", Privacy::secret);
   }
 
   void check_pem(const std::string& path, const std::string& file, std::string_view what, Privacy privacy) {

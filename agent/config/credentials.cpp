@@ -146,6 +146,29 @@ Result<Secret> read_secret(const SecretSource& source, const std::filesystem::pa
   return Secret{*std::move(content)};
 }
 
+Result<std::vector<std::pair<std::string, Secret>>> read_headers(const SecretSource& source, const std::filesystem::path& directory_of_credentials) {
+  const auto content = read_secret(source, directory_of_credentials);
+  if (!content) return content.error();
+  const std::string file = source.file.empty() ? source.credential : source.file.native();
+  std::vector<std::pair<std::string, Secret>> headers;
+  std::size_t number = 0;
+  for (const auto& line : split(content->reveal(), '\n')) {
+    ++number;
+    const auto text = trim(line);
+    if (text.empty() || text.front() == '#') continue;
+    const auto colon = text.find(':');
+    const std::string name{text.substr(0, colon)};
+    const auto value = colon == std::string_view::npos ? std::string_view{} : trim(text.substr(colon + 1));
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+    const bool is_name = !name.empty() && name.find_first_not_of(letters) == std::string::npos;
+    const bool is_value = !value.empty() && std::none_of(value.begin(), value.end(), [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; });
+    if (!is_name || !is_value)
+      return Error{Fault::malformed, printable(file) + ":" + std::to_string(number) + ": a line \"Name: value\" is due (example: Authorization: Bearer 0123456789)"};
+    headers.emplace_back(name, Secret{std::string{value}});
+  }
+  return headers;
+}
+
 Result<Credentials> parse_credentials(std::string_view content, const std::string& name) {
   const auto variables =
       looks_like_yaml(content) ? parse_yaml_variables(content, name) : parse_shell_assignments(content, name);

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace outpost::config {
 
@@ -27,6 +29,10 @@ struct Credentials {
 /// the chmod), so is one that is empty or larger than 64 KiB. Blocks.
 [[nodiscard]] Result<Secret> read_secret(const SecretSource& source,
                                          const std::filesystem::path& directory_of_credentials);
+
+/// A secret of lines "Name: value" as the fields of a request's head. malformed: a line is none; it is not repeated.
+[[nodiscard]] Result<std::vector<std::pair<std::string, Secret>>> read_headers(
+    const SecretSource& source, const std::filesystem::path& directory_of_credentials);
 
 /// The identity that a source is configured with: its `credentials`, or `client_id` and `api_secret_file`. Without
 /// either: empty. `Source::url` is laid over the URL of the file. Blocks.

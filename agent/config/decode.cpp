@@ -37,6 +37,7 @@ class Decoder {
     health();
     file_.texts("capabilities", settings_.capabilities);
     dashboard();
+    metrics();
     plugins_path();
     file_.read("state_directory", settings_.state_directory, as_path);
     file_.read("runtime_directory", settings_.runtime_directory, as_path);
@@ -255,7 +256,36 @@ class Decoder {
       return fields.problem("listen", quote(listen) + " is no address and port (example: 127.0.0.1:8420)");
     if (host != "127.0.0.1" && host != "::1")
       return fields.problem("listen", quote(listen) + " is not of this machine alone; only 127.0.0.1 and [::1] can be listened on (from elsewhere: ssh -L 8420:127.0.0.1:8420)");
-    settings_.dashboard = {host, number};
+    settings_.dashboard.host = host;
+    settings_.dashboard.port = number;
+  }
+
+  void metrics() {
+    Fields fields = file_.child("metrics");
+    Fields child = fields.child("otlp");
+    otlp(child);
+    fields.finish();
+  }
+
+  void otlp(Fields& fields) {
+    Otlp& otlp = settings_.otlp;
+    fields.read("url", otlp.url, as_url);
+    std::vector<KnownKey> not_settable;
+    if (const Node* node = fields.take("headers"))
+      otlp.headers = decode_secret(reading_, not_settable, *node, fields.label_of("headers"), settings_.secrets);
+    fields.read("traces", otlp.traces, as_boolean);
+    fields.read("metrics", otlp.metrics, as_boolean);
+    fields.read("interval", otlp.interval, as_duration, 1s, 24h);
+    fields.read("ca_file", otlp.ca_file, as_path);
+    fields.read("client_certificate", otlp.client_certificate, as_path);
+    fields.read("client_key", otlp.client_key, as_path);
+    fields.read("proxy", otlp.proxy, as_private_url);
+    fields.read("no_proxy", otlp.no_proxy, as_text);
+    if (otlp.client_certificate.empty() != otlp.client_key.empty())
+      fields.missing(otlp.client_key.empty() ? "client_key" : "client_certificate", "certificate and key belong together");
+    if (!fields.node().items.empty() && fields.node().find("url") == nullptr)
+      fields.missing("url", "example: url: https://collector.example.org:4318");
+    fields.finish();
   }
 
   void plugins_path() {

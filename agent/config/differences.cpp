@@ -44,6 +44,7 @@ std::vector<std::string> differences(const Settings& old, const Settings& wanted
   single("disk", old.disk == wanted.disk);
   single("health", old.health_interval == wanted.health_interval);
   single("capabilities", old.capabilities == wanted.capabilities);
+  single("metrics", old.otlp == wanted.otlp);
   single("plugins_path", old.plugins_path == wanted.plugins_path);
   return found;
 }

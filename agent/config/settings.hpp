@@ -181,6 +181,18 @@ struct Dashboard {
   friend bool operator==(const Dashboard&, const Dashboard&) = default;
 };
 
+/// A collector that gets traces and figures as OTLP over HTTP.
+struct Otlp {
+  std::string url;       ///< Without a trailing slash; empty: nobody gets them.
+  SecretSource headers;  ///< Lines "Name: value" for every request.
+  bool traces = true, metrics = true;
+  milliseconds interval{std::chrono::seconds{60}};      ///< Between two times that figures are sent; 1 s to 1 d.
+  std::string ca_file, client_certificate, client_key;  ///< PEM files; empty: the system's, none, none.
+  std::string proxy;                                    ///< Empty: none. It may hold a password: never print it.
+  std::string no_proxy;
+  friend bool operator==(const Otlp&, const Otlp&) = default;
+};
+
 /// Each slot has a user; the agent's own hooks (agent-start, agent-stop, health) have the last one.
 inline constexpr unsigned most_slots = 63, agent_slot = 64;
 
@@ -201,6 +213,7 @@ struct Settings {
   milliseconds health_interval{std::chrono::seconds{60}};  ///< Between two checks; 1 s to 1 d.
   std::vector<std::string> capabilities;                   ///< What plugins can require of this site, by the site's word.
   Dashboard dashboard;
+  Otlp otlp;
   std::vector<std::filesystem::path> plugins_path{"/etc/outpost/plugins.d", "/usr/share/outpost/plugins"};
   std::filesystem::path state_directory = "/var/lib/outpost";
   std::filesystem::path runtime_directory = "/run/outpost";

@@ -93,6 +93,7 @@ struct AgentOptions {
   std::chrono::milliseconds delivery_patience = std::chrono::seconds{10};  ///< For what waits to be sent when we stop.
   std::function<std::uint64_t()> journal_size = [] { return std::uint64_t{0}; };  ///< Bytes on disk, for the status.
   std::function<boost::json::array()> promotions = [] { return boost::json::array{}; };  ///< For the status.
+  std::function<boost::json::object()> telemetry = [] { return boost::json::object{}; };  ///< For the status; empty: none.
   /// Restarts the machine; returns when that has begun. retry_later: somebody holds it up. Empty: nobody can.
   std::function<boost::asio::awaitable<Result<void>>()> restart_machine;
   std::chrono::milliseconds restart_interval = std::chrono::seconds{5};  ///< Between two tries to restart the machine.

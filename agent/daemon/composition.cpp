@@ -63,6 +63,8 @@ Composition::Composition(InForce configuration, asio::any_io_executor executor)
 
 Composition::~Composition() {
   clock_watch_.reset();
+  metrics_trigger_.reset();
+  telemetry_.reset();
   shutdown_trigger_.reset();
   bus_object_.reset();
   shutdown_watch_.reset();
@@ -328,6 +330,9 @@ pipeline::LogOptions Composition::log_options(const config::Logs& logs) {
 }
 
 Result<void> Composition::make_agent() {
+  auto collector = collector_of(settings_.otlp, secrets_);
+  if (!collector) return collector.error();
+  destination_ = std::move(*collector);
   pipeline::JobOptions options;
   options.jobs_directory = settings_.state_directory / "jobs";
   options.ready_directory = ready_directory();
@@ -341,6 +346,8 @@ Result<void> Composition::make_agent() {
   agent_options.configuration = [this] { return configuration_; };
   make_promotions();
   agent_options.promotions = [this] { return promotions_->status(); };
+  make_telemetry();
+  agent_options.telemetry = [this] { return telemetry_->status(); };
   agent_options.reload = [this] { return reload(); };
   machine_restart_ = std::make_unique<control::MachineRestart>(executor_);
   agent_options.restart_machine = [this] {
@@ -349,7 +356,7 @@ Result<void> Composition::make_agent() {
   };
   AgentPorts ports{*journal_, *journal_, steps_, *collector_, workers_, clock_, logger_, *alarms_};
   agent_ = std::make_unique<Agent>(executor_, ports, settings_, std::move(integrations_), std::move(options), std::move(agent_options));
-  metrics_trigger_ = journal_->subscribe([this](const job::Event& event) { metrics_.note(event); });
+  metrics_trigger_ = journal_->subscribe([this](const job::Event& event) { note(event); });
   clock_watch_ = std::make_unique<ClockWatch>(executor_, clock_, [this] {
     logger_.notice("this machine's clock was set");
     for (const auto& each : servers_)

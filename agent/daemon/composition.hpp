@@ -27,6 +27,7 @@
 #include "agent/process/local/local_command_runner.hpp"
 #include "agent/process/systemd/own_unit.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
+#include "agent/telemetry/exporter.hpp"
 #include "plugins/dci/source.hpp"
 #include "plugins/dci/standing.hpp"
 #include "plugins/hooks/hook_runner.hpp"
@@ -79,6 +80,10 @@ class Composition {
   Result<void> start_promotions();
   /// Ends the promotions that run; the next start goes on with them.
   boost::asio::awaitable<void> end_promotions();
+  /// Begins to tell a collector, when there is one.
+  void start_telemetry();
+  /// Tells it what is left, within a few seconds.
+  boost::asio::awaitable<void> end_telemetry();
   /// Ends at once what would outlive a process that has no time left to close its jobs.
   boost::asio::awaitable<void> end_steps();
   /// Offers the agent on the system bus, and takes part in shutdowns of the machine, as far as there are such things.
@@ -109,10 +114,11 @@ class Composition {
     hooks::HookOptions hooks;
     std::shared_ptr<http::Throttle> uploads;
     std::map<std::string, Opened> servers;  ///< Of the sources that are new or changed.
+    std::optional<telemetry::Destination> collector;
   };
 
-  /// What GET /metrics answers.
-  [[nodiscard]] std::string metrics_text();
+  /// What GET /metrics answers, and what a collector gets.
+  [[nodiscard]] std::vector<telemetry::Family> figures();
 
   Composition(InForce configuration, boost::asio::any_io_executor executor);
   Result<void> make_directories();
@@ -141,6 +147,13 @@ class Composition {
   [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
   [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);
   [[nodiscard]] Result<Alarms::Ways> alarm_ways(const config::Alarms& alarms) const;
+
+  // What is told to a collector (composition_telemetry.cpp)
+  void make_telemetry();
+  /// Counts what has become durable, and tells of what has ended.
+  void note(const job::Event& event);
+  /// Nothing, when the configuration has none. What is in its headers joins `secrets`.
+  [[nodiscard]] static Result<std::optional<telemetry::Destination>> collector_of(const config::Otlp& otlp, std::vector<std::string>& secrets);
 
   // What is told to those who connect (composition_api.cpp)
   void make_records();
@@ -193,6 +206,8 @@ class Composition {
   std::unique_ptr<control::MachineRestart> machine_restart_;
   std::shared_ptr<void> shutdown_trigger_;
   Metrics metrics_;
+  std::optional<telemetry::Destination> destination_;  ///< Until it is started.
+  std::unique_ptr<telemetry::Exporter> telemetry_;
   std::shared_ptr<void> metrics_trigger_;
 };
 

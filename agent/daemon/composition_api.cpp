@@ -124,37 +124,13 @@ void Composition::make_usage_keeper() {
   usage_ = std::make_unique<UsageKeeper>(UsageKeeper::Ports{executor_, *journal_, workers_, clock_}, settings_.state_directory / "jobs", std::move(find), std::move(workspace));
 }
 
-std::string Composition::metrics_text() {
-  std::vector<ServerFigures> servers;
-  for (const auto& each : servers_) {
-    const auto there = each.lock();
-    // A builder signs nothing, so its clock is its own business.
-    const auto* control = there ? std::get_if<dci::Server>(&there->server) : nullptr;
-    if (!control || !control->standing->last_contact()) continue;
-    const auto& contact = *control->standing->last_contact();
-    servers.push_back({there->source, std::chrono::duration<double>{contact.took}.count(),
-                       contact.ahead ? static_cast<double>(contact.ahead->count()) : 0, contact.ahead.has_value()});
-  }
-  std::map<std::string, double> oldest;
-  if (const auto known = journal_->reporters()) {
-    for (const auto& reporter : *known) {
-      oldest[reporter.name] = 0;
-      const auto waiting = journal_->open(reporter.name, journal::Page{.after = 0, .limit = 1});
-      if (!waiting || waiting->empty()) continue;
-      const auto events = journal_->read({.after = waiting->front().seq - 1, .limit = 1});
-      if (events && !events->empty()) oldest[reporter.name] = std::chrono::duration<double>{clock_.now() - events->front().occurred_at}.count();
-    }
-  }
-  return metrics_.text(agent_->status(), servers, oldest);
-}
-
 Result<void> Composition::listen() {
   make_records();
   make_usage_keeper();
   server_ = http::make_beast_server(executor_);
   const auto handler = dashboard::with_page(control::local_api(*agent_, records_.get()));
   // Not on TCP, where whoever can connect could read them.
-  const auto with_figures = control::with_metrics(handler, [this] { return metrics_text(); });
+  const auto with_figures = control::with_metrics(handler, [this] { return telemetry::to_prometheus(figures()); });
   http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
   auto listening = server_->listen(std::move(options), control::guarded(with_figures, {.is_refused = job_user_test(), .token = {}, .clock = clock_}));
   if (!listening) return listening.error();

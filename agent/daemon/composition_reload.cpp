@@ -108,7 +108,7 @@ Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& 
   const auto types = source_types();
   auto loaded = config::load(file, config::environment_of(environ), types);
   if (!loaded) return Error{Fault::malformed, loaded.error().text()};
-  Fresh fresh{.loaded = std::move(*loaded), .needs_restart = {}, .secrets = {}, .hooks = {}, .uploads = std::move(uploads), .servers = {}};
+  Fresh fresh{.loaded = std::move(*loaded), .needs_restart = {}, .secrets = {}, .hooks = {}, .uploads = std::move(uploads), .servers = {}, .collector = {}};
   config::Settings& wanted = fresh.loaded.settings;
   fresh.needs_restart = keep_settled(old, wanted);
   const auto wrong = [](const Error& error, const std::string& where) {
@@ -117,6 +117,9 @@ Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& 
   auto hooks = hook_options(wanted, fresh.secrets);
   if (!hooks) return Error{Fault::malformed, hooks.error().message + "\n"};
   fresh.hooks = std::move(*hooks);
+  auto collector = collector_of(wanted.otlp, fresh.secrets);
+  if (!collector) return Error{Fault::malformed, collector.error().message + "\n"};
+  fresh.collector = std::move(*collector);
   if (old.spool.bandwidth != wanted.spool.bandwidth) fresh.uploads = upload_throttle(wanted.spool);
   for (const auto& [name, source] : wanted.sources) {
     if (!is_made_anew(old, wanted, name)) continue;
@@ -149,6 +152,7 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   uploads_ = std::move(fresh.uploads);
   alarms_->set(std::move(*ways));
   settings_ = wanted;
+  telemetry_->go_on_with(std::move(fresh.collector));
   promotions_->go_on_with(settings_.promotions);
   co_return Result<void>{};
 }

@@ -60,6 +60,7 @@ asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Compositi
     notifier.stopping("to be started again");
     auto leaving = composition.agent().leave(name + ", to be started again");
     co_await std::move(leaving);
+    co_await composition.end_telemetry();
     ::_exit(exit_ok);
   }
   composition.logger().notice("stopping (" + name + "): running jobs are cancelled and closed; once more to stop at once");
@@ -96,10 +97,11 @@ Result<daemon::InForce> configuration_of(const std::string& file) {
   return daemon::InForce{file, std::move(again->settings), std::move(again->texts), (*good)->since, wrong.message};
 }
 
-/// Until the agent has stopped. What promotes goes on meanwhile, and is ended then.
+/// Until the agent has stopped. What promotes goes on meanwhile, and is ended then; the collector gets the rest.
 asio::awaitable<void> run_to_the_end(daemon::Composition& composition) {
   co_await composition.agent().run();
   co_await composition.end_promotions();
+  co_await composition.end_telemetry();
 }
 
 int run_daemon(daemon::InForce configuration) {
@@ -128,6 +130,7 @@ int run_daemon(daemon::InForce configuration) {
     logger.error(listening.error().message);
     return exit_failed;
   }
+  parts.start_telemetry();
   daemon::ServiceNotifier notifier{loop.get_executor(), [&] { return parts.agent().overdue(std::chrono::steady_clock::now()); }, logger};
   const auto ready = [&] { notifier.ready("polling " + std::to_string(parts.settings().sources.size()) + " sources"); };
   parts.watch_reloads([&] { notifier.reloading(); }, ready);

@@ -1,10 +1,6 @@
 #include "agent/daemon/metrics.hpp"
 
-#include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
-
-#include <charconv>
-#include <cmath>
 
 namespace outpost::daemon {
 
@@ -12,20 +8,9 @@ namespace json = boost::json;
 namespace event = job::event;
 using job::number_at;
 using job::text_at;
+using telemetry::Figures;
 
 namespace {
-
-/// Backslash, quote and line break are escaped; other control bytes have no place in a label.
-std::string escaped(std::string_view value) {
-  const std::string text = is_utf8(value) ? std::string{value} : printable(value, 200);
-  std::string out;
-  for (const char byte : text) {
-    if (byte == '\\' || byte == '"') out += '\\';
-    if (byte == '\n') out += "\\n";
-    else if (static_cast<unsigned char>(byte) >= 0x20) out += byte;
-  }
-  return out;
-}
 
 const json::object& object_at(const json::object& object, std::string_view key) {
   static const json::object nothing;
@@ -42,22 +27,6 @@ const json::array& array_at(const json::object& object, std::string_view key) {
 double figure(const json::object& object, std::string_view key) { return static_cast<double>(number_at(object, key)); }
 
 }  // namespace
-
-void Exposition::family(std::string_view name, std::string_view type, std::string_view help) {
-  name_ = name;
-  text_ += "# HELP " + name_ + " " + std::string{help} + "\n# TYPE " + name_ + " " + std::string{type} + "\n";
-}
-
-void Exposition::sample_of(std::string_view ending, const Labels& labels, double value) {
-  text_ += name_ + std::string{ending};
-  for (std::size_t at = 0; at < labels.size(); ++at)
-    text_ += (at == 0 ? "{" : ",") + std::string{labels[at].first} + "=\"" + escaped(labels[at].second) + "\"";
-  if (!labels.empty()) text_ += "}";
-  char digits[40];
-  // As short as it can be read back exactly, and never in the words of a locale.
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  text_ += " " + (std::isfinite(value) ? std::string{digits, end} : std::string{"NaN"}) + "\n";
-}
 
 void Metrics::note(const job::Event& event) {
   const auto& data = event.data;
@@ -81,7 +50,7 @@ void Metrics::note(const job::Event& event) {
   }
 }
 
-void Metrics::add_counters(Exposition& to) const {
+void Metrics::add_counters(Figures& to) const {
   to.family("outpost_jobs_total", "counter", "Jobs that have ended, by verdict and reason.");
   for (const auto& [key, count] : jobs_)
     to.sample({{"verdict", key[0]}, {"reason", key[1]}}, static_cast<double>(count));
@@ -103,7 +72,7 @@ void Metrics::add_counters(Exposition& to) const {
 
 namespace {
 
-void add_agent(Exposition& to, const json::object& status) {
+void add_agent(Figures& to, const json::object& status) {
   to.family("outpost_build_info", "gauge", "The version of the daemon; always 1.");
   to.sample({{"version", text_at(status, "version")}, {"runner", text_at(status, "runner")}}, 1);
   to.family("outpost_state", "gauge", "1 for the state that the agent is in.");
@@ -128,7 +97,7 @@ void add_agent(Exposition& to, const json::object& status) {
   for (const auto& [kind, count] : kinds) to.sample({{"kind", kind}}, count);
 }
 
-void add_disk(Exposition& to, const json::object& disk) {
+void add_disk(Figures& to, const json::object& disk) {
   const auto& spool = object_at(disk, "spool");
   to.family("outpost_spool_bytes", "gauge", "Bytes that still have to reach a server.");
   to.sample({{"what", "logs"}}, figure(spool, "waiting"));
@@ -146,7 +115,7 @@ void add_disk(Exposition& to, const json::object& disk) {
   to.sample({}, figure(disk, "history"));
 }
 
-void add_reporters(Exposition& to, const json::array& reporters, const std::map<std::string, double>& oldest_seconds) {
+void add_reporters(Figures& to, const json::array& reporters, const std::map<std::string, double>& oldest_seconds) {
   const auto each = [&](std::string_view key) {
     for (const auto& reporter : reporters)
       if (reporter.is_object())
@@ -171,7 +140,7 @@ void add_reporters(Exposition& to, const json::array& reporters, const std::map<
   }
 }
 
-void add_servers(Exposition& to, const std::vector<ServerFigures>& servers) {
+void add_servers(Figures& to, const std::vector<ServerFigures>& servers) {
   to.family("outpost_server_rtt_seconds", "gauge", "How long the last answer of a control server took.");
   for (const auto& server : servers) to.sample({{"source", server.source}}, server.round_trip_seconds);
   to.family("outpost_clock_skew_seconds", "gauge", "How far a control server's clock is ahead of ours.");
@@ -185,7 +154,7 @@ double moment_at(const json::object& object, std::string_view key) {
   return at ? std::chrono::duration<double>{at->time_since_epoch()}.count() : 0;
 }
 
-void add_promotions(Exposition& to, const json::array& promotions) {
+void add_promotions(Figures& to, const json::array& promotions) {
   const auto each = [&](const auto& sample) {
     for (const auto& promotion : promotions) sample(promotion.as_object(), text_at(promotion.as_object(), "name"));
   };
@@ -222,16 +191,16 @@ void add_promotions(Exposition& to, const json::array& promotions) {
 
 }  // namespace
 
-std::string Metrics::text(const json::object& status, const std::vector<ServerFigures>& servers,
-                          const std::map<std::string, double>& oldest_seconds) const {
-  Exposition to;
+std::vector<telemetry::Family> Metrics::families(const json::object& status, const std::vector<ServerFigures>& servers,
+                                                 const std::map<std::string, double>& oldest_seconds) const {
+  Figures to;
   add_agent(to, status);
   add_counters(to);
   add_disk(to, object_at(status, "disk"));
   add_reporters(to, array_at(status, "reporters"), oldest_seconds);
   add_servers(to, servers);
   add_promotions(to, array_at(status, "promotions"));
-  return to.text();
+  return to.families();
 }
 
 }  // namespace outpost::daemon

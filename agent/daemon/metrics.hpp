@@ -2,6 +2,7 @@
 
 #include "agent/base/clock.hpp"
 #include "agent/job/event.hpp"
+#include "agent/telemetry/figures.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -14,23 +15,6 @@
 
 namespace outpost::daemon {
 
-/// Writes the text format of Prometheus, version 0.0.4: families with their samples, each name once.
-class Exposition {
- public:
-  using Labels = std::vector<std::pair<std::string_view, std::string>>;
-
-  /// Begins a family. `type` is "counter", "gauge" or "summary"; a counter's name ends in _total.
-  void family(std::string_view name, std::string_view type, std::string_view help);
-  /// A sample of the family that was begun last.
-  void sample(const Labels& labels, double value) { sample_of("", labels, value); }
-  /// The same of the series that belongs to it by its ending: "_sum", "_count".
-  void sample_of(std::string_view ending, const Labels& labels, double value);
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::string name_, text_;
-};
-
 /// What came last from a control server.
 struct ServerFigures {
   std::string source;
@@ -39,16 +23,16 @@ struct ServerFigures {
   bool knows_time = false;
 };
 
-/// The figures of the daemon for Prometheus. Counters begin with this process, as Prometheus expects; what is there now
-/// comes from the status. Jobs, stages and hooks are counted as their events become durable.
+/// The figures of the daemon, for Prometheus and for a collector. Counters begin with this process, as both expect; what
+/// is there now comes from the status. Jobs, stages and hooks are counted as their events become durable.
 class Metrics {
  public:
   void note(const job::Event& event);
 
-  /// GET /metrics. `status` is the daemon's (agent/control/README.md); `oldest_seconds` is how long something waits for
-  /// each reporter.
-  [[nodiscard]] std::string text(const boost::json::object& status, const std::vector<ServerFigures>& servers,
-                                 const std::map<std::string, double>& oldest_seconds) const;
+  /// `status` is the daemon's (agent/control/README.md); `oldest_seconds` is how long something waits for each reporter.
+  [[nodiscard]] std::vector<telemetry::Family> families(const boost::json::object& status,
+                                                        const std::vector<ServerFigures>& servers,
+                                                        const std::map<std::string, double>& oldest_seconds) const;
 
  private:
   struct Duration {
@@ -57,7 +41,7 @@ class Metrics {
   };
   using Key = std::vector<std::string>;
 
-  void add_counters(Exposition& to) const;
+  void add_counters(telemetry::Figures& to) const;
 
   std::map<Key, std::uint64_t> jobs_;    ///< By verdict and reason.
   std::map<Key, Duration> stages_;       ///< By stage and outcome.

@@ -64,7 +64,7 @@ json::object Agent::status() {
   const Alarm* worst = nullptr;
   for (const auto& [key, alarm] : ports_.alarms.active())
     if (alarm.kind == "degraded" || alarm.kind == "credentials") worst = &alarm;
-  json::object claiming = claims();
+  json::object claiming = claims(), telemetry = options_.telemetry();
   const std::string state = stopping_ ? "stopping" : worst ? "degraded" : claiming.at("state") != "open" ? job::text_at(claiming, "state") : running_.empty() ? "idle" : "busy";
   return {{"version", OUTPOST_VERSION},
           {"state", state},
@@ -80,6 +80,7 @@ json::object Agent::status() {
           {"reporters", std::move(reporters)},
           {"resources", std::move(resources)},
           {"promotions", options_.promotions()},
+          {"telemetry", telemetry.empty() ? json::value(nullptr) : json::value(std::move(telemetry))},
           {"disk", disk_status()},
           {"alarms", ports_.alarms.to_json()}};
 }

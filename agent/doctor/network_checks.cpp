@@ -4,6 +4,7 @@
 #include "agent/http/url.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 namespace outpost::doctor {
@@ -151,6 +152,21 @@ void collect_urls(const boost::json::value& value, std::set<std::string>& urls) 
     urls.insert(std::string{value.get_string()});
 }
 
+/// The daemon knows more of it than whether it can be connected to.
+std::optional<Finding> what_the_collector_says(const Examination& examination) {
+  if (!examination.status) return std::nullopt;
+  const auto* told = examination.status->if_contains("telemetry");
+  if (!told || !told->is_object()) return std::nullopt;
+  const auto text = [&](const char* key) {
+    const auto* value = told->get_object().if_contains(key);
+    return value && value->is_string() ? printable(value->get_string(), 300) : std::string{};
+  };
+  const std::string error = text("last_error");
+  if (error.empty()) return std::nullopt;
+  return warned("collector " + text("url") + ": " + error, "traces and figures do not reach it; jobs do not wait for it",
+                "correct metrics.otlp in outpost.yml, or see to the collector; then: outpost reload");
+}
+
 }  // namespace
 
 Finding check_other_servers(Examination& examination) {
@@ -159,7 +175,10 @@ Finding check_other_servers(Examination& examination) {
   for (const auto& job : examination.settings()->jobs)
     for (const auto& [plugin, configuration] : job.plugin_config) collect_urls(configuration, urls);
   if (!examination.settings()->alarms.webhook.empty()) urls.insert(examination.settings()->alarms.webhook);
+  const auto& otlp = examination.settings()->otlp;
   Findings findings;
+  if (auto collector = what_the_collector_says(examination)) findings.add(std::move(*collector));
+  else if (!otlp.url.empty() && otlp.proxy.empty()) urls.insert(otlp.url);
   std::set<std::string> seen;
   for (const auto& text : urls) {
     const auto url = http::parse_url(text);
@@ -170,11 +189,11 @@ Finding check_other_servers(Examination& examination) {
     if (took)
       findings.add(passed(peer + " in " + format_duration(*took)));
     else
-      findings.add(warned(peer + ": " + took.error().message,
+      findings.add(warned(took.error().message.starts_with(peer) ? took.error().message : peer + ": " + took.error().message,
                           "the configuration names it, and it cannot be reached directly",
                           "curl -v " + url->scheme + "://" + peer + "/"));
   }
-  return std::move(findings).all("the configuration names no registry, mirror or webhook");
+  return std::move(findings).all("the configuration names no registry, mirror, webhook or collector");
 }
 
 }  // namespace outpost::doctor

@@ -1,7 +1,7 @@
 #include "plugins/hooks/environment.hpp"
 
-#include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
+#include "agent/job/trace.hpp"
 #include "plugins/hooks/plugin.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -192,8 +192,7 @@ Variables hook_environment(const EnvironmentInputs& inputs) {
   if (inputs.request.stopped) put_stopped(variables, *inputs.request.stopped);
   else put_outcome(variables, inputs.request.story);
   // W3C trace context: the job is the trace, the step a span of it.
-  put(variables, "TRACEPARENT", "00-" + replace_all(inputs.request.story.job.id, "-", "") + "-" +
-                                    sha256_hex(inputs.request.step_id).substr(0, 16) + "-01");
+  put(variables, "TRACEPARENT", job::traceparent_of(inputs.request.story.job.id, inputs.request.step_id));
   return variables;
 }
 

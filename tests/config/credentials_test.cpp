@@ -52,6 +52,28 @@ Source source_with(const std::filesystem::path& file) {
 
 }  // namespace
 
+TEST_CASE("lines for the head of requests are read, and a line that is none is named without its content") {
+  const TemporaryDirectory directory;
+  const auto read = [&](const std::string& content) { return read_headers({.file = private_file(directory, "headers", content), .credential = {}}, {}); };
+  const auto headers = read("# of the collector\nAuthorization: Bearer abc:def\n\n  X-Scope-OrgID :7\n");
+  CHECK_FALSE(headers.has_value());  // A name does not end in a blank.
+  const auto good = read("# of the collector\nAuthorization: Bearer abc:def\r\n\n  X-Scope-OrgID:7\n");
+  REQUIRE((good ? "" : good.error().message) == "");
+  REQUIRE(good->size() == 2);
+  CHECK(good->at(0).first == "Authorization");
+  CHECK(good->at(0).second.reveal() == "Bearer abc:def");
+  CHECK(good->at(1).first == "X-Scope-OrgID");
+  CHECK(good->at(1).second.reveal() == "7");
+  for (const char* bad : {"hunter2", "A b: hunter2", ": hunter2", "Name:", "Name: hun\x01ter2"}) {
+    const auto wrong = read(std::string{"A: b\n"} + bad + "\n");
+    REQUIRE_FALSE(wrong.has_value());
+    CHECK(wrong.error().message.find("headers:2: a line \"Name: value\" is due") != std::string::npos);
+    CHECK(wrong.error().message.find("hunter2") == std::string::npos);
+  }
+  set_mode(directory.path / "headers", 0644);
+  CHECK_FALSE(read_headers({.file = directory.path / "headers", .credential = {}}, {}).has_value());
+}
+
 TEST_CASE("credentials are read in every form people keep them in") {
   const std::string id = "remoteci/" + uuid, url = "https://api.distributed-ci.io";
   const std::vector<Expected> forms{

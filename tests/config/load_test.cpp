@@ -261,3 +261,21 @@ TEST_CASE("plugins are configured for all jobs, and a job lays its own over it")
         "outpost.yml:4:17: plugin_config: no job runs a plugin \"acmee\" (did you mean \"acme\"?)\n"
         "outpost.yml:4:28: jobs.plugin_config.acme: a single value, but a mapping (example: {address: 192.0.2.10}) is due\n");
 }
+
+TEST_CASE("a collector needs an address, and a certificate its key") {
+  const std::string head = "sources: {bus: {type: bus, url: \"https://bus.example.org\", queue: lab}}\n";
+  const Configuration configuration{{{"outpost.yml", head + "metrics: {otlp: {url: \"https://collector.example.org:4318/otlp/\", headers: {file: headers}, traces: false, interval: 5s}}\n"}}};
+  const auto loaded = configuration.load();
+  REQUIRE((loaded ? "" : loaded.error().text()) == "");
+  const auto& otlp = loaded->settings.otlp;
+  CHECK(otlp.url == "https://collector.example.org:4318/otlp");
+  CHECK(otlp.headers.file == configuration.directory.path / "headers");
+  CHECK_FALSE(otlp.traces);
+  CHECK(otlp.metrics);
+  CHECK(otlp.interval == std::chrono::seconds{5});
+  CHECK(problems_of(head + "metrics: {otlp: {interval: 5s, client_key: key.pem, header: x}}\n") ==
+        "outpost.yml:2:11: metrics.otlp: the key \"client_certificate\" is missing (certificate and key belong together)\n"
+        "outpost.yml:2:11: metrics.otlp: the key \"url\" is missing (example: url: https://collector.example.org:4318)\n"
+        "outpost.yml:2:53: metrics.otlp: unknown key \"header\" (did you mean \"headers\"?)\n");
+  CHECK(problems_of(head + "metrics: {otlp: {url: collector}, prometheus: true}\n").find("unknown key \"prometheus\"") != std::string::npos);
+}

@@ -357,6 +357,10 @@ TEST_CASE("the doctor looks for lab machines and other servers (D18, D19, D20)",
     patient.put("/proc/net/udp", "  sl  local_address\n  1: 00000000:0043 0:0 07\n  2: 017AA8C0:0043 0:0 07\n");
     diagnosed(patient.examined(), "D19", Verdict::warn, "several DHCP servers", "ss -lunp");
   }
+  SECTION("a collector that nobody answers") {
+    patient.add("metrics: {otlp: {url: 'http://127.0.0.1:1'}}\n");
+    diagnosed(patient.examined(), "D20", Verdict::warn, "127.0.0.1:1", "curl -v http://127.0.0.1:1/");
+  }
   SECTION("a webhook that nobody answers") {
     patient.add("alarms: {webhook: 'http://127.0.0.1:1/alarm'}\n");
     diagnosed(patient.examined(), "D20", Verdict::warn, "127.0.0.1:1", "curl -v http://127.0.0.1:1/");

@@ -25,6 +25,7 @@ const std::map<std::string, Layers> allowed{
     {"pipeline", {"base", "job", "journal", "process", "log"}},
     {"files", {"base", "http"}},
     {"delivery", {"base", "job", "log", "journal", "pipeline"}},
+    {"telemetry", {"base", "job", "journal", "http"}},
     {"http/beast", {"base", "http"}},
     {"files/archive", {"base", "files"}},
     {"process/local", {"base", "process"}},
