@@ -243,6 +243,7 @@ class Decoder {
     Fields fields = file_.child("dashboard");
     std::string listen;
     fields.read("listen", listen, as_text);
+    fields.read("actions", settings_.dashboard.actions, as_boolean);
     fields.finish();
     if (listen.empty()) return;
     const auto colon = listen.rfind(':');

@@ -178,6 +178,7 @@ struct Disk {
 struct Dashboard {
   std::string host;  ///< An address of the loopback, "127.0.0.1" or "::1"; empty: not on TCP.
   std::uint16_t port = 0;
+  bool actions = false;  ///< Whether the page may change something.
   friend bool operator==(const Dashboard&, const Dashboard&) = default;
 };
 

@@ -28,6 +28,13 @@ struct Scope {
   std::string source, resource;
 };
 
+/// A change that somebody has asked for.
+struct Asked {
+  std::string who;    ///< "uid 0" on the socket, "page" on TCP.
+  std::string what;   ///< "jobs/*/cancel": the path below /api/v1/.
+  std::string about;  ///< What stands for its star; "".
+};
+
 /// What shall go of what is kept for servers.
 struct Pruning {
   /// Logs and artifacts that wait and have not been tried, instead of jobs of which all is delivered.
@@ -60,6 +67,8 @@ class AgentControl {
   /// Keeps a job that waits from being claimed, until it is released; also after a restart. refused: it does not wait.
   virtual boost::asio::awaitable<Result<void>> hold_job(std::string job_id, std::string reason) = 0;
   virtual boost::asio::awaitable<Result<void>> release_job(std::string job_id) = 0;
+  /// Notes who has asked for a change that was made.
+  virtual boost::asio::awaitable<void> note_asked(Asked asked) = 0;
   /// Polls all sources now.
   virtual void poll_now() = 0;
 

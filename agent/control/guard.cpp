@@ -129,8 +129,16 @@ struct Guard {
       co_return unknown;
     }
     if (!options.token.empty() && request.method != "GET" && request.method != "HEAD")
-      co_return problem(403, "nothing can be changed here; use the command outpost on the machine");
+      if (auto refused = refused_change(request)) co_return std::move(*refused);
     co_return co_await inner(request);
+  }
+
+  /// A browser names the origin of every page that wants to change something, and lets no form of another page send JSON.
+  [[nodiscard]] std::optional<ServerResponse> refused_change(const ServerRequest& request) const {
+    if (!options.may_change(request)) return problem(403, "this cannot be changed here; use the command outpost on the machine");
+    if (request.headers.get("Origin").empty()) return problem(403, "only the page of this address can change something; it says so with Origin");
+    if (request.headers.get("Content-Type") != "application/json") return problem(403, "what changes something is application/json");
+    return std::nullopt;
   }
 };
 

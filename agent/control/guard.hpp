@@ -14,8 +14,10 @@ struct GuardOptions {
   /// Of a unix socket: these users are refused. The socket's mode decides about all others.
   std::function<bool(std::uint32_t uid)> is_refused;
   /// On TCP: what a page has to know to be let in; whatever is below /api/ is then answered only to who has logged in
-  /// with it, and only when nothing is to be changed. Empty: no TCP.
+  /// with it, and only when nothing is to be changed, but for `may_change`. Empty: no TCP.
   std::string token;
+  /// Changes that a page on TCP may ask for. It has to be one of this origin, and say so.
+  std::function<bool(const http::ServerRequest& request)> may_change = [](const http::ServerRequest&) { return false; };
   const Clock& clock;
   unsigned failures_a_minute = 10;  ///< Wrong tokens; then everybody who wants to log in has to wait.
 };

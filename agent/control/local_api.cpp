@@ -256,31 +256,35 @@ Answering acknowledge(AgentControl& agent, ServerRequest& request, std::string) 
 
 constexpr std::string_view root = "/api/v1/";
 
+/// Who may ask beside those on the socket.
+enum class On { socket, page };
+
 struct Route {
   std::string_view method;  ///< GET stands for HEAD too.
   std::string_view path;    ///< Below /api/v1/; a star is one part of it, whatever it says.
   Answering (*answer)(AgentControl& agent, ServerRequest& request, std::string name);
+  On on = On::socket;  ///< Of a change.
 };
 
 constexpr Route routes[] = {
     {"GET", "status", show_status},
     {"GET", "jobs", list_jobs},
-    {"POST", "jobs", run_job},
+    {"POST", "jobs", run_job, On::page},
     {"GET", "jobs/*", show_job},
-    {"POST", "jobs/*/cancel", cancel_job},
-    {"POST", "jobs/*/retry", retry_job},
-    {"POST", "jobs/*/hold", hold_job},
-    {"POST", "jobs/*/release", release_job},
-    {"POST", "poll", poll},
+    {"POST", "jobs/*/cancel", cancel_job, On::page},
+    {"POST", "jobs/*/retry", retry_job, On::page},
+    {"POST", "jobs/*/hold", hold_job, On::page},
+    {"POST", "jobs/*/release", release_job, On::page},
+    {"POST", "poll", poll, On::page},
     {"POST", "reload", reload},
     {"GET", "claims", show_claims},
-    {"POST", "pause", pause},
-    {"POST", "resume", resume},
-    {"POST", "drain", drain},
+    {"POST", "pause", pause, On::page},
+    {"POST", "resume", resume, On::page},
+    {"POST", "drain", drain, On::page},
     {"POST", "spool/export", export_spool},
     {"POST", "spool/confirm", confirm_spool},
     {"GET", "spool", show_spool},
-    {"POST", "spool/flush", flush_spool},
+    {"POST", "spool/flush", flush_spool, On::page},
     {"POST", "spool/prune", prune_spool},
     {"GET", "reporters", list_reporters},
     {"POST", "reporters/*/forget", forget_reporter},
@@ -288,6 +292,21 @@ constexpr Route routes[] = {
     {"POST", "reporters/*/retry", retry_parked},
     {"POST", "alarms/acknowledge", acknowledge},
 };
+
+/// Who asked, as events name it.
+std::string actor_of(const ServerRequest& request) {
+  return request.peer_uid ? "uid " + std::to_string(*request.peer_uid) : "page";
+}
+
+/// Answers, and has it noted when something was changed.
+asio::awaitable<ServerResponse> change(AgentControl& agent, const Route& each, ServerRequest& request, std::string name) {
+  std::string about = name;
+  auto response = co_await each.answer(agent, request, std::move(name));
+  if (response.status >= 300) co_return response;
+  Asked asked{actor_of(request), std::string{each.path}, std::move(about)};
+  co_await agent.note_asked(std::move(asked));
+  co_return response;
+}
 
 asio::awaitable<ServerResponse> route(AgentControl& agent, const Records* records, ServerRequest& request) {
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
@@ -298,6 +317,7 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, const Records* record
       auto names = match(each.path, path);
       if (!names) continue;
       std::string name = names->empty() ? "" : std::move(names->front());
+      if (each.method == method && method != "GET") co_return co_await change(agent, each, request, std::move(name));
       if (each.method == method) co_return co_await each.answer(agent, request, std::move(name));
       methods.emplace_back(each.method);
     }
@@ -315,6 +335,12 @@ asio::awaitable<ServerResponse> route(AgentControl& agent, const Records* record
 
 http::Handler local_api(AgentControl& agent, const Records* records) {
   return [&agent, records](ServerRequest& request) { return route(agent, records, request); };
+}
+
+bool is_page_action(const http::ServerRequest& request) {
+  if (!request.path.starts_with(root)) return false;
+  const auto path = std::string_view{request.path}.substr(root.size());
+  return std::any_of(std::begin(routes), std::end(routes), [&](const Route& each) { return each.on == On::page && each.method == request.method && match(each.path, path); });
 }
 
 std::vector<std::string> api_routes() {

@@ -167,6 +167,7 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<Result<std::string>> retry_job(std::string job_id) override;
   boost::asio::awaitable<Result<void>> hold_job(std::string job_id, std::string reason) override;
   boost::asio::awaitable<Result<void>> release_job(std::string job_id) override;
+  boost::asio::awaitable<void> note_asked(control::Asked asked) override;
   void poll_now() override;
   boost::json::object claims() override { return gate_.to_json(running_.size()); }
   boost::asio::awaitable<Result<boost::json::object>> pause(control::Scope scope, std::string reason) override;

@@ -86,6 +86,17 @@ asio::awaitable<Result<void>> Agent::release_job(std::string job_id) {
   co_return Result<void>{};
 }
 
+asio::awaitable<void> Agent::note_asked(control::Asked asked) {
+  ports_.logger.info(asked.who + " asked for " + asked.what + (asked.about.empty() ? "" : " of " + printable(asked.about, 80)));
+  auto event = make_event(event::change_asked, {}, {{"what", asked.what}, {"about", printable(asked.about, 80)}});
+  event.actor = std::move(asked.who);
+  std::vector<job::Event> events;
+  events.push_back(std::move(event));
+  // Tried once: it was made, and who asked is not told to wait until the disk has room.
+  const auto written = co_await ports_.journal.append(std::move(events));
+  if (!written) ports_.logger.warning("who asked could not be journaled: " + written.error().message);
+}
+
 asio::awaitable<void> Agent::note_shutdown(bool goes_down) {
   ports_.logger.notice(goes_down ? "the machine goes down" : "the machine does not go down after all");
   json::object data{{"cancelled", !goes_down}};

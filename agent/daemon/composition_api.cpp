@@ -143,7 +143,9 @@ Result<void> Composition::listen_on_tcp(http::Handler handler) {
   if (!token) return std::move(token.error()).in("dashboard");
   page_token_ = std::move(*token);
   http::ListenOptions options{.address = http::TcpAddress{settings_.dashboard.host, settings_.dashboard.port}};
-  const auto port = server_->listen(std::move(options), control::guarded(std::move(handler), {.is_refused = {}, .token = page_token_, .clock = clock_}));
+  control::GuardOptions guard{.is_refused = {}, .token = page_token_, .clock = clock_};
+  if (settings_.dashboard.actions) guard.may_change = control::is_page_action;
+  const auto port = server_->listen(std::move(options), control::guarded(std::move(handler), std::move(guard)));
   if (!port) return Error{port.error().fault, "dashboard.listen: " + port.error().message};
   page_url_ = "http://" + http::host_and_port(settings_.dashboard.host, *port) + "/";
   return {};

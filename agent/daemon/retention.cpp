@@ -252,7 +252,7 @@ asio::awaitable<void> Retention::remove_old_events() {
   journal::Removal removal;
   for (const auto type : {event::agent_started, event::agent_stopping, event::alarm_raised, event::alarm_cleared, event::alarm_acknowledged, event::component_superseded,
                           event::history_removed, event::claims_paused, event::claims_resumed, event::drain_started, event::drain_finished,
-                          event::drain_ended, event::promotion_run_ended})
+                          event::drain_ended, event::promotion_run_ended, event::change_asked})
     removal.types.emplace_back(type);
   removal.before = std::min(ports_.clock.now() - keep_.age, needed_since_);
   if (const auto needed = ports_.alarms.needed_since()) removal.before = std::min(removal.before, *needed);

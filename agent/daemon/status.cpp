@@ -81,6 +81,7 @@ json::object Agent::status() {
           {"resources", std::move(resources)},
           {"promotions", options_.promotions()},
           {"telemetry", telemetry.empty() ? json::value(nullptr) : json::value(std::move(telemetry))},
+          {"page_actions", settings_.dashboard.actions},
           {"disk", disk_status()},
           {"alarms", ports_.alarms.to_json()}};
 }

@@ -136,8 +136,8 @@ export class Lab {
 
   get file() { return path.join(this.directory, 'outpost.yml'); }
 
-  /** `logs` is more of what the daemon is told about them. */
-  async configure(logs = '') {
+  /** `logs` is more of what the daemon is told about them; `actions`: whether the page may change something. */
+  async configure(logs = '', actions = false) {
     await writeFile(path.join(this.directory, 'dcirc.sh'), `DCI_CLIENT_ID='remoteci/${this.remoteci.id}'\nDCI_API_SECRET='${this.remoteci.api_secret}'\nDCI_CS_URL='${this.url}'\n`, { mode: 0o600 });
     await writeFile(this.file, `sources:
   dci: {type: dci, url: ${this.url}, credentials: dcirc.sh, poll: 200ms}
@@ -149,7 +149,7 @@ resources:
 runner: local
 logs: {live_first: 100ms, live_longest: 500ms${logs}}
 spool: {retry_first: 100ms, retry_longest: 1s}
-dashboard: {listen: "${this.dashboard}"}
+dashboard: {listen: "${this.dashboard}", actions: ${actions}}
 plugins_path: [plugins, ${root}/hooks/plugins]
 state_directory: state
 runtime_directory: run

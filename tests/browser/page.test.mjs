@@ -513,6 +513,79 @@ test('what is missing of a log is marked where it is missing', async () => {
   await page.close();
 });
 
+test('where the configuration says so the page changes what it may, after a question, and it is noted who asked', async () => {
+  const plain = await open();
+  await text(plain, 'Agent');
+  assert.equal(await plain.getByRole('group', { name: 'Actions' }).count(), 0, 'it only shows unless it is told otherwise');
+  await plain.close();
+  await lab.end('agent');
+  await lab.configure('', true);
+  await lab.startAgent();
+  await logIn();
+  const page = await open();
+  const act = async (name, answer = name) => {
+    await page.getByRole('button', { name, exact: true }).first().click();
+    await page.getByRole('dialog', { name: name + '?' }).getByRole('button', { name: answer, exact: true }).click();
+  };
+  await act('Pause', 'No');
+  assert.equal((await lab.status()).state, 'idle');
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByRole('dialog').getByLabel('Why').fill('new switch ' + hostile);
+  await page.screenshot({ path: path.join(shots, 'action.png') });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.screenshot({ path: path.join(shots, 'action-dark.png') });
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => one.id), []);
+  await page.keyboard.press('Tab');  // From the text to "No", and on.
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('.state .large', { hasText: 'paused' }).waitFor();
+  await text(page, 'new switch <img');
+  assert.equal((await lab.status()).claims.paused[0].reason, 'new switch ' + hostile);
+  await lab.hold();
+  await lab.feed('3.0');
+  await page.locator('li', { hasText: 'ACME Storage 3.0' }).getByRole('link', { name: 'acme-nightly' }).click();
+  await act('Hold');
+  await page.getByRole('button', { name: 'Release', exact: true }).waitFor();
+  await act('Release');
+  await page.getByRole('button', { name: 'Hold', exact: true }).waitFor();
+  await go(page, '#/');
+  await act('Resume');
+  await lab.held();
+  await page.locator('article.running').getByRole('link', { name: 'acme-nightly' }).click();
+  await act('Cancel job');
+  await page.locator('h1 .badge', { hasText: 'killed' }).waitFor();
+  await lab.letGo();
+  await lab.ended('3.0');
+  const before = await page.evaluate(() => location.hash);
+  await act('Run again');
+  await page.waitForFunction(old => location.hash !== old, before);
+  await until('the job that was run again', async () => (await lab.jobs()).filter(job => job.ended_at && job.components.some(one => one.name === 'ACME Storage 3.0')).length === 2);
+  await go(page, '#/');
+  await act('Drain');
+  await page.locator('.state .large', { hasText: 'drained' }).waitFor();
+  await act('Resume');
+  await page.locator('.state .large', { hasText: 'idle' }).waitFor();
+  await act('Poll now');
+  await text(page, '✓ asked for');
+  const { said: log } = lab.processes.get('agent');
+  for (const what of ['poll', 'pause', 'drain', 'resume', 'jobs/*/hold', 'jobs/*/release', 'jobs/*/cancel', 'jobs/*/retry']) assert.ok(log.includes('page asked for ' + what), what + ' is noted');
+  await page.close();
+
+  // Over the wire: only this page, and only what it may.
+  const { host } = new URL(lab.page);
+  const change = async (target, headers) => (await raw('/api/v1/' + target, { method: 'POST', body: '{}', headers: authorized({ Origin: 'http://' + host, 'Content-Type': 'application/json', ...headers }) })).status;
+  assert.equal(await change('poll'), 202);
+  for (const headers of [{ Origin: 'http://evil.example' }, { Origin: 'null' }, { Origin: '' }, { 'Content-Type': 'text/plain' }, { 'Content-Type': 'application/x-www-form-urlencoded' }, { 'Sec-Fetch-Site': 'same-site' }])
+    assert.equal(await change('drain', headers), 403, JSON.stringify(headers));
+  assert.equal(await change('drain', { Authorization: 'Bearer ' + token() }), 401);
+  for (const target of ['reload', 'spool/prune', 'spool/export', 'reporters/dci/forget', 'alarms/acknowledge']) assert.equal(await change(target), 403, target);
+  assert.equal((await raw('/api/v1/drain', { headers: authorized() })).status, 405);
+  const { state } = await lab.status();
+  assert.equal(state, 'idle', 'nothing of that has changed anything');
+});
+
 test('figures: the size of the page', async () => {
   const dashboard = path.join(root, 'agent/dashboard');
   const files = ['page', 'vendor/preact', 'vendor/htm', 'vendor/uplot'].map(async folder => (await readdir(path.join(dashboard, folder))).filter(name => /[.](js|mjs|css|html|svg)$/.test(name)).map(name => path.join(dashboard, folder, name)));

@@ -113,13 +113,15 @@ struct Guarded {
   bool on_tcp = true;
   http::Handler handler;
 
-  explicit Guarded(bool tcp) : on_tcp{tcp} {
+  explicit Guarded(bool tcp, bool actions = false) : on_tcp{tcp} {
     const auto inner = [](http::ServerRequest&) -> boost::asio::awaitable<http::ServerResponse> {
       http::ServerResponse response;
       response.body = std::string{"secret"};
       co_return response;
     };
-    handler = control::guarded(inner, {.is_refused = [](std::uint32_t uid) { return uid == 700; }, .token = tcp ? token : "", .clock = clock});
+    control::GuardOptions options{.is_refused = [](std::uint32_t uid) { return uid == 700; }, .token = tcp ? token : "", .clock = clock};
+    if (actions) options.may_change = control::is_page_action;
+    handler = control::guarded(inner, std::move(options));
   }
 
   http::ServerResponse ask(std::string path, http::Headers headers = {}, std::string method = "GET", std::string body = "", std::uint32_t uid = 0) {
@@ -390,6 +392,36 @@ TEST_CASE("pages of other origins are refused") {
   CHECK(api.ask("/api/v1/status", {{"Sec-Fetch-Site", "cross-site"}}).status == 403);
   CHECK(api.ask("/api/v1/status", {{"Sec-Fetch-Site", "same-site"}}).status == 403);
   CHECK(api.ask("/api/v1/status", {{"Sec-Fetch-Site", "same-origin"}, {"Origin", "http://127.0.0.1:8420"}}).status == 200);
+}
+
+TEST_CASE("on TCP a page changes what it may, where the configuration says so, and nobody else does") {
+  const http::Headers page{{"Origin", "http://127.0.0.1:8420"}, {"Content-Type", "application/json"}};
+  const auto ask = [&](Guarded& api, const char* path, http::Headers headers, const char* method = "POST") {
+    if (!headers.has("Authorization")) headers.set("Authorization", api.session());
+    return api.ask(path, headers, method).status;
+  };
+  Guarded closed{true};
+  CHECK(ask(closed, "/api/v1/pause", page) == 403);
+  Guarded open{true, true};
+  for (const char* path : {"/api/v1/pause", "/api/v1/resume", "/api/v1/drain", "/api/v1/poll", "/api/v1/jobs", "/api/v1/jobs/x/cancel", "/api/v1/jobs/x/retry", "/api/v1/jobs/x/hold",
+                           "/api/v1/jobs/x/release", "/api/v1/spool/flush"})
+    CHECK(ask(open, path, page) == 200);
+  // What loses data or changes what the agent is.
+  for (const char* path : {"/api/v1/reload", "/api/v1/spool/prune", "/api/v1/spool/confirm", "/api/v1/spool/export", "/api/v1/reporters/dci/forget", "/api/v1/alarms/acknowledge", "/api/v1/jobs/x/y/cancel", "/pause", "/"})
+    CHECK(ask(open, path, page) == 403);
+  for (const char* method : {"PUT", "DELETE", "PATCH", "OPTIONS"}) CHECK(ask(open, "/api/v1/pause", page, method) == 403);
+  const auto with = [&](const char* name, const char* value) {
+    http::Headers headers = page;
+    headers.set(name, value);
+    return ask(open, "/api/v1/pause", headers);
+  };
+  for (const char* origin : {"http://evil.example", "http://127.0.0.1:9", "https://127.0.0.1:8420", "http://localhost:8420", "null", ""}) CHECK(with("Origin", origin) == 403);
+  for (const char* type : {"application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""}) CHECK(with("Content-Type", type) == 403);
+  CHECK(with("Sec-Fetch-Site", "cross-site") == 403);
+  CHECK(with("Authorization", "Bearer guess") == 401);
+  CHECK(with("Host", "evil.example:8420") == 421);
+  // A request that a link makes changes nothing, whatever it says.
+  CHECK(ask(open, "/api/v1/pause", page, "GET") == 200);
 }
 
 TEST_CASE("users that jobs run as are refused on the unix socket") {

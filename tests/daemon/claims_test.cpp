@@ -43,6 +43,21 @@ struct ClaimsWorld : AgentWorld {
 
 }  // namespace
 
+TEST_CASE("who has asked for a change stands in the journal, and is no matter of a job") {
+  ClaimsWorld world;
+  world.run_until_hook();
+  REQUIRE(world.tell([&world]() -> boost::asio::awaitable<Result<void>> {
+    control::Asked asked{"uid 1000", "jobs/*/cancel", "j1"};
+    co_await world.agent->note_asked(std::move(asked));
+    co_return Result<void>{};
+  }));
+  const auto noted = world.journal.read({.types = {std::string{event::change_asked}}});
+  REQUIRE(noted->size() == 1);
+  CHECK(noted->front().actor == "uid 1000");
+  CHECK(noted->front().job_id.empty());
+  CHECK(noted->front().data == json::object{{"what", "jobs/*/cancel"}, {"about", "j1"}});
+}
+
 TEST_CASE("paused, nothing is claimed and what runs goes on; resumed, what waited is claimed") {
   ClaimsWorld world;
   world.settings.slots = 2;

@@ -164,6 +164,24 @@ TEST_CASE("a job is run now, run again, held and released") {
   CHECK(ask(agent, "GET", "/api/v1/jobs/known/hold").status == 405);
 }
 
+TEST_CASE("who has asked for a change that was made is noted, and nothing else is") {
+  FakeAgent agent;
+  const auto handler = control::local_api(agent);
+  const auto asked = [&](const char* method, const char* path, std::optional<std::uint32_t> uid) {
+    FakeRequest request;
+    request.method = method;
+    request.path = path;
+    request.peer_uid = uid;
+    static_cast<void>(test::await(handler(request)));
+  };
+  asked("POST", "/api/v1/jobs/j1/cancel", 1000);
+  asked("POST", "/api/v1/pause", std::nullopt);
+  asked("POST", "/api/v1/jobs/ended/cancel", 0);  // Refused.
+  asked("GET", "/api/v1/status", 0);
+  asked("GET", "/api/v1/pause", 0);
+  CHECK(agent.asked == std::vector<std::string>{"uid 1000 jobs/*/cancel j1", "page pause "});
+}
+
 TEST_CASE("a reload says what has changed, or what is wrong") {
   FakeAgent agent;
   CHECK(ask(agent, "POST", "/api/v1/reload").body.at("changed").at(0) == "slots");

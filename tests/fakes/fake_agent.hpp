@@ -50,6 +50,11 @@ struct FakeAgent final : control::AgentControl {
     reason = why;
     return {};
   }
+  boost::asio::awaitable<void> note_asked(control::Asked one) override {
+    asked.push_back(one.who + " " + one.what + " " + one.about);
+    co_return;
+  }
+  std::vector<std::string> asked;
   void poll_now() override { polled = true; }
   boost::asio::awaitable<Result<boost::json::object>> reload() override {
     if (polled) co_return Error{Fault::malformed, "outpost.yml:1:1: a\noutpost.yml:2:1: b\n"};

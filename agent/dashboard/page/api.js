@@ -66,6 +66,9 @@ export async function ask(path, options) {
 
 export const get = async (path, options) => (await ask(path, options)).json();
 
+/** Has something changed; what the daemon answers. Its Content-Type is one that no form of another page can send. */
+export const post = async (path, body = {}) => (await ask(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })).json();
+
 /** Saves a file as `name`. */
 export async function save(path, name) {
   const url = URL.createObjectURL(await (await ask(path)).blob());

@@ -3,6 +3,7 @@
 import { html, Bar, Badge, Command, Empty, JobTable, Loaded, Stages, Tests, When, componentsOf, jobLink } from './parts.js';
 import { duration, kindOf, moment, size, span } from './format.js';
 import { changesJobs, useAnswer, useTick } from './store.js';
+import { AgentActions } from './actions.js';
 
 const day = 24 * 3600e3;
 
@@ -26,7 +27,8 @@ const State = ({ status }) => html`<section class="card state" aria-labelledby="
     <div><dt>Slots</dt><dd>${status.slots.busy} of ${status.slots.total} busy</dd></div>
     <div><dt>Up since</dt><dd>${moment(status.since)}</dd></div>
     <div><dt>Version</dt><dd>${status.version}, steps run by ${status.runner === 'local' ? 'the agent itself' : status.runner}</dd></div>
-  </dl></section>`;
+  </dl>
+  <${AgentActions} status=${status} /></section>`;
 
 function Link({ source, reporter }) {
   const broken = source.last_error || (reporter && reporter.last_error);

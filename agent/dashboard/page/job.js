@@ -9,6 +9,7 @@ import { LogView } from './log.js';
 import { JobTests } from './tests.js';
 import { Compare } from './compare.js';
 import { Usage } from './usage.js';
+import { JobActions } from './actions.js';
 
 const Head = ({ job }) => html`<header class="job-head">
   <h1>${job.name} <${JobBadge} job=${job} /></h1>
@@ -79,13 +80,14 @@ function usualOf(job, jobs) {
 
 const tabs = [['', 'Steps'], ['log', 'Log'], ['tests', 'Tests'], ['artifacts', 'Artifacts'], ['compare', 'Compare']];
 
-export function Job({ id, tab, step, query }) {
+export function Job({ id, tab, step, query, status }) {
   const answer = useAnswer('jobs/' + encodeURIComponent(id), { stale: event => event.job_id === id, every: 0 });
   const others = useAnswer('jobs?limit=100');
   const job = answer.data && answer.data.job;
   useTick(1000, job && !job.ended_at);
   return html`<${Loaded} of=${answer}>${() => html`
     <${Head} job=${job} />
+    <${JobActions} job=${job} status=${status} />
     ${!job.ended_at && html`<${Stages} job=${job} />`}
     <nav class="tabs" aria-label="Parts of the job">${tabs.map(([name, title]) => html`<a key=${name} href=${jobLink(job, name && '/' + name)} aria-current=${(tab || '') === name ? 'page' : null}>${title}</a>`)}</nav>
     ${!tab && (job.stages.length ? html`<${Waterfall} job=${job} usual=${usualOf(job, others.data ? others.data.jobs : [])} /><${Usage} job=${job} />` : html`<${Empty}>Nothing has run yet.<//>`)}

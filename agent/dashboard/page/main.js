@@ -72,7 +72,7 @@ function decoded(part) {
 
 function Screen({ hash, status }) {
   const [path, query] = hash.split('?'), parts = path.split('/').map(decoded);
-  if (parts[0] === 'jobs' && parts[1]) return html`<${Job} key=${parts[1]} id=${parts[1]} tab=${parts[2]} step=${parts[3]} query=${query || ''} />`;
+  if (parts[0] === 'jobs' && parts[1]) return html`<${Job} key=${parts[1]} id=${parts[1]} tab=${parts[2]} step=${parts[3]} query=${query || ''} status=${status} />`;
   const Found = screens[parts[0]];
   return Found ? html`<${Found} status=${status} rest=${parts.slice(1)} query=${query || ''} />` : html`<h1>There is no such screen</h1><p><a href="#/">Home</a></p>`;
 }

@@ -3,6 +3,7 @@
 import { html, Badge, Command, Empty, Loaded, When, jobLink } from './parts.js';
 import { size } from './format.js';
 import { useAnswer } from './store.js';
+import { ReporterActions } from './actions.js';
 
 /** An item without the id of its job, which stands beside it. */
 const shortKey = item => item.job_id && item.key.startsWith(item.job_id + '/') ? item.key.slice(item.job_id.length + 1) : item.key;
@@ -28,6 +29,7 @@ export function Uploads({ status }) {
         <div><dt>Refused</dt><dd class=${one.parked ? 'bad' : ''}>${one.parked}</dd></div>
         ${live && html`<div><dt>Last answer</dt><dd><${When} at=${live.last_contact} /></dd></div>`}
       </dl>
+      <${ReporterActions} reporter=${one} status=${status} />
       ${live && live.last_error && html`<p class="bad">${live.last_error}</p>`}
       ${one.waiting > 0 && html`<h3>Waiting</h3><${Items} path=${path + '/waiting'} field="waiting" caption=${'Waiting for ' + one.name} empty="Nothing waits any more." down=${live && live.last_error} />`}
       ${one.parked > 0 && html`<h3>Refused by the server</h3><p>When the reason is gone: <${Command} text=${'outpost reporter retry ' + one.name} /></p>
