@@ -20,6 +20,7 @@ constexpr std::size_t page_bytes = std::size_t{1} << 20;
 constexpr std::size_t block_bytes = std::size_t{256} << 10;
 constexpr std::uint64_t scan_bytes = std::uint64_t{256} << 20;
 constexpr std::uint64_t every = 1000;
+constexpr std::uint64_t most_errors = 20;  ///< Of so many lines: a mark is as thick as several of them.
 
 Result<log::File> open_log(const log::Place& place) {
   auto file = log::File::open(place.log(), O_RDONLY | O_NOFOLLOW);
@@ -92,6 +93,39 @@ std::string lower(std::string_view text) {
   return lowered;
 }
 
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+/// Whether what stands behind the word says that there was none of it: "failed=0", "errors: 0".
+bool counts_none(std::string_view behind) {
+  if (behind.empty() || (behind.front() != '=' && behind.front() != ':')) return false;
+  behind.remove_prefix(std::min(behind.find_first_not_of(' ', 1), behind.size()));
+  return behind.starts_with('0') && (behind.size() == 1 || !is_letter(behind[1]));
+}
+
+/// "error", "FAILED", "AssertionError".
+bool is_word_for_error(std::string_view word) {
+  static constexpr std::string_view words[] = {"error", "errors", "failed", "failure", "fatal", "fail", "traceback", "exception", "panic"};
+  if (word.ends_with("Error") || word.ends_with("Exception")) return true;
+  const char first = static_cast<char>(word.front() | 0x20);
+  if (word.size() < 4 || word.size() > 9 || (first != 'e' && first != 'f' && first != 't' && first != 'p')) return false;
+  return std::find(std::begin(words), std::end(words), lower(word)) != std::end(words);
+}
+
+/// Whether a line is one that somebody looks for who asks what went wrong: it has a word for it, of which it does not say
+/// that there were none.
+bool tells_of_error(std::string_view line) {
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    if (!is_letter(line[at])) continue;
+    const auto begin = at;
+    while (at < line.size() && is_letter(line[at])) ++at;
+    if (!is_word_for_error(line.substr(begin, at - begin))) continue;
+    const auto before = line.substr(0, begin);
+    const bool none_before = before.ends_with("0 ") && (before.size() == 2 || !is_letter(before[before.size() - 3]));
+    if (!none_before && !before.ends_with("no ") && !counts_none(line.substr(at))) return true;
+  }
+  return false;
+}
+
 /// What a line says of the part of a log that it begins or ends: "TASK [install : unpack it] *****" of Ansible's output,
 /// "==== unpack it" and "====" of outpost-hook group. The kind is empty for any other.
 struct Banner {
@@ -159,14 +193,22 @@ Result<json::object> log_page(const log::Place& place, LogRange range) {
 Result<json::object> log_index(const log::Place& place, std::uint64_t from, std::uint64_t line) {
   const auto file = open_log(place);
   if (!file) return file.error();
-  json::array offsets;
-  const auto note = [&](const Spot& spot, std::string_view) {
-    if (spot.line % every == 0) offsets.emplace_back(spot.offset);
+  json::array offsets, errors;
+  std::uint64_t of_thousand = 0;
+  const auto note = [&](const Spot& spot, std::string_view text) {
+    if (spot.line % every == 0) {
+      offsets.emplace_back(spot.offset);
+      of_thousand = 0;
+    }
+    if (of_thousand < most_errors && tells_of_error(text)) {
+      ++of_thousand;
+      errors.emplace_back(spot.line);
+    }
     return true;
   };
   const auto [end, complete] = each_line(*file, {from, line}, note);
   return json::object{{"size", file->size()}, {"begin", file->data_begin()}, {"every", every},      {"lines", end.line},
-                      {"end", end.offset},    {"complete", complete},        {"offsets", std::move(offsets)}};
+                      {"end", end.offset},    {"complete", complete},        {"offsets", std::move(offsets)}, {"errors", std::move(errors)}};
 }
 
 Result<json::object> log_search(const log::Place& place, const std::string& text, std::uint64_t from, std::uint64_t line, std::size_t limit) {

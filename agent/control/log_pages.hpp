@@ -25,8 +25,9 @@ struct LogRange {
 /// has come yet, `given_back` instead of a text for bytes that the disk has got back. At most about 1 MiB of text.
 [[nodiscard]] Result<boost::json::object> log_page(const log::Place& place, LogRange range);
 
-/// Lines `line` (from 0) on, which begins at byte `from`: {size, begin, every, lines, end, complete, offsets[]}: where
-/// each line begins whose number is a multiple of `every`. `lines` end with a newline before byte `end`. Not complete:
+/// Lines `line` (from 0) on, which begins at byte `from`: {size, begin, every, lines, end, complete, offsets[],
+/// errors[]}: where each line begins whose number is a multiple of `every`, and the numbers of lines that tell of an error,
+/// at most 20 between two of those. `lines` end with a newline before byte `end`. Not complete:
 /// there is more than one call looks at; go on at `end` with `lines`.
 [[nodiscard]] Result<boost::json::object> log_index(const log::Place& place, std::uint64_t from, std::uint64_t line);
 

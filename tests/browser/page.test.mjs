@@ -302,6 +302,18 @@ test('a log of 1,000,000 lines is opened, scrolled, searched, and linked into', 
   await page.screenshot({ path: path.join(shots, 'log.png') });
   await go(page, hash + '?line=499999');
   await page.locator('.log-row.chosen', { hasText: 'line 499999 of' }).waitFor();
+  // Beside it the error is where it is, and a click goes where it points.
+  const marks = await page.evaluate(() => {
+    const map = document.querySelector('.log-map'), { data } = map.getContext('2d').getImageData(map.width - 2, 0, 1, map.height);
+    return Array.from({ length: map.height }, (_, y) => y).filter(y => data[4 * y + 3] > 200 && data[4 * y] > data[4 * y + 2] + 60).map(y => y / map.height);
+  });
+  assert.ok(marks.length > 0 && marks.every(at => Math.abs(at - 0.5) < 0.02), 'marks of errors: ' + marks);
+  await page.getByRole('button', { name: 'Next error' }).click();
+  await page.locator('.log-row.chosen', { hasText: 'line 500000 of a long log, with some words in it: ERROR' }).waitFor();
+  await page.screenshot({ path: path.join(shots, 'log-map.png') });
+  const { height } = await page.locator('.log-map').boundingBox();
+  await page.locator('.log-map').click({ position: { x: 8, y: 0.9 * height } });
+  await text(page, /^line (89|90)\d{4} of a long log/);
   const memory = await page.evaluate(() => performance.memory && performance.memory.usedJSHeapSize);
   if (memory) figure('JavaScript memory of the page with this log, MiB', (memory / 2 ** 20).toFixed(1));
   await page.close();

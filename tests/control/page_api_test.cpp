@@ -175,6 +175,29 @@ TEST_CASE("an index says where each thousandth line begins, and goes on where it
   CHECK(more.at("end").to_number<std::int64_t>() + 4 == more.at("size").to_number<std::int64_t>());
 }
 
+TEST_CASE("an index tells where errors are told of, and not where there are none") {
+  World world;
+  const fs::path file = world.directory.path / "j1/logs/s.log";
+  const std::vector<std::string> bad{"ERROR: no such disk", "[error]", "Fatal!", "2 errors", "10 errors", "a failure", "Traceback (most recent call last):", "kernel panic - not syncing", "node1 : ok=2 failed=1", "failed: [node1]", "FAIL", "volume_test.py:118: AssertionError"};
+  const std::vector<std::string> good{"fine", "0 errors", "no errors", "errors: 0", "node1 : ok=2 failed=0 ignored=1", "terror", "error_log is open", "failover", "errors=0", ""};
+  std::string text, expected;
+  for (std::size_t at = 0; at < bad.size(); ++at) {
+    text += bad[at] + "\n" + (at < good.size() ? good[at] : "") + "\n";
+    expected += (at ? "," : "") + std::to_string(2 * at);
+  }
+  write_file(file, text);
+  CHECK(json::serialize(world.read("jobs/j1/logs/s/index").at("index").at("errors")) == "[" + expected + "]");
+  text.clear();
+  for (int number = 0; number < 2500; ++number) text += "error\n";
+  write_file(file, text);
+  const auto index = world.read("jobs/j1/logs/s/index").at("index");
+  CHECK(index.at("errors").as_array().size() == 60);
+  CHECK(index.at("errors").at(20) == 1000);
+  const auto rest = world.read("jobs/j1/logs/s/index?line=2000&from=" + json::serialize(index.at("offsets").at(2))).at("index").at("errors").as_array();
+  CHECK(rest.size() == 20);
+  CHECK(rest.at(0) == 2000);
+}
+
 TEST_CASE("a search finds lines whatever their case, and says when there is more") {
   World world;
   write_file(world.directory.path / "j1/logs/s.log", "nothing\nan ERROR\nan Error too\nfine\n" + std::string(700'000, 'x') + " error\n");

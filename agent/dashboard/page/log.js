@@ -6,6 +6,7 @@ import { ansi, clock, duration, size, span } from './format.js';
 import { useEvents } from './store.js';
 import { LogFile } from './logfile.js';
 import { Rows, foldsOf } from './folds.js';
+import { LogMap } from './logmap.js';
 
 const row = 20, tallest = 12e6;  // Pixels; browsers do not scroll through more than some millions.
 
@@ -92,12 +93,12 @@ function Viewer({ job, step, running, line: wantedLine, small }) {
   const topLine = scaled ? top / scrollable * most : top / row;
   const latest = useRef(rowsSeen);
   latest.current = rowsSeen;
-  const scrollTo = number => {
+  const scrollToRow = wanted => {
     if (!box.current) return;
-    const { count } = latest.current, whole = Math.min(tallest, Math.max(height, count * row));
-    const at = Math.max(0, latest.current.rowOf(number) - Math.floor(seen / 3));
+    const { count } = latest.current, whole = Math.min(tallest, Math.max(height, count * row)), at = Math.max(0, wanted);
     box.current.scrollTop = count * row > tallest ? at / Math.max(1, count - seen + 1) * (whole - height) : at * row;
   };
+  const scrollTo = number => scrollToRow(latest.current.rowOf(number) - Math.floor(seen / 3));
   /** The line is seen, whatever was folded. */
   const show = number => {
     const around = folds.filter(fold => closed.has(fold.line) && fold.line < number && number < fold.end);
@@ -105,6 +106,16 @@ function Viewer({ job, step, running, line: wantedLine, small }) {
     setTimeout(() => scrollTo(number));
   };
   const search = useSearch(file, number => { setFollow(false); show(number); });
+  const [atError, setAtError] = useState(-1);
+  /** The next line that tells of an error after the one that was shown last, or the one before it; round the end. */
+  const stepError = by => {
+    const { errors } = file, from = atError >= 0 ? atError : by > 0 ? -1 : file.lines;
+    const found = by > 0 ? errors.find(line => line > from) ?? errors[0] : errors.findLast(line => line < from) ?? errors[errors.length - 1];
+    if (found === undefined) return;
+    setAtError(found);
+    setFollow(false);
+    show(found);
+  };
 
   const grow = async () => {
     if (growing.current) return;
@@ -148,7 +159,7 @@ function Viewer({ job, step, running, line: wantedLine, small }) {
   };
   const keys = event => {
     if (event.target.tagName === 'INPUT' || event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = { '/': () => field.current.focus(), n: () => search.step(1), N: () => search.step(-1), f: () => setFollow(!follow), g: () => scrollTo(0), G: () => { box.current.scrollTop = tall; } }[event.key];
+    const act = { '/': () => field.current.focus(), n: () => search.step(1), N: () => search.step(-1), e: () => stepError(1), E: () => stepError(-1), f: () => setFollow(!follow), g: () => scrollTo(0), G: () => { box.current.scrollTop = tall; } }[event.key];
     if (!act) return;
     event.preventDefault();
     act();
@@ -159,7 +170,7 @@ function Viewer({ job, step, running, line: wantedLine, small }) {
   for (let at = begin; at < Math.min(rowsSeen.count, begin + seen + 2); ++at) {
     const number = rowsSeen.lineAt(at), fold = foldAt.get(number);
     rows.push(html`<${Row} key=${number} number=${number} line=${file.line(number, again)} before=${number > 0 && mode === timeModes[2] ? file.line(number - 1, again) : null} first=${first} mode=${mode}
-      wanted=${wanted} chosen=${number + 1 === wantedLine || (search.found && search.found[search.at] === number)} href=${jobLink(job, `/log/${encodeURIComponent(step.step_id)}?line=${number + 1}`)} digits=${String(file.lines).length} folds=${folds.length > 0} fold=${fold} closed=${closed.has(number)} toggle=${toggle} />`);
+      wanted=${wanted} chosen=${number + 1 === wantedLine || number === atError || (search.found && search.found[search.at] === number)} href=${jobLink(job, `/log/${encodeURIComponent(step.step_id)}?line=${number + 1}`)} digits=${String(file.lines).length} folds=${folds.length > 0} fold=${fold} closed=${closed.has(number)} toggle=${toggle} />`);
   }
 
   return html`<section class=${small ? 'log small' : 'log'} onKeyDown=${keys} aria-label=${'Log of ' + step.step_id}>
@@ -173,18 +184,19 @@ function Viewer({ job, step, running, line: wantedLine, small }) {
       <label>Times <select value=${mode} onChange=${event => setMode(event.target.value)}>${timeModes.map(name => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
       ${folds.length > 0 && html`<label>Part <select value="" onChange=${event => { setFollow(false); show(Number(event.target.value)); event.target.value = ''; }}><option value="">go to…</option>${folds.slice(0, 1000).map(fold => html`<option key=${fold.line} value=${fold.line}>${'\u00a0'.repeat(2 * fold.level)}${fold.name}</option>`)}</select></label>
         <button type="button" onClick=${() => setClosed(new Set(folds.filter(fold => fold.kind !== 'play').map(fold => fold.line)))}>Fold all</button><button type="button" disabled=${closed.size === 0} onClick=${() => setClosed(new Set())}>Unfold</button>`}
+      ${file.errors.length > 0 && html`<span class="errors" role="group" aria-label="Errors"><span class="bad">${file.errors.length}${file.errors.length >= 20 ? '+' : ''} ${file.errors.length === 1 ? 'error' : 'errors'}</span> <button type="button" onClick=${() => stepError(-1)} aria-label="Error before">↑</button><button type="button" onClick=${() => stepError(1)} aria-label="Next error">↓</button></span>`}
       <button type="button" aria-pressed=${follow} onClick=${() => setFollow(!follow)}>Follow</button>
       <span class="quiet log-size">${file.lines.toLocaleString('en')} ${file.lines === 1 ? 'line' : 'lines'}, ${size(file.size)}${running ? ', running' : ''}</span>
     </div>
     <${Trouble} error=${error} />
     ${file.begin > 0 && html`<p class="gap">The first ${size(file.begin)} are not on this machine any more: they were delivered, and the room was needed.</p>`}
-    <div class="log-box" ref=${box} onScroll=${scrolled} tabindex="0" role="log" aria-live="off" aria-label=${`${file.lines} lines`}>
+    <div class="log-frame"><div class="log-box" ref=${box} onScroll=${scrolled} tabindex="0" role="log" aria-live="off" aria-label=${`${file.lines} lines`}>
       <div class="log-space" ref=${space => space && (space.style.height = tall + 'px')}>
         <div class="log-window" ref=${view => view && (view.style.height = height + 'px')}>
           <div class="log-rows" ref=${view => view && (view.style.transform = `translateY(${-(topLine - begin) * row}px)`)}>${rows}</div>
         </div>
       </div>
-    </div>
+    </div>${!small && rowsSeen.count > seen && html`<${LogMap} file=${file} rows=${rowsSeen} top=${topLine} seen=${seen} height=${height} goTo=${at => { setFollow(false); scrollToRow(Math.round(at)); }} />`}</div>
   </section>`;
 }
 

@@ -8,6 +8,7 @@ export class LogFile {
   constructor(jobId, stepId) {
     this.path = `jobs/${encodeURIComponent(jobId)}/logs/${encodeURIComponent(stepId)}`;
     this.offsets = [];  // Of each thousandth line.
+    this.errors = [];   // Numbers of lines that tell of an error, of many close together not all.
     this.complete = 0;  // Lines that end with a newline.
     this.end = 0;       // Bytes that they take.
     this.size = 0;
@@ -38,6 +39,8 @@ export class LogFile {
       const known = Math.max(0, this.offsets.length - 1), from = this.offsets[known] ?? 0;
       const { index } = await get(`${this.path}/index?from=${from}&line=${known * chunkLines}`);
       this.offsets.splice(known, this.offsets.length - known, ...index.offsets);
+      const old = this.errors.findIndex(line => line >= known * chunkLines);
+      this.errors.splice(old < 0 ? this.errors.length : old, Infinity, ...(index.errors || []));
       const stuck = index.lines === this.complete;
       Object.assign(this, { complete: index.lines, end: index.end, size: index.size, begin: index.begin });
       whole = index.complete || stuck;
