@@ -1,5 +1,7 @@
 #include "agent/base/hash.hpp"
 
+#include "agent/base/md5.hpp"
+
 #include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -72,15 +74,35 @@ std::string HmacSha256::hex() {
   return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
-std::string md5_hex(std::string_view bytes) {
+struct Md5::State {
   // Also on a machine that allows only FIPS's algorithms: this protects nothing.
   EVP_MD* method = ::EVP_MD_fetch(nullptr, "MD5", "-fips");
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  const bool made = method && ::EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, method, nullptr) == 1;
-  ::EVP_MD_free(method);
-  if (!made) throw std::runtime_error{"OpenSSL has no MD5"};
-  return to_hex({reinterpret_cast<const char*>(digest.data()), size});
+  EVP_MD_CTX* context = ::EVP_MD_CTX_new();
+  ~State() {
+    ::EVP_MD_CTX_free(context);
+    ::EVP_MD_free(method);
+  }
+};
+
+Md5::Md5() : state_{std::make_unique<State>()} {
+  if (!state_->method || ::EVP_DigestInit_ex(state_->context, state_->method, nullptr) != 1) throw std::runtime_error{"OpenSSL has no MD5"};
+}
+Md5::~Md5() = default;
+Md5::Md5(Md5&&) noexcept = default;
+Md5& Md5::operator=(Md5&&) noexcept = default;
+
+void Md5::update(std::string_view bytes) { ::EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+
+std::string Md5::hex() {
+  std::array<unsigned char, 16> digest{};
+  ::EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);
+  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+std::string md5_hex(std::string_view bytes) {
+  Md5 hash;
+  hash.update(bytes);
+  return hash.hex();
 }
 
 bool equal_in_constant_time(std::string_view left, std::string_view right) {
@@ -114,10 +136,13 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-Result<std::string> sha256_of_file(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t size) {
+namespace {
+
+template <class Hash>
+Result<std::string> hash_of_file(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t size) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return errno_error("cannot open", path.native(), errno);
-  Sha256 hash;
+  Hash hash;
   std::vector<char> buffer(256 * 1024);
   while (size > 0) {
     const std::size_t wanted = size < buffer.size() ? static_cast<std::size_t>(size) : buffer.size();
@@ -135,6 +160,16 @@ Result<std::string> sha256_of_file(const std::filesystem::path& path, std::uint6
   }
   ::close(file);
   return hash.hex();
+}
+
+}  // namespace
+
+Result<std::string> sha256_of_file(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t size) {
+  return hash_of_file<Sha256>(path, offset, size);
+}
+
+Result<std::string> md5_of_file(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t size) {
+  return hash_of_file<Md5>(path, offset, size);
 }
 
 }  // namespace outpost

@@ -1,6 +1,7 @@
 #include "plugins/dci/feeder.hpp"
 
 #include "agent/base/hash.hpp"
+#include "agent/base/md5.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/job/event.hpp"
@@ -13,8 +14,6 @@
 #include <boost/json/array.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 
 namespace outpost::dci {
 
@@ -45,14 +44,9 @@ json::object names_in(const json::object& component) {
   return names && names->is_object() ? names->get_object() : json::object{};
 }
 
-/// Object stores call what they got in one piece by this.
-Result<std::string> md5_of(const std::filesystem::path& path, std::uint64_t size) {
-  if (size > largest_piece) return std::string{};
-  std::ifstream file{path, std::ios::binary};
-  std::string bytes(static_cast<std::size_t>(size), '\0');
-  if (!file.read(bytes.data(), static_cast<std::streamsize>(size)) && size > 0)
-    return errno_error("reading", path.native(), errno);
-  return md5_hex(bytes);
+/// Object stores call what they got in one piece by this; empty for what they get in parts.
+Result<std::string> mark_of(const std::filesystem::path& path, std::uint64_t size) {
+  return size > largest_piece ? Result<std::string>{std::string{}} : md5_of_file(path, 0, size);
 }
 
 json::object body_of(const NewComponent& wanted, const std::string& topic, const std::string& team) {
@@ -271,7 +265,7 @@ awaitable<Result<Feeder::Sent>> Feeder::upload(std::string id, std::filesystem::
     if (failed) return errno_error("reading", path.native(), failed.value());
     auto sha256 = sha256_of_file(path, 0, size);
     if (!sha256) return sha256.error();
-    auto md5 = md5_of(path, size);
+    auto md5 = mark_of(path, size);
     if (!md5) return md5.error();
     return LocalFile{{path, 0, size}, name, std::move(*sha256), std::move(*md5)};
   };

@@ -1,5 +1,7 @@
 #include "agent/base/hash.hpp"
 
+#include "agent/base/md5.hpp"
+
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -14,6 +16,9 @@ TEST_CASE("SHA-256 and HMAC give the published values") {
 TEST_CASE("MD5 gives the published values") {
   CHECK(md5_hex("") == "d41d8cd98f00b204e9800998ecf8427e");
   CHECK(md5_hex("message digest") == "f96b697d7cb7938d525a2f31aaf161d0");
+  Md5 hash;
+  for (const char* part : {"message", "", " digest"}) hash.update(part);
+  CHECK(hash.hex() == "f96b697d7cb7938d525a2f31aaf161d0");
 }
 
 TEST_CASE("an HMAC of a stream is that of the whole, however it is cut") {
@@ -43,6 +48,7 @@ TEST_CASE("a range of a file is hashed, a short file is noticed") {
   const auto hash = sha256_of_file(directory.path / "file", 2, 3);
   REQUIRE(hash);
   CHECK(*hash == sha256_hex("abc"));
+  CHECK(*md5_of_file(directory.path / "file", 2, 3) == md5_hex("abc"));
   const auto longer = sha256_of_file(directory.path / "file", 2, 30);
   REQUIRE(!longer);
   CHECK(longer.error().fault == Fault::malformed);
