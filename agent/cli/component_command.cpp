@@ -16,8 +16,10 @@
 
 #include <unistd.h>
 
+#include <functional>
 #include <iostream>
 #include <optional>
+#include <vector>
 
 namespace outpost::cli {
 namespace {
@@ -145,13 +147,22 @@ int conclude(const Result<daemon::Fed>& fed, std::string_view schema, bool as_js
   return exit_ok;
 }
 
-}  // namespace
+using Feeding = std::function<Result<daemon::Fed>(const daemon::FeederAccess& access, const std::vector<daemon::FeedFile>& files, const daemon::FeedProgress& progress)>;
 
-int create_component(const ComponentOptions& options) {
+int feed(const ComponentOptions& options, std::string_view schema, const Feeding& feeding) {
   const auto files = daemon::files_to_feed(options.files);
   if (!files) return fail(files.error(), exit_usage);
   const auto access = access_of(options);
   if (!access) return fail(access.error(), exit_configuration);
+  Reporting reporting{files->size(), options.as_json};
+  const auto fed = feeding(*access, *files, reporting.progress());
+  reporting.end();
+  return conclude(fed, schema, options.as_json);
+}
+
+}  // namespace
+
+int create_component(const ComponentOptions& options) {
   const daemon::ComponentToFeed wanted{.topic = options.topic,
                                        .type = options.type,
                                        .name = options.name,
@@ -163,21 +174,13 @@ int create_component(const ComponentOptions& options) {
                                        .released_at = options.released_at,
                                        .tags = options.tags,
                                        .active = !options.inactive};
-  Reporting reporting{files->size(), options.as_json};
-  const auto fed = daemon::feed_component(*access, wanted, *files, reporting.progress());
-  reporting.end();
-  return conclude(fed, "outpost-component-create", options.as_json);
+  return feed(options, "outpost-component-create",
+              [&](const auto& access, const auto& files, const auto& progress) { return daemon::feed_component(access, wanted, files, progress); });
 }
 
 int upload_to_component(const ComponentOptions& options) {
-  const auto files = daemon::files_to_feed(options.files);
-  if (!files) return fail(files.error(), exit_usage);
-  const auto access = access_of(options);
-  if (!access) return fail(access.error(), exit_configuration);
-  Reporting reporting{files->size(), options.as_json};
-  const auto fed = daemon::feed_files(*access, options.component, *files, reporting.progress());
-  reporting.end();
-  return conclude(fed, "outpost-component-upload", options.as_json);
+  return feed(options, "outpost-component-upload",
+              [&](const auto& access, const auto& files, const auto& progress) { return daemon::feed_files(access, options.component, files, progress); });
 }
 
 }  // namespace outpost::cli
