@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 namespace outpost::test {
 
@@ -48,7 +49,17 @@ SecondKernel::SecondKernel(fs::path directory, const std::string& script, const 
   write_file(init, std::string{"#!/bin/bash\nexec /bin/bash '"} + OUTPOST_FAULTS_DIRECTORY "/second-kernel/init' '" +
                        directory_.string() + "'\n");
   fs::permissions(init, fs::perms::owner_all);
-  std::vector<std::string> command{"/usr/bin/setsid",
+  // It goes when this process does, whoever ends that.
+  std::vector<std::string> command{"/usr/bin/setpriv",
+                                   "--pdeathsig=KILL",
+                                   "/usr/bin/unshare",
+                                   "--pid",
+                                   "--fork",
+                                   "--kill-child=KILL",
+                                   "/bin/sh",
+                                   "-c",
+                                   "\"$@\"; exit $?",  // The first process of a namespace survives its own abort().
+                                   "-",
                                    kernel,
                                    "mem=768M",
                                    "rootfstype=hostfs",
@@ -69,9 +80,10 @@ SecondKernel::~SecondKernel() { cut(); }
 
 void SecondKernel::cut() {
   if (!process_) return;
-  // It is several processes of this machine.
-  ::kill(-process_->pid(), SIGKILL);
-  process_->signal(SIGKILL);
+  // It is several processes of this machine. The first of them takes the others along, and unshare waits for that.
+  std::ifstream children{"/proc/" + std::to_string(process_->pid()) + "/task/" + std::to_string(process_->pid()) + "/children"};
+  if (pid_t first = 0; children >> first) ::kill(first, SIGKILL);
+  else process_->signal(SIGKILL);
   process_->wait();
   process_.reset();
 }

@@ -49,6 +49,9 @@ class RealTrouble(harness.PluginTest):
             os.symlink(init, os.path.join(short, "init"))
             ended = subprocess.run(
                 [
+                    # It goes when this process does. The shell: the first process of a namespace survives its own abort().
+                    *("setpriv", "--pdeathsig=KILL", "unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--pid"),
+                    *("--fork", "--kill-child=KILL", "sh", "-c", '"$@"; exit $?', "-"),
                     "linux.uml",
                     "mem=160M",
                     "rootfstype=hostfs",
