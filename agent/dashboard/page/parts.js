@@ -29,7 +29,7 @@ export const Stages = ({ job }) => html`<ol class="stages" aria-label="Stages">$
 
 export const Tests = ({ tests }) => tests.total === 0 ? html`<span class="quiet">none</span>` : html`
   <span class="numbers" title=${`${tests.total} cases`}>
-    <span class="good">${tests.success} passed</span>${tests.failures + tests.errors > 0 && html`, <span class="bad">${tests.failures + tests.errors} failed</span>`}${
+    <span class="good">${tests.success} passed</span>${tests.flaky > 0 && html` <span class="quiet">(${tests.flaky} flaky)</span>`}${tests.failures + tests.errors > 0 && html`, <span class="bad">${tests.failures + tests.errors} failed</span>`}${
     tests.skips > 0 && html`, <span class="quiet">${tests.skips} skipped</span>`}
   </span>`;
 
