@@ -366,7 +366,7 @@ TEST_CASE("a log of each run is kept on request, with the words of the old promo
   const std::string log = newest_log(1);
   INFO(log);
   std::size_t at = 0;
-  for (const std::string words :
+  for (const std::string& words :
        {" INFO promoter Candidate hash '" + directory_of(two) +
             "': criteria met, attempting promotion to current-tripleo\n",
         std::string{" INFO promoter images: moving current-tripleo"},
