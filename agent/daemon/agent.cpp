@@ -62,6 +62,7 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, config::Settings 
       retention_wakeup_{executor},
       disk_wakeup_{executor},
       stopped_wakeup_{executor},
+      finished_wakeup_{executor},
       health_wakeup_{executor},
       started_at_{ports_.clock.now()} {
   Definitions fresh;
@@ -158,6 +159,13 @@ asio::awaitable<void> Agent::say_goodbye() {
   static_cast<void>(co_await append(std::move(stopping)));
   asio::steady_timer patience{executor_, options_.delivery_patience};
   for (auto& each : integrations_) co_await (each->dispatcher->idle() || patience.async_wait(asio::as_tuple(asio::use_awaitable)));
+}
+
+asio::awaitable<void> Agent::finish_jobs(std::string reason, std::chrono::steady_clock::time_point until) {
+  gate_.stop({std::move(reason), ports_.clock.now()});
+  schedule_wakeup_.notify();
+  for (auto now = std::chrono::steady_clock::now(); at_work() > 0 && now < until; now = std::chrono::steady_clock::now())
+    co_await finished_wakeup_.wait(std::min<std::chrono::steady_clock::duration>(until - now, 24h));
 }
 
 void Agent::stop(std::string reason) {

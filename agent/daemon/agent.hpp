@@ -130,6 +130,13 @@ class Agent final : public control::AgentControl {
   /// over. With a journal that cannot be written it leaves the jobs to the next start instead.
   boost::asio::awaitable<void> run();
 
+  /// Claims nothing more, whatever anybody says from now on, and lets running jobs end: returns when none is at work any
+  /// more, or at `until`. Then call stop(). `reason` is for people.
+  boost::asio::awaitable<void> finish_jobs(std::string reason, std::chrono::steady_clock::time_point until);
+  /// Jobs that go on by themselves; not those that stop() leaves to the next start: whose claim is under way, or that
+  /// wait for a restart of the machine.
+  [[nodiscard]] std::size_t at_work() const;
+
   /// Claims nothing more; running jobs are cancelled ("agent stopped"), their closing stages still run. A claim whose
   /// answer is still open is left to the next start.
   void stop(std::string reason);
@@ -250,7 +257,6 @@ class Agent final : public control::AgentControl {
   using RestartWishes = std::map<std::string, std::shared_ptr<Wakeup>>;  ///< By job.
   boost::asio::awaitable<Result<void>> restart_machine(std::string job_id, std::string why);
   void restart_wishes_changed();
-  [[nodiscard]] bool would_interrupt() const;
 
   // Jobs that somebody asks for (agent_requests.cpp)
   boost::asio::awaitable<Result<std::string>> enqueue(const Definition& definition, std::vector<job::Component> components, std::string why);
@@ -353,7 +359,7 @@ class Agent final : public control::AgentControl {
   DiskKeeper disk_;
   SpoolKeeper spool_;
   LogRoom log_room_;
-  Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_, health_wakeup_;
+  Wakeup schedule_wakeup_, retention_wakeup_, disk_wakeup_, stopped_wakeup_, finished_wakeup_, health_wakeup_;
   boost::asio::cancellation_signal stop_own_hook_;
   bool own_hook_runs_ = false, life_begun_ = false;
   std::shared_ptr<void> journal_watch_;

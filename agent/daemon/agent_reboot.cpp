@@ -24,17 +24,18 @@ struct Agent::RestartWish {
   std::string job_id;
 };
 
-/// Who waits for others looks again, and jobs that wait to be claimed are or are not any more.
+/// Who waits for the end of jobs looks again, and jobs that wait to be claimed are or are not any more.
 void Agent::restart_wishes_changed() {
   for (const auto& [id, wakeup] : *restart_wishes_) wakeup->notify();
   schedule_wakeup_.notify();
+  finished_wakeup_.notify();
 }
 
-/// Whether a restart would interrupt a job that does not wait for one. A claim that is under way is found again.
-bool Agent::would_interrupt() const {
-  return std::any_of(running_.begin(), running_.end(), [this](const auto& one) {
+/// A restart interrupts none that waits for one, and a claim that is under way is found again.
+std::size_t Agent::at_work() const {
+  return static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), [this](const auto& one) {
     return !restart_wishes_->contains(one.first) && !one.second->story().claim.external_ref.empty();
-  });
+  }));
 }
 
 asio::awaitable<Result<void>> Agent::restart_machine(std::string job_id, std::string why) {
@@ -42,7 +43,7 @@ asio::awaitable<Result<void>> Agent::restart_machine(std::string job_id, std::st
   const auto wakeup = restart_wishes_->at(job_id);
   restart_wishes_changed();
   ports_.logger.notice("job " + job_id + " waits for a restart of the machine: " + why);
-  while (would_interrupt()) co_await wakeup->wait();
+  while (at_work() > 0 || gate_.is_stopped()) co_await wakeup->wait();  // Who stops the agent has not asked for a restart.
   asio::steady_timer pause{executor_};
   const auto give_up = std::chrono::steady_clock::now() + options_.restart_patience;
   for (;;) {

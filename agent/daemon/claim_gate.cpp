@@ -48,6 +48,7 @@ void ClaimGate::apply(const job::Event& told) {
 }
 
 std::string ClaimGate::refusal(const job::Definition& definition) const {
+  if (stop_) return stop_->reason;
   if (!closed_.empty()) return closed_;
   if (drain_) return with_reason("draining", drain_->reason);
   if (!failing_.empty()) return "unhealthy: " + failing_.begin()->first + ": " + failing_.begin()->second;
@@ -75,6 +76,7 @@ json::object ClaimGate::to_json(std::size_t running) const {
   if (!failing_.empty()) object["state"] = "unhealthy", object["reason"] = failing_.begin()->first + ": " + failing_.begin()->second;
   if (drain_) say(running > 0 ? "draining" : "drained", *drain_);
   if (!closed_.empty()) object["state"] = "closed", object["reason"] = closed_;
+  if (stop_) say(running > 0 ? "draining" : "drained", *stop_);
   json::array paused;
   for (const auto& [scope, hold] : pauses_) paused.push_back(described(scope, hold));
   object["paused"] = std::move(paused);

@@ -37,6 +37,10 @@ class ClaimGate {
   void end_drain() { drain_.reset(); }
   [[nodiscard]] const std::optional<Hold>& drain() const { return drain_; }
 
+  /// The agent is being stopped: nothing more, whatever anybody says from now on. It looks like a drain.
+  void stop(Hold hold) { stop_ = std::move(hold); }
+  [[nodiscard]] bool is_stopped() const { return stop_.has_value(); }
+
   /// The configuration on disk is wrong and jobs had to be finished: nothing new until it is right. "" opens.
   void close(std::string reason) { closed_ = std::move(reason); }
 
@@ -52,7 +56,7 @@ class ClaimGate {
 
  private:
   std::map<Scope, Hold> pauses_;
-  std::optional<Hold> drain_;
+  std::optional<Hold> drain_, stop_;
   std::string closed_;
   std::map<std::string, std::string> failing_;
 };

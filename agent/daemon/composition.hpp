@@ -74,6 +74,8 @@ class Composition {
   [[nodiscard]] const std::string& page_url() const { return page_url_; }
   /// Whether this process is told to end only to be started again, and its steps outlive it: then they are left alone.
   boost::asio::awaitable<bool> may_leave_steps();
+  /// Whether systemd has started it as a service.
+  [[nodiscard]] static bool is_service() { return process::OwnUnit::is_service(); }
   /// How long it may take to stop; nothing: as long as it likes.
   boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit() { return own_unit_.stop_limit(); }
   /// Begins to promote what the configuration says; not with the last good one, which only finishes what was begun.

@@ -1,5 +1,6 @@
 // outpostd: reads its configuration, puts the parts together, and works until it is told to stop.
 
+#include "agent/base/clock.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/load.hpp"
 #include "agent/daemon/composition.hpp"
@@ -10,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,12 +23,17 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <optional>
+#include <string>
 #include <unistd.h>
 
 namespace {
 
 namespace asio = boost::asio;
 using namespace outpost;
+using namespace asio::experimental::awaitable_operators;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
 // The exit statuses of outpostd; systemd restarts it after any but these.
 constexpr int exit_ok = 0;
@@ -40,20 +47,47 @@ asio::awaitable<void> stop_at_once(daemon::Composition& composition) {
   ::_exit(exit_failed);
 }
 
+/// How long systemd waits from the signal on; nothing: as long as we like.
+struct StopTime {
+  Clock::time_point signalled;
+  std::optional<milliseconds> limit;
+
+  /// Jobs that have not ended by then are cancelled: the rest is for their grace and their closing stages.
+  [[nodiscard]] Clock::time_point cancels_at() const {
+    return limit ? signalled + *limit - std::min<milliseconds>(*limit / 2, std::chrono::minutes{5}) : Clock::time_point::max();
+  }
+  /// What still runs by then is killed.
+  [[nodiscard]] Clock::time_point kills_at() const { return signalled + *limit - std::min<milliseconds>(*limit / 4, std::chrono::seconds{10}); }
+};
+
 /// systemd would kill us, and leave running what it does not know to be ours.
-asio::awaitable<void> stop_in_time(daemon::Composition& composition) {
-  const auto limit = co_await composition.stop_limit();
-  if (!limit) co_return;
-  asio::steady_timer timer{co_await asio::this_coro::executor, *limit - std::min<std::chrono::milliseconds>(*limit / 4, std::chrono::seconds{10})};
+asio::awaitable<void> stop_in_time(daemon::Composition& composition, StopTime time) {
+  if (!time.limit) co_return;
+  asio::steady_timer timer{co_await asio::this_coro::executor, time.kills_at()};
   co_await timer.async_wait(asio::use_awaitable);
   composition.logger().warning("the time to stop is nearly over (TimeoutStopSec=), and not all jobs are closed");
   co_await stop_at_once(composition);
 }
 
-/// SIGTERM and SIGINT stop it in good order; a second one at once. When systemd is about to start us again, steps that
-/// are units of their own go on meanwhile.
+/// Jobs may end by themselves as long as there is time, or until another signal comes.
+asio::awaitable<void> let_jobs_end(asio::signal_set& signals, daemon::Composition& composition, daemon::ServiceNotifier& notifier, StopTime time) {
+  const std::size_t jobs = composition.agent().at_work();
+  if (jobs == 0) co_return;
+  std::string waiting = "waiting ";
+  if (time.limit) waiting += "until " + to_rfc3339(SystemClock{}.now() + std::chrono::duration_cast<milliseconds>(time.cancels_at() - Clock::now())) + " ";
+  waiting += "for the end of " + std::to_string(jobs) + (jobs == 1 ? " job" : " jobs");
+  composition.logger().notice("stopping (SIGTERM): nothing more is claimed; " + waiting + ", then what runs is cancelled; once more to cancel it now");
+  notifier.stopping(waiting);
+  auto ending = composition.agent().finish_jobs("stopping (SIGTERM): " + waiting, time.cancels_at());
+  auto impatience = signals.async_wait(asio::use_awaitable);
+  co_await (std::move(ending) || std::move(impatience));
+}
+
+/// SIGTERM and SIGINT stop it in good order; another one at once. SIGTERM to a service lets its jobs end before. When
+/// systemd is about to start us again, steps that are units of their own go on meanwhile.
 asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Composition& composition, daemon::ServiceNotifier& notifier) {
   const int first = co_await signals.async_wait(asio::use_awaitable);
+  StopTime time{Clock::now(), std::nullopt};
   const std::string name = first == SIGTERM ? "SIGTERM" : "SIGINT";
   if (co_await composition.may_leave_steps()) {
     composition.logger().notice("stopping (" + name + ") to be started again: steps go on");
@@ -63,10 +97,12 @@ asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Compositi
     co_await composition.end_telemetry();
     ::_exit(exit_ok);
   }
+  time.limit = co_await composition.stop_limit();
+  if (first == SIGTERM && composition.is_service()) co_await let_jobs_end(signals, composition, notifier, time);
   composition.logger().notice("stopping (" + name + "): running jobs are cancelled and closed; once more to stop at once");
   notifier.stopping("closing running jobs");
   composition.agent().stop(name);
-  asio::co_spawn(co_await asio::this_coro::executor, stop_in_time(composition), asio::detached);
+  asio::co_spawn(co_await asio::this_coro::executor, stop_in_time(composition, time), asio::detached);
   co_await signals.async_wait(asio::use_awaitable);
   co_await stop_at_once(composition);
 }

@@ -134,6 +134,43 @@ TEST_CASE("draining, running jobs end, nothing more is claimed, and the end is w
   CHECK(world.count(event::drain_ended) == 1);
 }
 
+TEST_CASE("an agent that is to be stopped lets running jobs end and claims nothing more, whatever an operator says") {
+  ClaimsWorld world;
+  world.run_until_hook();
+  world.offer({"2", "1"});
+  world.poll();
+  const auto finish = [&](std::chrono::steady_clock::time_point until) {
+    auto finished = std::make_shared<bool>(false);
+    boost::asio::co_spawn(*world.loop, world.agent->finish_jobs("stopping", until), [finished](std::exception_ptr) { *finished = true; });
+    world.settle();
+    return finished;
+  };
+  SECTION("until they have") {
+    const auto finished = finish(std::chrono::steady_clock::time_point::max());
+    CHECK_FALSE(*finished);
+    CHECK(world.claims_state() == "draining");
+    CHECK(job::text_at(world.agent->status(), "state_reason") == "stopping");
+    CHECK(world.waits_for() == "stopping");
+    CHECK(world.resume().error().fault == Fault::refused);
+    world.steps.hangs.clear();
+    REQUIRE(world.cancel(world.job_ids()[0], "enough"));
+    world.until([&] { return *finished; });
+    CHECK(world.agent->at_work() == 0);
+    CHECK(world.state(0) == "killed");
+    CHECK(world.claims_state() == "drained");
+  }
+  SECTION("or the time is over") {
+    const auto finished = finish(std::chrono::steady_clock::now() + std::chrono::milliseconds{1});
+    world.until([&] { return *finished; });
+    CHECK(world.agent->at_work() == 1);
+    CHECK(world.state(0) == "running: install");
+  }
+  world.stop();
+  world.until_ended();
+  CHECK(world.state(0) == "killed");
+  CHECK(world.state(1) == "waiting");
+}
+
 TEST_CASE("a job that waits is held until it is released, also through a restart") {
   ClaimsWorld world;
   world.run_until_hook();

@@ -65,6 +65,14 @@ install_package() { use_rpm; rpm -U --nodeps "$(package 1)" || fail "the package
 property() { systemctl show -P "$1" outpostd.service; }
 main_pid() { property MainPID; }
 is_new_process() { local pid; pid=$(main_pid); [ "$pid" != 0 ] && [ "$pid" != "$1" ] && systemctl is-active -q outpostd; }
+waits_for_jobs() { [[ $(property StatusText) == "waiting until "* ]]; }
+# Stops the service while it is busy, and does not let it wait for its jobs.
+stop_now() {
+  systemctl stop --no-block outpostd
+  wait_for "the service to wait for its jobs" waits_for_jobs
+  kill -TERM "$(main_pid)"
+  systemctl stop outpostd
+}
 idle() { outpost status --json | jq -e '.jobs.running == [] and .jobs.waiting == [] and all(.reporters[]; .waiting == 0)'; }
 processes_of_outpost() { ps -o pid= -o args= -u outpost; }
 # Without the agent and what it keeps to start hooks with.

@@ -6,12 +6,7 @@ namespace outpost::process {
 
 namespace asio = boost::asio;
 
-namespace {
-
-/// A terminal or a test is in somebody else's unit.
-bool is_started_by_systemd() { return ::getenv("INVOCATION_ID") && ::getenv("NOTIFY_SOCKET"); }
-
-}  // namespace
+bool OwnUnit::is_service() { return ::getenv("INVOCATION_ID") && ::getenv("NOTIFY_SOCKET"); }
 
 asio::awaitable<std::string> OwnUnit::name() {
   auto asking = systemd_.own_unit();
@@ -20,7 +15,7 @@ asio::awaitable<std::string> OwnUnit::name() {
 }
 
 asio::awaitable<bool> OwnUnit::is_restarting() {
-  if (!is_started_by_systemd()) co_return false;
+  if (!is_service()) co_return false;
   auto unit = co_await name();
   if (unit.empty()) co_return false;
   auto asking = systemd_.job(std::move(unit));
@@ -29,7 +24,7 @@ asio::awaitable<bool> OwnUnit::is_restarting() {
 }
 
 asio::awaitable<std::optional<std::chrono::milliseconds>> OwnUnit::stop_limit() {
-  if (!is_started_by_systemd()) co_return std::nullopt;
+  if (!is_service()) co_return std::nullopt;
   auto unit = co_await name();
   if (unit.empty()) co_return last_stop_limit_;
   auto asking = systemd_.stop_limit(std::move(unit));

@@ -16,6 +16,9 @@ class OwnUnit {
  public:
   explicit OwnUnit(boost::asio::any_io_executor executor) : systemd_{std::move(executor)} {}
 
+  /// Whether there is one. A terminal or a test is in somebody else's.
+  [[nodiscard]] static bool is_service();
+
   /// Whether this program is stopped only to be started again: `systemctl restart`, an upgrade. False when systemd
   /// cannot be asked: whoever is not started again must leave nothing behind.
   boost::asio::awaitable<bool> is_restarting();
