@@ -1,6 +1,7 @@
 #include "agent/process/systemd/step_report.hpp"
 
 #include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <csignal>
 
@@ -101,4 +102,15 @@ TEST_CASE("a unit that somebody else has stopped says so, whatever the command a
   auto report = ended("success", "exited", "0");
   report.stopped = true;
   CHECK(is<StoppedOutside>(ending_of(report, {})));
+}
+
+TEST_CASE("of a report that the command has written full only the beginning counts") {
+  const outpost::test::TemporaryDirectory directory;
+  const auto file = directory.path / "report";
+  outpost::test::write_file(file, "invocation 0123\n" + std::string(1024 * 1024, 'x') + "\nexit exited 0\n");
+  const auto report = read_report(file);
+  CHECK(report.invocation == "0123");
+  CHECK(report.exit_kind.empty());
+  CHECK_FALSE(report.complete);
+  CHECK(read_report(directory.path / "none").invocation.empty());
 }

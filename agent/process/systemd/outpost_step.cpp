@@ -146,7 +146,7 @@ void settle(const fs::path& slot) {
 
 int run(const fs::path& slot) {
   // Somebody has started the unit by hand, or restarted it: no step is ever run twice.
-  if (!parse_report(read_file(slot / report_file)).invocation.empty()) return already_run();
+  if (!read_report(slot / report_file).invocation.empty()) return already_run();
   append_to_report(slot, "invocation " + variable("INVOCATION_ID") + "\n");
   const auto request = ExecRequest::parse(read_file(slot / step_file));
   if (!request) return not_started(slot, "request", errno == 0 ? EBADMSG : errno);
@@ -192,7 +192,7 @@ void open_outcome(const ExecRequest& request) {
 }
 
 int report(const fs::path& slot) {
-  StepReport report = parse_report(read_file(slot / report_file));
+  StepReport report = read_report(slot / report_file);
   if (report.complete) return 0;  // Of the step; this is the end of a start that was refused.
   report.figures = own_cgroup().figures();
   report.result = variable("SERVICE_RESULT");

@@ -94,7 +94,7 @@ std::optional<SlotDirectory::Stopping> SlotDirectory::stopping() const {
                   std::chrono::steady_clock::time_point{std::chrono::milliseconds{grace_end}}};
 }
 
-StepReport SlotDirectory::report() const { return parse_report(read_file(path_ / report_file)); }
+StepReport SlotDirectory::report() const { return read_report(path_ / report_file); }
 
 void SlotDirectory::close() const {
   std::error_code ignored;

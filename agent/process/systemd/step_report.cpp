@@ -4,6 +4,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 namespace outpost::process {
@@ -75,6 +76,15 @@ StepReport parse_report(std::string_view text) {
     text.remove_prefix(end + 1);
   }
   return report;
+}
+
+StepReport read_report(const std::filesystem::path& file) {
+  constexpr std::streamsize limit = 64 * 1024;
+  std::string text(limit, '\0');
+  std::ifstream stream{file, std::ios::binary};
+  stream.read(text.data(), limit);
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return parse_report(text);
 }
 
 std::string to_text(const StepReport& report) {

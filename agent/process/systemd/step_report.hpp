@@ -2,6 +2,7 @@
 
 #include "agent/process/command.hpp"
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +55,9 @@ struct StepReport {
 
 /// Lines of "name value...". Later lines count, unknown ones are skipped.
 [[nodiscard]] StepReport parse_report(std::string_view text);
+
+/// The report in a file, as far as its first 64 KiB tell: the command may write to it too, without end.
+[[nodiscard]] StepReport read_report(const std::filesystem::path& file);
 [[nodiscard]] std::string to_text(const StepReport& report);
 
 /// What the agent had asked the unit for before it ended.

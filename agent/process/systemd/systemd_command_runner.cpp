@@ -424,6 +424,8 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Sto
 
 /// Nothing of a command is left to the next one of its slot.
 asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
+  // First, so that an agent that is started between this and the rest knows that all of the output was taken.
+  step.directory.close();
   unstore(step.command.slot);
   auto limiting = limit(step, {});
   co_await std::move(limiting);
@@ -433,7 +435,6 @@ asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
   } else {
     ended_.insert(step.unit);
   }
-  step.directory.close();
 }
 
 // ---- what is installed -----------------------------------------------------------------------------------------------
