@@ -192,7 +192,7 @@ class Composition {
   std::vector<std::weak_ptr<ServerAccess>> servers_;  ///< Of the integrations.
   std::unique_ptr<files::Cache> cache_;
   std::filesystem::path unpacker_;
-  IdentityLocks identities_;
+  IdentityLocks identities_{[this](const std::string& message) { logger_.warning(message); }};
   std::vector<std::shared_ptr<Integration>> integrations_;  ///< Until the agent has them.
   std::vector<std::string> secrets_;
   std::unique_ptr<Agent> agent_;
