@@ -30,7 +30,6 @@ CommandLine::CommandLine() {
   add_completion();
   add_setup();
   add_promote();
-  add_publish();
   add_version();
   app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 4 no control server, 5 configuration.");
 }

@@ -70,8 +70,6 @@ struct CommandLine {
 
   // command_line_promote.cpp
   void add_promote();
-  // command_line_publish.cpp
-  void add_publish();
 
   // The others, and what several of them take (command_line.cpp)
   void add_version();
@@ -114,7 +112,6 @@ struct CommandLine {
   std::string interval = "1s", key;
   SetupOptions setup;
   PromoteCommandOptions promotion;
-  PublishCommandOptions publication;
 };
 
 }  // namespace outpost::cli

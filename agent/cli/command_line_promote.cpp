@@ -22,7 +22,8 @@ void CommandLine::add_promote() {
   command->add_option("--state", promotion.state, "Where journals are kept, one for each release")
       ->capture_default_str();
   command
-      ->add_option("--log-directory", promotion.logs, "Keep a log of each run here, with the words of the old promoter")
+      ->add_option("--log-directory", promotion.logs,
+                   "Keep a log of each run here, with the words of the old promoter")
       ->envname("OUTPOST_PROMOTER_LOGS");
   auto* force =
       command->add_option("--force", promotion.force, "Promote this hash to the one target, whatever its votes")

@@ -352,18 +352,6 @@ struct PromoteCommandOptions {
 /// Promotes what has passed its tests, or says what it would promote, or what was promoted.
 int promote(const PromoteCommandOptions& options);
 
-struct PublishCommandOptions {
-  std::string to;  ///< "user@host:directory", or a directory of this machine.
-  int port = 22;
-  std::filesystem::path key, known_hosts, file;
-  std::optional<std::string> content;  ///< Instead of the file.
-  std::string name, label;
-  bool dry_run = false, as_json = false;
-};
-
-/// Puts a file on a server, and leads a label there.
-int publish(const PublishCommandOptions& options);
-
 /// Prints the version of this program.
 int print_version(bool as_json);
 

@@ -30,8 +30,8 @@ struct Repository {
 /// Those with a baseurl, in their order. malformed: there is none.
 [[nodiscard]] Result<std::vector<Repository>> parse_repo_file(std::string_view text, const std::string& where);
 
-/// Where a build of a component lies below a tree, whatever its builder calls the tree: a file of the builder's must
-/// not send us to another server.
+/// Where a build of a component lies below a tree, whatever its builder calls the tree: a file of the builder's must not
+/// send us to another server.
 struct ComponentPlace {
   std::string component;
   std::string directory;  ///< "component/NAME/aa/bb/HASH", as it stands in an address.

@@ -24,8 +24,8 @@ struct QueryError {
   std::size_t at = 0;
 };
 
-/// The fields of a query. Variables are put in, arguments whose variable has no value left out; fragments are put in
-/// where they are spread, and what @include and @skip leave out is left out. Throws QueryError.
+/// The fields of a query. Variables are put in, arguments whose variable has no value left out; fragments are put in where
+/// they are spread, and what @include and @skip leave out is left out. Throws QueryError.
 [[nodiscard]] std::vector<Field> parse_query(std::string_view text, const boost::json::object& variables);
 
 }  // namespace outpost::sample_builder

@@ -28,41 +28,28 @@ struct ComponentLine {
   std::string output;
 
   ComponentLine() {
-    write_file(lab.directory.path / "line.yaml",
-               "release: master\ndistro_name: centos\ndistro_version: 9\napi_url: " + lab.url +
-                   "/api-centos9\nbase_url: " + lab.url +
-                   "/centos9/\npromote_from:\n  promoted-components: component-ci-testing\n"
-                   "promoted-components:\n  compute: [compute-standalone]\n"
-                   "  network: [network-standalone]\n  swift:\n");
+    write_file(lab.directory.path / "line.yaml", "release: master\ndistro_name: centos\ndistro_version: 9\napi_url: " + lab.url +
+                                                     "/api-centos9\nbase_url: " + lab.url +
+                                                     "/centos9/\npromote_from:\n  promoted-components: component-ci-testing\n"
+                                                     "promoted-components:\n  compute: [compute-standalone]\n"
+                                                     "  network: [network-standalone]\n  swift:\n");
   }
   /// Builds one, and makes it what its component tests next.
   json::object build(const std::string& component, char digit) {
-    json::object made{{"project", "openstack-" + component},
-                      {"component", component},
-                      {"commit", std::string(40, digit)},
-                      {"distro", distro},
-                      {"consistent", true}};
+    json::object made{{"project", "openstack-" + component}, {"component", component}, {"commit", std::string(40, digit)},
+                      {"distro", distro}, {"consistent", true}};
     lab.feed(made);
-    lab.api("POST", "/promote",
-            {{"commit_hash", made["commit"]}, {"distro_hash", distro}, {"promote_name", "component-ci-testing"}});
+    lab.api("POST", "/promote", {{"commit_hash", made["commit"]}, {"distro_hash", distro}, {"promote_name", "component-ci-testing"}});
     return made;
   }
   void vote(const json::object& build, const std::string& job, bool success = true) {
-    lab.api("POST", "/report_result",
-            {{"job_id", job},
-             {"commit_hash", build.at("commit")},
-             {"distro_hash", distro},
-             {"url", "https://logs.example.org"},
-             {"timestamp", 1795213159},
-             {"success", success}});
+    lab.api("POST", "/report_result", {{"job_id", job}, {"commit_hash", build.at("commit")}, {"distro_hash", distro},
+                                       {"url", "https://logs.example.org"}, {"timestamp", 1795213159}, {"success", success}});
   }
   int promote(const std::string& more = "") {
     const fs::path here = lab.directory.path;
-    const int status =
-        std::system(("DLRNAPI_USERNAME=ciuser DLRNAPI_PASSWORD=secret " OUTPOST_CLI " promote --config " +
-                     (here / "line.yaml").string() + " --state " + (here / "promoter").string() + " " + more + " >" +
-                     (here / "promote.log").string() + " 2>&1")
-                        .c_str());
+    const int status = std::system(("DLRNAPI_USERNAME=ciuser DLRNAPI_PASSWORD=secret " OUTPOST_CLI " promote --config " + (here / "line.yaml").string() +
+                                    " --state " + (here / "promoter").string() + " " + more + " >" + (here / "promote.log").string() + " 2>&1").c_str());
     output = read_file(here / "promote.log");
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
@@ -72,15 +59,13 @@ struct ComponentLine {
     return rows.empty() ? "" : text_at(rows[0].as_object(), "commit_hash").substr(0, 1);
   }
   std::string aggregate() {
-    return text_at(lab.api("GET", "/promotions?limit=1&promote_name=promoted-components").as_array().at(0).as_object(),
-                   "aggregate_hash");
+    return text_at(lab.api("GET", "/promotions?limit=1&promote_name=promoted-components").as_array().at(0).as_object(), "aggregate_hash");
   }
 };
 
 }  // namespace
 
-TEST_CASE("Each component is promoted by its own jobs, and what they add up to is tested whenever it changes",
-          "[dlrn]") {
+TEST_CASE("Each component is promoted by its own jobs, and what they add up to is tested whenever it changes", "[dlrn]") {
   ComponentLine line;
   line.lab.configure("promoted-components");
   line.lab.hook("test", "#!/bin/sh\ngrep -c baseurl \"$OUTPOST_COMPONENT_DELOREAN_PATH/delorean.repo\"\n");
@@ -89,10 +74,8 @@ TEST_CASE("Each component is promoted by its own jobs, and what they add up to i
   line.vote(neutron, "network-standalone", false);
   CHECK(line.promote() == 0);
   INFO(line.output);
-  CHECK(line.output.find("component/compute/promoted-components (from component-ci-testing): promoted") !=
-        std::string::npos);
-  CHECK(line.output.find("component/network/promoted-components (from component-ci-testing): criteria not met") !=
-        std::string::npos);
+  CHECK(line.output.find("component/compute/promoted-components (from component-ci-testing): promoted") != std::string::npos);
+  CHECK(line.output.find("component/network/promoted-components (from component-ci-testing): criteria not met") != std::string::npos);
   CHECK(line.output.find("swift has no jobs, so nothing of it is promoted") != std::string::npos);
   CHECK(line.label("compute") == "1");
   CHECK(line.label("network").empty());
@@ -135,8 +118,7 @@ TEST_CASE("Each component is promoted by its own jobs, and what they add up to i
   CHECK(line.output.find("previous-promoted-components -> component/compute/promoted-components") != std::string::npos);
 }
 
-TEST_CASE("A job runs on the newest of a label when another has passed it, and not where it has voted itself",
-          "[dlrn]") {
+TEST_CASE("A job runs on the newest of a label when another has passed it, and not where it has voted itself", "[dlrn]") {
   ComponentLine line;
   line.lab.configure("{promoted: component-ci-testing, component: compute, after: build-images}");
   line.lab.hook("test", "#!/bin/sh\ngrep -q openstack-compute \"$OUTPOST_COMPONENT_COMPUTE_PATH/commit.yaml\"\n");
@@ -163,12 +145,9 @@ TEST_CASE("Whatever a builder answers, a promotion says what is wrong and moves 
   const auto nova = line.build("compute", '1');
   line.build("network", '2');
   line.vote(nova, "compute-standalone");
-  const auto rows = [&] {
-    return line.lab.api("GET", "/promotions?promote_name=promoted-components").as_array().size();
-  };
+  const auto rows = [&] { return line.lab.api("GET", "/promotions?promote_name=promoted-components").as_array().size(); };
   /// Fails, says so, and leaves everything as it is.
-  const auto refuses = [&](const std::string& words,
-                           const std::string& more = "--target component/compute/promoted-components") {
+  const auto refuses = [&](const std::string& words, const std::string& more = "--target component/compute/promoted-components") {
     CHECK(line.promote(more) == 1);
     INFO(line.output);
     CHECK(line.output.find(words) != std::string::npos);
@@ -179,8 +158,7 @@ TEST_CASE("Whatever a builder answers, a promotion says what is wrong and moves 
     line.lab.feed({{"path", path}, {"status", status}, {"times", times}}, "/_feed/fail");
   };
   SECTION("pages instead of answers, to any question") {
-    for (const auto& [path, status] :
-         {std::pair{"/api/promotions", 502}, {"/api/repo_status", 503}, {"/api/promote", 500}}) {
+    for (const auto& [path, status] : {std::pair{"/api/promotions", 502}, {"/api/repo_status", 503}, {"/api/promote", 500}}) {
       answers_with(path, status, 1000);
       refuses(std::to_string(status));
     }
@@ -212,28 +190,16 @@ TEST_CASE("Whatever a builder answers, a promotion says what is wrong and moves 
     write_file(file, replace_all(configuration, "compute-standalone", "compute-standalne"));
     CHECK(line.promote("--target component/compute/promoted-components") == 0);
     INFO(line.output);
-    CHECK(line.output.find("no candidate has ever had a vote of compute-standalne; did you mean compute-standalone?") !=
-          std::string::npos);
+    CHECK(line.output.find("no candidate has ever had a vote of compute-standalne; did you mean compute-standalone?") != std::string::npos);
     CHECK(rows() == 0);
   }
   SECTION("an aggregate whose file was changed after it was published") {
-    line.lab.api("POST", "/promote",
-                 {{"commit_hash", nova.at("commit")}, {"distro_hash", distro}, {"promote_name", "tripleo-ci-testing"}});
-    const std::string aggregate =
-        text_at(line.lab.api("GET", "/promotions?limit=1&promote_name=tripleo-ci-testing").as_array().at(0).as_object(),
-                "aggregate_hash");
-    line.lab.api("POST", "/report_result",
-                 {{"job_id", "phase1"},
-                  {"aggregate_hash", aggregate},
-                  {"url", "u"},
-                  {"timestamp", 1795213159},
-                  {"success", true}});
-    write_file(
-        file,
-        "release: master\napi_url: " + line.lab.url + "/api-centos9\nbase_url: " + line.lab.url +
-            "/centos9\npromotions: {current-tripleo: {candidate_label: tripleo-ci-testing, criteria: [phase1]}}\n");
-    const fs::path repository = line.lab.directory.path / "builder/tree/tripleo-ci-testing" / aggregate.substr(0, 2) /
-                                aggregate.substr(2, 2) / aggregate / "delorean.repo";
+    line.lab.api("POST", "/promote", {{"commit_hash", nova.at("commit")}, {"distro_hash", distro}, {"promote_name", "tripleo-ci-testing"}});
+    const std::string aggregate = text_at(line.lab.api("GET", "/promotions?limit=1&promote_name=tripleo-ci-testing").as_array().at(0).as_object(), "aggregate_hash");
+    line.lab.api("POST", "/report_result", {{"job_id", "phase1"}, {"aggregate_hash", aggregate}, {"url", "u"}, {"timestamp", 1795213159}, {"success", true}});
+    write_file(file, "release: master\napi_url: " + line.lab.url + "/api-centos9\nbase_url: " + line.lab.url +
+                         "/centos9\npromotions: {current-tripleo: {candidate_label: tripleo-ci-testing, criteria: [phase1]}}\n");
+    const fs::path repository = line.lab.directory.path / "builder/tree/tripleo-ci-testing" / aggregate.substr(0, 2) / aggregate.substr(2, 2) / aggregate / "delorean.repo";
     const std::string published = read_file(repository);
     write_file(repository, published + "# changed\n");
     refuses("has the MD5", "");
@@ -241,7 +207,6 @@ TEST_CASE("Whatever a builder answers, a promotion says what is wrong and moves 
     write_file(repository, published);
     CHECK(line.promote() == 0);
     INFO(line.output);
-    CHECK(text_at(line.lab.api("GET", "/promotions?promote_name=current-tripleo").as_array().at(0).as_object(),
-                  "aggregate_hash") == aggregate);
+    CHECK(text_at(line.lab.api("GET", "/promotions?promote_name=current-tripleo").as_array().at(0).as_object(), "aggregate_hash") == aggregate);
   }
 }

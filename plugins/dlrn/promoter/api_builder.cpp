@@ -95,8 +95,8 @@ asio::awaitable<Result<std::vector<dlrn::BuildHash>>> ApiBuilder::members(Candid
   for (const auto& part : *parts) {
     const auto place = dlrn::place_in_component(part.baseurl);
     if (!place)
-      co_return Error{Fault::refused,
-                      repository + ": " + printable(part.baseurl, 300) + " is not the address of a component's build"};
+      co_return Error{Fault::refused, repository + ": " + printable(part.baseurl, 300) +
+                                          " is not the address of a component's build"};
     const std::string file = tree_ + "/" + place->directory + "/commit.yaml";
     const auto commit = co_await fetch_text(client_, file);
     if (!commit) co_return commit.error();

@@ -20,8 +20,8 @@ class ApiBuilder final : public Builder {
   boost::asio::awaitable<Result<void>> promote(Candidate candidate, std::string from, std::string to) override;
 
  private:
-  /// The builds of an aggregate, in the order of their commits. All is read below our tree, wherever the builder's
-  /// files lead. refused: they are not those of the aggregate.
+  /// The builds of an aggregate, in the order of their commits. All is read below our tree, wherever the builder's files
+  /// lead. refused: they are not those of the aggregate.
   boost::asio::awaitable<Result<std::vector<dlrn::BuildHash>>> members(Candidate candidate, std::string label);
 
   const dlrn::Api& api_;

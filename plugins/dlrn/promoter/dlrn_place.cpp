@@ -67,8 +67,7 @@ asio::awaitable<Result<void>> DlrnPlace::set(Candidate candidate, std::string fr
                                             candidate.full_hash() +
                                             ": a component may have changed, or is missing in the label"};
     if (!unchanged)
-      co_return Error{Fault::refused,
-                      "somebody else has moved " + to.text() + " to " + (*after)->full_hash() + " meanwhile"};
+      co_return Error{Fault::refused, "somebody else has moved " + to.text() + " to " + (*after)->full_hash() + " meanwhile"};
     if (done.error().fault != Fault::retry_later || attempt == attempts) co_return done;
     asio::steady_timer timer{co_await asio::this_coro::executor, pause_};
     co_await timer.async_wait(asio::use_awaitable);

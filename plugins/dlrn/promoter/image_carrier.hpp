@@ -34,8 +34,8 @@ class Rsync final : public ImageCarrier {
   boost::asio::awaitable<Result<void>> carry(std::string hash, std::string as) override;
 
  private:
-  Rsync(process::CommandRunner& commands, Workers& workers, std::filesystem::path program, ImageHost from, ImageHost to,
-        std::filesystem::path rest)
+  Rsync(process::CommandRunner& commands, Workers& workers, std::filesystem::path program, ImageHost from,
+        ImageHost to, std::filesystem::path rest)
       : commands_{commands},
         workers_{workers},
         program_{std::move(program)},

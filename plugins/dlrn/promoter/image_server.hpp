@@ -15,32 +15,23 @@
 
 namespace outpost::promoter {
 
-/// A directory with one directory for each hash (or one file for each thing that is published), and links beside them
-/// that are named after labels.
+/// A directory with one directory for each hash, and links beside them that are named after labels.
 class ImageServer {
  public:
   virtual ~ImageServer() = default;
 
   /// The names in a hash's directory. refused: there is no such directory.
   virtual boost::asio::awaitable<Result<std::vector<std::string>>> list(std::string hash) = 0;
-  /// The name that a link leads to; nothing when there is no link, or it leads nowhere. refused: it is no link.
+  /// The hash that a link leads to; nothing when there is no link, or it leads nowhere. refused: it is no link.
   virtual boost::asio::awaitable<Result<std::optional<std::string>>> link(std::string label) = 0;
   /// Makes a link, or turns one over in one go: nobody ever finds none.
   virtual boost::asio::awaitable<Result<void>> set_link(std::string label, std::string hash) = 0;
   virtual boost::asio::awaitable<Result<void>> remove_link(std::string label) = 0;
   /// Gives a directory its name, in one go. It fails when there is something of that name.
   virtual boost::asio::awaitable<Result<void>> name_directory(std::string from, std::string hash) = 0;
-  /// Whether a file of this name holds what one of this machine does; false: there is nothing of that name. refused: it
-  /// holds something else.
-  virtual boost::asio::awaitable<Result<bool>> has_file(std::string name, std::filesystem::path file) = 0;
-  /// Puts a file there, in one go. It fails, or replaces it, when there is one of that name.
-  virtual boost::asio::awaitable<Result<void>> put_file(std::string name, std::filesystem::path file) = 0;
   /// "uploader@images.example.org:/var/www/html/images/centos9/master/rdo_trunk"
   [[nodiscard]] virtual std::string text() const = 0;
 };
-
-/// Whether two files of this machine hold the same. Blocks.
-[[nodiscard]] Result<bool> hold_the_same(const std::filesystem::path& one, const std::filesystem::path& other);
 
 /// A directory of this machine.
 class LocalImageServer final : public ImageServer {
@@ -53,8 +44,6 @@ class LocalImageServer final : public ImageServer {
   boost::asio::awaitable<Result<void>> set_link(std::string label, std::string hash) override;
   boost::asio::awaitable<Result<void>> remove_link(std::string label) override;
   boost::asio::awaitable<Result<void>> name_directory(std::string from, std::string hash) override;
-  boost::asio::awaitable<Result<bool>> has_file(std::string name, std::filesystem::path file) override;
-  boost::asio::awaitable<Result<void>> put_file(std::string name, std::filesystem::path file) override;
   [[nodiscard]] std::string text() const override { return directory_.string(); }
 
  private:
@@ -74,8 +63,6 @@ class SftpImageServer final : public ImageServer {
   boost::asio::awaitable<Result<void>> set_link(std::string label, std::string hash) override;
   boost::asio::awaitable<Result<void>> remove_link(std::string label) override;
   boost::asio::awaitable<Result<void>> name_directory(std::string from, std::string hash) override;
-  boost::asio::awaitable<Result<bool>> has_file(std::string name, std::filesystem::path file) override;
-  boost::asio::awaitable<Result<void>> put_file(std::string name, std::filesystem::path file) override;
   [[nodiscard]] std::string text() const override;
 
  private:

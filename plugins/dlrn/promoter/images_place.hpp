@@ -33,6 +33,7 @@ class ImagesPlace final : public Place {
   boost::asio::awaitable<Result<void>> restore(Move move, boost::json::object before) override;
 
  private:
+  boost::asio::awaitable<Result<void>> lead(std::string label, std::string hash);
   /// Whether a directory has all files that are due in it. refused: there is no such directory.
   boost::asio::awaitable<Result<void>> look_into(ImageServer& server, std::string hash);
   boost::asio::awaitable<Result<void>> bring(std::string hash);

@@ -3,14 +3,11 @@
 #include "agent/base/sync.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
 namespace outpost::promoter {
@@ -66,14 +63,6 @@ Result<void> sync_all_below(const fs::path& directory) {
 
 }  // namespace
 
-Result<bool> hold_the_same(const fs::path& one, const fs::path& other) {
-  std::ifstream left{one, std::ios::binary}, right{other, std::ios::binary};
-  for (const auto& [file, stream] : {std::pair{&one, &left}, {&other, &right}})
-    if (!*stream) return Error{Fault::unavailable, file->string() + " cannot be read"};
-  using Bytes = std::istreambuf_iterator<char>;
-  return std::equal(Bytes{left}, Bytes{}, Bytes{right}, Bytes{});
-}
-
 asio::awaitable<Result<std::vector<std::string>>> LocalImageServer::list(std::string hash) {
   auto look = [directory = directory_ / hash] { return names_in(directory); };
   co_return co_await workers_.run(std::move(look));
@@ -105,34 +94,6 @@ asio::awaitable<Result<void>> LocalImageServer::name_directory(std::string from,
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
       return errno_error("cannot create", to.native(), errno);
     return sync_directory(to.parent_path());
-  };
-  co_return co_await workers_.run(std::move(work));
-}
-
-asio::awaitable<Result<bool>> LocalImageServer::has_file(std::string name, fs::path file) {
-  auto look = [there = directory_ / name, file = std::move(file)]() -> Result<bool> {
-    std::error_code error;
-    const auto status = fs::symlink_status(there, error);
-    if (status.type() == fs::file_type::not_found) return false;
-    if (!fs::is_regular_file(status)) return Error{Fault::refused, there.string() + " is no file"};
-    const auto same = hold_the_same(there, file);
-    if (same && !*same) return Error{Fault::refused, there.string() + " is there already, and holds something else"};
-    return same;
-  };
-  co_return co_await workers_.run(std::move(look));
-}
-
-asio::awaitable<Result<void>> LocalImageServer::put_file(std::string name, fs::path file) {
-  auto work = [beside = directory_ / ("." + name + ".outpost"), there = directory_ / name,
-               file = std::move(file)]() -> Result<void> {
-    std::error_code error;
-    fs::copy_file(file, beside, fs::copy_options::overwrite_existing, error);
-    if (error) return errno_error("cannot create", beside.native(), error.value());
-    // Whoever serves it is somebody else.
-    if (::chmod(beside.c_str(), 0644) != 0) return errno_error("cannot change", beside.native(), errno);
-    if (auto synced = sync_file(beside); !synced) return synced;
-    if (::rename(beside.c_str(), there.c_str()) != 0) return errno_error("cannot create", there.native(), errno);
-    return sync_directory(there.parent_path());
   };
   co_return co_await workers_.run(std::move(work));
 }

@@ -16,7 +16,7 @@ namespace outpost::promoter {
 /// A hash that moves from one label to the next.
 struct Move {
   Candidate candidate;
-  std::string from, to;        ///< "tripleo-ci-testing", "current-tripleo"
+  std::string from, to;       ///< "tripleo-ci-testing", "current-tripleo"
   std::string component = {};  ///< Whose labels these are; empty: those of the whole builder.
 
   [[nodiscard]] Label target() const { return {to, component}; }

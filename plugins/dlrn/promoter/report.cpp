@@ -76,8 +76,8 @@ std::string to_text(const RunReport& report) {
   std::string text;
   for (const auto& line : report.warnings) text += "warning: " + printable(line) + "\n";
   for (const auto& each : report.resumed)
-    text += "an interrupted promotion of " + each.move.candidate.full_hash() + " to " + each.move.target().text() +
-            ": " + (each.ended ? each.outcome + ", " + printable(each.message) : "still open") + "\n";
+    text += "an interrupted promotion of " + each.move.candidate.full_hash() + " to " + each.move.target().text() + ": " +
+            (each.ended ? each.outcome + ", " + printable(each.message) : "still open") + "\n";
   std::size_t promoted = 0;
   for (const auto& target : report.targets) {
     text += target.target + " (from " + target.from + "): " + std::string{to_string(target.outcome)};
@@ -104,8 +104,8 @@ json::object to_json(const RunReport& report) {
 std::string to_text(std::span<const Record> history) {
   std::string text;
   for (auto each = history.rbegin(); each != history.rend(); ++each) {
-    text += to_rfc3339(each->begun_at).substr(0, 19) + "Z  " + each->move.from + " -> " + each->move.target().text() +
-            "  " + each->move.candidate.full_hash() + "  " + (each->ended ? each->outcome : "open");
+    text += to_rfc3339(each->begun_at).substr(0, 19) + "Z  " + each->move.from + " -> " + each->move.target().text() + "  " +
+            each->move.candidate.full_hash() + "  " + (each->ended ? each->outcome : "open");
     if (!each->by.empty()) text += ", by " + printable(each->by);
     if (each->outcome != "promoted") text += ": " + printable(each->ended ? each->message : each->undo_reason);
     text += "\n";

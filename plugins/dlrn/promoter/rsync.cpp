@@ -57,10 +57,8 @@ std::string reason_in(const Said& said) {
 Error error_of(const Said& said, const std::string& who) {
   const std::string reason = reason_in(said);
   if (said.status == not_there || said.status == cannot_talk)
-    return {Fault::unavailable, who +
-                                    " does not run rsync for us (is it installed there, and may this login run "
-                                    "commands?): " +
-                                    reason};
+    return {Fault::unavailable, who + " does not run rsync for us (is it installed there, and may this login run "
+                                      "commands?): " + reason};
   if (is_not_let_in(said.output)) return {Fault::credentials, who + ": " + reason};
   if (said.status == no_connection) return {Fault::retry_later, who + ": " + reason};
   const bool absent = said.status == some_not_copied && said.output.find("No such file") != std::string::npos;
@@ -139,8 +137,8 @@ asio::awaitable<Result<void>> Rsync::copy(ImageHost from, std::string name, Imag
   if (other.sftp) both.insert(both.end(), {"--rsh", connection_to(other)});
   auto copying = both;
   // What an interrupted copy, maybe of another hash, has left there is taken piece by piece, not by time and size.
-  copying.insert(copying.end(),
-                 {"--times", "--perms", "--chmod=D755,F644", "--partial", "--ignore-times", "--", source, target});
+  copying.insert(copying.end(), {"--times", "--perms", "--chmod=D755,F644", "--partial", "--ignore-times", "--",
+                                 source, target});
   std::string who = who_is(other);
   const auto copied = co_await run(std::move(copying), std::move(who));
   if (!copied) co_return copied.error();

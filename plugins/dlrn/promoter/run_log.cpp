@@ -29,8 +29,7 @@ std::string for_a_name(Timestamp time) {
 
 /// As Python's logging writes it, in UTC: "2026-11-27 03:30:12,123".
 std::string for_a_line(Timestamp time) {
-  const auto milliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count() % 1000;
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count() % 1000;
   std::string text = to_rfc3339(time).substr(0, 19), fraction = std::to_string(milliseconds);
   text[10] = ' ';
   return text + "," + std::string(3 - fraction.size(), '0') + fraction;
@@ -56,8 +55,7 @@ Result<RunLog> RunLog::make(const fs::path& directory, const std::string& releas
 }
 
 void RunLog::write(std::string_view level, std::string_view line) {
-  out_ << for_a_line(clock_->now()) << ' ' << ::getpid() << ' ' << level << " promoter " << printable(line) << '\n'
-       << std::flush;
+  out_ << for_a_line(clock_->now()) << ' ' << ::getpid() << ' ' << level << " promoter " << printable(line) << '\n' << std::flush;
 }
 
 void RunLog::note(const job::Event& noted) {
@@ -66,8 +64,8 @@ void RunLog::note(const job::Event& noted) {
   if (record.id.empty() && noted.type != event::promotion_begun) return;
   if (!record.apply(noted)) return;
   if (noted.type == event::promotion_begun)
-    say(subject(record) + (record.by.empty() ? "criteria met" : "wanted by " + record.by) +
-        ", attempting promotion to " + record.move.target().text());
+    say(subject(record) + (record.by.empty() ? "criteria met" : "wanted by " + record.by) + ", attempting promotion to " +
+        record.move.target().text());
   if (noted.type == event::promotion_ended) tell_end(record);
 }
 

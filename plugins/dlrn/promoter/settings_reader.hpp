@@ -21,8 +21,8 @@ struct LoadedRelease {
 ///
 /// YAML: keys that the file does not have are taken from `defaults.yaml` in the directory above its own, then from
 /// `global_defaults.yaml` in the one above that, where these exist: the layout <root>/<environment>/<distro>/<release>.
-/// `{{ key }}` in a value stands for another key's value. Of a component line `promote_from` names the labels, as in
-/// the ini, and the key of each target's name has a list of jobs for each component. Blocks.
+/// `{{ key }}` in a value stands for another key's value. Of a component line `promote_from` names the labels, as in the
+/// ini, and the key of each target's name has a list of jobs for each component. Blocks.
 [[nodiscard]] boost::system::result<LoadedRelease, config::Problems> load_release(const std::filesystem::path& file);
 
 }  // namespace outpost::promoter

@@ -3,8 +3,6 @@
 #include "agent/base/text.hpp"
 #include "plugins/dlrn/promoter/ssh.hpp"
 
-#include <system_error>
-
 namespace outpost::promoter {
 
 namespace asio = boost::asio;
@@ -40,14 +38,6 @@ bool says_absent(const Said& said) {
          to_lower(said.output).find("not found") != std::string::npos;
 }
 
-/// A link to a file cannot be gone into; it says so with the file's real name.
-std::optional<std::string> file_that_is_no_directory(const Said& said) {
-  constexpr std::string_view before = "Can't change directory: \"", after = "\" is not a directory";
-  const auto begin = said.output.find(before), end = said.output.find(after);
-  if (begin == std::string::npos || end == std::string::npos || end < begin + before.size()) return std::nullopt;
-  return fs::path{said.output.substr(begin + before.size(), end - begin - before.size())}.filename().string();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<SftpImageServer>> SftpImageServer::make(process::CommandRunner& commands, ImageHost host) {
@@ -59,7 +49,9 @@ Result<std::unique_ptr<SftpImageServer>> SftpImageServer::make(process::CommandR
       new SftpImageServer{commands, *std::move(program), *std::move(directory), std::move(host)}};
 }
 
-std::string SftpImageServer::text() const { return ssh_address(host_) + ":" + host_.directory; }
+std::string SftpImageServer::text() const {
+  return ssh_address(host_) + ":" + host_.directory;
+}
 
 std::string SftpImageServer::path(const std::string& name) const { return in_quotes(host_.directory + "/" + name); }
 
@@ -97,10 +89,9 @@ asio::awaitable<Result<std::optional<std::string>>> SftpImageServer::link(std::s
   const auto said = co_await batch(std::move(commands));
   if (!said) co_return said.error();
   if (said->status != 0 && says_absent(*said)) co_return std::optional<std::string>{};
-  const auto file = file_that_is_no_directory(*said);
-  if (said->status != 0 && !file) co_return Error{Fault::retry_later, text() + ": " + said->last_line()};
+  if (said->status != 0) co_return Error{Fault::retry_later, text() + ": " + said->last_line()};
   const auto lines = lines_of(*said);
-  const std::string name = file ? *file : lines.empty() ? "" : fs::path{lines.back()}.filename().string();
+  const std::string name = lines.empty() ? "" : fs::path{lines.back()}.filename().string();
   if (name.empty()) co_return Error{Fault::malformed, text() + "/" + label + ": sftp did not say where it leads"};
   if (name == label) co_return Error{Fault::refused, text() + "/" + label + " is not a link; move it away"};
   co_return std::optional{name};
@@ -131,34 +122,6 @@ asio::awaitable<Result<void>> SftpImageServer::name_directory(std::string from, 
   const auto said = co_await batch(std::move(commands));
   if (!said) co_return said.error();
   if (said->status != 0) co_return Error{Fault::retry_later, text() + "/" + hash + ": " + said->last_line()};
-  co_return Result<void>{};
-}
-
-asio::awaitable<Result<bool>> SftpImageServer::has_file(std::string name, fs::path file) {
-  const fs::path copy = directory_.path() / "copy";
-  std::error_code none;
-  fs::remove(copy, none);
-  std::string commands = "get " + path(name) + " " + in_quotes(copy.string()) + "\n";
-  const auto said = co_await batch(std::move(commands));
-  if (!said) co_return said.error();
-  const std::string where = text() + "/" + name;
-  if (said->status != 0 && says_absent(*said)) co_return false;
-  if (!fs::exists(copy, none) && said->output.find("regular file") != std::string::npos)
-    co_return Error{Fault::refused, where + " is no file"};
-  if (said->status != 0) co_return Error{Fault::retry_later, where + ": " + said->last_line()};
-  const auto same = hold_the_same(copy, file);
-  if (same && !*same) co_return Error{Fault::refused, where + " is there already, and holds something else"};
-  co_return same;
-}
-
-asio::awaitable<Result<void>> SftpImageServer::put_file(std::string name, fs::path file) {
-  const std::string beside = path("." + name + ".outpost");
-  // Whoever serves it is somebody else, and what we write for ourselves only we can read.
-  std::string commands = "put " + in_quotes(file.string()) + " " + beside + "\nchmod 644 " + beside + "\nrename " +
-                         beside + " " + path(name) + "\n";
-  const auto said = co_await batch(std::move(commands));
-  if (!said) co_return said.error();
-  if (said->status != 0) co_return Error{Fault::retry_later, text() + "/" + name + ": " + said->last_line()};
   co_return Result<void>{};
 }
 

@@ -318,8 +318,7 @@ TEST_CASE("killed while images are on their way, the next run brings them and en
   fs::create_directories(built);
   fs::rename(images / directory_of(two), built / directory_of(two));
   std::string configuration = read_file(lab.directory.path / "master.yaml");
-  configuration.replace(configuration.find("overcloud_images:\n"), 18,
-                        "overcloud_images:\n  source: {client: local, directory: " + built.string() + "}\n");
+  configuration.replace(configuration.find("overcloud_images:\n"), 18, "overcloud_images:\n  source: {client: local, directory: " + built.string() + "}\n");
   write_file(lab.directory.path / "master.yaml", configuration);
   REQUIRE(lab.run({"--dry-run"}) == 0);
   INFO(lab.output);
@@ -356,9 +355,7 @@ TEST_CASE("a log of each run is kept on request, with the words of the old promo
     for (const auto& each : fs::directory_iterator{logs}) files.push_back(each.path());
     REQUIRE(files.size() == due);
     // Two of one second are told apart by a number.
-    const auto last = std::max_element(files.begin(), files.end(), [](const auto& left, const auto& right) {
-      return fs::last_write_time(left) < fs::last_write_time(right);
-    });
+    const auto last = std::max_element(files.begin(), files.end(), [](const auto& left, const auto& right) { return fs::last_write_time(left) < fs::last_write_time(right); });
     CHECK(last->filename().string().starts_with("master_20"));
     return read_file(*last);
   };
@@ -366,13 +363,11 @@ TEST_CASE("a log of each run is kept on request, with the words of the old promo
   const std::string log = newest_log(1);
   INFO(log);
   std::size_t at = 0;
-  for (const std::string& words :
-       {" INFO promoter Candidate hash '" + directory_of(two) +
-            "': criteria met, attempting promotion to current-tripleo\n",
-        std::string{" INFO promoter images: moving current-tripleo"},
-        " INFO promoter Candidate hash '" + directory_of(two) + "': SUCCESSFUL promotion to current-tripleo\n",
-        std::string{" INFO promoter Summary: Promoted 1 hashes this round\n"},
-        std::string{" INFO promoter Promoter terminated normally\n"}}) {
+  for (const std::string words : {" INFO promoter Candidate hash '" + directory_of(two) + "': criteria met, attempting promotion to current-tripleo\n",
+                                  std::string{" INFO promoter images: moving current-tripleo"},
+                                  " INFO promoter Candidate hash '" + directory_of(two) + "': SUCCESSFUL promotion to current-tripleo\n",
+                                  std::string{" INFO promoter Summary: Promoted 1 hashes this round\n"},
+                                  std::string{" INFO promoter Promoter terminated normally\n"}}) {
     at = log.find(words, at);
     INFO(words);
     REQUIRE(at != std::string::npos);
@@ -387,13 +382,11 @@ TEST_CASE("a log of each run is kept on request, with the words of the old promo
     response.status = 410;
     return response;
   };
-  CHECK(lab.run({"--log-directory", logs.string(), "--target", "current-tripleo", "--roll-back", "--reason", "x"}) ==
-        1);
+  CHECK(lab.run({"--log-directory", logs.string(), "--target", "current-tripleo", "--roll-back", "--reason", "x"}) == 1);
   const std::string failed = newest_log(2);
   INFO(failed);
   CHECK(failed.find("': wanted by ") != std::string::npos);
-  CHECK(failed.find(" WARNING promoter Candidate hash '" + directory_of(one) +
-                    "': FAILED promotion attempt to current-tripleo: rolled back: ") != std::string::npos);
+  CHECK(failed.find(" WARNING promoter Candidate hash '" + directory_of(one) + "': FAILED promotion attempt to current-tripleo: rolled back: ") != std::string::npos);
   CHECK(failed.find("Summary: Promoted 0 hashes") != std::string::npos);
 
   // One that did not end on its own says so by what it lacks.
@@ -522,40 +515,4 @@ TEST_CASE("with tickets of a realm each request that promotes is signed anew") {
     Outpost outpost{lab.arguments(), lab.directory.path / "log", {"DLRNAPI_AUTHMETHOD=magic"}};
     CHECK(outpost.wait() == 5);
   }
-}
-
-TEST_CASE("outpost publish puts a text under its own name, and says what is wrong with what it is given") {
-  const TemporaryDirectory directory;
-  const fs::path there = directory.path / "composes";
-  fs::create_directory(there);
-  std::string output;
-  const auto publish = [&](std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), "publish");
-    Outpost outpost{std::move(arguments), directory.path / "log"};
-    const int status = outpost.wait();
-    output = outpost.output();
-    return status;
-  };
-  const std::string to = there.string(), compose = "CentOS-Stream-9-20261127.0";
-  CHECK(publish({"--content", compose, "--to", to, "--label", "latest", "--dry-run"}) == 0);
-  CHECK(output.find("would do: file " + compose) == 0);
-  CHECK(fs::is_empty(there));
-  CHECK(publish({"--content", compose, "--to", to, "--label", "latest", "--json"}) == 0);
-  CHECK(json::parse(output).at("name").as_string() == compose);
-  CHECK(read_file(there / "latest") == compose);
-  CHECK(publish({"--content", compose, "--to", to, "--label", "latest"}) == 0);
-  CHECK(output == "latest leads to " + compose + " already\n");
-  write_file(directory.path / "report.json", "{}");
-  CHECK(publish({(directory.path / "report.json").string(), "--to", to, "--label", "latest"}) == 0);
-  CHECK(fs::read_symlink(there / "latest") == "report.json");
-  CHECK(fs::read_symlink(there / "previous-latest") == compose);
-
-  CHECK(publish({"--to", to, "--label", "latest"}) == 2);
-  CHECK(output.find("either FILE or --content is due") != std::string::npos);
-  CHECK(publish({"--content", "../x", "--to", to, "--label", "latest"}) == 2);
-  CHECK(publish({"--content", "a text", "--name", "latest", "--to", to, "--label", "latest"}) == 2);
-  CHECK(publish({"--content", "x", "--to", to, "--label", ".hidden"}) == 2);
-  CHECK(publish({"--content", "x", "--to", "-oProxyCommand=x:/y", "--label", "latest"}) == 2);
-  CHECK(publish({(directory.path / "nothing").string(), "--to", to, "--label", "latest"}) == 1);
-  CHECK(fs::read_symlink(there / "latest") == "report.json");
 }

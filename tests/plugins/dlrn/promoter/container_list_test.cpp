@@ -167,8 +167,7 @@ struct AggregateWeb {
     return await(builder.promote({.aggregate = aggregate_hash}, "tripleo-ci-testing", "current-tripleo"));
   }
   [[nodiscard]] bool has_promoted() const {
-    return std::any_of(web.requests.begin(), web.requests.end(),
-                       [](const auto& each) { return each.method == "POST"; });
+    return std::any_of(web.requests.begin(), web.requests.end(), [](const auto& each) { return each.method == "POST"; });
   }
 };
 

@@ -62,8 +62,7 @@ class FakeBuilder final : public promoter::Builder {
                                                         : promoter::candidate_of(found->second.front()).full_hash();
   }
 
-  boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(promoter::Label label,
-                                                                       std::size_t offset) override {
+  boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(promoter::Label label, std::size_t offset) override {
     if (offline) co_return *offline;
     auto all = rows[label.name];
     if (!label.component.empty())

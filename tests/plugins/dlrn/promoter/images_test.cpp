@@ -3,7 +3,6 @@
 
 #include "agent/process/local/local_command_runner.hpp"
 #include "plugins/dlrn/promoter/images_place.hpp"
-#include "plugins/dlrn/promoter/publishing.hpp"
 
 #include "fakes.hpp"
 #include "support/await.hpp"
@@ -74,8 +73,7 @@ class SshServer {
         "ListenAddress 127.0.0.1:" + std::to_string(port) + "\nHostKey " + (directory.path / "host_key").string() +
             "\nAuthorizedKeysFile " + (directory.path / "authorized_keys").string() +
             "\nStrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-            "Subsystem sftp internal-sftp\n" +
-            (runs_commands_ ? "" : "ForceCommand internal-sftp\n"));
+            "Subsystem sftp internal-sftp\n" + (runs_commands_ ? "" : "ForceCommand internal-sftp\n"));
     process_ = std::make_unique<BackgroundProcess>(
         std::vector<std::string>{"/usr/sbin/sshd", "-D", "-e", "-f", (directory.path / "config").string()},
         "Server listening on 127.0.0.1");
@@ -262,8 +260,7 @@ struct Way {
     REQUIRE(made.has_value());
     return *std::move(made);
   }
-  ImagesPlace place(const ImageHost& source, const ImageHost& target,
-                    std::vector<std::string> files = {"overcloud-full.tar", "ironic.tar"}) {
+  ImagesPlace place(const ImageHost& source, const ImageHost& target, std::vector<std::string> files = {"overcloud-full.tar", "ironic.tar"}) {
     from = server(source);
     to = server(target);
     rsync = *Rsync::make(commands, workers, source, target, rest.path / "rest");
@@ -275,8 +272,7 @@ struct Way {
     return await(loop, place.move(to_two, *before));
   }
   [[nodiscard]] std::size_t entries() const {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator{images.directory.path}, fs::directory_iterator{}));
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator{images.directory.path}, fs::directory_iterator{}));
   }
   void check_all_there() const {
     const fs::path brought = images.directory.path / two;
@@ -311,8 +307,7 @@ void check_way(Way& way, const ImageHost& source, const ImageHost& target) {
 
 }  // namespace
 
-TEST_CASE(
-    "a hash's images are brought from another directory before its label leads there, and stay when it is put back") {
+TEST_CASE("a hash's images are brought from another directory before its label leads there, and stay when it is put back") {
   if (!can_bring()) return;
   Way way;
   check_way(way, way.built.host(), way.here());
@@ -362,8 +357,7 @@ TEST_CASE("images that are nowhere, or not complete, are found before anything i
   fs::remove_all(way.built.hash);
   const auto absent = await(way.loop, place.check(to_two));
   REQUIRE(absent.has_error());
-  CHECK(absent.error().message.find("does not exist, and neither does " + way.built.hash.string()) !=
-        std::string::npos);
+  CHECK(absent.error().message.find("does not exist, and neither does " + way.built.hash.string()) != std::string::npos);
   const auto gone = way.move(place);
   REQUIRE(gone.has_error());
   CHECK(gone.error().fault == Fault::refused);
@@ -375,9 +369,8 @@ TEST_CASE("a copy that is not what the source holds moves no link") {
   Way way;
   const TemporaryDirectory tools;
   const std::string path = std::getenv("PATH"), real = find_tool("rsync", "")->string();
-  write_file(tools.path / "rsync",
-             "#!/bin/sh\n" + real + " \"$@\" || exit\ncase \"$*\" in *--dry-run*) ;; *) echo rot >>" +
-                 (way.images.directory.path / ".incoming.outpost" / "ironic.tar").string() + " ;; esac\n");
+  write_file(tools.path / "rsync", "#!/bin/sh\n" + real + " \"$@\" || exit\ncase \"$*\" in *--dry-run*) ;; *) echo rot >>" +
+                                       (way.images.directory.path / ".incoming.outpost" / "ironic.tar").string() + " ;; esac\n");
   fs::permissions(tools.path / "rsync", fs::perms::owner_all);
   ::setenv("PATH", (tools.path.string() + ":" + path).c_str(), 1);
   ImagesPlace place = way.place(way.built.host(), way.here());
@@ -410,75 +403,6 @@ TEST_CASE("a machine that runs no rsync for us, does not let us in, or is away i
   CHECK(fails(stranger).fault == Fault::credentials);
   ssh.stop();
   CHECK(fails(host).fault == Fault::retry_later);
-}
-
-namespace {
-
-void check_publishing(boost::asio::io_context& loop, ImageServer& server, const fs::path& directory) {
-  const TemporaryDirectory here;
-  const auto file = [&](const std::string& content) {
-    write_file(here.path / "file", content);
-    return here.path / "file";
-  };
-  const auto target = [&](const std::string& label) {
-    std::error_code error;
-    return fs::read_symlink(directory / label, error).string();
-  };
-  const auto publish_as = [&](const std::string& name, const std::string& content, bool dry_run = false) {
-    return await(loop, publish(server, {name, file(content), "latest"}, dry_run));
-  };
-  using Lines = std::vector<std::string>;
-  const std::string on = " on " + server.text();
-  CHECK(*publish_as("compose-1", "one", true) == Lines{"file compose-1" + on, "link latest := compose-1" + on});
-  CHECK(fs::is_empty(directory));
-  const auto first = publish_as("compose-1", "one");
-  INFO((first ? std::string{} : first.error().message));
-  REQUIRE(first.has_value());
-  CHECK(read_file(directory / "latest") == "one");
-  CHECK(target("previous-latest").empty());
-  CHECK(publish_as("compose-1", "one")->empty());
-  REQUIRE(publish_as("compose-2", "two").has_value());
-  CHECK(target("latest") == "compose-2");
-  CHECK(target("previous-latest") == "compose-1");
-  CHECK((fs::status(directory / "compose-2").permissions() & fs::perms::others_read) != fs::perms::none);
-
-  const auto other = publish_as("compose-1", "another");
-  REQUIRE(other.has_error());
-  CHECK(other.error().fault == Fault::refused);
-  CHECK(other.error().message.find("compose-1 is there already, and holds something else") != std::string::npos);
-  fs::create_directory(directory / "directory");
-  CHECK(publish_as("directory", "x").error().message.find("is no file") != std::string::npos);
-  CHECK(target("latest") == "compose-2");
-  CHECK(read_file(directory / "compose-1") == "one");
-  // The label back to what is there already.
-  CHECK(publish_as("compose-1", "one")->size() == 2);
-  CHECK(target("latest") == "compose-1");
-  CHECK(target("previous-latest") == "compose-2");
-  fs::remove(directory / "latest");
-  write_file(directory / "latest", "a file");
-  CHECK(publish_as("compose-2", "two").error().message.find("is not a link") != std::string::npos);
-  CHECK(std::distance(fs::directory_iterator{directory}, fs::directory_iterator{}) == 5);
-}
-
-}  // namespace
-
-TEST_CASE("a file is published in a local directory, its label turned, the one before kept") {
-  boost::asio::io_context loop;
-  Workers workers;
-  const TemporaryDirectory there;
-  LocalImageServer server{there.path, workers};
-  check_publishing(loop, server, there.path);
-}
-
-TEST_CASE("a file is published on an SFTP server, its label turned, the one before kept") {
-  if (!available()) return;
-  boost::asio::io_context loop;
-  process::LocalCommandRunner commands{OUTPOST_GUARDIAN};
-  const SshServer ssh;
-  const TemporaryDirectory there;
-  const auto server = SftpImageServer::make(commands, ssh.host(there.path));
-  REQUIRE(server.has_value());
-  check_publishing(loop, **server, there.path);
 }
 
 TEST_CASE("an unknown host key, a wrong login and a server that is away are told apart") {

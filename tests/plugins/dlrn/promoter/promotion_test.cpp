@@ -192,7 +192,8 @@ TEST_CASE("a builder that makes another aggregate of it is not believed") {
   struct Stubborn final : Builder {
     FakeBuilder& real;
     explicit Stubborn(FakeBuilder& builder) : real{builder} {}
-    boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(Label label, std::size_t offset) override {
+    boost::asio::awaitable<Result<std::vector<dlrn::Promotion>>> history(Label label,
+                                                                         std::size_t offset) override {
       return real.history(std::move(label), offset);
     }
     boost::asio::awaitable<Result<std::vector<dlrn::Vote>>> votes(Candidate candidate) override {
