@@ -127,6 +127,13 @@ Result<void> Composition::make_runner() {
 }
 
 /// systemd when it can, unless the configuration says otherwise.
+/// Whether an agent before us has left steps to systemd, which alone can take them up again or end them.
+bool holds_steps(const fs::path& slots) {
+  std::error_code ignored;
+  return std::any_of(fs::directory_iterator{slots, ignored}, fs::directory_iterator{},
+                     [&](const fs::directory_entry& slot) { return fs::exists(slot.path() / process::step_file, ignored); });
+}
+
 Result<void> Composition::choose_runner() {
   std::string why_not = process::why_not_systemd();
   const fs::path slots = process::SystemdCommandRunner::Options{}.slots;
@@ -134,7 +141,11 @@ Result<void> Composition::choose_runner() {
     why_not = "runtime_directory is " + settings_.runtime_directory.string() + ", and the units of steps know only " + slots.parent_path().string();
   if (settings_.runner == config::Runner::systemd && !why_not.empty())
     return Error{Fault::unavailable, "runner: systemd cannot run the steps: " + why_not};
-  if (settings_.runner == config::Runner::local) why_not = "the configuration says so";
+  const bool wants_local = settings_.runner == config::Runner::local;
+  if (wants_local && why_not.empty() && holds_steps(slots))
+    logger_.warning("runner: local takes effect with the next start: systemd still runs steps that were begun before");
+  else if (wants_local)
+    why_not = "the configuration says so";
   if (!why_not.empty()) {
     logger_.notice("steps are run by the agent itself, as its own user, and end with it: " + why_not);
     return {};
