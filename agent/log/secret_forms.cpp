@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <initializer_list>
 
 namespace outpost::log {
 namespace {
@@ -33,9 +34,32 @@ std::string lower_escapes(std::string text) {
   return text;
 }
 
+/// With `kept` as it is besides the unreserved characters of RFC 3986.
+std::string percent_encoded(std::string_view secret, std::string_view kept, bool keep_tilde) {
+  std::string text;
+  for (const char& byte : secret)
+    if (kept.find(byte) != kept.npos)
+      text += byte;
+    else
+      text += byte == '~' && !keep_tilde ? "%7E" : percent_encode({&byte, 1}, false);
+  return text;
+}
+
 void add_percent(std::set<std::string>& forms, std::string_view secret) {
-  for (const bool keep_slash : {false, true}) {
-    const auto form = percent_encode(secret, keep_slash);
+  struct Way {
+    std::string_view kept;
+    bool keep_tilde = true;
+  };
+  static constexpr std::array<Way, 8> ways{{{""},                  // RFC 3986: curl, jq, Python's quote(safe="")
+                                            {"/"},                 // Python's quote
+                                            {"!*'()"},             // JavaScript's encodeURIComponent, older jq
+                                            {"!*'()/"},            //
+                                            {"!*'();/?:@&=+$,#"},  // JavaScript's encodeURI
+                                            {"$&+:=@"},            // Go's PathEscape
+                                            {"", false},           // PHP's urlencode
+                                            {"*", false}}};        // forms of browsers, Java's URLEncoder
+  for (const auto& way : ways) {
+    const auto form = percent_encoded(secret, way.kept, way.keep_tilde);
     for (const auto& variant : {form, lower_escapes(form)}) {
       forms.insert(variant);
       forms.insert(replace_all(variant, "%20", "+"));
@@ -43,9 +67,16 @@ void add_percent(std::set<std::string>& forms, std::string_view secret) {
   }
 }
 
-void append_escape(std::string& text, std::uint32_t unit) {
+/// How a program writes text in JSON.
+struct JsonStyle {
+  bool ascii_only = false;
+  bool capitals = false;     ///< Of the digits of \uXXXX.
+  std::string_view escaped;  ///< These are written as \uXXXX too.
+};
+
+void append_escape(std::string& text, std::uint32_t unit, bool capitals) {
   std::array<char, 8> escape;
-  std::snprintf(escape.data(), escape.size(), "\\u%04x", unit & 0xffffU);
+  std::snprintf(escape.data(), escape.size(), capitals ? "\\u%04X" : "\\u%04x", unit & 0xffffU);
   text += escape.data();
 }
 
@@ -62,24 +93,63 @@ std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
   return code;
 }
 
-std::string json_escaped(std::string_view secret, bool ascii_only) {
+std::string json_escaped(std::string_view secret, const JsonStyle& style) {
   std::string text;
   for (std::size_t at = 0; at < secret.size();) {
     constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
-    if (const auto found = special.find(secret[at]); found != std::string_view::npos) {
+    const auto byte = static_cast<unsigned char>(secret[at]);
+    if (style.escaped.find(secret[at]) != style.escaped.npos) {
+      append_escape(text, byte, style.capitals);
+      ++at;
+    } else if (const auto found = special.find(secret[at]); found != std::string_view::npos) {
       text += {'\\', letters[found]};
       ++at;
-    } else if (static_cast<unsigned char>(secret[at]) < ' ') {
-      append_escape(text, static_cast<unsigned char>(secret[at++]));
-    } else if (!ascii_only || static_cast<unsigned char>(secret[at]) < 0x80) {
+    } else if (byte < ' ') {
+      append_escape(text, byte, style.capitals);
+      ++at;
+    } else if (!style.ascii_only || byte < 0x80) {
       text += secret[at++];
     } else {
       const auto code = next_code_point(secret, at);
-      if (code >= 0x10000) append_escape(text, 0xd800 + ((code - 0x10000) >> 10));
-      append_escape(text, code >= 0x10000 ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
+      if (code >= 0x10000) append_escape(text, 0xd800 + ((code - 0x10000) >> 10), style.capitals);
+      append_escape(text, code >= 0x10000 ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code, style.capitals);
     }
   }
   return text;
+}
+
+void add_json(std::set<std::string>& forms, std::string_view secret) {
+  // As most do it; Go and jackson for HTML; Flask and PHP for attributes; .NET.
+  static constexpr std::array<std::string_view, 4> sets{"", "<>&", "<>&'", "<>&'\"+`"};
+  for (const bool ascii_only : {false, true}) {
+    if (ascii_only && !is_utf8(secret)) continue;
+    for (const auto escaped : sets)
+      for (const bool capitals : {false, true}) {
+        const auto form = json_escaped(secret, {ascii_only, capitals, escaped});
+        forms.insert(form);
+        forms.insert(replace_all(form, "/", "\\/"));
+      }
+  }
+}
+
+/// Adds to the texts those in which `plain` is written in the other ways.
+void add_spellings(std::set<std::string>& texts, std::string_view plain,
+                   std::initializer_list<std::string_view> others) {
+  for (const auto& text : std::set<std::string>{texts})
+    if (text.find(plain) != text.npos)
+      for (const auto other : others) texts.insert(replace_all(text, plain, other));
+}
+
+/// As text or in an attribute: what has to be escaped always is, the rest as the writers of XML and HTML in use do.
+void add_xml(std::set<std::string>& forms, std::string_view secret) {
+  std::set<std::string> texts{replace_all(replace_all(std::string{secret}, "&", "&amp;"), "<", "&lt;")};
+  add_spellings(texts, ">", {"&gt;"});
+  add_spellings(texts, "\"", {"&quot;", "&#34;"});
+  add_spellings(texts, "'", {"&#39;", "&apos;", "&#x27;", "&#039;"});
+  add_spellings(texts, "\t", {"&#9;", "&#09;", "&#x9;"});
+  add_spellings(texts, "\n", {"&#10;", "&#xA;"});
+  add_spellings(texts, "\r", {"&#13;", "&#xD;"});
+  forms.merge(texts);
 }
 
 /// Parts of this many bytes do not occur by chance.
@@ -112,12 +182,8 @@ std::set<std::string> forms_of(std::string_view secret) {
   add_broken_base64(forms, secret);
   add_percent(forms, secret);
   add_lines(forms, secret);
-  for (const bool ascii_only : {false, true}) {
-    if (ascii_only && !is_utf8(secret)) continue;
-    const auto form = json_escaped(secret, ascii_only);
-    forms.insert(form);
-    forms.insert(replace_all(form, "/", "\\/"));
-  }
+  add_json(forms, secret);
+  add_xml(forms, secret);
   std::erase_if(forms, [](const std::string& form) { return form.size() < shortest_secret; });
   return forms;
 }

@@ -17,8 +17,11 @@ inline constexpr std::size_t shortest_secret = 4;
 ///   lines of 64 or 76 digits it is found when it was encoded alone, else an encoder that breaks lines hides it from
 ///   us;
 /// * of several lines: with CR LF, and each line of at least 16 bytes by itself, but for the frames of PEM;
-/// * percent-encoded (RFC 3986), with upper and lower case digits, with '/' kept, and as a form does it (' ' as '+');
-/// * as inside a JSON string, plain and with everything but ASCII as \uXXXX, each with '/' and with '\/'.
+/// * percent-encoded (RFC 3986), with upper and lower case digits, also with what JavaScript, Go, Java and PHP keep or
+///   encode besides, and as a form does it (' ' as '+');
+/// * as inside a JSON string, plain and with everything but ASCII as \uXXXX, each with '/' and with '\/', also with the
+///   characters that are special in HTML as \uXXXX (Go, Flask, .NET), in both letter cases;
+/// * as inside XML or HTML: &amp; &lt; &gt; &quot; &#39; &apos; and the other ways to write these, blanks as &#10;.
 /// Nothing for a secret that is too short.
 [[nodiscard]] std::set<std::string> forms_of(std::string_view secret);
 

@@ -57,6 +57,31 @@ TEST_CASE("percent, JSON and hexadecimal forms are those of the usual encoders")
     CHECK(forms.count(form) == 1);
 }
 
+TEST_CASE("the forms of encoders that escape more, or less, than the standard are known") {
+  const auto forms = forms_of("a<b>&'\"c!*()~ +/d");
+  for (const auto* form : {"a\\u003cb\\u003e\\u0026'\\\"c!*()~ +/d",                    // Go's encoding/json
+                           "a\\u003Cb\\u003E\\u0026'\\\"c!*()~ +/d",                    //
+                           "a\\u003cb\\u003e\\u0026\\u0027\\\"c!*()~ +/d",               // Flask's tojson
+                           "a\\u003Cb\\u003E\\u0026\\u0027\\u0022c!*()~ \\u002B/d",        // System.Text.Json
+                           "a%3Cb%3E%26'%22c!*()~%20%2B%2Fd",                          // encodeURIComponent
+                           "a%3Cb%3E&'%22c!*()~%20+/d",                                // encodeURI
+                           "a%3Cb%3E%26%27%22c%21%2A%28%29~%20%2B%2Fd",                // jq @uri, curl
+                           "a%3Cb%3E%26%27%22c%21*%28%29%7E+%2B%2Fd",                  // URLSearchParams
+                           "a%3Cb%3E&%27%22c%21%2A%28%29~%20+%2Fd",                    // Go's PathEscape
+                           "a&lt;b&gt;&amp;'\"c!*()~ +/d",                             // xml.sax.saxutils.escape
+                           "a&lt;b&gt;&amp;'&quot;c!*()~ +/d",                         // ElementTree's attributes
+                           "a&lt;b&gt;&amp;&#x27;&quot;c!*()~ +/d",                    // html.escape
+                           "a&lt;b&gt;&amp;&#39;&#34;c!*()~ +/d",                      // Go's encoding/xml
+                           "a&lt;b&gt;&amp;&apos;&quot;c!*()~ +/d",                    // Ant, lxml
+                           "a&lt;b>&amp;'&quot;c!*()~ +/d"}) {                         // canonical XML's attributes
+    INFO(form);
+    CHECK(forms.count(form) == 1);
+  }
+  CHECK(forms_of("a\tb\ncd").count("a&#9;b&#10;cd") == 1);
+  CHECK(forms_of("a\tb\ncd").count("a&#x9;b&#xA;cd") == 1);
+  CHECK(forms_of("caf\xc3\xa9z").count("caf\\u00E9z") == 1);
+}
+
 TEST_CASE("a secret of several lines is hidden line by line, however it is set") {
   std::string secret = "-----BEGIN KEY-----\n";
   std::string body;
