@@ -77,6 +77,7 @@ void Redactor::scan() {
 }
 
 void Redactor::hide(std::size_t begin, std::size_t end) {
+  ++hits_;
   const auto first = std::lower_bound(runs_.begin(), runs_.end(), begin,
                                       [](const Run& run, std::size_t place) { return run.end < place; });
   auto last = first;
@@ -98,9 +99,13 @@ std::string Redactor::take(std::size_t decided) {
       out.append(held_, at, run.begin - at);
       after_mask_ = false;
     }
-    if (!after_mask_) out += "***";
+    const std::size_t end = std::min(run.end, decided);
+    if (mask_ == Mask::same_length)
+      out.append(end - std::max(at, run.begin), '*');
+    else if (!after_mask_)
+      out += "***";
     after_mask_ = true;
-    at = std::min(run.end, decided);
+    at = end;
   }
   if (at < decided) {
     out.append(held_, at, decided - at);

@@ -10,7 +10,8 @@
 namespace outpost::log {
 
 /// Replaces secrets in a stream of bytes by "***": each secret in all its forms (secret_forms.hpp), also across the
-/// borders of pieces. Every byte of every match is hidden; matches that overlap or touch become one "***". All other
+/// borders of pieces. Every byte of every match is hidden; matches that overlap or touch become one "***" (mask_with()
+/// has another way). All other
 /// bytes, whatever they are, come out as they went in. The whole output is a function of the whole input and the
 /// secrets, however the input is cut into pieces.
 /// Bytes that may still become a secret are held back: never more than the longest form of one.
@@ -25,6 +26,18 @@ class Redactor {
     bool after_mask = false;  ///< The last thing that came out was a "***".
     std::vector<Run> hidden;  ///< Of the held bytes those that are hidden already.
   };
+
+  enum class Mask {
+    stars,        ///< "***"
+    same_length,  ///< A '*' for each byte that is hidden.
+  };
+  /// For what comes out from now on.
+  void mask_with(Mask mask) { mask_ = mask; }
+
+  /// There is no secret.
+  [[nodiscard]] bool empty() const { return secrets_.empty(); }
+  /// How often a secret was found in what was fed to this object; only grows.
+  [[nodiscard]] std::uint64_t hits() const { return hits_; }
 
   /// A secret to hide from now on, also in bytes that are still held back. Ignored when it is shorter than 4 bytes.
   void add(std::string_view secret);
@@ -56,6 +69,8 @@ class Redactor {
   SecretAutomaton::Node node_ = SecretAutomaton::root;
   std::vector<Run> runs_;    ///< In held_, in order, neither overlapping nor touching.
   bool after_mask_ = false;  ///< The last thing that came out was a "***".
+  Mask mask_ = Mask::stars;
+  std::uint64_t hits_ = 0;
 };
 
 }  // namespace outpost::log

@@ -2,6 +2,7 @@
 
 #include "agent/base/result.hpp"
 #include "agent/job/event.hpp"
+#include "agent/log/redactor.hpp"
 #include "agent/pipeline/step_runner.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -69,7 +70,9 @@ struct PreviousResults {
 class Collector {
  public:
   virtual ~Collector() = default;
-  virtual boost::asio::awaitable<Result<Collected>> collect(Step step, std::string step_id, JobDirectory directory) = 0;
+  /// What is found, its files, paths and names, holds nothing that the redactor hides; the names of cases and the warnings
+  /// may.
+  virtual boost::asio::awaitable<Result<Collected>> collect(Step step, std::string step_id, JobDirectory directory, log::Redactor redactor) = 0;
 
   /// Returns the results with their comparisons to those of the same names in `previous`. One that cannot be compared,
   /// for example because its file is gone, has none.

@@ -4,6 +4,7 @@
 #include "agent/base/sync.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "agent/pipeline/redaction.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -17,6 +18,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <vector>
 
 namespace outpost::pipeline {
@@ -89,7 +91,9 @@ Result<void> check_source(int file) {
   return {};
 }
 
-Result<void> copy(int from, NewFile& to, std::uint64_t limit) {
+using Filter = std::function<std::string_view(std::string_view)>;
+
+Result<void> copy(int from, NewFile& to, std::uint64_t limit, const Filter& filter) {
   std::vector<char> bytes(std::size_t{256} * 1024);
   for (std::uint64_t position = 0;;) {
     const auto size = ::pread(from, bytes.data(), bytes.size(), static_cast<off_t>(position));
@@ -98,8 +102,17 @@ Result<void> copy(int from, NewFile& to, std::uint64_t limit) {
     if (size == 0) return {};
     position += static_cast<std::uint64_t>(size);
     if (position > limit) return Error{Fault::refused, "has more than " + format_size(limit)};
-    if (auto written = to.write({bytes.data(), static_cast<std::size_t>(size)}); !written) return written;
+    if (auto written = to.write(filter({bytes.data(), static_cast<std::size_t>(size)})); !written) return written;
   }
+}
+
+/// Anew, without the secrets that the first copy has shown.
+Result<job::Blob> copy_redacted(int from, NewFile to, std::uint64_t limit, bool is_binary, log::Redactor& redactor) {
+  redactor.mask_with(is_binary ? log::Redactor::Mask::same_length : log::Redactor::Mask::stars);
+  std::string piece;
+  auto copied = copy(from, to, limit, [&](std::string_view bytes) { return std::string_view{piece = redactor.feed(bytes)}; });
+  if (copied) copied = to.write(redactor.flush());
+  return copied ? to.finish() : Result<job::Blob>{copied.error()};
 }
 
 /// For XML 1.0, which has no place for most control characters, not even escaped.
@@ -151,13 +164,18 @@ void count(FoundResult& result, const std::string& suite, const std::string& nam
 
 }  // namespace
 
-Result<job::Blob> keep_copy(const Descriptor& file, const JobDirectory& directory, const std::string& step_id, const std::string& name, std::uint64_t limit) {
+Result<job::Blob> keep_copy(const Descriptor& file, const JobDirectory& directory, const std::string& step_id, const std::string& name, std::uint64_t limit,
+                            log::Redactor& redactor) {
   if (auto right = check_source(file.get()); !right) return right.error();
   const auto place = make_place(directory, step_id);
   if (!place) return place.error();
   NewFile to{directory, *place / name};
-  auto copied = copy(file.get(), to, limit);
-  auto kept = copied ? to.finish() : Result<job::Blob>{copied.error()};
+  SecretSearch search{redactor};
+  auto copied = copy(file.get(), to, limit, [&](std::string_view bytes) { return search.feed(bytes), bytes; });
+  search.finish();
+  auto kept = !copied               ? Result<job::Blob>{copied.error()}
+              : search.has_secret() ? copy_redacted(file.get(), {directory, *place / name}, limit, search.is_binary(), redactor)
+                                    : to.finish();
   if (!kept) to.drop();
   return kept;
 }

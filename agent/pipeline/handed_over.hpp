@@ -3,6 +3,7 @@
 #include "agent/base/descriptor.hpp"
 #include "agent/base/result.hpp"
 #include "agent/job/told.hpp"
+#include "agent/log/redactor.hpp"
 #include "agent/pipeline/collector.hpp"
 #include "agent/pipeline/job_directory.hpp"
 
@@ -13,10 +14,10 @@
 
 namespace outpost::pipeline {
 
-/// Copies an open file of a stranger into <handed_over>/<name>, as it is now, and syncs it. malformed: it is no regular
+/// Copies an open file of a stranger into <handed_over>/<name>, as it is now but without secrets, and syncs it. malformed: it is no regular
 /// file, or cannot be read, or lies where reading may never end. refused: it has more bytes than `limit`. Blocks.
 [[nodiscard]] Result<job::Blob> keep_copy(const Descriptor& file, const JobDirectory& directory, const std::string& step_id,
-                                          const std::string& name, std::uint64_t limit);
+                                          const std::string& name, std::uint64_t limit, log::Redactor& redactor);
 
 /// Removes such a copy again.
 void drop_copy(const JobDirectory& directory, const job::Blob& blob);

@@ -5,6 +5,7 @@
 #include "agent/pipeline/handed_over.hpp"
 #include "agent/pipeline/job_runner.hpp"
 #include "agent/pipeline/previous_job.hpp"
+#include "agent/pipeline/redaction.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/array.hpp>
@@ -75,12 +76,14 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
   if (attempt.tasks) co_await attempt.tasks->finish();
   note_cancel();
   Result<Collected> collected = Collected{};
+  log::Redactor hiding = redactor();
   std::optional<WorkspaceSizes> workspace;
   if (attempt.step.plugin != own_plugin) {
     Step step = attempt.step;
     std::string step_id = attempt.id;
     JobDirectory directory = directory_;
-    auto collecting = ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory));
+    log::Redactor secrets = hiding;
+    auto collecting = ports_.collector.collect(std::move(step), std::move(step_id), std::move(directory), std::move(secrets));
     if (watch) {
       auto looking = watch->finish();
       std::tie(collected, workspace) = co_await (std::move(collecting) && std::move(looking));
@@ -88,10 +91,12 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
       collected = co_await std::move(collecting);
     }
   }
-  if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + collected.error().message);
+  if (!collected) warn(attempt.step.stage, attempt.id + ": results were not collected: " + hide_secrets(collected.error().message, hiding));
   Collected found = collected ? std::move(*collected) : Collected{};
   co_await add_reported(attempt, found);
   co_await complete_results(attempt, found.results);
+  for (auto& result : found.results) hide_secrets(result, hiding);
+  for (auto& warning : found.warnings) warning = hide_secrets(warning, hiding);
   note_results(attempt, found);
   add_handed_over(attempt, found);
 

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
 #include "agent/pipeline/handed_over.hpp"
+#include "agent/pipeline/redaction.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -228,8 +229,9 @@ StepDesk::Answer StepDesk::report(const StepCall& call) {
 asio::awaitable<Result<job::Blob>> StepDesk::keep(StepCall& call, std::uint64_t limit) {
   if (!call.file.is_open()) co_return malformed("no open file came with it");
   if (++handed_over_ > most_handed_over) co_return Error{Fault::refused, "the hook has handed over more than " + std::to_string(most_handed_over) + " files"};
-  auto copying = [file = std::make_shared<Descriptor>(std::move(call.file)), directory = directory_, step = names_.step_id, id = call.id, limit] {
-    return keep_copy(*file, directory, step, id, limit);
+  auto copying = [file = std::make_shared<Descriptor>(std::move(call.file)), directory = directory_, step = names_.step_id, id = call.id, limit,
+                  redactor = redactor_]() mutable {
+    return keep_copy(*file, directory, step, id, limit, redactor);
   };
   co_return co_await ports_.workers.run(std::move(copying));
 }
@@ -312,7 +314,9 @@ StepDesk::Answer StepDesk::note_result(const StepCall& call, FoundResult found) 
   results.push_back(std::move(found));
   auto comparing = ways_.compare(std::move(results));
   results = co_await std::move(comparing);
-  for (const auto& result : results) {
+  log::Redactor hiding = redactor_;
+  for (auto& result : results) {
+    hide_secrets(result, hiding);
     auto& noted = ports_.record.note_of(names_, event::result_found, to_json(result));
     noted.data["call"] = call.id;
     noted.blobs.push_back(result.blob);

@@ -4,6 +4,7 @@
 #include "agent/base/text.hpp"
 #include "agent/files/safe_path.hpp"
 #include "agent/job/stage.hpp"
+#include "agent/pipeline/redaction.hpp"
 #include "plugins/junit/attachments.hpp"
 #include "plugins/junit/junit_comparison.hpp"
 #include "plugins/junit/junit_merger.hpp"
@@ -29,8 +30,8 @@ using pipeline::Collected;
 class Collection {
  public:
   Collection(const pipeline::Step& step, std::string step_id, pipeline::JobDirectory directory,
-             const CollectorLimits& limits)
-      : step_id_{std::move(step_id)}, directory_{std::move(directory)}, limits_{limits}, junit_{step.rules.junit}, artifacts_{step.rules.artifacts} {
+             const CollectorLimits& limits, log::Redactor redactor = {})
+      : step_id_{std::move(step_id)}, directory_{std::move(directory)}, limits_{limits}, redactor_{std::move(redactor)}, junit_{step.rules.junit}, artifacts_{step.rules.artifacts} {
     const std::string_view stage = job::to_string(step.stage);
     prefix_ = std::string{stage} + "/" + step.plugin + "/";
     if (step.hook != stage) prefix_ += step.hook + "/";
@@ -104,11 +105,46 @@ class Collection {
 
   void warn(std::string warning) { add_warning(collected_.warnings, std::move(warning)); }
 
-  [[nodiscard]] job::Blob blob(const fs::path& file, const SecuredFile& secured, std::string mime) const {
+  /// A file as it may leave the host.
+  struct Published {
+    fs::path path;
+    pipeline::FileFacts facts;
+    bool is_copy = false;
+  };
+
+  [[nodiscard]] std::string clean(const std::string& text) { return pipeline::hide_secrets(text, redactor_); }
+
+  /// The file itself, synced, or where its content or path holds a secret a copy of ours without it.
+  Result<Published> publish(int descriptor, const fs::path& path) {
+    auto facts = pipeline::inspect_file(descriptor, path.native(), redactor_);
+    if (!facts) return facts.error();
+    const std::string below = path.lexically_relative(directory_.root).generic_string();
+    if (!facts->has_secret && clean(below) == below) {
+      if (::fsync(descriptor) != 0) return errno_error("cannot sync", path.native(), errno);
+      return Published{path, std::move(*facts)};
+    }
+    const fs::path to = directory_.made(step_id_) / "redacted" / std::to_string(++redacted_) / clean(path.filename().native());
+    auto made = make_file(to);
+    if (!made) return made.error();
+    auto written = pipeline::write_redacted(descriptor, made->get(), path.native(), facts->is_binary, redactor_);
+    if (!written) return written.error();
+    return Published{to, std::move(*written), true};
+  }
+
+  /// An artifact's name without secrets; those that look alike then get numbers.
+  std::string artifact_name(const std::string& name) {
+    const std::string hidden = clean(name);
+    std::string unique = hidden;
+    if (hidden != name)
+      for (unsigned number = 2; !masked_.insert(unique).second; ++number) unique = hidden + "." + std::to_string(number);
+    return unique;
+  }
+
+  [[nodiscard]] job::Blob blob(const Published& published, std::string mime) const {
     job::Blob blob;
-    blob.path = file.lexically_relative(directory_.root).generic_string();
-    blob.sha256 = secured.sha256;
-    blob.size = secured.size;
+    blob.path = published.path.lexically_relative(directory_.root).generic_string();
+    blob.sha256 = published.facts.sha256;
+    blob.size = published.facts.size;
     blob.mime = std::move(mime);
     return blob;
   }
@@ -120,7 +156,9 @@ class Collection {
     if (!equal_ignoring_case(extension, ".xml")) return add_artifact(root, path, "results/" + path);
     auto opened = files::open_inside(root, path);
     if (!opened) return warn(opened.error().message);
-    auto summary = read_junit(opened->get(), (root / path).native(), limits_.junit);
+    auto published = publish(opened->get(), root / path);
+    if (!published) return warn(published.error().message);
+    auto summary = published->is_copy ? read_junit(published->path, limits_.junit) : read_junit(opened->get(), (root / path).native(), limits_.junit);
     if (!summary) return warn(summary.error().message);
     // What broke before its first element may well have been meant as a result.
     if (!summary->is_junit && (summary->well_formed || !summary->root.empty())) {
@@ -128,12 +166,10 @@ class Collection {
            ">, so it is not JUnit; kept as an artifact");
       return add_artifact(root, path, "results/" + path);
     }
-    auto secured = secure_file(opened->get(), (root / path).native());
-    if (!secured) return warn(secured.error().message);
     note(path, *summary);
     for (std::string& named : summary->attachments)
       if (attachments_.size() < limits_.attachments) attachments_.emplace_back(path, std::move(named));
-    keep_result(path, std::move(*summary), blob(root / path, *secured, "application/junit"));
+    keep_result(path, std::move(*summary), blob(*published, "application/junit"));
   }
 
   /// A result of its own, or a part of the one that the plugin wants its files to be. What is broken stays by itself, so
@@ -173,12 +209,12 @@ class Collection {
       if (auto added = merger.add(opened->get(), part.path); !added) return added.error();
     }
     if (auto written = merger.finish(to.native()); !written) return written.error();
-    auto summary = read_junit(to, limits_.junit);
+    auto published = publish(file.get(), to);
+    if (!published) return published.error();
+    auto summary = read_junit(published->path, limits_.junit);
     if (!summary) return summary.error();
     if (!summary->well_formed) return Error{Fault::malformed, to.native() + ": " + summary->problem};
-    auto secured = secure_file(file.get(), to.native());
-    if (!secured) return secured.error();
-    return found_result(name, std::move(*summary), blob(to, *secured, "application/junit"));
+    return found_result(name, std::move(*summary), blob(*published, "application/junit"));
   }
 
   static bool can_be_part(const JunitSummary& summary) { return summary.well_formed && !summary.namespaced && !summary.root.empty(); }
@@ -194,12 +230,13 @@ class Collection {
     auto converted = convert_tap(opened->get(), from.native(), made->get(), fs::path{path}.stem().native(), limits_.tap);
     if (!converted) return warn(converted.error().message);
     for (const std::string& note : converted->notes) warn(printable(path) + ": " + note);
-    auto summary = read_junit(to, limits_.junit);
-    auto secured = secure_file(made->get(), to.native());
-    if (!summary || !secured) return warn((summary ? secured.error() : summary.error()).message);
+    auto published = publish(made->get(), to);
+    if (!published) return warn(published.error().message);
+    auto summary = read_junit(published->path, limits_.junit);
+    if (!summary) return warn(summary.error().message);
     if (!converted->problem.empty())
       warn(printable(path) + ": not read to its end: " + converted->problem);
-    keep_result(path, std::move(*summary), blob(to, *secured, "application/junit"));
+    keep_result(path, std::move(*summary), blob(*published, "application/junit"));
   }
 
   /// A copy of it: the workspace goes before everything is delivered.
@@ -216,9 +253,9 @@ class Collection {
       fs::remove(to, ignored);
       return say(copied.error().message);
     }
-    auto secured = secure_file(made->get(), to.native());
-    if (!secured) return say(secured.error().message);
-    collected_.artifacts.push_back({found->name, blob(to, *secured, mime_of(found->name))});
+    auto published = publish(made->get(), to);
+    if (!published) return say(published.error().message);
+    collected_.artifacts.push_back({artifact_name(found->name), blob(*published, mime_of(found->name))});
   }
 
   /// A new file for reading and writing in the step's directory "made", which is emptied first of what a step, or an agent
@@ -266,7 +303,7 @@ class Collection {
   /// Two results of one name make the server fail at the *next* job's comparison.
   std::string unique_name(const std::string& path) {
     const bool plain = path.ends_with(".xml") || path.ends_with(".tap");
-    std::string name = prefix_ + (plain ? path.substr(0, path.size() - 4) : path);
+    std::string name = prefix_ + clean(plain ? path.substr(0, path.size() - 4) : path);
     while (!names_.insert(name).second) name += path.ends_with(".tap") ? ".tap" : ".xml";
     return name;
   }
@@ -278,9 +315,9 @@ class Collection {
     if (const auto size = fs::file_size(root / path, code); !code && size > limits_.artifact_bytes)
       return warn(printable((root / path).native()) + ": left out, " + std::to_string(size) +
                   " bytes, above the limit of " + std::to_string(limits_.artifact_bytes) + " bytes");
-    auto secured = secure_file(opened->get(), (root / path).native());
-    if (!secured) return warn(secured.error().message);
-    collected_.artifacts.push_back({name, blob(root / path, *secured, mime_of(path))});
+    auto published = publish(opened->get(), root / path);
+    if (!published) return warn(published.error().message);
+    collected_.artifacts.push_back({artifact_name(name), blob(*published, mime_of(path))});
   }
 
   /// A result that becomes a part of another.
@@ -293,6 +330,9 @@ class Collection {
   std::string step_id_;
   pipeline::JobDirectory directory_;
   CollectorLimits limits_;
+  log::Redactor redactor_;
+  unsigned redacted_ = 0;  ///< Copies of files.
+  std::set<std::string> masked_;  ///< Names of artifacts that held a secret.
   std::vector<std::string> junit_, artifacts_;  ///< Of the workspace.
   std::string prefix_;
   std::string merged_;  ///< What the result is called that all are merged into; empty: each is its own.
@@ -336,8 +376,8 @@ boost::asio::awaitable<Result<pipeline::FoundResult>> JunitCollector::merge(pipe
 }
 
 boost::asio::awaitable<Result<Collected>> JunitCollector::collect(pipeline::Step step, std::string step_id,
-                                                                  pipeline::JobDirectory directory) {
-  Collection collection{step, std::move(step_id), std::move(directory), limits_};
+                                                                  pipeline::JobDirectory directory, log::Redactor redactor) {
+  Collection collection{step, std::move(step_id), std::move(directory), limits_, std::move(redactor)};
   auto work = [collection = std::move(collection)]() mutable { return collection.run(); };
   co_return co_await workers_.run(std::move(work));
 }

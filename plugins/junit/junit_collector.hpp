@@ -33,6 +33,8 @@ struct CollectorLimits {
 /// lies in the step's directory "made"; as it was it is the artifact "results/<path>", like other files in
 /// OUTPOST_RESULTS, also XML that is no JUnit: nothing that a step made gets lost. Where the step's rules say so, all that
 /// is whole becomes one result, called as they say, from the JunitMerger.
+///
+/// A file whose content or path holds a secret stays as it is, on this host; collected is a copy without, in "made".
 class JunitCollector final : public pipeline::Collector {
  public:
   /// `workers` outlives the collector and its calls.
@@ -41,7 +43,7 @@ class JunitCollector final : public pipeline::Collector {
   /// unavailable, retry_later: the directory of the step is missing, or those with files cannot be synced. A file that
   /// cannot be read is a warning.
   boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step step, std::string step_id,
-                                                              pipeline::JobDirectory directory) override;
+                                                              pipeline::JobDirectory directory, log::Redactor redactor) override;
   boost::asio::awaitable<Result<pipeline::FoundResult>> examine(pipeline::Step step, std::string name, job::Blob blob,
                                                                 pipeline::JobDirectory directory) override;
   boost::asio::awaitable<Result<pipeline::FoundResult>> merge(pipeline::Step step, std::string name, std::vector<job::Blob> parts,

@@ -1,6 +1,5 @@
 #include "plugins/junit/leftover_files.hpp"
 
-#include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/descriptor.hpp"
 
@@ -105,23 +104,6 @@ void add_warning(std::vector<std::string>& warnings, std::string warning) {
   constexpr std::size_t most = 50;
   if (warnings.size() < most) return warnings.push_back(std::move(warning));
   if (warnings.size() == most) warnings.emplace_back("and more warnings like these");
-}
-
-Result<SecuredFile> secure_file(int descriptor, const std::string& name) {
-  if (::fsync(descriptor) != 0) return errno_error("cannot sync", name, errno);
-  SecuredFile secured;
-  Sha256 hash;
-  std::vector<char> buffer(256 * 1024);
-  while (true) {
-    const ssize_t got = ::pread(descriptor, buffer.data(), buffer.size(), static_cast<off_t>(secured.size));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("cannot read", name, errno);
-    if (got == 0) break;
-    hash.update({buffer.data(), static_cast<std::size_t>(got)});
-    secured.size += static_cast<std::uint64_t>(got);
-  }
-  secured.sha256 = hash.hex();
-  return secured;
 }
 
 Result<void> copy_file(int from, int to, std::uint64_t most) {

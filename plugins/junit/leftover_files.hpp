@@ -24,14 +24,6 @@ struct LeftoverFiles {
 /// Adds "and 17 more" instead of an endless list.
 void add_warning(std::vector<std::string>& warnings, std::string warning);
 
-struct SecuredFile {
-  std::uint64_t size = 0;
-  std::string sha256;
-};
-
-/// Syncs an open file and hashes it from its beginning, where it is left again. Blocks.
-[[nodiscard]] Result<SecuredFile> secure_file(int descriptor, const std::string& name);
-
 /// Writes what an open file holds from its beginning on into another, up to `most` bytes: refused when it has more. Blocks.
 [[nodiscard]] Result<void> copy_file(int from, int to, std::uint64_t most);
 

@@ -232,7 +232,7 @@ class FakeCollector final : public pipeline::Collector {
   std::map<std::string, pipeline::Collected> left;  ///< By step id.
   Result<pipeline::FoundResult> examined = pipeline::FoundResult{};  ///< Of every file that is handed over.
 
-  boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step, std::string step_id, pipeline::JobDirectory) override {
+  boost::asio::awaitable<Result<pipeline::Collected>> collect(pipeline::Step, std::string step_id, pipeline::JobDirectory, log::Redactor) override {
     const auto found = left.find(step_id);
     if (found == left.end()) co_return pipeline::Collected{};
     co_return found->second;

@@ -1,5 +1,7 @@
 #include "pipeline/runner_world.hpp"
 
+#include <boost/json/serialize.hpp>
+
 using namespace outpost;
 using namespace outpost::test;
 namespace event = job::event;
@@ -66,6 +68,29 @@ TEST_CASE("failed cases make a failure whatever the exit status") {
   CHECK(story.judgement->reason == "tests-failed");
   CHECK(story.judgement->message == "test: 2 of 5 cases failed in acme, first suite:class:case");
   CHECK(story.totals.failures == 2);
+}
+
+TEST_CASE("no name of a case and no warning holds a secret in the journal, and the verdict does not either") {
+  RunnerWorld world;
+  world.secrets = {"hunter22"};
+  auto& left = world.collector.left["test.acme"] = results(2);
+  auto& result = left.results.front();
+  result.well_formed = false;
+  result.problem = "no hunter22";
+  result.failed = {"s:c:with hunter22"};
+  result.flaky = 1;
+  result.flaky_names = {"s:c:aHVudGVyMjI="};
+  left.warnings = {"hunter22.sock: left out"};
+  const auto story = world.run();
+  CHECK(story.judgement->message == "test: 2 of 5 cases failed in acme, first s:c:with ***");
+  std::size_t results_found = 0;
+  for (const auto& event : *world.journal.read({.job_id = "job-1"})) {
+    const auto data = boost::json::serialize(event.data);
+    CHECK(data.find("hunter22") == std::string::npos);
+    CHECK(data.find("aHVudGVyMjI") == std::string::npos);
+    if (event.type == job::event::result_found) ++results_found;
+  }
+  CHECK(results_found == left.results.size());
 }
 
 TEST_CASE("the lab's fault outweighs failed cases") {

@@ -47,6 +47,7 @@ struct RunnerWorld {
     pipeline::JobOptions options;
     options.jobs_directory = directory.path;
     options.boot_id = boot_id;
+    options.secrets = secrets;
     options.restart_machine = restart_machine;
     options.claim_pause = std::chrono::milliseconds{1};
     options.retry_interval = std::chrono::milliseconds{1};
@@ -91,6 +92,7 @@ struct RunnerWorld {
   FakeSource source;
   FakeSteps steps;
   FakeCollector collector;
+  std::vector<std::string> secrets;
   Workers workers;
   SystemClock clock;
   std::chrono::milliseconds retry_deadline = std::chrono::minutes{30};

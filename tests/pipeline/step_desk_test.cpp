@@ -1,5 +1,7 @@
 #include "pipeline/runner_world.hpp"
 
+#include "agent/base/hash.hpp"
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include <fcntl.h>
@@ -57,6 +59,42 @@ TEST_CASE("a result that a step hands over is compared with the one before, has 
   REQUIRE(next.story().judgement);
   CHECK(next.story().judgement->reason == "tests-failed");
   CHECK(next.story().judgement->message.find("2 of 6 cases failed") != std::string::npos);
+}
+
+TEST_CASE("a file that a step hands over is kept without secrets, and its cases are named without") {
+  RunnerWorld world;
+  world.secrets = {"hunter22"};
+  write_file(world.directory.path / "text", "a hunter22 b");
+  write_file(world.directory.path / "binary", std::string{"\0hunter22\1", 10});
+  write_file(world.directory.path / "clean", "nothing");
+  world.collector.examined->total = 1;
+  world.collector.examined->failures = 1;
+  world.collector.examined->failed = {"s:c:hunter22"};
+  world.steps.says = [&](const std::string& id, pipeline::StepCalls& calls) -> asio::awaitable<void> {
+    if (id != "test.acme") co_return;
+    for (const std::string name : {"text", "binary", "clean"}) {
+      auto handing = calls.answer(call("of-" + name, "artifact", {{"name", name}}, world.directory.path / name));
+      const auto answer = co_await std::move(handing);
+      CHECK(answer);
+    }
+    auto handing = calls.answer(call("00000002", "junit", {{"name", "suite.xml"}}, world.directory.path / "text"));
+    const auto answer = co_await std::move(handing);
+    CHECK(answer);
+  };
+  world.run();
+  const std::map<std::string, std::string> expected{{"text", "a *** b"}, {"binary", std::string{"\0********\1", 10}}, {"clean", "nothing"}};
+  const auto found = *world.journal.read({.job_id = "job-1", .types = {std::string{event::artifact_found}}});
+  CHECK(found.size() == expected.size());
+  for (const auto& artifact : found) {
+    const auto& blob = artifact.blobs.at(0);
+    const auto content = read_file(world.options().jobs_directory / "job-1" / blob.path);
+    CHECK(content == expected.at(job::text_at(artifact.data, "name")));
+    CHECK(blob.size == content.size());
+    CHECK(blob.sha256 == sha256_hex(content));
+  }
+  const auto results = *world.journal.read({.job_id = "job-1", .types = {std::string{event::result_found}}});
+  REQUIRE(results.size() == 1);
+  CHECK(results[0].data.at("failed") == boost::json::value{"s:c:***"});
 }
 
 TEST_CASE("the same call that comes several times at once takes effect once, and each is answered when it has") {

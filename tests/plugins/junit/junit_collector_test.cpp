@@ -34,6 +34,7 @@ struct Bench {
   pipeline::JobDirectory directory{state.path / "jobs" / "1"};
   pipeline::Step step;
   std::string step_id = "step-7";
+  log::Redactor redactor;
 
   Bench() {
     fs::create_directories(directory.results(step_id));
@@ -52,7 +53,7 @@ struct Bench {
 
   pipeline::Collected collect() {
     JunitCollector collector{workers, limits};
-    auto collected = test::await(loop, collector.collect(step, step_id, directory));
+    auto collected = test::await(loop, collector.collect(step, step_id, directory, redactor));
     REQUIRE(collected);
     return *collected;
   }
@@ -416,7 +417,7 @@ TEST_CASE("a step without the directories left nothing; a missing job directory 
   CHECK(collected.warnings.empty());
   bench.directory.root = bench.state.path / "nowhere";
   JunitCollector collector{bench.workers};
-  CHECK_FALSE(test::await(bench.loop, collector.collect(bench.step, bench.step_id, bench.directory)));
+  CHECK_FALSE(test::await(bench.loop, collector.collect(bench.step, bench.step_id, bench.directory, bench.redactor)));
 }
 
 TEST_CASE("a step that was never started left nothing, which is nothing to warn about") {
@@ -463,4 +464,66 @@ TEST_CASE("a pattern of paths: a star stays in its directory, two go through any
     CHECK(matches_path(path, pattern));
   for (const auto& [path, pattern] : {std::pair{"a/b/c.xml", "a/*.xml"}, std::pair{"a/b", "a"}, std::pair{"a", "a/b"}, std::pair{"a/b", "*"}, std::pair{"b/a/c", "a/**"}})
     CHECK_FALSE(matches_path(path, pattern));
+}
+
+namespace {
+
+std::string content_of(const Bench& bench, const job::Blob& blob) {
+  auto content = test::read_file(bench.directory.root / blob.path);
+  CHECK(blob.size == content.size());
+  CHECK(blob.sha256 == sha256_hex(content));
+  return content;
+}
+
+}  // namespace
+
+TEST_CASE("a file with a secret is collected as a copy without it, whatever its form; the others stay what they are") {
+  Bench bench;
+  bench.redactor.add("h<ter&22");
+  bench.result("unit.xml",
+               "<testsuite name='s'><testcase name='t h&lt;ter&amp;22'><failure message='h&lt;ter&amp;22'/></testcase>"
+               "<testcase name='u'><system-out><![CDATA[h<ter&22]]></system-out></testcase></testsuite>");
+  bench.result("clean.xml", good);
+  bench.result("old.tap", "1..1\nnot ok 1 - with h<ter&22\n");
+  bench.artifact("notes.txt", std::string(256 * 1024 - 3, 'x') + "h<ter&22" + " end");
+  bench.artifact("core.bin", std::string{"\0\1\2", 3} + "h<ter&22" + std::string{"\0\3", 2});
+  bench.artifact("plain.bin", std::string{"\0\1\2", 3});
+  const auto collected = bench.collect();
+  REQUIRE(collected.results.size() == 3);
+  for (const auto& result : collected.results) {
+    CHECK(result.well_formed);
+    const auto content = content_of(bench, result.blob);
+    CHECK(content.find("ter&") == std::string::npos);
+    if (result.name == "test/acme/unit") CHECK(content.find("<testcase name='t ***'><failure message='***'/>") != std::string::npos);
+    if (result.name == "test/acme/unit") CHECK(result.failed == Names{"s::t ***"});
+    if (result.name == "test/acme/clean") CHECK(result.blob.path == "steps/step-7/results/clean.xml");
+  }
+  for (const auto& artifact : collected.artifacts) {
+    const auto content = content_of(bench, artifact.blob);
+    if (artifact.name == "notes.txt") CHECK(content == std::string(256 * 1024 - 3, 'x') + "*** end");
+    if (artifact.name == "core.bin") CHECK(content == std::string{"\0\1\2", 3} + "********" + std::string{"\0\3", 2});
+    if (artifact.name == "plain.bin") CHECK(artifact.blob.path == "steps/step-7/artifacts/plain.bin");
+    if (artifact.name == "results/old.tap") CHECK(content == "1..1\nnot ok 1 - with ***\n");
+  }
+  CHECK(collected.artifacts.size() == 4);
+  // What the step left is there for those who look on this host.
+  CHECK(test::read_file(bench.directory.artifacts(bench.step_id) / "core.bin").find("h<ter&22") != std::string::npos);
+  CHECK(names(bench.collect().artifacts) == names(collected.artifacts));  // Once more, by the agent after one that has died.
+}
+
+TEST_CASE("a secret in the name of a file is in no name and no path, and each file is there") {
+  Bench bench;
+  bench.redactor.add("hunter22");
+  bench.redactor.add("hunter33");
+  for (const char* name : {"hunter22.txt", "hunter33.txt", "hunter22/a.txt"}) bench.artifact(name, std::string{"of "} + name[6]);
+  bench.result("hunter22.xml", good);
+  bench.result("hunter33.xml", good);
+  const auto collected = bench.collect();
+  CHECK(names(collected.artifacts) == Names{"***.txt", "***/a.txt", "***.txt.2"});
+  CHECK(names(collected.results) == Names{"test/acme/***", "test/acme/***.xml"});
+  for (const auto& artifact : collected.artifacts) {
+    CHECK(artifact.blob.path.find("hunter") == std::string::npos);
+    CHECK(content_of(bench, artifact.blob).starts_with("of "));
+  }
+  for (const auto& result : collected.results) CHECK(result.blob.path.find("hunter") == std::string::npos);
 }
