@@ -32,6 +32,7 @@ std::vector<std::string> problems_of(const std::filesystem::path& file, std::str
     return lines;
   }
   for (const auto& problem : config::check(*loaded, config::environment_of(environ))) lines.push_back(problem.text());
+  for (const auto& warning : config::warnings(*loaded, config::environment_of(environ))) std::cerr << "warning: " << warning.text() << "\n";
   for (auto& line : daemon::check_selections(*loaded)) lines.push_back(std::move(line));
   for (auto& line : daemon::check_plugins(*loaded)) lines.push_back(std::move(line));
   for (auto& line : daemon::check_promotions(*loaded, config::environment_of(environ))) lines.push_back(std::move(line));

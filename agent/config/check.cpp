@@ -1,5 +1,6 @@
 #include "agent/config/check.hpp"
 
+#include "agent/base/shortest_secret.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/plugin_name.hpp"
 #include "agent/config/credentials.hpp"
@@ -35,6 +36,15 @@ class Checker {
         settings_.promotions.empty() &&
         std::none_of(settings_.jobs.begin(), settings_.jobs.end(), [](const Job& job) { return job.enabled; });
     if (idle) problem("jobs", "jobs", "no job is configured and enabled, so nothing will run");
+    return std::move(problems_);
+  }
+
+  std::vector<Problem> warn() {
+    for (const auto& [name, source] : settings_.secrets)
+      if (can_be_read(source))
+        if (const auto value = read_secret(source, directory_); value && value->reveal().size() < shortest_secret)
+          problem("secrets." + name + (source.file.empty() ? ".credential" : ".file"), "secrets." + name,
+                  "shorter than " + std::to_string(shortest_secret) + " bytes, so it is not hidden in logs, results and artifacts");
     return std::move(problems_);
   }
 
@@ -138,5 +148,7 @@ class Checker {
 std::vector<Problem> check(const Loaded& loaded, const Environment& environment) {
   return Checker{loaded, environment}.check();
 }
+
+std::vector<Problem> warnings(const Loaded& loaded, const Environment& environment) { return Checker{loaded, environment}.warn(); }
 
 }  // namespace outpost::config

@@ -12,4 +12,7 @@ namespace outpost::config {
 /// Blocks.
 [[nodiscard]] std::vector<Problem> check(const Loaded& loaded, const Environment& environment);
 
+/// What works but may surprise: secrets that are too short to be hidden. Blocks.
+[[nodiscard]] std::vector<Problem> warnings(const Loaded& loaded, const Environment& environment);
+
 }  // namespace outpost::config

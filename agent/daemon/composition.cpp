@@ -2,6 +2,7 @@
 
 #include "agent/base/ids.hpp"
 #include "agent/base/own_programs.hpp"
+#include "agent/base/shortest_secret.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
@@ -111,6 +112,9 @@ Result<void> Composition::make_runner() {
 
   auto options = hook_options(settings_, secrets_);
   if (!options) return options.error();
+  for (const auto& [name, secret] : options->secrets)
+    if (secret.size() < shortest_secret)
+      logger_.warning("secrets." + name + ": shorter than " + std::to_string(shortest_secret) + " bytes, so it is not hidden in logs, results and artifacts");
   // A step that has outlived the agent before us still needs them.
   if (!step_runner().outlives()) hooks::remove_left_secrets(options->secrets_directory);
   steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(*options));

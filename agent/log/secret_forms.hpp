@@ -1,13 +1,12 @@
 #pragma once
 
+#include "agent/base/shortest_secret.hpp"
+
 #include <set>
 #include <string>
 #include <string_view>
 
 namespace outpost::log {
-
-/// Shorter secrets, and shorter forms of one, would redact half of every log.
-inline constexpr std::size_t shortest_secret = 4;
 
 /// The ways in which a secret may appear in output, each at least shortest_secret bytes long:
 /// * as it is;

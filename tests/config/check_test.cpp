@@ -122,6 +122,17 @@ TEST_CASE("what is missing on the machine is named at the line that asks for it"
   }
 }
 
+TEST_CASE("a secret that is too short to be hidden is a warning, not a problem") {
+  const Lab machine;
+  CHECK(warnings(*machine.load(), {}).empty());
+  outpost::test::write_file(machine.directory.path / "bmc", "abc\n");
+  CHECK(machine.problems() == "");
+  const auto warned = warnings(*machine.load(), {});
+  REQUIRE(warned.size() == 1);
+  CHECK(warned[0].text().find("secrets.bmc: shorter than 4 bytes, so it is not hidden") != std::string::npos);
+  CHECK(warned[0].text().find("abc") == std::string::npos);
+}
+
 TEST_CASE("credentials of systemd are checked where systemd has put them") {
   const Lab machine;
   CHECK(machine.problems({{"CREDENTIALS_DIRECTORY", machine.directory.name}}) ==
