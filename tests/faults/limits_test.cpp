@@ -163,6 +163,67 @@ TEST_CASE("F25: a secret does not reach the server, whatever its form and wherev
   check_nothing_lost("F25", lab, content, {{"install/acme/install", expected}});
 }
 
+TEST_CASE("F25: a secret in results, artifacts and names reaches neither the server nor the journal nor the agent's log", "[F25]") {
+  FaultLab lab;
+  const std::string secret = "q<R>7&Z'\"k!*()/+~% \u00e9W", name = "file-name-secret";
+  // As other programs write it, and not as agent/log/secret_forms.cpp thinks that they do.
+  const std::set<std::string> written{
+      secret,
+      "cTxSPjcmWiciayEqKCkvK34lIMOpVw",                              // base64
+      "eHE8Uj43JlonImshKigpLyt+JSDDqVc=",                            // the same behind one byte
+      "eHlxPFI+NyZaJyJrISooKS8rfiUgw6lX",                            // and behind two
+      "713c523e37265a27226b212a28292f2b7e2520c3a957",                // xxd -p
+      "q%3CR%3E7%26Z%27%22k%21%2A%28%29/%2B~%25%20%C3%A9W",          // Python's quote
+      "q%3CR%3E7%26Z%27%22k%21%2A%28%29%2F%2B~%25%20%C3%A9W",        // jq @uri, curl
+      "q%3CR%3E7%26Z%27%22k%21%2A%28%29%2F%2B~%25+%C3%A9W",          // Python's quote_plus, Go's QueryEscape
+      "q%3CR%3E7%26Z'%22k!*()%2F%2B~%25%20%C3%A9W",                  // encodeURIComponent
+      "q<R>7&Z'\\\"k!*()/+~% \\u00e9W",                              // Python's json.dumps
+      "q<R>7&Z'\\\"k!*()/+~% \u00e9W",                               // jq
+      "q\\u003cR\\u003e7\\u0026Z'\\\"k!*()/+~% \u00e9W",            // Go's encoding/json
+      "q&lt;R&gt;7&amp;Z&#39;&#34;k!*()/+~% \u00e9W",                // Go's encoding/xml
+      "q&lt;R&gt;7&amp;Z&#x27;&quot;k!*()/+~% \u00e9W",              // Python's html.escape
+      "q&lt;R&gt;7&amp;Z&apos;&quot;k!*()/+~% \u00e9W",
+      "q&lt;R&gt;7&amp;Z'\"k!*()/+~% \u00e9W",                       // Python's saxutils.escape
+      name};
+  std::set<std::string> searched = written;
+  searched.insert({"8Uj43JlonImshKigpLyt+JSDDq", "PFI+NyZaJyJrISooKS8rfiUgw6"});  // What is the secret's alone.
+  write_file(lab.directory.path / "secret", secret);
+  write_file(lab.directory.path / "name", name);
+  for (const auto* file : {"secret", "name"})
+    fs::permissions(lab.directory.path / file, fs::perms::owner_read | fs::perms::owner_write);
+  lab.configure("", "secrets: {lab-key: {file: " + (lab.directory.path / "secret").string() +
+                        "}, lab-name: {file: " + (lab.directory.path / "name").string() + "}}\n");
+  const std::string in_xml = "q&lt;R&gt;7&amp;Z'&quot;k!*()/+~% \u00e9W";
+  std::string text;
+  for (const auto& form : written) text += "<" + form + ">\n";
+  std::string junit = "<testsuite name='s'><testcase name=\"" + replace_all(in_xml, "'", "&apos;") + "\"><failure message=\"" + in_xml + "\">" + in_xml +
+                      "</failure><system-out><![CDATA[" + text + "]]></system-out></testcase></testsuite>";
+  write_file(lab.directory.path / "text", text);
+  write_file(lab.directory.path / "junit", junit);
+  lab.hook("test", "#!/bin/sh\ncat '" + (lab.directory.path / "text").string() + "' >\"$OUTPOST_ARTIFACTS/" + name +
+                       ".txt\"\n{ printf '\\0'; cat '" + (lab.directory.path / "text").string() +
+                       "'; } >\"$OUTPOST_ARTIFACTS/binary\"\ncat '" + (lab.directory.path / "junit").string() +
+                       "' >\"$OUTPOST_RESULTS/" + name + ".xml\"\n");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  lab.finished_job();
+  const auto content = content_of(lab, lab.the_job());
+  CHECK_THAT(content.verdict_comment, holds("1 of 1 cases failed") && holds("***"));
+  CHECK(content.files.contains("***.txt"));
+  CHECK(content.files.contains("binary"));
+  std::size_t found = leaks(lab.agent_log(), searched) + leaks(content.verdict_comment, searched);
+  for (const auto& [step, log] : content.logs) found += leaks(log, searched);
+  for (const auto& [file, bytes] : content.files) found += leaks(file, searched) + leaks(bytes, searched);
+  for (const auto& [result, total] : content.results) found += leaks(result, searched);
+  for (const char* part : {"journal.db", "journal.db-wal"}) {
+    const auto path = lab.directory.path / "agent/state" / part;
+    if (fs::exists(path)) found += leaks(read_file(path), searched);
+  }
+  CHECK_FALSE(read_file(lab.directory.path / "agent/state/journal.db").empty());
+  figure("F25", "leaks in results, artifacts, names and the journal", std::to_string(found), "0");
+  CHECK(found == 0);
+}
+
 TEST_CASE("F25: ten thousand secrets are all hidden at every border", "[F25]") {
   std::mt19937 random{12};
   std::vector<std::string> secrets;
