@@ -124,6 +124,12 @@ Judged judge_good(const Answer& answer, const Expectation& expected, const std::
           {}};
 }
 
+/// Nothing is refused for good by a proxy's page: once that is gone the server itself may well agree.
+Judged not_from_dci(const Answer& answer, const Expectation& expected, const std::string& came) {
+  return {Meaning::retry_later, came + ": not what DCI answers: is there a proxy or a firewall in between?",
+          http::retry_after(answer.headers, answered_at(expected))};
+}
+
 }  // namespace
 
 const json::object* Answer::object(std::string_view key) const {
@@ -181,7 +187,9 @@ Judged judge(const Answer& answer, const Expectation& expected) {
                 {}};
       if (contains(answer.words, "hmacmechanism failed"))
         return {Meaning::fix_credentials, came + ": " + signature_advice(answer, expected), {}};
-      return {Meaning::refused, came, {}};
+      if (from_dci) return {Meaning::refused, came, {}};
+      // DCI's own page is about JSON that it cannot read, and ours is whole when it leaves.
+      return not_from_dci(answer, expected, came);
     case 401:
       if (is_about_identity(answer))
         return {Meaning::fix_credentials, came + ": is " + expected.client + " right, and active at the server?", {}};
@@ -196,8 +204,11 @@ Judged judge(const Answer& answer, const Expectation& expected) {
       if (from_dci) return {Meaning::gone, came, {}};
       // Ids are checked before they are sent, so this is no malformed uuid.
       return {Meaning::retry_later, came + ": there is no DCI API at this address; is the url right?", {}};
-    case 409: return {Meaning::duplicate, came, {}};
+    case 409:
+      if (from_dci) return {Meaning::duplicate, came, {}};
+      return not_from_dci(answer, expected, came);
     case 412:
+      if (!from_dci) return not_from_dci(answer, expected, came);
       if (to_lower(answer.words).starts_with("team "))
         return {Meaning::fix_credentials, came + ": ask the administrator of the control server", {}};
       return {Meaning::refused, came, {}};

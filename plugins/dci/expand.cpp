@@ -274,7 +274,8 @@ class Expansion {
     // too, but only in one of its two places.
     if (verdict == job::Verdict::failure && !ran) verdict = job::Verdict::error;
     Item& item = add_state("verdict", to_string(verdict), verdict_comment(verdict));
-    item.needs = {state_key(all.back())};
+    // Behind the states before it, but not without it when one of them was refused: the verdict is what people wait for.
+    item.follows = {state_key(all.back())};
     // Whoever gets the server's mail about the verdict finds everything there.
     for (const auto& step : before_.steps) {
       if (step.cuts > 0) item.follows.push_back(key(kind::log, step.id + '/' + std::to_string(step.cuts - 1)));
@@ -310,7 +311,7 @@ class Expansion {
 
   void withdrawn() {
     Item& item = add_state("verdict", "killed", text("reason").empty() ? "withdrawn" : "withdrawn: " + text("reason"));
-    item.needs = {state_key(posted(before_).back())};
+    item.follows = {state_key(posted(before_).back())};
   }
 
   const job::Event& event_;

@@ -33,6 +33,11 @@ double value_of(const boost::json::object& object) {
   return value ? value->to_number<double>(not_a_number) : std::nan("");
 }
 
+/// Whether a job with this status is over.
+bool is_final(const std::string& status) {
+  return status == "success" || status == "failure" || status == "error" || status == "killed";
+}
+
 bool has_tag(const boost::json::object& job, const std::string& tag) {
   const auto tags = job::texts_at(job, "tags");
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
@@ -103,9 +108,11 @@ awaitable<Outcome> DciReporter::send_state(const journal::Item& item) {
 awaitable<Found> DciReporter::find_state(const journal::Item& item, const pipeline::Refs& refs) {
   const std::string status = text_of(item, "status");
   const std::string comment = text_of(item, "comment");
-  std::optional<std::string> found;
+  const bool ends_the_job = is_final(status);
+  std::optional<std::string> found, ended;
   std::function<bool(const boost::json::object&)> row = [&](const boost::json::object& one) {
     const std::string stored = job::text_at(one, "status");
+    if (!ends_the_job && is_final(stored)) ended = job::text_at(one, "id");
     // A failure of a job that the server takes for new or pre-run is stored as an error in this list.
     const bool same = stored == status || (status == "failure" && stored == "error");
     const std::string id = job::text_at(one, "id");
@@ -118,7 +125,8 @@ awaitable<Found> DciReporter::find_state(const journal::Item& item, const pipeli
   const Reply reply = co_await api_.list(std::move(call), std::move(row));
   if (reply.judged.meaning == Meaning::gone) co_return std::optional<std::string>{};
   if (!reply.ok()) co_return reply.error();
-  co_return found;
+  // The last state is the job's: one that was set aside and comes after the verdict would make it run again.
+  co_return found ? found : ended;
 }
 
 awaitable<Outcome> DciReporter::send_value(const journal::Item& item) {

@@ -92,6 +92,19 @@ TEST_CASE("a 412 of an inactive team needs a person, others are final") {
   CHECK(judged(refusal(412, "'If-match' header must be provided")).meaning == Meaning::refused);
 }
 
+TEST_CASE("a 400, 409 or 412 that is not DCI's says nothing about what was sent") {
+  for (const int status : {400, 409, 412}) {
+    const auto waits = judged(page(status, "Blocked by policy"));
+    CHECK(waits.meaning == Meaning::retry_later);
+    CHECK(says(waits, "Blocked by policy"));
+    CHECK(says(waits, "a proxy or a firewall"));
+  }
+  CHECK(judged(refusal(400, "name too long")).meaning == Meaning::refused);
+  CHECK(judged(refusal(409, "kv already exists")).meaning == Meaning::duplicate);
+  // A bad signature is one however its words come.
+  CHECK(judged(page(400, "HmacMechanism failed: signature is invalid")).meaning == Meaning::fix_credentials);
+}
+
 TEST_CASE("a 403 needs a person, who is told where to look") {
   for (const auto& forbidden : {page(403, "Blocked by policy"), refusal(403, "Forbidden")}) {
     CHECK(judged(forbidden).meaning == Meaning::fix_credentials);
@@ -184,7 +197,7 @@ TEST_CASE("every recorded refusal has a meaning that fits") {
       {"054-err-400-list-bad-query", Meaning::refused},
       {"073-err-404-job-schedule-unknown-topic", Meaning::gone},
       {"075-err-400-job-schedule-as-user", Meaning::refused},
-      {"078-err-400-body-not-json", Meaning::refused},
+      {"078-err-400-body-not-json", Meaning::retry_later},
       {"079-err-500-body-content-type-not-json", Meaning::retry_later},
       {"083-err-404-html-bad-uuid-in-path", Meaning::retry_later},
       {"084-err-404-html-unknown-route", Meaning::retry_later},

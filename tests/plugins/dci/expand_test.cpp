@@ -26,7 +26,10 @@ TEST_CASE("a job that succeeds goes through the states in order, each after the 
   job.started("collect");
   job.ended("collect", "empty");
   CHECK(keys(job.items) == Keys{"state/new", "state/pre-run", "state/running", "state/post-run", "state/verdict"});
-  for (std::size_t i = 1; i < job.items.size(); ++i) CHECK(job.items[i].needs == Keys{job.items[i - 1].key});
+  for (std::size_t i = 1; i + 1 < job.items.size(); ++i) CHECK(job.items[i].needs == Keys{job.items[i - 1].key});
+  // The verdict goes after them, and out when one of them was refused.
+  CHECK(job.items[4].needs.empty());
+  CHECK(job.items[4].follows == Keys{job.items[3].key});
   CHECK(body(job.items[0], "comment") == "job scheduled");
   CHECK(body(job.items[4], "status") == "success");
   for (const auto& item : job.items) {
@@ -45,7 +48,7 @@ TEST_CASE("trap: a failure is never posted before running, where the server woul
   const auto items = job.ended("collect", "empty");
   REQUIRE(keys(items) == Keys{"state/verdict"});
   CHECK(body(items[0], "status") == "error");
-  CHECK(items[0].needs == Keys{"job-1/state/post-run"});
+  CHECK(items[0].follows == Keys{"job-1/state/post-run"});
   // post-run itself followed pre-run, because running never was.
   CHECK(job.items[2].needs == Keys{"job-1/state/pre-run"});
 }
@@ -85,7 +88,7 @@ TEST_CASE("a job whose collect never ended gets its verdict at its end, with the
   bare.claimed();
   const auto end = bare.tell(event::job_ended, {{"verdict", "error"}});
   CHECK(body(end.at(0), "status") == "error");
-  CHECK(end.at(0).needs == Keys{"job-1/state/new"});
+  CHECK(end.at(0).follows == Keys{"job-1/state/new"});
 }
 
 TEST_CASE("the largest workspace that was seen is told with the end of the job") {
@@ -144,7 +147,7 @@ TEST_CASE("pieces of a step's output belong to the state of their stage and come
   job.verdict("success");
   job.started("collect");
   const auto verdict = job.ended("collect", "empty");
-  CHECK(verdict.at(0).follows == Keys{"job-1/log/s1/1", "job-1/log/s2/0", "job-1/log/s3/0"});
+  CHECK(verdict.at(0).follows == Keys{"job-1/state/post-run", "job-1/log/s1/1", "job-1/log/s2/0", "job-1/log/s3/0"});
   job.started("release");
   job.step("s4", "release", "release");
   CHECK(job.cut("s4", "release", 0, 1).at(0).needs == Keys{"job-1/state/post-run"});
@@ -202,7 +205,7 @@ TEST_CASE("tasks go to the state of their stage by the names that the server's p
   boost::json::object later = same;
   later["stage"] = "collect";
   CHECK(job::number_at(job.tell(job::event::task_ended, later, "s3", {blob}).at(0).body, "alike") == 0);
-  CHECK(job.ended("collect", "empty").at(0).follows == Keys{"job-1/task/s1/10", "job-1/task/s2/0", "job-1/task/s3/0"});
+  CHECK(job.ended("collect", "empty").at(0).follows == Keys{"job-1/state/post-run", "job-1/task/s1/10", "job-1/task/s2/0", "job-1/task/s3/0"});
 }
 
 TEST_CASE("results are JUnit files of the job with the name of the event, and the verdict waits for them") {
@@ -221,7 +224,7 @@ TEST_CASE("results are JUnit files of the job with the name of the event, and th
   job.verdict("failure", "1 of 3 tests failed");
   job.started("collect");
   const auto verdict = job.ended("collect", "empty").at(0);
-  CHECK(verdict.follows == Keys{"job-1/result/test/acme/t"});
+  CHECK(verdict.follows == Keys{"job-1/state/post-run", "job-1/result/test/acme/t"});
   CHECK(body(verdict, "comment") == "1 of 3 tests failed; 3 tests: 2 passed, 1 failed, 0 errors, 0 skipped");
 }
 

@@ -120,6 +120,13 @@ TEST_CASE(
   CHECK_FALSE(f.find(f.state("new"), {{"job-1/state/earlier", first}}));
 }
 
+TEST_CASE("a state that was set aside does not make a job run again that has its verdict") {
+  Fixture f;
+  const auto verdict = as<Delivered>(f.send(f.state("killed"))).remote_ref;
+  CHECK(f.find(f.state("running")) == verdict);
+  CHECK_FALSE(f.find(f.state("killed", "another comment")));
+}
+
 TEST_CASE("states are found beyond the first page") {
   Fixture f;
   for (int i = 0; i < 230; ++i) as<Delivered>(f.send(f.state("running", std::to_string(i))));
@@ -169,6 +176,16 @@ TEST_CASE("trap: a bad signature keeps the item, a 5xx or a page is tried again,
         refusal(400, "We are unable to create this resource. Please contact a DCI administrator.")};
   };
   CHECK(as<Parked>(f.send(f.state("new"))).reason.find("contact a DCI administrator") != std::string::npos);
+}
+
+TEST_CASE("a page of something in between neither parks an item nor counts as delivered") {
+  Fixture f;
+  for (const unsigned status : {400U, 409U, 412U}) {
+    f.server.before = [status](const Seen&) { return std::optional<Result<http::Response>>{page(status, "Proxy")}; };
+    CHECK(as<RetryAfter>(f.send(f.state("new"))).reason.find("Proxy") != std::string::npos);
+    as<RetryAfter>(f.send(f.item(kind::value, {{"key", "steps"}, {"value", 1}})));
+    as<RetryAfter>(f.send(f.file(kind::artifact, "a", "content")));
+  }
 }
 
 TEST_CASE("trap: a key-value that is there already counts as delivered") {
