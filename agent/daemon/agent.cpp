@@ -108,6 +108,7 @@ asio::awaitable<void> Agent::run() {
 /// Gives it what its life here needs.
 void Agent::adopt(const std::shared_ptr<Integration>& each) {
   each->poll_wakeup = std::make_unique<Wakeup>(executor_);
+  each->watch_wakeup = std::make_unique<Wakeup>(executor_);
   each->life_wakeup = std::make_unique<Wakeup>(executor_);
   each->polled = std::any_of(definitions_.begin(), definitions_.end(), [&](const auto& definition) { return definition->value.source == each->settings.name; });
 }
@@ -123,6 +124,7 @@ void Agent::start_loops(const std::shared_ptr<Integration>& each) {
   };
   asio::co_spawn(executor_, again_and_again(delivery, "delivery to " + name), asio::bind_cancellation_slot(each->stop_delivery.slot(), ended));
   keep_going([this, each] { return poll_loop(each); }, "polling " + name);
+  keep_going([this, each] { return watch_loop(each); }, "watching the jobs of " + name);
 }
 
 void Agent::start_work() {
@@ -173,7 +175,10 @@ void Agent::stop(std::string reason) {
   stopping_ = true;
   stop_reason_ = std::move(reason);
   for (auto& [id, runner] : running_) runner->cancel("agent", "agent stopped (" + stop_reason_ + ")");
-  for (const auto& each : integrations_) each->poll_wakeup->notify();
+  for (const auto& each : integrations_) {
+    each->poll_wakeup->notify();
+    each->watch_wakeup->notify();
+  }
   schedule_wakeup_.notify();
   retention_wakeup_.notify();
   disk_wakeup_.notify();
@@ -230,7 +235,10 @@ asio::awaitable<void> Agent::disk_loop() {
 // ---- what the local API asks for -----------------------------------------------------------------------------------
 
 void Agent::poll_now() {
-  for (const auto& each : integrations_) each->poll_wakeup->notify();
+  for (const auto& each : integrations_) {
+    each->poll_wakeup->notify();
+    each->watch_wakeup->notify();
+  }
 }
 
 Result<void> Agent::cancel(const std::string& job_id, const std::string& reason) {

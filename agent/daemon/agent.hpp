@@ -52,6 +52,7 @@ struct Integration {
   bool delivers = false;  ///< The dispatcher runs.
   boost::asio::cancellation_signal stop_delivery;
   std::unique_ptr<Wakeup> poll_wakeup;
+  std::unique_ptr<Wakeup> watch_wakeup;  ///< A job of it has begun, or somebody wants to know at once.
   std::unique_ptr<Wakeup> life_wakeup;  ///< A job of it has ended, it retires, or its delivery has ended.
 
   // How polling goes; the agent's.
@@ -206,7 +207,9 @@ class Agent final : public control::AgentControl {
   /// What is remembered of a definition, whatever its settings become.
   struct History {
     std::set<std::string> seen;  ///< Ids of components.
+    bool looked_at = false;  ///< Nothing was there: whatever comes is new.
     Timestamp last_new{};
+    [[nodiscard]] bool is_known() const { return looked_at || !seen.empty(); }
     std::optional<std::string> unmatched;  ///< The selection of which was told that nothing matches it.
   };
   struct Definition {
@@ -316,8 +319,11 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> poll_all(Integration& integration);
   void report_poll(Integration& integration, const PollOutcome& outcome);
   void hurry_claims(const std::string& source);
-  boost::asio::awaitable<void> watch_jobs(Integration& integration);
+  boost::asio::awaitable<void> watch_loop(std::shared_ptr<Integration> integration);
+  [[nodiscard]] std::vector<std::string> watched_jobs(const Integration& integration) const;
+  boost::asio::awaitable<Result<void>> watch_jobs(Integration& integration);
   boost::asio::awaitable<void> take_in(std::shared_ptr<const Definition> definition, std::vector<pipeline::Candidates> candidates);
+  boost::asio::awaitable<void> note_empty_history(const Definition& definition);
   [[nodiscard]] static std::vector<job::Event> outdated(const job::Story& story, const std::string& newer_id);
   [[nodiscard]] std::vector<job::Event> withdraw_outdated(const std::string& name, const std::string& newer_id);
   void note_news(const Definition& definition, bool news);
@@ -327,6 +333,7 @@ class Agent final : public control::AgentControl {
   void start_jobs();
   void end_closed_claims();
   [[nodiscard]] Running make_runner(job::Story story);
+  void claim_decided(const job::Definition& definition, const std::string& id, const std::string& refusal);
   void start_job(job::Story story, const std::string& cancel_reason = {});
   boost::asio::awaitable<void> work_on(std::string id);
   static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);

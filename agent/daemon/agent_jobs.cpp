@@ -54,11 +54,22 @@ Agent::Running Agent::make_runner(job::Story story) {
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
   };
+  options.claim_decided = [this, definition = story.job.definition, id = story.job.id](const std::string& refusal) {
+    claim_decided(definition, id, refusal);
+  };
   options.not_released = [this](const job::Definition& definition, const std::string& why) { not_released(definition, why); };
   options.may_claim = [this, definition = story.job.definition] { return claiming_is_allowed(definition); };
   made.runner = std::make_unique<pipeline::JobRunner>(job_ports, std::move(options), std::move(story));
   if (stopping_) made->cancel("agent", "agent stopped (" + stop_reason_ + ")");
   return made;
+}
+
+/// Nobody looks at a job that the server never had: its component would be lost without a word.
+void Agent::claim_decided(const job::Definition& definition, const std::string& id, const std::string& refusal) {
+  if (const auto from = integration(definition.source)) from->watch_wakeup->notify();
+  const std::string key = "claim:" + definition.name;
+  if (refusal.empty()) return ports_.alarms.clear(key);
+  ports_.alarms.raise(key, "claim", definition.name + ": the claim of job " + id + " was refused, it did not run: " + refusal + "; once the reason is gone: outpost job retry " + id);
 }
 
 /// A job that holds what it needs; with a reason it is only closed.
@@ -67,6 +78,7 @@ void Agent::start_job(job::Story story, const std::string& cancel_reason) {
   if (story.claim_id.empty()) story.job.definition.plugin_config = plugin_config_of(story.job.definition);
   auto& runner = *running_.insert_or_assign(id, make_runner(std::move(story))).first->second.runner;
   if (!cancel_reason.empty()) runner.cancel("operator", cancel_reason);
+  if (const auto from = integration(runner.story().job.definition.source)) from->watch_wakeup->notify();
   spawn(work_on(id), "job " + id);
 }
 

@@ -28,6 +28,7 @@ constexpr std::size_t poll_depth = 20;       ///< Older components beyond this a
 constexpr std::size_t history_depth = 1000;  ///< Of a backlog that is to run completely.
 constexpr std::chrono::milliseconds longest_pause = 300s;          ///< Between polls that are not answered...
 constexpr std::chrono::milliseconds longest_pause_refused = 20min;  ///< ... or refused.
+constexpr std::chrono::milliseconds longest_unwatched = 30s;       ///< A running job.
 constexpr std::chrono::milliseconds look_for_credentials = 5s;     ///< So often, while they are refused.
 constexpr auto silence = 15min;                                    ///< Without an answer it takes so long to become an alarm.
 
@@ -71,7 +72,6 @@ asio::awaitable<void> Agent::poll_loop(std::shared_ptr<Integration> integration)
   const auto goes_on = [&] { return !stopping_ && !integration->retired; };
   while (goes_on()) {
     co_await poll_all(*integration);
-    if (goes_on()) co_await watch_jobs(*integration);
     if (goes_on()) co_await wait_for_poll(*integration);
   }
 }
@@ -110,7 +110,7 @@ asio::awaitable<void> Agent::poll_all(Integration& integration) {
   for (const auto& definition : known) {
     if (definition->value.source != integration.settings.name || stopping_ || integration.retired) continue;
     outcome.asked = true;
-    const bool history = definition->history->seen.empty() && definition->settings.backlog == config::Backlog::all;
+    const bool history = !definition->history->is_known() && definition->settings.backlog == config::Backlog::all;
     auto candidates = co_await integration.source->poll(definition->value, history ? history_depth : poll_depth);
     if (this->definition(definition->value.name) != definition) continue;
     if (candidates) {
@@ -158,15 +158,43 @@ void Agent::hurry_claims(const std::string& source) {
     if (runner->story().job.definition.source == source) runner->hurry_claim();
 }
 
-asio::awaitable<void> Agent::watch_jobs(Integration& integration) {
+/// Somebody who gives a job up at the server waits for the lab: however seldom, and with whatever luck, it is polled.
+asio::awaitable<void> Agent::watch_loop(std::shared_ptr<Integration> integration) {
+  Wakeup& wakeup = *integration->watch_wakeup;
+  const auto regular = std::min<std::chrono::milliseconds>(integration->settings.poll, longest_unwatched);
+  auto pause = regular;
+  while (!stopping_ && !integration->retired) {
+    if (watched_jobs(*integration).empty()) {
+      co_await wakeup.wait();  // An agent without jobs sleeps.
+      pause = regular;
+      if (watched_jobs(*integration).empty()) continue;
+    }
+    co_await wakeup.wait(pause);
+    if (stopping_ || integration->retired) co_return;
+    const auto watched = co_await watch_jobs(*integration);
+    const bool refused = !watched && watched.error().fault == Fault::credentials;
+    if (refused) pause = integration->settings.credentials_retry;
+    else pause = watched ? regular : std::min(pause * 2, std::max(longest_pause, regular));
+  }
+}
+
+/// Those that somebody may give up at their server.
+std::vector<std::string> Agent::watched_jobs(const Integration& integration) const {
   std::vector<std::string> ids;
   for (const auto& [id, runner] : running_)
     if (runner->story().claim.source == integration.settings.name && !runner->story().judgement) ids.push_back(id);
-  for (const auto& id : ids) {
+  return ids;
+}
+
+/// The last failure, of those that could not be asked about.
+asio::awaitable<Result<void>> Agent::watch_jobs(Integration& integration) {
+  Result<void> outcome;
+  for (const auto& id : watched_jobs(integration)) {
     const auto found = running_.find(id);
     if (found == running_.end() || stopping_) continue;
     const job::Claim claim = found->second->story().claim;
     const auto watched = co_await integration.source->watch(claim);
+    if (!watched) outcome = watched.error();
     // The job may have ended while we asked.
     const auto still = running_.find(id);
     if (watched && watched->cancelled && still != running_.end()) {
@@ -174,6 +202,7 @@ asio::awaitable<void> Agent::watch_jobs(Integration& integration) {
       still->second->cancel("server", watched->reason);
     }
   }
+  co_return outcome;
 }
 
 /// Journals what is new and queues the jobs that it is worth, in one transaction.
@@ -183,13 +212,16 @@ asio::awaitable<void> Agent::take_in(std::shared_ptr<const Definition> taken, st
   const std::string& name = definition.value.name;
   const Intake plan = plan_intake({.candidates = candidates,
                                    .seen = [&](const std::string& id) { return history.seen.contains(id); },
-                                   .first_poll = history.seen.empty(),
+                                   .first_poll = !history.is_known(),
                                    .backlog = backlog_of(definition.settings.backlog)});
   if (plan.unmatched && plan.unmatched != history.unmatched)
     ports_.logger.info(name + ": nothing matches \"" + *plan.unmatched + "\" in topic " + definition.value.topic + " yet");
   history.unmatched = plan.unmatched;
   note_news(definition, !plan.seen.empty());
-  if (plan.seen.empty()) co_return;
+  if (plan.seen.empty()) {
+    co_await note_empty_history(definition);
+    co_return;
+  }
 
   std::vector<job::Event> events = events_of(plan, definition.value);
   std::vector<std::string> new_ids;
@@ -212,6 +244,16 @@ asio::awaitable<void> Agent::take_in(std::shared_ptr<const Definition> taken, st
     else keep_orphan(std::move(story));
   }
   schedule_wakeup_.notify();
+}
+
+/// The first component of a topic that was empty is no history that `backlog: none` is about.
+asio::awaitable<void> Agent::note_empty_history(const Definition& definition) {
+  const auto history = definition.history;
+  if (history->is_known() || definition.settings.backlog != config::Backlog::none) co_return;
+  std::vector<job::Event> events;
+  events.push_back(make_event(event::history_looked_at, {}, {{"source", definition.value.source}, {"definition", definition.value.name}}));
+  const auto written = co_await append(std::move(events));
+  if (written) history->looked_at = true;
 }
 
 /// A job that still waits gives way to the newer one: from here on it cannot start any more.

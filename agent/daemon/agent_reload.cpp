@@ -88,6 +88,7 @@ asio::awaitable<void> Agent::put_in_place(std::shared_ptr<Integration> made) {
 asio::awaitable<void> Agent::retire(std::shared_ptr<Integration> old) {
   old->retired = true;
   old->poll_wakeup->notify();
+  old->watch_wakeup->notify();
   old->stop_delivery.emit(asio::cancellation_type::terminal);
   while (old->delivers) co_await old->life_wakeup->wait();
   old->life_wakeup->notify();  // Whoever else waits for its end.

@@ -21,7 +21,7 @@ Result<void> Agent::restore() {
 
 Result<void> Agent::restore_seen(const Definitions& definitions) {
   // A job has seen its components, too: a damaged journal may have lost the one event and kept the other.
-  journal::Query query{.types = {std::string{event::component_seen}, std::string{event::job_queued}}};
+  journal::Query query{.types = {std::string{event::component_seen}, std::string{event::job_queued}, std::string{event::history_looked_at}}};
   for (;;) {
     auto events = ports_.journal.read(query);
     if (!events) return events.error();
@@ -47,6 +47,10 @@ void Agent::note_seen(const Definitions& definitions, const job::Event& told) {
     if (definition->value.name != name) continue;
     History& history = *definition->history;
     history.seen.insert(ids.begin(), ids.end());
+    if (told.type == event::history_looked_at) {
+      history.looked_at = true;
+      continue;
+    }
     history.last_new = std::max(history.last_new, told.occurred_at);
   }
 }
@@ -108,6 +112,7 @@ void Agent::clear_stale_alarms() {
     if (const auto job = about("orphan:")) return !orphans_.contains(*job);
     if (const auto source = about("credentials:")) return !integration(*source);
     if (const auto source = about("poll:")) return !integration(*source);
+    if (const auto name = about("claim:")) return !definition(*name);
     if (const auto name = about("plugins:")) return !waits(*name);
     if (const auto name = about("no-component:")) return !settings_.alarms.no_component_after || !definition(*name);
     if (key.ends_with("/credentials")) return !integration(key.substr(0, key.size() - std::string_view{"/credentials"}.size()));

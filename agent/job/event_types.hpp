@@ -37,6 +37,8 @@ inline constexpr std::string_view spool_dropped = "spool.dropped";
 
 // What has been seen
 inline constexpr std::string_view component_seen = "component.seen";  ///< {source, definition, selection, component{id,name}}
+/// {source, definition}: its history was looked at, and nothing of it counts: what comes from here on is new.
+inline constexpr std::string_view history_looked_at = "history.looked_at";
 /// {definition, components: [ids], reason: "newer" | "backlog", by: component id}: these will not run.
 inline constexpr std::string_view component_superseded = "component.superseded";
 

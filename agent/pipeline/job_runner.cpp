@@ -185,6 +185,7 @@ asio::awaitable<void> JobRunner::claimed(const Claimed& claimed) {
   granted.claim = claimed.claim;
   co_await record_.commit();
   options_.checkpoint("claim.granted");
+  options_.claim_decided({});
 }
 
 asio::awaitable<void> JobRunner::claim_refused(std::string message) {
@@ -193,6 +194,7 @@ asio::awaitable<void> JobRunner::claim_refused(std::string message) {
   record_.note(event::verdict_reached, to_json(job::Judgement{.verdict = job::Verdict::error, .reason = "claim-refused", .message = message}));
   record_.note(event::job_ended, {{"verdict", "error"}, {"duration_ms", 0}});
   co_await record_.commit();
+  options_.claim_decided(message);
 }
 
 /// Cancelled, or not to be trusted any more, and the server has no such job: nobody needs to hear of it.

@@ -126,6 +126,51 @@ TEST_CASE("a job that is set to killed at its server is cancelled") {
   CHECK(world.story(0).cancel_by == "server");
 }
 
+TEST_CASE("an agent without jobs does not wake up to watch them") {
+  AgentWorld world;
+  world.settings.sources["fake"].poll = std::chrono::milliseconds{5};
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  world.until([&] { return world.source.polls > 3; });
+  world.settle();
+  const unsigned watched = world.source.watches, polled = world.source.polls;
+  world.until([&] { return world.source.polls > polled + 3; });
+  CHECK(world.source.watches == watched);
+}
+
+TEST_CASE("a claim that is refused for good is an alarm until the next is granted") {
+  AgentWorld world;
+  world.source.claim_failures = {Error{Fault::refused, "topic is not active"}};
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  world.until([&] { return world.alarmed("claim:nightly"); });
+  const auto& alarm = world.alarms->active().at("claim:nightly");
+  CHECK(alarm.kind == "claim");
+  CHECK(alarm.message.find("topic is not active") != std::string::npos);
+  CHECK(alarm.message.find(world.job_ids()[0]) != std::string::npos);
+  world.settle();
+  world.offer({"2", "1"});
+  world.poll();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.state(1) == "success");
+  CHECK_FALSE(world.alarmed("claim:nightly"));
+}
+
+TEST_CASE("with a backlog of none the first component of an empty topic is run, also after a restart") {
+  AgentWorld world;
+  world.settings.jobs[0].backlog = config::Backlog::none;
+  world.offer({});
+  world.start();
+  world.until([&] { return world.count(event::history_looked_at) == 1; });
+  world.poll();
+  CHECK(world.count(event::history_looked_at) == 1);
+  world.offer({"1"});
+  SECTION("at once") { world.poll(); }
+  SECTION("after a restart") { world.start(); }
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(component_of(world.story(0)) == "1");
+}
+
 TEST_CASE("after a crash open jobs go on in their order, and nothing runs twice") {
   BusyWorld world;
   world.settings.jobs.push_back({.name = "weekly", .source = "fake", .topic = "T", .reporters = {"fake"}});

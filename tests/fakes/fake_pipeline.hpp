@@ -43,6 +43,7 @@ class FakeSource final : public pipeline::Source {
   pipeline::Watched watched;
 
   std::map<std::string, std::string> jobs;  ///< Claim id to external reference: what exists at the server.
+  unsigned watches = 0;
   unsigned claims = 0, finds = 0, fetches = 0;
 
   [[nodiscard]] std::string_view name() const override { return "fake"; }
@@ -78,7 +79,10 @@ class FakeSource final : public pipeline::Source {
     co_return std::optional<pipeline::Claimed>{claimed(request)};
   }
   boost::asio::awaitable<bool> is_worth_asking() override { co_return worth_asking; }
-  boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim&) override { co_return watched; }
+  boost::asio::awaitable<Result<pipeline::Watched>> watch(const job::Claim&) override { 
+    ++watches;
+    co_return watched;
+  }
   boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest&, pipeline::Report report) override {
     ++fetches;
     report("fetching");
