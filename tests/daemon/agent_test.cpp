@@ -126,6 +126,19 @@ TEST_CASE("a job that is set to killed at its server is cancelled") {
   CHECK(world.story(0).cancel_by == "server");
 }
 
+TEST_CASE("a job that is set to killed is cancelled soon, however seldom its server is polled") {
+  AgentWorld world;
+  world.settings.sources["fake"].poll = std::chrono::milliseconds{5};
+  world.steps.hangs = "install.acme";
+  world.start();
+  world.until([&] { return !world.steps.ran.empty() && world.steps.ran.back() == "install.acme"; });
+  world.source.poll_failure = Error{Fault::credentials, "not ours"};  // The next poll is 20 minutes away.
+  world.until([&] { return world.alarmed("credentials:fake"); });
+  world.source.watched = {true, "set to killed at the control server"};
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  CHECK(world.state(0) == "killed");
+}
+
 TEST_CASE("an agent without jobs does not wake up to watch them") {
   AgentWorld world;
   world.settings.sources["fake"].poll = std::chrono::milliseconds{5};
