@@ -52,6 +52,7 @@ std::unique_ptr<SecondKernel> MachineLab::boot(const std::string& before) {
   return std::make_unique<SecondKernel>(
       out(),
       "mount /dev/ubda /mnt/disk || { echo 'the disk is broken' > /mnt/out/broken; exit; }\n" + before +
+          "\necho \"boot $(cat /proc/sys/kernel/random/boot_id)\" >> /mnt/out/synced"
           "\nexport OUTPOST_CFG_STATE_DIRECTORY=/mnt/disk/state OUTPOST_CFG_RUNTIME_DIRECTORY=/run/outpost\n"
           "OUTPOST_SYNC_WITNESS=/mnt/out/synced LD_PRELOAD=" OUTPOST_SYNC_WITNESS " " OUTPOST_DAEMON +
           configuration + " >> /mnt/out/log 2>&1 &\nexec 3<>/dev/tcp/" + SecondKernel::test_address + "/" +
@@ -67,7 +68,8 @@ std::unique_ptr<SecondKernel> MachineLab::boot(const std::string& before) {
           "    read-only) echo u > /proc/sysrq-trigger; while : 2> /dev/null > /mnt/disk/probe; do sleep 0.1; done ;;\n"
           "    writable) mount -o remount,rw /mnt/disk ;;\n"
           "    clock) date -s \"@$argument\" > /dev/null ;;\n"
-          "    stop) kill -TERM $!; wait $!; cp /mnt/disk/state/journal.db* /mnt/out/ ;;\n"
+          "    stop) kill -TERM $!; wait $!; cp /mnt/disk/state/journal.db* /mnt/out/\n"
+          "      find /mnt/disk/state/jobs -name '*.raw.*' -exec sha256sum {} + > /mnt/out/raw ;;\n"
           "  esac\n  echo done >&3\ndone\n",
       lab.directory.path / "disk");
 }

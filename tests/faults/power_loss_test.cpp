@@ -21,6 +21,7 @@
 
 using namespace outpost;
 using namespace outpost::test;
+using job::number_at;
 using job::text_at;
 
 namespace fs = std::filesystem;
@@ -33,7 +34,7 @@ const std::string step_id = "install.acme", step = "install/acme/install";
 class CutLab : public MachineLab {
  public:
   CutLab() : MachineLab{768u << 20} {
-    lab.configure("    tags: [cut]\n", "", "url: \"" + network.url() + "\"");
+    lab.configure("    tags: [cut]\n", "logs: {segment_size: 256KiB}\n", "url: \"" + network.url() + "\"");
     lab.hook("install", "#!/bin/bash\nread -r lines < " + path("lines.") +
                             "\"$OUTPOST_COMPONENT_ACME_VERSION\"\n"
                             "for ((; lines > 0; --lines)); do IFS= read -r line && printf '%s\\n' \"$line\"; done < " +
@@ -73,19 +74,27 @@ class CutLab : public MachineLab {
                        [&](const auto& job) { return lab.key_values(text_at(job, "id")).contains("steps"); });
   }
 
-  /// Bytes of a file below jobs/<id>/ that were certainly on the disk.
-  [[nodiscard]] std::map<std::string, std::uint64_t> synced(const std::string& name) const {
-    std::map<std::string, std::uint64_t> of_job;
+  /// How long a file below jobs/ was each time that it was synced, as "JOB/logs/NAME", in the boot `boot` or in any.
+  [[nodiscard]] std::vector<std::uint64_t> synced(const std::string& file, const std::string& boot = "") const {
+    std::vector<std::uint64_t> sizes;
     std::istringstream lines{read_file(out() / "synced")};
-    std::uint64_t size = 0;
-    for (std::string file; lines >> size && std::getline(lines, file);) {
-      const auto parts = split(std::string{trim(file)}, '/');
-      if (parts.size() > 3 && parts.back() == name) {
-        auto& known = of_job[std::string{parts[parts.size() - 3]}];
-        known = std::max(known, size);
-      }
+    std::string now;
+    for (std::string line; std::getline(lines, line);) {
+      const auto space = line.find(' ');
+      if (line.starts_with("boot "))
+        now = line.substr(space + 1);
+      else if ((boot.empty() || now == boot) && line.ends_with("/jobs/" + file))
+        sizes.push_back(std::stoull(line.substr(0, space)));
     }
-    return of_job;
+    return sizes;
+  }
+
+  /// What a file of raw output holds, once the agent was stopped; "" when there is none.
+  [[nodiscard]] std::string sha256_of_raw(const std::string& file) const {
+    std::istringstream lines{read_file(out() / "raw")};
+    for (std::string line; std::getline(lines, line);)
+      if (line.ends_with("/jobs/" + file)) return line.substr(0, line.find(' '));
+    return "";
   }
 
   [[nodiscard]] const std::string& all_lines() const { return payload_; }
@@ -167,16 +176,18 @@ TEST_CASE("power-loss: what was synced survives every cut of the power, the jour
   const auto events = (*journal)->read({});
   REQUIRE(events);
   std::set<std::string> journals;
-  std::map<std::string, std::string> remote, version;
+  std::map<std::string, std::string> remote, boot;
+  std::map<std::string, std::vector<job::Event>> packed;  // What the journal says of raw output.
   for (const auto& event : *events) {
     journals.insert(event.journal_id);
+    if (event.type == job::event::step_started && event.step_id == step_id) boot[event.job_id] = event.boot_id;
+    if (event.type == job::event::log_segment && event.step_id == step_id) packed[event.job_id].push_back(event);
     if (event.type == job::event::claim_granted) remote[event.job_id] = event.claim->external_ref;
   }
   CHECK(journals.size() == 1);
 
-  const auto synced = cut.synced(step_id + ".log");
   std::int64_t lost = 0, kept = 0;
-  std::size_t gaps = 0, doubled = 0, complete = 0;
+  std::size_t segments = 0, gaps = 0, doubled = 0, complete = 0;
   for (const auto& [job, id] : remote) {
     INFO("job " << job << ", at the server " << id);
     const auto content = content_of(cut.lab, id);
@@ -189,9 +200,23 @@ TEST_CASE("power-loss: what was synced survives every cut of the power, the jour
     // A mark that begins in the middle of a line has ended it.
     const bool ended = !log.empty() && !cut.all_lines().starts_with(log);
     CHECK(first_difference(log.substr(0, log.size() - ended), cut.all_lines()) == "");
-    const auto sure = synced.contains(job) ? static_cast<std::int64_t>(synced.at(job)) : 0;
+    const auto sent = static_cast<std::int64_t>(log.size() - ended);
+    // Later sizes of the log count the marks for what was lost too.
+    std::int64_t sure = 0;
+    if (boot.contains(job))
+      for (const auto size : cut.synced(job + "/logs/" + step_id + ".log", boot[job])) sure = std::max(sure, static_cast<std::int64_t>(size));
+    for (const auto& segment : packed[job]) {
+      REQUIRE(segment.blobs.size() == 1);
+      const auto& blob = segment.blobs.front();
+      INFO("raw output " << blob.path);
+      const auto sizes = cut.synced(job + "/" + blob.path);
+      CHECK(std::find(sizes.begin(), sizes.end(), blob.size) != sizes.end());
+      CHECK(cut.sha256_of_raw(job + "/" + blob.path) == blob.sha256);
+      sure = std::max(sure, number_at(segment.data, "begin") + number_at(segment.data, "size"));
+      ++segments;
+    }
     kept += sure;
-    lost += std::max<std::int64_t>(0, sure - static_cast<std::int64_t>(whole.size()));
+    lost += std::max<std::int64_t>(0, sure - sent);
     if (content.states.back() == "success") {
       ++complete;
       const auto row = cut.lab.admin("GET", "/jobs/" + id).at("job").as_object();
@@ -210,6 +235,7 @@ TEST_CASE("power-loss: what was synced survives every cut of the power, the jour
          "");
   figure("power-loss", "synced bytes lost, of " + in_bytes(kept), in_bytes(lost), "0");
   CHECK(lost == 0);
+  figure("power-loss", "segments of raw output, synced and whole", std::to_string(segments), "");
   figure("power-loss", "doubled", std::to_string(doubled), "0");
   figure("power-loss", "gap marks", std::to_string(gaps), "");
   figure("power-loss", "journals set aside", std::to_string(journals.size() - 1), "0");
