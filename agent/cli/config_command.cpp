@@ -21,36 +21,47 @@ namespace outpost::cli {
 
 namespace {
 
-/// A line for each problem that the daemon would have with it, selections and plugins included; `right` says what it holds instead.
-std::vector<std::string> problems_of(const std::filesystem::path& file, std::string& right) {
+/// What `config check` finds.
+struct Findings {
+  std::vector<std::string> problems;  ///< A line for each that the daemon would have, selections and plugins included.
+  std::vector<std::string> warnings;
+  std::string right;  ///< What the configuration holds.
+};
+
+Findings examine(const std::filesystem::path& file) {
   const auto types = daemon::source_types();
   const auto loaded = config::load(file, config::environment_of(environ), types);
-  std::vector<std::string> lines;
+  Findings found;
+  auto& lines = found.problems;
   if (!loaded) {
     for (auto& line : split(loaded.error().text(), '\n'))
       if (!line.empty()) lines.push_back(std::move(line));
-    return lines;
+    return found;
   }
   for (const auto& problem : config::check(*loaded, config::environment_of(environ))) lines.push_back(problem.text());
   for (const auto& warning : config::warnings(*loaded, config::environment_of(environ))) std::cerr << "warning: " << warning.text() << "\n";
   for (auto& line : daemon::check_selections(*loaded)) lines.push_back(std::move(line));
   for (auto& line : daemon::check_plugins(*loaded)) lines.push_back(std::move(line));
   for (auto& line : daemon::check_promotions(*loaded, config::environment_of(environ))) lines.push_back(std::move(line));
+  found.warnings = daemon::plugin_warnings(*loaded);
   const auto& settings = loaded->settings;
-  right = std::to_string(settings.sources.size()) + " sources, " + std::to_string(settings.jobs.size()) + " jobs, " + std::to_string(settings.resources.size()) +
+  found.right = std::to_string(settings.sources.size()) + " sources, " + std::to_string(settings.jobs.size()) + " jobs, " + std::to_string(settings.resources.size()) +
           " resources, " + std::to_string(settings.slots) + " slots" + (settings.promotions.empty() ? "" : ", " + std::to_string(settings.promotions.size()) + " promotions");
-  return lines;
+  return found;
 }
 
 }  // namespace
 
 int check_configuration(const std::filesystem::path& file, bool as_json) {
-  std::string right;
-  const auto problems = problems_of(file, right);
+  const auto [problems, warnings, right] = examine(file);
   if (as_json) {
-    print_document("outpost-config-check", {{"file", file.string()}, {"right", problems.empty()}, {"problems", boost::json::array(problems.begin(), problems.end())}});
+    print_document("outpost-config-check", {{"file", file.string()},
+                                            {"right", problems.empty()},
+                                            {"problems", boost::json::array(problems.begin(), problems.end())},
+                                            {"warnings", boost::json::array(warnings.begin(), warnings.end())}});
   } else {
     for (const auto& line : problems) std::cerr << line << "\n";
+    for (const auto& line : warnings) std::cerr << "warning: " << line << "\n";
     if (problems.empty()) std::cout << file.string() << ": right; " << right << "\n";
   }
   return problems.empty() ? exit_ok : exit_configuration;

@@ -145,7 +145,7 @@ int run_plugin(const PluginRunOptions& given) {
   if (!options.stage.empty() && !stage_named(options.stage, job::all_stages)) return exit_usage;
   auto job = daemon::job_for_plugin(options.plugin, options.job, options.config);
   if (!job) return complain(job.error(), exit_configuration);
-  for (const auto& line : daemon::files_that_never_run(options.plugin)) std::cerr << "warning: " << line << "\n";
+  for (const auto& line : daemon::files_that_never_run(options.plugin, options.dry_run)) std::cerr << "warning: " << line << "\n";
   if (options.dry_run) {
     const auto plan = daemon::plan_of(*job);
     if (!plan) return complain(plan.error(), exit_configuration);

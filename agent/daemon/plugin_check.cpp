@@ -69,6 +69,13 @@ std::vector<doctor::PluginMistake> plugin_mistakes(const config::Loaded& loaded)
   return mistakes;
 }
 
+std::vector<std::string> plugin_warnings(const config::Loaded& loaded) {
+  std::vector<std::string> lines;
+  for (auto& mistake : plugin_mistakes(loaded))
+    if (!mistake.is_error) lines.push_back(std::move(mistake.text));
+  return lines;
+}
+
 std::vector<std::string> check_plugins(const config::Loaded& loaded) {
   std::vector<std::string> lines;
   hooks::PluginLibrary library{loaded.settings.plugins_path};

@@ -12,6 +12,7 @@
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/last_run.hpp"
+#include "plugins/hooks/hook_mistakes.hpp"
 #include "plugins/hooks/lint.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/skeleton.hpp"
@@ -217,10 +218,11 @@ Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path
   return job;
 }
 
-std::vector<std::string> files_that_never_run(const fs::path& directory) {
+std::vector<std::string> files_that_never_run(const fs::path& directory, bool with_errors) {
   std::vector<std::string> lines;
   if (const auto folder = folder_of_plugin(directory))
-    for (const auto& stray : hooks::files_that_never_run(*folder, shown_in(directory))) lines.push_back(stray.text());
+    for (const auto& stray : hooks::files_that_never_run(*folder, shown_in(directory)))
+      if (with_errors || stray.severity == hooks::Severity::warning) lines.push_back(stray.text());
   return lines;
 }
 

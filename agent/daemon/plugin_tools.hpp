@@ -61,8 +61,9 @@ struct Described {
 /// Whether a plugin of the job has hooks that can be run without doing anything.
 [[nodiscard]] bool supports_dry_run(const config::JobFile& job);
 
-/// What is told of files in the plugin's `hooks/` that are no hooks, in lines: a run passes over them without a word.
-[[nodiscard]] std::vector<std::string> files_that_never_run(const std::filesystem::path& directory);
+/// What is told of files in the plugin's `hooks/` that are no hooks, in lines: a run passes over them without a word, and
+/// with an error it does not begin.
+[[nodiscard]] std::vector<std::string> files_that_never_run(const std::filesystem::path& directory, bool with_errors);
 
 /// Keeps for lint_plugins() what it wants to know of a run of all stages of the plugin.
 void note_last_run(const std::filesystem::path& directory, const job::Story& story);

@@ -2,6 +2,7 @@
 
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/hook_mistakes.hpp"
 #include "plugins/hooks/stage_plan.hpp"
 
 #include <algorithm>
@@ -49,6 +50,14 @@ void check_isolation(const Plugin& plugin, const job::Definition& definition, Di
                        other == profiles.end() ? "no profile does; write one of the site's own" : "write profile: " + std::string{other->name} + " in the job, if the site may have that"});
 }
 
+void check_hooks(const Plugin& plugin, Diagnoses& diagnoses) {
+  for (auto& mistake : hook_mistakes(plugin, (plugin.folder / "").native())) {
+    // A plugin with a manifest runs from a copy, which need not lie where the plugin does.
+    const bool matters = mistake.severity == Severity::error && !(plugin.manifest && mistake.code == "PL015");
+    if (matters) diagnoses.push_back(std::move(mistake));
+  }
+}
+
 void check_config(const Plugin& plugin, const job::Definition& definition, const JobKnowledge& knowledge, Diagnoses& diagnoses) {
   const auto* given = definition.plugin_config.if_contains(plugin.name);
   const std::string label = "plugin_config." + plugin.name;
@@ -78,6 +87,7 @@ Diagnoses check_job(PluginLibrary& library, const job::Definition& definition, c
     all.insert(all.end(), std::make_move_iterator(missing.begin()), std::make_move_iterator(missing.end()));
     auto mistakes = playbook_mistakes(plugin);
     all.insert(all.end(), std::make_move_iterator(mistakes.begin()), std::make_move_iterator(mistakes.end()));
+    check_hooks(plugin, all);
     if (plugin.manifest) {
       check_resources(plugin, definition, all);
       check_capabilities(plugin, knowledge, all);

@@ -30,8 +30,8 @@ struct JobKnowledge {
   std::optional<std::vector<std::string>> capabilities;
 };
 
-/// Everything because of which a job of this definition could not run: manifests, what they require, what plugins are
-/// configured with. A plugin that is not installed is not one of these: the caller tells that. Blocks.
+/// Everything because of which a job of this definition could not run: manifests, hooks that are not there or cannot be
+/// started, what plugins require, what they are configured with. A plugin that is not installed is not one of these: the caller tells that. Blocks.
 [[nodiscard]] Diagnoses check_job(PluginLibrary& library, const job::Definition& definition, const JobKnowledge& knowledge);
 
 }  // namespace outpost::hooks

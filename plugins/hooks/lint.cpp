@@ -3,7 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
-#include "plugins/hooks/other_words.hpp"
+#include "plugins/hooks/hook_mistakes.hpp"
 #include "plugins/hooks/plugin_folder.hpp"
 #include "plugins/hooks/script.hpp"
 #include "plugins/hooks/stage_plan.hpp"
@@ -32,10 +32,9 @@ class Linter {
       missing.severity = Severity::warning;  // This need not be the machine that it will run on.
       diagnoses_.push_back(std::move(missing));
     }
-    for (auto& found : {files_that_never_run(plugin_.folder, shown_), playbook_mistakes(plugin_)})
+    for (auto& found : {hook_mistakes(plugin_, shown_), playbook_mistakes(plugin_)})
       diagnoses_.insert(diagnoses_.end(), found.begin(), found.end());
     for (const auto stage : job::all_points) check_stage(stage);
-    if (stages_.empty()) say("PL019", Severity::error, {shown_ + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage");
     if (stages_.contains(job::Stage::acquire) && !stages_.contains(job::Stage::release))
       say("PL010", Severity::warning, {shown_ + "hooks/acquire", 0, 0}, "what acquire takes, nothing frees", "add hooks/release");
     check_variables();
@@ -55,9 +54,7 @@ class Linter {
     const std::string name{to_string(stage)};
     const auto hooks = hooks_in(plugin_, stage);
     if (!hooks || !hooks->empty()) stages_.insert(stage);
-    const bool told = plugin_.manifest && !plugin_.manifest->settings(stage).playbook.empty();  // By playbook_mistakes().
-    if (!hooks && told) return;
-    if (!hooks) return say("PL002", Severity::error, {shown_ + "hooks/" + name, 0, 0}, hooks.error().message, {});
+    if (!hooks) return;  // Told by hook_mistakes().
     const bool named = plugin_.manifest && plugin_.manifest->hooks.contains(stage);
     if (named && hooks->empty())
       say("PL019", Severity::warning, plugin_.manifest->origin_of("hooks." + name), "hooks." + name + ": there is no hook of this stage", "add hooks/" + name + ", or remove the key");
@@ -80,7 +77,7 @@ class Linter {
   void check_hook(const pipeline::Step& hook) {
     const std::string path = hook.program.lexically_relative(plugin_.folder).native();
     if (is_playbook(hook.program)) return check_label(hook.program, shown_ + path);
-    const Script script = read_script(hook.program, shown_ + path, diagnoses_);
+    const Script script = read_script(hook.program, shown_ + path);
     check_label(hook.program, script.shown);
     if (!script.is_shell()) return;
     const bool secrets = plugin_.manifest && plugin_.manifest->config_schema && has_secrets(*plugin_.manifest->config_schema);
@@ -142,32 +139,6 @@ class Linter {
 };
 
 }  // namespace
-
-Diagnoses files_that_never_run(const fs::path& folder, const std::string& shown) {
-  std::vector<std::string> stages;
-  for (const auto stage : job::all_points) stages.emplace_back(to_string(stage));
-  const auto is_stage = [&](const std::string& name) { return std::find(stages.begin(), stages.end(), name) != stages.end(); };
-  Diagnoses strays;
-  std::error_code error;
-  for (fs::directory_iterator entry{folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
-    std::string name = entry->path().filename().native();
-    if (is_leftover(name)) continue;
-    std::error_code ignored;
-    const std::string file = shown + "hooks/" + printable(name, 80);
-    if (fs::is_directory(entry->path(), ignored) && name.ends_with(".d")) name.resize(name.size() - 2);
-    if (is_stage(name)) continue;
-    const bool playbook = is_playbook(entry->path());
-    std::string meant = name;
-    for (const char* extension : {".sh", ".py", ".yml", ".yaml", ".bash"})
-      if (meant.ends_with(extension)) meant.resize(meant.size() - std::string_view{extension}.size());
-    if (playbook && is_stage(meant)) continue;
-    const auto advice = meant != name && is_stage(meant) ? " (did you mean " + config::quote(meant) + "? hooks have no extension)"
-                                                         : stage_advice(meant, stages, playbook ? name.substr(meant.size()) : "");
-    strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is no stage, so it never runs" + advice, advice.empty() ? "move it out of hooks/" : ""});
-  }
-  sort_by_place(strays);
-  return strays;
-}
 
 Diagnoses lint(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched) {
   return Linter{plugin, shown, unmatched}.lint();

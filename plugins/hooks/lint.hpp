@@ -16,9 +16,6 @@ namespace outpost::hooks {
 /// `unmatched`: globs that nothing matched in the last run. Blocks; runs shellcheck when it is installed.
 [[nodiscard]] Diagnoses lint(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched = {});
 
-/// The part of it about files of `hooks/` whose name is no stage (PL019).
-[[nodiscard]] Diagnoses files_that_never_run(const std::filesystem::path& folder, const std::string& shown);
-
 /// What shellcheck says of scripts (PL013), which are called `shown` + their path below `folder`. Nothing when it is not
 /// installed.
 [[nodiscard]] Diagnoses shellcheck(const std::filesystem::path& folder, const std::vector<std::string>& scripts, const std::string& shown);

@@ -5,6 +5,7 @@
 #include "plugins/hooks/plugin.hpp"
 
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -17,29 +18,45 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t most_text = 1024 * 1024;
+constexpr std::size_t longest_first_line = 4096;  // The kernel reads less of it.
 
-/// "#!/usr/bin/env -S python3 -u" is started by python3.
+std::string beginning_of(const fs::path& file, std::size_t most) {
+  std::ifstream stream{file, std::ios::binary};
+  std::string text(most, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(most));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
+/// "#!/usr/bin/env -S LANG=C python3 -u" is started by python3.
 std::string interpreter_of(const std::string& line) {
   std::vector<std::string> words;
   for (const auto& word : split(line.substr(2), ' '))
     if (!word.empty()) words.push_back(word);
   if (words.empty()) return {};
   if (!words[0].ends_with("/env")) return words[0];
-  const auto command = std::find_if(words.begin() + 1, words.end(), [](const std::string& word) { return word.front() != '-'; });
-  return command == words.end() ? std::string{} : *command;
+  for (auto word = words.begin() + 1; word != words.end(); ++word) {
+    if (*word == "-u" || *word == "-C") {
+      if (++word == words.end()) break;  // What it unsets, or where it goes.
+    } else if (word->front() != '-' && word->find('=') == std::string::npos) {
+      return *word;
+    }
+  }
+  return {};
 }
 
-void check_first_line(Script& script, Diagnoses& diagnoses) {
+std::string first_line_of(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+void check_first_line(const std::string& text, const std::string& shown, Diagnoses& diagnoses) {
   const auto say = [&](std::string message, std::string fix) {
-    diagnoses.push_back({"PL003", Severity::error, {script.shown, 1, 1}, std::move(message), std::move(fix)});
+    diagnoses.push_back({"PL003", Severity::error, {shown, 1, 1}, std::move(message), std::move(fix)});
   };
-  if (script.text.starts_with("\x7f" "ELF")) return;
-  std::string first = script.text.substr(0, script.text.find('\n'));
+  if (text.starts_with("\x7f" "ELF")) return;
+  const std::string first = first_line_of(text);
   if (!first.starts_with("#!")) return say("no #! line says what runs it", "begin it with #!/bin/bash, or another interpreter");
-  if (first.ends_with('\r')) return say("CRLF line endings: the kernel looks for an interpreter whose name ends in a carriage return", "sed -i 's/\\r$//' " + script.shown);
+  if (first.ends_with('\r')) return say("CRLF line endings: the kernel looks for an interpreter whose name ends in a carriage return", "sed -i 's/\\r$//' " + shown);
   const std::string interpreter = interpreter_of(first);
   if (interpreter.empty()) return say("the #! line names no interpreter", "write #!/bin/bash, or another interpreter");
-  script.interpreter = fs::path{interpreter}.filename();
   if (!is_command(interpreter)) say("there is no interpreter " + config::quote(interpreter), "install it, or correct the #! line");
 }
 
@@ -55,26 +72,32 @@ const std::vector<std::string> shells{"sh", "bash", "dash", "ksh"};
 
 bool Script::is_shell() const { return std::find(shells.begin(), shells.end(), interpreter) != shells.end(); }
 
-Script read_script(const fs::path& file, const std::string& shown, Diagnoses& diagnoses) {
-  Script script{shown, {}, {}};
-  std::ifstream stream{file, std::ios::binary};
-  script.text.resize(most_text);
-  stream.read(script.text.data(), static_cast<std::streamsize>(most_text));
-  script.text.resize(static_cast<std::size_t>(stream.gcount()));
+Script read_script(const fs::path& file, const std::string& shown) {
+  Script script{shown, beginning_of(file, most_text), {}};
+  if (const auto first = first_line_of(script.text); first.starts_with("#!")) script.interpreter = fs::path{interpreter_of(first)}.filename();
+  return script;
+}
+
+Diagnoses start_mistakes(const fs::path& file, const std::string& shown) {
+  Diagnoses mistakes;
   std::error_code error;
-  const auto mode = fs::status(file, error).permissions();
-  if (error || (stream.bad() && script.text.empty())) {
-    diagnoses.push_back({"PL002", Severity::error, {shown, 0, 0}, "cannot be read", {}});
-    return script;
+  const auto status = fs::status(file, error);
+  if (!fs::is_regular_file(status)) {
+    const bool is_there = fs::exists(status);
+    mistakes.push_back({"PL002", Severity::error, {shown, 0, 0}, is_there ? "is no file" : "leads nowhere", "put the executable in its place"});
+    return mistakes;
   }
   // root may read what nobody can run; whether one can run it, the mode says.
-  if ((mode & (fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec)) == fs::perms::none)
-    diagnoses.push_back({"PL002", Severity::error, {shown, 0, 0}, "is not executable", "chmod +x " + shown});
+  if ((status.permissions() & (fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec)) == fs::perms::none)
+    mistakes.push_back({"PL002", Severity::error, {shown, 0, 0}, "is not executable", "chmod +x " + shown});
   struct statvfs system{};
   if (::statvfs(file.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0)
-    diagnoses.push_back({"PL015", Severity::error, {shown, 0, 0}, "lies on a file system that is mounted noexec", "move the plugin"});
-  check_first_line(script, diagnoses);
-  return script;
+    mistakes.push_back({"PL015", Severity::error, {shown, 0, 0}, "lies on a file system that is mounted noexec", "move the plugin"});
+  if (::access(file.c_str(), R_OK) != 0)
+    mistakes.push_back({"PL002", Severity::warning, {shown, 0, 0}, "cannot be read by this user, so nothing can be said of it", {}});
+  else
+    check_first_line(beginning_of(file, longest_first_line), shown, mistakes);
+  return mistakes;
 }
 
 void check_shell(const Script& script, const ScriptContext& context, Diagnoses& diagnoses) {

@@ -17,9 +17,13 @@ struct Script {
   [[nodiscard]] bool is_shell() const;
 };
 
-/// Reads a hook, and says why it could not be started: no execute bit (PL002), CRLF or a #! line that leads nowhere
-/// (PL003), a file system that is mounted noexec (PL015).
-[[nodiscard]] Script read_script(const std::filesystem::path& file, const std::string& shown, Diagnoses& diagnoses);
+/// Reads a hook, at most its first MiB.
+[[nodiscard]] Script read_script(const std::filesystem::path& file, const std::string& shown);
+
+/// Why a hook could not be started: no execute bit (PL002), CRLF or a #! line that leads nowhere (PL003), a file system
+/// that is mounted noexec (PL015). A file that only others than we may read is a warning: nobody here can tell. Reads no
+/// more than its beginning.
+[[nodiscard]] Diagnoses start_mistakes(const std::filesystem::path& file, const std::string& shown);
 
 struct ScriptContext {
   bool plugin_has_secrets = false;

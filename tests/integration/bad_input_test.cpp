@@ -394,11 +394,19 @@ TEST_CASE("A plugin that is not installed makes an error that says where was loo
              holds("plugin \"acne\" is not installed (looked in ") && holds("did you mean \"acme\"?"));
 }
 
-TEST_CASE("A hook that cannot be run makes an error that says how to repair it", "[bad]") {
+TEST_CASE("A job whose hooks would not run is not claimed until they can, and an alarm says how to repair them", "[bad]") {
   SampleLab lab;
-  lab.hook("install", "#!/bin/sh\necho never\n");
-  const fs::path hook = lab.directory.path / "plugins/acme/hooks/install";
+  lab.hook("install", "#!/bin/sh\necho at last\n");
+  const fs::path hooks = lab.directory.path / "plugins/acme/hooks", hook = hooks / "install";
   std::string words;
+  SECTION("no hook") {
+    fs::rename(hook, hooks.parent_path() / "install");
+    words = "there is no hook in it; add an executable hooks/test";
+  }
+  SECTION("called nearly as a stage") {
+    fs::rename(hook, hooks / "install.sh");
+    words = "did you mean \"install\"? hooks have no extension";
+  }
   SECTION("no execute bit") {
     fs::permissions(hook, fs::perms::owner_read | fs::perms::owner_write);
     words = "chmod +x ";
@@ -409,11 +417,24 @@ TEST_CASE("A hook that cannot be run makes an error that says how to repair it",
   }
   SECTION("a missing interpreter") {
     lab.hook("install", "#!/usr/bin/no-such-shell\necho never\n");
-    words = "its interpreter /usr/bin/no-such-shell is missing";
+    words = "there is no interpreter \"/usr/bin/no-such-shell\"; install it";
   }
   lab.feed("1.0", {});
-  CHECK_THAT(verdict(lab, Names{"new", "pre-run", "running", "post-run", "error"}),
-             holds("install: acme/install could not be started") && holds(words));
+  lab.start_agent();
+  std::string alarm;
+  lab.until("an alarm", [&] {
+    if (!lab.agent_is_up()) return false;
+    const auto status = lab.status();
+    for (const auto& each : status.at("alarms").as_array())
+      if (each.at("kind").as_string() == "plugins") alarm = std::string{each.at("message").as_string()};
+    return !alarm.empty();
+  });
+  CHECK_THAT(alarm, holds("jobs of nightly wait: ") && holds(words));
+  CHECK(lab.jobs().empty());
+  CHECK(lab.stop_agent(SIGTERM) == 0);
+  fs::remove(hooks / "install.sh");
+  lab.hook("install", "#!/bin/sh\necho at last\n");
+  CHECK(verdict(lab, good_way) == "all stages went well");
 }
 
 TEST_CASE("A hook that a signal ends blames the product, unless it was SIGKILL from outside", "[bad]") {

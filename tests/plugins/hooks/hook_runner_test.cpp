@@ -358,6 +358,13 @@ TEST_CASE("a job that could not run is refused with every reason") {
     lab.story.job.definition.plugin_config["acme"] = {{"a", 1}};
     CHECK(lab.check().error().message == "jobs.: PL018 plugin_config.acme: the plugin takes no configuration; it has no plugin.yml");
   }
+  SECTION("hooks") {
+    const auto hooks = (lab.plugins.path / "10-acme/hooks/").native();
+    lab.hook("certify", "#!/bin/sh\n", false);
+    lab.hook("tests", "#!/bin/sh\n");
+    CHECK(lab.check().error().message == hooks + "tests: PL019 is no stage, so it never runs (did you mean \"test\"?)\n" + hooks + "certify: PL002 is not executable; chmod +x " +
+                                             hooks + "certify");
+  }
   SECTION("manifest") {
     lab.manifest("oder: 1\n");
     CHECK(lab.check().error().message == (lab.plugins.path / "10-acme/plugin.yml").string() + ":4:1: PL005 unknown key \"oder\" (did you mean \"order\"?)");
