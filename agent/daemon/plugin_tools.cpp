@@ -303,7 +303,7 @@ Result<std::vector<std::string>> environment_of_hook(const config::JobFile& job,
   inputs.socket = request.directory.step(request.step_id) / "socket";
   std::error_code unknown;
   if (const auto helper = find_own_program("outpost-hook"))
-    if (auto library = helper->parent_path().parent_path() / "lib"; fs::exists(library, unknown)) inputs.library = std::move(library);
+    if (auto folder = helper->parent_path().parent_path() / "lib"; fs::exists(folder, unknown)) inputs.library = std::move(folder);
   if (plugin.manifest) {
     const auto settings = plugin.manifest->settings(stage);
     request.timeout = settings.timeout.value_or(request.timeout);
