@@ -363,7 +363,7 @@ TEST_CASE("a log of each run is kept on request, with the words of the old promo
   const std::string log = newest_log(1);
   INFO(log);
   std::size_t at = 0;
-  for (const std::string words : {" INFO promoter Candidate hash '" + directory_of(two) + "': criteria met, attempting promotion to current-tripleo\n",
+  for (const std::string& words : {" INFO promoter Candidate hash '" + directory_of(two) + "': criteria met, attempting promotion to current-tripleo\n",
                                   std::string{" INFO promoter images: moving current-tripleo"},
                                   " INFO promoter Candidate hash '" + directory_of(two) + "': SUCCESSFUL promotion to current-tripleo\n",
                                   std::string{" INFO promoter Summary: Promoted 1 hashes this round\n"},
