@@ -351,7 +351,9 @@ std::map<std::string, double> SampleLab::key_values(const std::string& job) {
 
 std::vector<json::object> SampleLab::requests() {
   std::vector<json::object> list;
-  for (const auto& line : split(read_file(directory.path / "requests.log"), '\n'))
+  std::string log = read_file(directory.path / "requests.log");
+  log.resize(log.rfind('\n') + 1);  // The server may be writing the next line.
+  for (const auto& line : split(log, '\n'))
     if (!line.empty()) list.push_back(json::parse(line).as_object());
   return list;
 }
