@@ -67,9 +67,7 @@ class Checker {
         const std::string key = path + (source.credentials.empty() ? ".api_secret_file" : ".credentials");
         problem(key, key, credentials.error().message);
       }
-    check_pem(path + ".ca_file", source.ca_file, "CERTIFICATE", Privacy::any);
-    check_pem(path + ".client_certificate", source.client_certificate, "CERTIFICATE", Privacy::any);
-    check_pem(path + ".client_key", source.client_key, "PRIVATE KEY", Privacy::secret);
+    check_pems(path, source);
   }
 
   void check_collector() {
@@ -77,9 +75,14 @@ class Checker {
     if (!otlp.headers.empty() && can_be_read(otlp.headers))
       if (const auto headers = read_headers(otlp.headers, directory_); !headers)
         problem("metrics.otlp.headers", "metrics.otlp.headers", headers.error().message);
-    check_pem("metrics.otlp.ca_file", otlp.ca_file, "CERTIFICATE", Privacy::any);
-    check_pem("metrics.otlp.client_certificate", otlp.client_certificate, "CERTIFICATE", Privacy::any);
-    check_pem("metrics.otlp.client_key", otlp.client_key, "PRIVATE KEY", Privacy::secret);
+    check_pems("metrics.otlp", otlp);
+  }
+
+  template <class Peer>
+  void check_pems(const std::string& path, const Peer& peer) {
+    check_pem(path + ".ca_file", peer.ca_file, "CERTIFICATE", Privacy::any);
+    check_pem(path + ".client_certificate", peer.client_certificate, "CERTIFICATE", Privacy::any);
+    check_pem(path + ".client_key", peer.client_key, "PRIVATE KEY", Privacy::secret);
   }
 
   void check_pem(const std::string& path, const std::string& file, std::string_view what, Privacy privacy) {

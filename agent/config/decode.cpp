@@ -277,13 +277,8 @@ class Decoder {
     fields.read("traces", otlp.traces, as_boolean);
     fields.read("metrics", otlp.metrics, as_boolean);
     fields.read("interval", otlp.interval, as_duration, 1s, 24h);
-    fields.read("ca_file", otlp.ca_file, as_path);
-    fields.read("client_certificate", otlp.client_certificate, as_path);
-    fields.read("client_key", otlp.client_key, as_path);
-    fields.read("proxy", otlp.proxy, as_private_url);
-    fields.read("no_proxy", otlp.no_proxy, as_text);
-    if (otlp.client_certificate.empty() != otlp.client_key.empty())
-      fields.missing(otlp.client_key.empty() ? "client_key" : "client_certificate", "certificate and key belong together");
+    read_connection(fields, otlp);
+    check_certificate_and_key(fields);
     if (!fields.node().items.empty() && fields.node().find("url") == nullptr)
       fields.missing("url", "example: url: https://collector.example.org:4318");
     fields.finish();

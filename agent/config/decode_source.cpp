@@ -72,21 +72,21 @@ void decode_options(Reading& reading, Fields& fields, const SourceType& type, bo
   }
 }
 
+bool is_set(const Fields& fields, const char* key) {
+  const Node* node = fields.node().find(key);
+  return node != nullptr && node->kind != Node::Kind::null;
+}
+
 /// What one key alone cannot show.
 void check_together(Fields& fields, const SourceType& type, const boost::json::object& options) {
-  const auto has = [&](const char* key) {
-    const Node* node = fields.node().find(key);
-    return node != nullptr && node->kind != Node::Kind::null;
-  };
+  const auto has = [&](const char* key) { return is_set(fields, key); };
   if (has("credentials") && (has("client_id") || has("api_secret_file")))
     fields.problem("credentials", "either this, or client_id and api_secret_file");
   else if (has("client_id") != has("api_secret_file"))
     fields.missing(has("client_id") ? "api_secret_file" : "client_id", "client_id and api_secret_file belong together");
   else if (type.needs_credentials && !(type.signs_in_otherwise && type.signs_in_otherwise(options)) && !has("credentials") && !has("client_id"))
     fields.missing("credentials", "example: credentials: /etc/outpost/dci_credentials.yml");
-  if (has("client_certificate") != has("client_key"))
-    fields.missing(has("client_certificate") ? "client_key" : "client_certificate",
-                   "certificate and key belong together");
+  check_certificate_and_key(fields);
   if (type.needs_url && !has("url")) fields.missing("url", "example: url: https://api.example.org");
   const auto checked = type.check_options ? type.check_options(options) : Result<void>{};
   if (!checked) fields.problem("type", checked.error().message);
@@ -121,6 +121,12 @@ SecretSource decode_secret(Reading& reading, std::vector<KnownKey>& known, const
   return source;
 }
 
+void check_certificate_and_key(Fields& fields) {
+  const bool has_certificate = is_set(fields, "client_certificate");
+  if (has_certificate != is_set(fields, "client_key"))
+    fields.missing(has_certificate ? "client_key" : "client_certificate", "certificate and key belong together");
+}
+
 Source decode_source(Reading& reading, Fields& fields, std::span<const SourceType> source_types,
                      const std::map<std::string, SecretSource>& secrets) {
   Source source;
@@ -133,11 +139,7 @@ Source decode_source(Reading& reading, Fields& fields, std::span<const SourceTyp
   fields.read("slow_window", source.slow_window, as_duration, 100ms, 1h);
   fields.read("credentials_retry", source.credentials_retry, as_duration, 100ms, 24h);
   fields.read("client_id", source.client_id, as_text);
-  fields.read("ca_file", source.ca_file, as_path);
-  fields.read("client_certificate", source.client_certificate, as_path);
-  fields.read("client_key", source.client_key, as_path);
-  fields.read("proxy", source.proxy, as_private_url);
-  fields.read("no_proxy", source.no_proxy, as_text);
+  read_connection(fields, source);
   fields.read("upload_limit", source.upload_limit, as_size, std::uint64_t{1024});
   fields.read("allow_local_redirects", source.allow_local_redirects, as_boolean);
   std::vector<KnownKey> not_settable;
