@@ -194,10 +194,10 @@ std::string SampleLab::feed(const std::string& version, const std::map<std::stri
 }
 
 /// The hook of a plugin that was given none: it has no part in a job that goes well.
-static const std::string placeholder = "on-timeout";
+static const std::string placeholder_hook = "on-timeout";
 
 void SampleLab::hook(const std::string& stage, const std::string& script) {
-  fs::remove(directory.path / "plugins/acme/hooks" / placeholder);
+  fs::remove(directory.path / "plugins/acme/hooks" / placeholder_hook);
   const fs::path path = directory.path / "plugins/acme/hooks" / stage;
   write_file(path, script);
   fs::permissions(path, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read |
@@ -208,7 +208,7 @@ void SampleLab::configure(const std::string& job, const std::string& top, const 
   write_credentials(directory.path / "agent/dcirc.sh", remoteci, secret);
   fs::create_directories(directory.path / "plugins/acme/hooks");
   // No job of a plugin without a hook is claimed.
-  if (fs::is_empty(directory.path / "plugins/acme/hooks")) hook(placeholder, "#!/bin/sh\n");
+  if (fs::is_empty(directory.path / "plugins/acme/hooks")) hook(placeholder_hook, "#!/bin/sh\n");
   write_file(directory.path / "agent/outpost.yml",
              "sources:\n  dci: {type: dci, credentials: dcirc.sh, poll: 100ms" + (source.empty() ? "" : ", " + source) +
                  "}\n"
