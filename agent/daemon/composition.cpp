@@ -171,7 +171,7 @@ process::CommandRunner& Composition::step_runner() const {
   return *children_;
 }
 
-asio::awaitable<bool> Composition::may_leave_steps() {
+asio::awaitable<std::optional<bool>> Composition::may_leave_steps() {
   if (!units_) co_return false;
   co_return co_await own_unit_.is_restarting();
 }

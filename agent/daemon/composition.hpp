@@ -73,7 +73,8 @@ class Composition {
   /// Where they are on TCP, "http://127.0.0.1:8420/"; "" when they are not.
   [[nodiscard]] const std::string& page_url() const { return page_url_; }
   /// Whether this process is told to end only to be started again, and its steps outlive it: then they are left alone.
-  boost::asio::awaitable<bool> may_leave_steps();
+  /// Nothing when systemd does not say.
+  boost::asio::awaitable<std::optional<bool>> may_leave_steps();
   /// Whether systemd has started it as a service.
   [[nodiscard]] static bool is_service() { return process::OwnUnit::is_service(); }
   /// How long it may take to stop; nothing: as long as it likes.

@@ -84,15 +84,18 @@ asio::awaitable<void> let_jobs_end(asio::signal_set& signals, daemon::Compositio
 }
 
 /// SIGTERM and SIGINT stop it in good order; another one at once. SIGTERM to a service lets its jobs end before. When
-/// systemd is about to start us again, steps that are units of their own go on meanwhile.
+/// systemd is about to start us again, steps that are units of their own go on meanwhile; so they do when it cannot be
+/// asked, because then nobody could end them either, and the next start takes them up again.
 asio::awaitable<void> watch_signals(asio::signal_set& signals, daemon::Composition& composition, daemon::ServiceNotifier& notifier) {
   const int first = co_await signals.async_wait(asio::use_awaitable);
   StopTime time{Clock::now(), std::nullopt};
   const std::string name = first == SIGTERM ? "SIGTERM" : "SIGINT";
-  if (co_await composition.may_leave_steps()) {
-    composition.logger().notice("stopping (" + name + ") to be started again: steps go on");
-    notifier.stopping("to be started again");
-    auto leaving = composition.agent().leave(name + ", to be started again");
+  const auto may_leave = co_await composition.may_leave_steps();
+  if (may_leave.value_or(true)) {
+    const std::string why = may_leave ? "to be started again" : "without knowing for what, because systemd cannot be asked";
+    composition.logger().notice("stopping (" + name + ") " + why + ": steps go on, and the next start goes on with them");
+    notifier.stopping(why);
+    auto leaving = composition.agent().leave(name + ", " + why);
     co_await std::move(leaving);
     co_await composition.end_telemetry();
     ::_exit(exit_ok);

@@ -5,15 +5,12 @@
 #include "fakes/fake_journal.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
-#include "support/temporary_directory.hpp"
+#include "support/private_bus.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -28,36 +25,6 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A bus that everybody may use, without polkit, as long as it lives.
-class PrivateBus {
- public:
-  PrivateBus() {
-    const std::string socket = (directory_.path / "bus").string(), config = (directory_.path / "bus.conf").string();
-    write_file(config, "<busconfig><type>custom</type><listen>unix:path=" + socket +
-                           "</listen><auth>EXTERNAL</auth><policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>"
-                           "<allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>");
-    const std::string option = "--config-file=" + config;
-    const char* arguments[] = {"dbus-daemon", "--nofork", "--nopidfile", option.c_str(), nullptr};
-    if (::posix_spawnp(&pid_, "dbus-daemon", nullptr, nullptr, const_cast<char**>(arguments), environ) != 0) pid_ = -1;
-    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + socket).c_str(), 1);
-    for (int tries = 0; pid_ > 0 && !fs::exists(socket) && ::waitpid(pid_, nullptr, WNOHANG) == 0 && tries < 2000; ++tries)
-      std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    if (!fs::exists(socket)) stop();
-  }
-  ~PrivateBus() { stop(); }
-  [[nodiscard]] bool is_there() const { return pid_ > 0; }
-  void stop() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-
- private:
-  TemporaryDirectory directory_;
-  pid_t pid_ = -1;
-};
 
 boost::json::object status_with(const std::string& state, boost::json::array running) {
   return {{"state", state}, {"state_reason", ""}, {"jobs", {{"running", std::move(running)}, {"waiting", boost::json::array{}}}},

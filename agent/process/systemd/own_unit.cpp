@@ -1,10 +1,23 @@
 #include "agent/process/systemd/own_unit.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
 #include <cstdlib>
 
 namespace outpost::process {
 
 namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// A bus that is restarted is back by then.
+constexpr milliseconds patience = std::chrono::seconds{10};
+constexpr milliseconds between_two_tries{250};
+
+}  // namespace
 
 bool OwnUnit::is_service() { return ::getenv("INVOCATION_ID") && ::getenv("NOTIFY_SOCKET"); }
 
@@ -14,16 +27,22 @@ asio::awaitable<std::string> OwnUnit::name() {
   co_return name ? std::move(*name) : std::string{};
 }
 
-asio::awaitable<bool> OwnUnit::is_restarting() {
+asio::awaitable<std::optional<bool>> OwnUnit::is_restarting() {
   if (!is_service()) co_return false;
-  auto unit = co_await name();
-  if (unit.empty()) co_return false;
-  auto asking = systemd_.job(std::move(unit));
-  const auto job = co_await std::move(asking);
-  co_return job && *job == "restart";
+  const auto give_up = std::chrono::steady_clock::now() + std::min(patience, last_stop_limit_.value_or(milliseconds::max()) / 4);
+  for (;;) {
+    if (auto unit = co_await name(); !unit.empty()) {
+      auto asking = systemd_.job(std::move(unit));
+      const auto job = co_await std::move(asking);
+      if (job) co_return *job == "restart";
+    }
+    if (std::chrono::steady_clock::now() >= give_up) co_return std::nullopt;
+    asio::steady_timer pause{executor_, between_two_tries};
+    co_await pause.async_wait(asio::use_awaitable);
+  }
 }
 
-asio::awaitable<std::optional<std::chrono::milliseconds>> OwnUnit::stop_limit() {
+asio::awaitable<std::optional<milliseconds>> OwnUnit::stop_limit() {
   if (!is_service()) co_return std::nullopt;
   auto unit = co_await name();
   if (unit.empty()) co_return last_stop_limit_;
@@ -31,7 +50,7 @@ asio::awaitable<std::optional<std::chrono::milliseconds>> OwnUnit::stop_limit() 
   const auto limit = co_await std::move(asking);
   if (!limit) co_return last_stop_limit_;
   last_stop_limit_.reset();
-  if (*limit) last_stop_limit_ = std::chrono::duration_cast<std::chrono::milliseconds>(**limit);
+  if (*limit) last_stop_limit_ = std::chrono::duration_cast<milliseconds>(**limit);
   co_return last_stop_limit_;
 }
 

@@ -14,14 +14,14 @@ namespace outpost::process {
 /// The unit that this program runs as, where systemd has started it.
 class OwnUnit {
  public:
-  explicit OwnUnit(boost::asio::any_io_executor executor) : systemd_{std::move(executor)} {}
+  explicit OwnUnit(boost::asio::any_io_executor executor) : executor_{executor}, systemd_{std::move(executor)} {}
 
   /// Whether there is one. A terminal or a test is in somebody else's.
   [[nodiscard]] static bool is_service();
 
-  /// Whether this program is stopped only to be started again: `systemctl restart`, an upgrade. False when systemd
-  /// cannot be asked: whoever is not started again must leave nothing behind.
-  boost::asio::awaitable<bool> is_restarting();
+  /// Whether this program is stopped only to be started again: `systemctl restart`, an upgrade. Nothing when systemd
+  /// cannot be asked, for ten seconds or as long as a stop leaves time for: the bus may be away just now.
+  boost::asio::awaitable<std::optional<bool>> is_restarting();
 
   /// How long it may take to stop before systemd kills it; nothing: for ever, or systemd has not started it. When
   /// systemd cannot be asked, what it said the last time, or else what the unit says that comes with this program. So
@@ -32,6 +32,7 @@ class OwnUnit {
   /// Empty: systemd cannot be asked.
   boost::asio::awaitable<std::string> name();
 
+  boost::asio::any_io_executor executor_;
   ServiceManager systemd_;
   std::optional<std::chrono::milliseconds> last_stop_limit_ = std::chrono::minutes{10};  ///< TimeoutStopSec= of outpostd.service.
 };

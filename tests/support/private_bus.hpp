@@ -1,0 +1,57 @@
+#pragma once
+
+#include "support/temporary_directory.hpp"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+namespace outpost::test {
+
+/// The system bus of this process as long as it lives: everybody may use it, and there is no polkit.
+class PrivateBus {
+ public:
+  PrivateBus() {
+    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + socket_.string()).c_str(), 1);
+    start();
+  }
+  ~PrivateBus() { stop(); }
+  PrivateBus(const PrivateBus&) = delete;
+  PrivateBus& operator=(const PrivateBus&) = delete;
+
+  [[nodiscard]] bool is_there() const { return pid_ > 0; }
+  /// Once more after stop(), at the same address.
+  void start() {
+    const std::string socket = socket_.string(), config = (directory_.path / "bus.conf").string();
+    write_file(config, "<busconfig><type>custom</type><listen>unix:path=" + socket +
+                           "</listen><auth>EXTERNAL</auth><policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>"
+                           "<allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>");
+    const std::string option = "--config-file=" + config;
+    const char* arguments[] = {"dbus-daemon", "--nofork", "--nopidfile", option.c_str(), nullptr};
+    if (::posix_spawnp(&pid_, "dbus-daemon", nullptr, nullptr, const_cast<char**>(arguments), environ) != 0) pid_ = -1;
+    for (int tries = 0; pid_ > 0 && !std::filesystem::exists(socket) && ::waitpid(pid_, nullptr, WNOHANG) == 0 && tries < 2000; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    if (!std::filesystem::exists(socket)) stop();
+  }
+  void stop() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    std::filesystem::remove(socket_);
+  }
+
+ private:
+  TemporaryDirectory directory_;
+  std::filesystem::path socket_ = directory_.path / "bus";
+  pid_t pid_ = -1;
+};
+
+}  // namespace outpost::test
