@@ -46,10 +46,7 @@ namespace {
 
 using Connection = std::shared_ptr<BusConnection>;
 
-Error bus_error(const std::string& what, int code) {
-  return {code == -ECONNREFUSED || code == -ENOENT ? Fault::unavailable : Fault::retry_later,
-          what + ": " + std::strerror(code < 0 ? -code : code)};
-}
+Error bus_error(const std::string& what, int code) { return {Fault::retry_later, what + ": " + std::strerror(code < 0 ? -code : code)}; }
 
 /// systemd counts in microseconds of CLOCK_MONOTONIC, which on Linux is the steady clock.
 std::chrono::steady_clock::duration until(std::uint64_t usec) {

@@ -31,7 +31,7 @@ class Bus {
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
-  /// A call to be filled with arguments. unavailable: there is no system bus.
+  /// A call to be filled with arguments. retry_later: there is no system bus, at least not now.
   Result<Message> method(const char* destination, const std::string& path, const char* interface, const char* member);
   /// The same with arguments, as sd_bus_message_append(3) takes them.
   template <class... Arguments>
@@ -43,10 +43,11 @@ class Bus {
     return request;
   }
   /// The answer, which never takes longer than `limit`, or the error that `request` is. `refused`: the caller may not do
-  /// that; `retry_later`: the connection broke or the answer did not come; `unavailable`: any other error of the callee.
+  /// that; `retry_later`: there is no bus, the connection broke or the answer did not come, so it may have been done all
+  /// the same; `unavailable`: any other error of the callee.
   boost::asio::awaitable<Result<Message>> call(Result<Message> request, std::chrono::microseconds limit = std::chrono::seconds{25});
 
-  /// The connection, for what sd-bus can do beside calls, made anew if it broke. unavailable: there is no system bus.
+  /// The connection, for what sd-bus can do beside calls, made anew if it broke. retry_later: there is no system bus.
   Result<sd_bus*> handle();
   /// Something was given to sd-bus that has to be sent.
   void send();

@@ -3,9 +3,13 @@
 #include "runner_fixture.hpp"
 
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
+#include <atomic>
 #include <cstdio>
 
 using namespace outpost;
@@ -48,6 +52,86 @@ class ChangedUnit {
 
  private:
   fs::path folder_ = "/run/systemd/system/outpost-step@1.service.d";
+};
+
+/// Without a system bus, which comes back after some seconds; needs root.
+class BusAway {
+ public:
+  explicit BusAway(int seconds) {
+    told("systemctl stop dbus.socket dbus.service");
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    const auto script = "sleep " + std::to_string(seconds) + "; systemctl start dbus.socket dbus.service";
+    ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ~BusAway() { ::waitpid(pid_, nullptr, 0); }
+  BusAway(const BusAway&) = delete;
+  BusAway& operator=(const BusAway&) = delete;
+
+ private:
+  pid_t pid_ = -1;
+};
+
+/// The way to the system bus, which breaks when the answer to the first call of a name comes back.
+class BreakingBus {
+ public:
+  explicit BreakingBus(std::string member) : member_{std::move(member)}, listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    fs::remove(path_);
+    const auto own = address(path_);
+    REQUIRE(::bind(listener_, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
+    REQUIRE(::listen(listener_, 16) == 0);
+    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + path_).c_str(), 1);
+    thread_ = std::thread{[this] {
+      for (int client; (client = ::accept(listener_, nullptr, nullptr)) >= 0;) pass_on(client);
+    }};
+  }
+  ~BreakingBus() {
+    ::unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+    fs::remove(path_);
+  }
+  BreakingBus(const BreakingBus&) = delete;
+  BreakingBus& operator=(const BreakingBus&) = delete;
+  [[nodiscard]] bool has_broken() const { return broken_; }
+
+ private:
+  static sockaddr_un address(const std::string& path) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return address;
+  }
+  /// Until one side has closed, or the call was answered.
+  void pass_on(int client) {
+    const int bus = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto real = address("/run/dbus/system_bus_socket");
+    bool open = ::connect(bus, reinterpret_cast<const sockaddr*>(&real), sizeof real) == 0, called = false;
+    while (open) {
+      pollfd both[]{{client, POLLIN, 0}, {bus, POLLIN, 0}};
+      ::poll(both, 2, -1);
+      for (const bool is_answer : {false, true}) {
+        if (both[is_answer].revents == 0) continue;
+        char part[65536];
+        const auto size = ::read(both[is_answer].fd, part, sizeof part);
+        if (size <= 0 || (is_answer && called)) {
+          broken_ = broken_ || called;
+          open = false;
+          break;
+        }
+        called = called || (!is_answer && !broken_ && std::string_view{part, static_cast<std::size_t>(size)}.find(member_) != std::string_view::npos);
+        open = ::send(both[!is_answer].fd, part, static_cast<std::size_t>(size), MSG_NOSIGNAL) == size;
+      }
+    }
+    ::close(bus);
+    ::close(client);
+  }
+
+  std::string path_ = "/var/lib/outpost/breaking-bus", member_;
+  int listener_;
+  std::atomic<bool> broken_ = false;
+  std::thread thread_;
 };
 
 /// Takes so many MiB, and touches them.
@@ -160,6 +244,52 @@ TEST_CASE("a unit that somebody else stops was stopped from outside, whatever th
   const auto stop_it = [](Run&, boost::asio::cancellation_signal&) { told("systemctl stop --no-block outpost-step@1.service"); };
   CHECK(as<StoppedOutside>(run(with_path("echo ready; exec sleep 600"), stop_it)));
   CHECK(as<StoppedOutside>(run(with_path("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"), stop_it)));
+}
+
+TEST_CASE("a command is started when the system bus is back") {
+  if (::getuid() != 0) return;
+  const BusAway away{3};
+  const auto result = run(with_path("echo there"));
+  REQUIRE(as<Exited>(result));
+  CHECK(result.output == "there\n");
+}
+
+TEST_CASE("a command waits for the system bus no longer than it may take, and not when it is cancelled") {
+  if (::getuid() != 0) return;
+  const BusAway away{6};
+  auto command = with_path("echo there");
+  command.deadline = 500ms;
+  const auto result = run(command);
+  REQUIRE(result.finished.has_error());
+  CHECK(result.finished.error().fault == Fault::unavailable);
+  CHECK(result.finished.error().message.find("system bus") != std::string::npos);
+
+  boost::asio::io_context loop;
+  const auto runner = runner_under_test(loop);
+  boost::asio::cancellation_signal stop;
+  boost::asio::steady_timer soon{loop, 200ms};
+  soon.async_wait([&](const boost::system::error_code&) { stop.emit(boost::asio::cancellation_type::terminal); });
+  TextOutput sink;
+  const auto cancelled = outpost::test::await(loop, runner->run(with_path("echo there"), sink), 120s, &stop);
+  REQUIRE(cancelled);
+  CHECK(std::holds_alternative<Cancelled>(cancelled->ending));
+}
+
+TEST_CASE("a command whose start nobody has confirmed is run once, and attended to its end") {
+  const BreakingBus bus{"StartUnit"};
+  const auto result = run(with_path("echo once; sleep 3; exit 4"));
+  REQUIRE(as<Exited>(result));
+  CHECK(as<Exited>(result)->status == 4);
+  CHECK(result.output == "once\n");
+  CHECK(bus.has_broken());
+}
+
+TEST_CASE("a command whose start nobody has confirmed, and which has ended since, is run once") {
+  const BreakingBus bus{"StartUnit"};
+  const auto result = run(with_path("echo once; exit 4"));
+  REQUIRE(as<Exited>(result));
+  CHECK(as<Exited>(result)->status == 4);
+  CHECK(result.output == "once\n");
 }
 
 TEST_CASE("a command that somebody else kills was killed") {

@@ -45,6 +45,13 @@ constexpr milliseconds dying_limit = std::chrono::seconds{2};
 /// How often to look when systemd cannot be asked.
 constexpr milliseconds look_again = std::chrono::seconds{1};
 
+/// How long a command waits for systemd, or for its bus, before it cannot be started.
+constexpr milliseconds longest_patience = std::chrono::minutes{2};
+/// With the bus systemd and polkit come back, in their own time: until then they seem to be missing, or to refuse.
+constexpr milliseconds coming_back = std::chrono::seconds{10};
+/// Who asks just then has not seen the bus away.
+constexpr milliseconds second_look = std::chrono::seconds{2};
+
 bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
 
 std::string stored_name(unsigned slot) { return "slot-" + std::to_string(slot); }
@@ -96,6 +103,7 @@ struct SystemdCommandRunner::Step {
   asio::posix::stream_descriptor output;
   Descriptor write_end;  ///< So that the output has no end before the unit has.
   Wakeup changed;
+  Clock::time_point start_by{};  ///< Or it cannot be started.
   std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.
   bool ended = false, cancelled = false;
   bool output_lost = false;  ///< See Finished.
@@ -146,8 +154,11 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::run(Command command, Out
   auto starting = start(*step);
   auto started = co_await std::move(starting);
   if (!started) {
+    const bool cancelled = is_cancelled(co_await asio::this_coro::cancellation_state);
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     auto cleaning = clean_up(*step);
     co_await std::move(cleaning);
+    if (cancelled) co_return Finished{.ending = Cancelled{}};
     co_return explain_refusal(started.error());
   }
   // A cancellation that came while it was being started reaches nobody below.
@@ -196,28 +207,56 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
 
 // ---- start -----------------------------------------------------------------------------------------------------------
 
+template <class Ask>
+asio::awaitable<typename std::invoke_result_t<Ask>::value_type> SystemdCommandRunner::patiently(Step& step, Ask ask) {
+  auto settled = Clock::now() + second_look;
+  bool was_away = false;
+  for (;;) {
+    auto asking = ask();
+    auto result = co_await std::move(asking);
+    if (result || Clock::now() >= step.start_by || is_cancelled(co_await asio::this_coro::cancellation_state)) co_return result;
+    const Fault fault = result.error().fault;
+    if (fault == Fault::retry_later) {
+      was_away = true;
+      settled = Clock::now() + coming_back;
+    } else if (Clock::now() >= settled || !(was_away || fault == Fault::unavailable)) {
+      co_return result;
+    }
+    co_await step.changed.wait(look_again);
+  }
+}
+
+/// When the answer of StartUnit is lost nobody knows whether the unit was started, and it is asked for once more: one that
+/// runs is left alone, and outpost-step does not run a step that has begun, or ended, again.
 asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
+  const auto time = step.command.movable ? step.command.movable->at() - Clock::now() : step.command.deadline;
+  step.start_by = Clock::now() + std::min<Clock::duration>(time, longest_patience);
+  auto readying = make_ready(step);
+  if (auto ready = co_await std::move(readying); !ready) co_return ready;
+  auto starting = patiently(step, [this, &step] { return systemd_.start(step.unit); });
+  co_return co_await std::move(starting);
+}
+
+asio::awaitable<Result<void>> SystemdCommandRunner::make_ready(Step& step) {
   auto clearing = clear(step);
   if (auto cleared = co_await std::move(clearing); !cleared) co_return cleared;
   if (auto ready = step.directory.prepare(step.command); !ready) co_return ready;
   if (auto opened = step.open_output(); !opened) co_return opened;
   store(step.command.slot, step.output.native_handle());
-  auto limiting = limit(step, step.command.limits);
-  if (auto limited = co_await std::move(limiting); !limited) co_return limited;
-  auto starting = systemd_.start(step.unit);
-  co_return co_await std::move(starting);
+  auto limiting = patiently(step, [this, &step] { return limit(step, step.command.limits); });
+  co_return co_await std::move(limiting);
 }
 
 /// Nobody else runs steps of this slot, so what runs there was left by an agent that could not take it up again.
-asio::awaitable<Result<void>> SystemdCommandRunner::clear(const Step& step) {
+asio::awaitable<Result<void>> SystemdCommandRunner::clear(Step& step) {
   if (stored_.erase(stored_name(step.command.slot)) > 0) unstore(step.command.slot);
   if (ended_.erase(step.unit) > 0) co_return Result<void>{};
-  auto asking = systemd_.state(step.unit);
+  auto asking = patiently(step, [this, &step] { return systemd_.state(step.unit); });
   auto state = co_await std::move(asking);
   if (!state) co_return state.error();
   if (state->load != "loaded") co_return Error{Fault::unavailable, step.unit + ": its template is not installed (" + state->load + ")"};
   if (!state->is_down()) {
-    auto stopping = systemd_.stop(step.unit);
+    auto stopping = patiently(step, [this, &step] { return systemd_.stop(step.unit); });
     if (auto stopped = co_await std::move(stopping); !stopped) co_return stopped;
     auto killing = systemd_.kill(step.unit, SIGKILL);
     co_await std::move(killing);

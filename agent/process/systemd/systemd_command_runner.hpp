@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <type_traits>
 
 namespace outpost::process {
 
@@ -24,6 +25,8 @@ namespace outpost::process {
 /// * Deadline and grace are kept here. Cancelled and TimedOut mean that everything got SIGTERM, and SIGKILL after the
 ///   grace. When the command has ended by itself, what it left in the background has 0.2 s, then it is killed and
 ///   counted. No process is left when run() returns: systemd has seen the control group empty.
+/// * While systemd cannot be asked, because its bus is restarted, a command waits to be started, as long as it may take and
+///   two minutes at most.
 /// * Limits count for this command alone; what is not limited is as the unit says.
 /// * Lost: processes that no signal ends, or a unit that ended without a word.
 class SystemdCommandRunner final : public CommandRunner {
@@ -52,8 +55,12 @@ class SystemdCommandRunner final : public CommandRunner {
 
  private:
   struct Step;
+  /// What `ask` makes is awaited, again and again while systemd cannot be asked. It may be done more than once.
+  template <class Ask>
+  boost::asio::awaitable<typename std::invoke_result_t<Ask>::value_type> patiently(Step& step, Ask ask);
   boost::asio::awaitable<Result<void>> start(Step& step);
-  boost::asio::awaitable<Result<void>> clear(const Step& step);
+  boost::asio::awaitable<Result<void>> make_ready(Step& step);
+  boost::asio::awaitable<Result<void>> clear(Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
   boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits);
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
