@@ -35,12 +35,13 @@ std::string property(const char* name, const char* unit = "outpost-step@1.servic
   return text;
 }
 
-/// Changes the unit of slot 1 for as long as it lives; needs root.
+/// Changes the unit of slot 1, or another one, for as long as it lives; needs root.
 class ChangedUnit {
  public:
-  explicit ChangedUnit(const std::string& settings) {
+  explicit ChangedUnit(const std::string& settings, const std::string& unit = "outpost-step@1.service", const char* file = "change.conf")
+      : folder_{"/run/systemd/system/" + unit + ".d"} {
     fs::create_directory(folder_);
-    std::ofstream{folder_ / "change.conf"} << "[Service]\n" << settings;
+    std::ofstream{folder_ / file} << "[Service]\n" << settings;
     told("systemctl daemon-reload");
   }
   ~ChangedUnit() {
@@ -51,7 +52,7 @@ class ChangedUnit {
   ChangedUnit& operator=(const ChangedUnit&) = delete;
 
  private:
-  fs::path folder_ = "/run/systemd/system/outpost-step@1.service.d";
+  fs::path folder_;
 };
 
 /// Without a system bus, which comes back after some seconds; needs root.
@@ -238,6 +239,42 @@ TEST_CASE("limits of one command are none of the next one's") {
   const auto next = run(with_path(eater(700)));
   REQUIRE(as<Exited>(next));
   CHECK(next.output == "had 700\n");
+}
+
+TEST_CASE("limits that an administrator gives one unit stand as long as no step asks for others") {
+  if (::getuid() != 0) return;
+  auto command = with_path("exit 0");
+  command.slot = 5;
+  const ChangedUnit changed{"MemoryMax=300M\n", "outpost-step@5.service"};
+  REQUIRE(as<Exited>(run(command)));
+  CHECK(property("MemoryMax", "outpost-step@5.service") == std::to_string(300ULL << 20));
+}
+
+TEST_CASE("limits that an administrator gives all units stand, and are only made stricter") {
+  if (::getuid() != 0) return;
+  const char* unit = "outpost-step@6.service";
+  auto narrow = with_path("echo ready; exec sleep 600");
+  auto plain = with_path("exit 0");
+  narrow.slot = plain.slot = 6;
+  narrow.limits = {.memory = 1ULL << 30, .tasks = 77, .cpu_percent = {}};
+  // What systemd is told at run time lies between the two.
+  for (const char* file : {"10-site.conf", "override.conf"}) {
+    const ChangedUnit changed{"MemoryMax=300M\nTasksMax=555\n", "outpost-step@.service", file};
+    std::string memory, tasks;
+    run(narrow, [&](Run& so_far, boost::asio::cancellation_signal& stop) {
+      memory = property("MemoryMax", unit);
+      tasks = property("TasksMax", unit);
+      cancel(so_far, stop);
+    });
+    CHECK(memory == std::to_string(300ULL << 20));
+    CHECK(tasks == "77");
+    REQUIRE(as<Exited>(run(plain)));
+    CHECK(property("TasksMax", unit) == "555");
+  }
+  const ChangedUnit later{"TasksMax=444\n", "outpost-step@.service", "10-site.conf"};
+  REQUIRE(as<Exited>(run(plain)));
+  CHECK(property("TasksMax", unit) == "444");
+  CHECK(property("MemoryMax", unit) == "infinity");
 }
 
 TEST_CASE("a unit that somebody else stops was stopped from outside, whatever the command made of it") {

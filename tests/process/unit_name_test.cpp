@@ -27,3 +27,8 @@ TEST_CASE("limits of a step stand above those of its unit, and leave the others 
   CHECK(limited.at("TasksMax") == 4096);
   CHECK(limited.at("CPUQuotaPerSecUSec") == 2'500'000);
 }
+
+TEST_CASE("limits of a step that are wider than those of its unit change nothing") {
+  const ServiceManager::LimitValues unit{{"MemoryMax", 1ULL << 30}, {"MemorySwapMax", UINT64_MAX}, {"TasksMax", 100}, {"CPUQuotaPerSecUSec", 500'000}};
+  CHECK(with_limits(unit, {.memory = 2ULL << 30, .tasks = 4096, .cpu_percent = 400}) == unit);
+}

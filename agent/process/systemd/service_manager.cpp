@@ -1,5 +1,6 @@
 #include "agent/process/systemd/service_manager.hpp"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -191,6 +192,20 @@ asio::awaitable<Result<ServiceManager::LimitValues>> ServiceManager::limits(std:
   co_return values;
 }
 
+/// systemd keeps them in drop-ins of its own.
+asio::awaitable<Result<bool>> ServiceManager::has_set_limits(std::string unit) {
+  auto request = bus_.method(systemd, path_of(unit), "org.freedesktop.DBus.Properties", "Get", "ss", unit_interface, "DropInPaths");
+  auto asking = bus_.call(std::move(request));
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(unit);
+  sd_bus_message* message = answer->get();
+  if (sd_bus_message_enter_container(message, 'v', "as") < 0 || sd_bus_message_enter_container(message, 'a', "s") < 0) co_return cannot_read(unit);
+  const char* path = nullptr;
+  while (sd_bus_message_read(message, "s", &path) > 0)
+    if (std::string_view{path}.starts_with("/run/systemd/system.control/")) co_return true;
+  co_return false;
+}
+
 asio::awaitable<Result<void>> ServiceManager::set_limits(std::string unit, LimitValues values) {
   constexpr int until_restart = 1;
   auto request = bus_.method(systemd, manager_path, manager_interface, "SetUnitProperties", "sb", unit.c_str(), until_restart);
@@ -207,12 +222,16 @@ Result<Bus::Watch> ServiceManager::watch(const std::string& unit, Wakeup& change
 }
 
 ServiceManager::LimitValues with_limits(ServiceManager::LimitValues base, const Limits& limits) {
+  const auto restrict_to = [&base](const char* name, std::uint64_t limit) {
+    auto& value = base.try_emplace(name, limit).first->second;
+    value = std::min(value, limit);  // Infinity is the largest number.
+  };
   if (limits.memory) {
-    base["MemoryMax"] = *limits.memory;
-    base["MemorySwapMax"] = 0;  // A limit that swap makes soft would only be slow.
+    restrict_to("MemoryMax", *limits.memory);
+    if (base["MemoryMax"] == *limits.memory) base["MemorySwapMax"] = 0;  // A limit that swap makes soft would only be slow.
   }
-  if (limits.tasks) base["TasksMax"] = *limits.tasks;
-  if (limits.cpu_percent) base["CPUQuotaPerSecUSec"] = std::uint64_t{*limits.cpu_percent} * 10'000;
+  if (limits.tasks) restrict_to("TasksMax", *limits.tasks);
+  if (limits.cpu_percent) restrict_to("CPUQuotaPerSecUSec", std::uint64_t{*limits.cpu_percent} * 10'000);
   return base;
 }
 

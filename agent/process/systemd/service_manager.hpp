@@ -53,6 +53,8 @@ class ServiceManager {
   /// Limits as systemd counts them, by the names of its properties.
   using LimitValues = std::map<std::string, std::uint64_t>;
   boost::asio::awaitable<Result<LimitValues>> limits(std::string unit);
+  /// Whether set_limits() was ever called for it, in this boot and by whomever.
+  boost::asio::awaitable<Result<bool>> has_set_limits(std::string unit);
   /// Until they are set again, or the machine is restarted.
   boost::asio::awaitable<Result<void>> set_limits(std::string unit, LimitValues values);
 
@@ -75,7 +77,7 @@ class ServiceManager {
   Bus bus_;
 };
 
-/// What a step's limits come to on top of those that its unit has by itself.
+/// What a step's limits come to on top of those that its unit has by itself: the stricter one of each.
 [[nodiscard]] ServiceManager::LimitValues with_limits(ServiceManager::LimitValues base, const Limits& limits);
 
 }  // namespace outpost::process

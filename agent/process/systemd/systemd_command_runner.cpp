@@ -54,6 +54,8 @@ constexpr milliseconds second_look = std::chrono::seconds{2};
 
 bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
 
+bool is_limited(const Limits& limits) { return limits.memory || limits.tasks || limits.cpu_percent; }
+
 std::string stored_name(unsigned slot) { return "slot-" + std::to_string(slot); }
 
 /// sd_pid_notify_with_fds(3). Without FDPOLL=0 systemd would drop the pipe when the command has closed it, with what is
@@ -234,7 +236,15 @@ asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
   auto readying = make_ready(step);
   if (auto ready = co_await std::move(readying); !ready) co_return ready;
   auto starting = patiently(step, [this, &step] { return systemd_.start(step.unit); });
-  co_return co_await std::move(starting);
+  const auto started = co_await std::move(starting);
+  if (!started || !is_limited(step.command.limits)) co_return started;
+  // systemd has read its files once more, and a drop-in of an administrator may have come out on top.
+  auto limiting = patiently(step, [this, &step] { return limit(step, step.command.limits); });
+  const auto limited = co_await std::move(limiting);
+  if (limited) co_return limited;
+  auto ending = signal(step.unit, SIGKILL);
+  co_await std::move(ending);
+  co_return limited;
 }
 
 asio::awaitable<Result<void>> SystemdCommandRunner::make_ready(Step& step) {
@@ -266,25 +276,34 @@ asio::awaitable<Result<void>> SystemdCommandRunner::clear(Step& step) {
   co_return Result<void>{};
 }
 
-/// Limits that are set for a unit stay until they are set again, whatever an agent has come to since. What a unit has by
-/// itself the instance 0 tells, for which nobody sets anything.
+/// Limits that are set for a unit stay until they are set again, whatever an agent has come to since, and outrank all that
+/// an administrator says of it. So none are set where none are asked for; where some were, the unit has to be told its own
+/// ones from then on, which the instance 0 knows, for which nobody sets anything.
 asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limits limits) {
-  const bool has_limits = limits.memory || limits.tasks || limits.cpu_percent;
+  const bool has_limits = is_limited(limits);
   if (!has_limits && unlimited_.contains(step.unit)) co_return Result<void>{};
   if (has_limits) unlimited_.erase(step.unit);
-  auto applying = apply(step, limits);
-  auto applied = co_await std::move(applying);
-  if (applied && !has_limits) unlimited_.insert(step.unit);
-  co_return applied;
+  auto asking = systemd_.has_set_limits(step.unit);
+  const auto were_set = co_await std::move(asking);
+  if (!were_set) co_return were_set.error();
+  if (!has_limits && !*were_set) {
+    unlimited_.insert(step.unit);
+    co_return Result<void>{};
+  }
+  auto applying = apply(step, limits, *were_set);
+  co_return co_await std::move(applying);
 }
 
-asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limits limits) {
-  auto reading_own = systemd_.limits(*unit_of(step.command.profile, 0));
-  auto own = co_await std::move(reading_own);
-  if (!own) co_return own.error();
+asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limits limits, bool were_set) {
   auto reading_present = systemd_.limits(step.unit);
-  auto present = co_await std::move(reading_present);
+  const auto present = co_await std::move(reading_present);
   if (!present) co_return present.error();
+  auto own = present;
+  if (were_set) {
+    auto reading_own = systemd_.limits(*unit_of(step.command.profile, 0));
+    own = co_await std::move(reading_own);
+  }
+  if (!own) co_return own.error();
   auto wanted = with_limits(std::move(*own), limits);
   std::erase_if(wanted, [&](const auto& value) {
     const auto found = present->find(value.first);
@@ -466,8 +485,10 @@ asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
   // First, so that an agent that is started between this and the rest knows that all of the output was taken.
   step.directory.close();
   unstore(step.command.slot);
-  auto limiting = limit(step, {});
-  co_await std::move(limiting);
+  if (is_limited(step.command.limits)) {
+    auto limiting = limit(step, {});
+    co_await std::move(limiting);
+  }
   if (step.failed || !step.down) {
     auto resetting = systemd_.reset_failed(step.unit);
     co_await std::move(resetting);

@@ -27,7 +27,7 @@ namespace outpost::process {
 ///   counted. No process is left when run() returns: systemd has seen the control group empty.
 /// * While systemd cannot be asked, because its bus is restarted, a command waits to be started, as long as it may take and
 ///   two minutes at most.
-/// * Limits count for this command alone; what is not limited is as the unit says.
+/// * Limits count for this command alone, and only where they are stricter than those of the unit.
 /// * Lost: processes that no signal ends, or a unit that ended without a word.
 class SystemdCommandRunner final : public CommandRunner {
  public:
@@ -62,7 +62,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<void>> make_ready(Step& step);
   boost::asio::awaitable<Result<void>> clear(Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
-  boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits);
+  boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits, bool were_set);
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
   boost::asio::awaitable<Stops> await_end(Step& step);
@@ -79,7 +79,7 @@ class SystemdCommandRunner final : public CommandRunner {
   ServiceManager systemd_;
   std::set<std::string> attended_;  ///< The units of commands that run() or adopt() has in hand.
   std::set<std::string> ended_;     ///< Units that have run a command of this process last, and have ended well.
-  std::set<std::string> unlimited_;  ///< Units that have no limits but their own, as this process has left them.
+  std::set<std::string> unlimited_;  ///< Units for which no limits were ever set in this boot.
   std::map<std::string, Descriptor> stored_;  ///< What systemd kept for an earlier process of this program.
 };
 
