@@ -283,6 +283,15 @@ TEST_CASE("a unit that somebody else stops was stopped from outside, whatever th
   CHECK(as<StoppedOutside>(run(with_path("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"), stop_it)));
 }
 
+TEST_CASE("a unit that somebody else stops ends with the grace of its command, not with the patience of systemd") {
+  auto command = with_path("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+  command.grace = 1s;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto result = run(command, [](Run&, boost::asio::cancellation_signal&) { told("systemctl stop --no-block outpost-step@1.service"); });
+  CHECK(as<StoppedOutside>(result));
+  CHECK(std::chrono::steady_clock::now() - begun < 80s);  // TimeoutStopSec= is 90 s.
+}
+
 TEST_CASE("a command is started when the system bus is back") {
   if (::getuid() != 0) return;
   const BusAway away{3};

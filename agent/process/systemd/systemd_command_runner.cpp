@@ -352,7 +352,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   co_await asio::this_coro::throw_if_cancelled(false);
   Stops stops;
   enum { running, settling, terminating, killing } phase = running;
-  bool dying = false;
+  std::optional<Clock::time_point> dying_since;
   auto limit = Clock::now() + std::min(step.command.deadline, for_ever);
   std::optional<Deadline::Watch> moves;
   if (step.command.movable) {
@@ -402,26 +402,27 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
     } else if (phase == running && ends) {
       phase = settling;
       limit = Clock::now() + for_ever;
-    } else if (is_over && (phase == terminating || (phase == settling && withstands(step, *state)))) {
-      stops.withstood = phase == settling;
+    } else if (is_over && (phase == terminating || (phase == settling && state->sub == "stop-sigterm" && Clock::now() >= *dying_since + dying_time(step)))) {
+      stops.withstood = phase == settling && !step.directory.report().stopped;
       phase = killing;
       limit = Clock::now() + options_.patience;
       auto ending = signal(step.unit, SIGKILL);
       co_await std::move(ending);
     }
-    if (phase == settling && !dying && state->sub == "stop-sigterm") {
-      dying = true;
-      limit = Clock::now() + dying_limit;
+    if (phase == settling && state->sub == "stop-sigterm") {
+      if (!dying_since) dying_since = Clock::now();
+      limit = *dying_since + dying_time(step);
     }
     const bool must_look = watch.is_broken() || Clock::now() >= limit;
     co_await step.changed.wait(must_look ? look_again : limit - Clock::now());
   }
 }
 
-/// Whether what the command has left behind does not end when outpost-step kills it. When somebody else has stopped the
-/// unit, that one decides how long it may take.
-bool SystemdCommandRunner::withstands(const Step& step, const ServiceManager::State& state) {
-  return state.sub == "stop-sigterm" && !step.directory.report().stopped;
+/// How long what is left of the command may take to end: after outpost-step has killed it only a moment; when somebody else
+/// has asked the unit to stop, the command itself has its grace, as if we had.
+milliseconds SystemdCommandRunner::dying_time(const Step& step) {
+  if (!step.directory.report().stopped) return dying_limit;
+  return std::min(step.command.grace, for_ever);
 }
 
 /// Whether the unit has ended with all its processes. Not when systemd cannot be asked.

@@ -66,7 +66,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
   boost::asio::awaitable<Stops> await_end(Step& step);
-  [[nodiscard]] static bool withstands(const Step& step, const ServiceManager::State& state);
+  [[nodiscard]] static std::chrono::milliseconds dying_time(const Step& step);
   boost::asio::awaitable<bool> is_down(std::string unit);
   boost::asio::awaitable<void> signal(std::string unit, int signal);
   boost::asio::awaitable<Result<Finished>> finished(Step& step, Stops stops);
