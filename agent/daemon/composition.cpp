@@ -6,6 +6,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
+#include "agent/daemon/closed_server.hpp"
 #include "agent/daemon/definition.hpp"
 #include "agent/daemon/disk_keeper.hpp"
 #include "agent/job/event_types.hpp"
@@ -60,7 +61,7 @@ journal::Identity identity_of_this_host() {
 
 Composition::Composition(InForce configuration, asio::any_io_executor executor)
     : settings_{std::move(configuration.settings)}, file_{std::move(configuration.file)}, texts_{std::move(configuration.texts)},
-      configuration_{file_.string(), configuration.since, !configuration.problem.empty(), std::move(configuration.problem)}, executor_{executor}, own_unit_{std::move(executor)} {}
+      configuration_{file_.string(), configuration.since, !configuration.problem.empty(), std::move(configuration.problem)}, only_finishes_{!configuration_.problem.empty()}, executor_{executor}, own_unit_{std::move(executor)} {}
 
 Composition::~Composition() {
   clock_watch_.reset();
@@ -78,9 +79,67 @@ Composition::~Composition() {
 Result<std::unique_ptr<Composition>> Composition::make(InForce configuration, asio::any_io_executor executor) {
   std::unique_ptr<Composition> made{new Composition{std::move(configuration), std::move(executor)}};
   using Step = Result<void> (Composition::*)();
-  for (const Step step : {&Composition::make_directories, &Composition::make_journal, &Composition::make_runner, &Composition::make_integrations, &Composition::make_agent})
+  for (const Step step : {&Composition::read_named_files, &Composition::make_directories, &Composition::make_journal, &Composition::make_runner, &Composition::make_integrations, &Composition::make_agent})
     if (auto done = (made.get()->*step)(); !done) return done.error();
   return made;
+}
+
+/// Before anything else is made, which then has to be made only once: what systemd has kept for us is given out once.
+Result<void> Composition::read_named_files() {
+  const auto every = [](const std::string&) { return true; };
+  uploads_ = upload_throttle(settings_.spool);
+  auto named = read_named(settings_, uploads_, Unreadable::is_an_error, every);
+  if (!named && has_journal(settings_.state_directory)) {
+    const Error wrong = named.error();
+    auto good = configuration_.last_good ? std::nullopt : last_good_of(file_, settings_.state_directory);
+    if (good) {
+      auto uploads = upload_throttle(good->settings.spool);
+      named = read_named(good->settings, uploads, Unreadable::is_an_error, every);
+      if (named) {
+        settings_ = std::move(good->settings);
+        texts_ = std::move(good->texts);
+        uploads_ = std::move(uploads);
+        configuration_.since = good->since;
+        configuration_.last_good = true;
+      }
+    }
+    if (!named) named = read_named(settings_, uploads_, Unreadable::closes_the_server, every);
+    if (configuration_.problem.empty()) {
+      configuration_.problem = wrong.message;
+      problem_fault_ = wrong.fault;
+    }
+    only_finishes_ = true;
+  }
+  if (!named) return named.error();
+  named_ = std::move(*named);
+  for (const auto& [name, opened] : named_.servers)
+    if (opened.closed) closed_.insert(name);
+  secrets_ = std::move(named_.secrets);
+  return {};
+}
+
+/// Never without a secret of hooks: it would not be hidden in what they print.
+Result<Composition::Named> Composition::read_named(const config::Settings& settings, std::shared_ptr<http::Throttle> uploads, Unreadable unreadable,
+                                                   const std::function<bool(const std::string& source)>& is_wanted) {
+  Named named;
+  auto hooks = hook_options(settings, named.secrets);
+  if (!hooks) return hooks.error();
+  named.hooks = std::move(*hooks);
+  auto collector = collector_of(settings.otlp, named.secrets);
+  if (!collector && unreadable == Unreadable::is_an_error) return collector.error();
+  if (collector) named.collector = std::move(*collector);
+  for (const auto& [name, source] : settings.sources) {
+    if (!is_wanted(name)) continue;
+    auto opened = open_server(source, uploads);
+    if (!opened && unreadable == Unreadable::is_an_error) return std::move(opened.error()).in("sources." + name);
+    if (!opened) {
+      auto access = closed_access(source);
+      if (!access) return access.error();
+      opened = Opened{nullptr, std::make_shared<ServerAccess>(std::move(*access)), opened.error()};
+    }
+    named.servers.emplace(name, std::move(*opened));
+  }
+  return named;
 }
 
 Result<void> Composition::make_directories() {
@@ -110,14 +169,13 @@ Result<void> Composition::make_runner() {
   children_ = std::make_unique<process::LocalCommandRunner>(*guardian);
   if (auto chosen = choose_runner(); !chosen) return chosen;
 
-  auto options = hook_options(settings_, secrets_);
-  if (!options) return options.error();
-  for (const auto& [name, secret] : options->secrets)
+  auto& options = named_.hooks;
+  for (const auto& [name, secret] : options.secrets)
     if (secret.size() < shortest_secret)
       logger_.warning("secrets." + name + ": shorter than " + std::to_string(shortest_secret) + " bytes, so it is not hidden in logs, results and artifacts");
   // A step that has outlived the agent before us still needs them.
-  if (!step_runner().outlives()) hooks::remove_left_secrets(options->secrets_directory);
-  steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(*options));
+  if (!step_runner().outlives()) hooks::remove_left_secrets(options.secrets_directory);
+  steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(options));
   collector_ = std::make_unique<junit::JunitCollector>(workers_);
 
   auto ways = alarm_ways(settings_.alarms);
@@ -220,11 +278,8 @@ Result<void> Composition::make_integrations() {
     if (!cache) return cache.error();
     cache_ = std::make_unique<files::Cache>(std::move(*cache));
   }
-  uploads_ = upload_throttle(settings_.spool);
-  for (const auto& [name, source] : settings_.sources) {
-    auto opened = open_server(source, uploads_);
-    if (!opened) return std::move(opened.error()).in("sources." + name);
-    auto integration = make_integration(settings_, source, std::move(*opened));
+  for (auto& [name, opened] : named_.servers) {
+    auto integration = make_integration(settings_, settings_.sources.at(name), std::move(opened));
     if (!integration) return std::move(integration.error()).in("sources." + name);
     integrations_.push_back(std::move(*integration));
   }
@@ -235,13 +290,13 @@ Result<Composition::Opened> Composition::open_server(const config::Source& sourc
   auto file = std::make_shared<config::CredentialsFile>(source, config::credentials_directory(config::environment_of(environ)));
   auto access = access_to(source, *file, std::move(uploads));
   if (!access) return access.error();
-  return Opened{std::move(file), std::make_shared<ServerAccess>(std::move(*access))};
+  return Opened{std::move(file), std::make_shared<ServerAccess>(std::move(*access)), {}};
 }
 
-Result<std::shared_ptr<Integration>> Composition::make_integration(const config::Settings& settings, const config::Source& source, Opened opened) {
+Result<std::shared_ptr<void>> Composition::sign_in(const config::Source& source, Opened& opened) {
   ServerAccess& there = *opened.access;
   auto identity = identities_.hold(there.spool_key.client_id(), there.url);
-  if (!identity) return identity.error();
+  if (!identity) return identity;
   if (auto* control = std::get_if<dci::Server>(&there.server))
     control->standing = std::make_shared<dci::Standing>(control->credentials, clock_, standing_options(source, there.url, std::move(opened.file)));
   else if (auto* builder = std::get_if<dlrn::Server>(&there.server); builder && !dlrn::uses_kerberos(source))
@@ -249,7 +304,13 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   secrets_.emplace_back(there.secret.reveal());
   std::erase_if(servers_, [](const auto& gone) { return gone.expired(); });
   servers_.push_back(opened.access);
+  return identity;
+}
 
+Result<std::shared_ptr<Integration>> Composition::make_integration(const config::Settings& settings, const config::Source& source, Opened opened) {
+  auto identity = opened.closed ? Result<std::shared_ptr<void>>{std::shared_ptr<void>{}} : sign_in(source, opened);
+  if (!identity) return identity.error();
+  const ServerAccess& there = *opened.access;
   auto integration = std::make_shared<Integration>();
   integration->identity = std::move(*identity);
   integration->access = opened.access;
@@ -261,8 +322,8 @@ Result<std::shared_ptr<Integration>> Composition::make_integration(const config:
   auto job_directory = [jobs = settings.state_directory / "jobs"](const std::string& id) { return jobs / id; };
   auto reporter = make_reporter(there, source, std::move(job_directory), workers_, clock_);
   if (!reporter) return reporter.error();
-  integration->source = std::move(*offers);
-  integration->reporter = std::move(*reporter);
+  integration->source = opened.closed ? closed_source(std::move(*offers), *opened.closed) : std::move(*offers);
+  integration->reporter = opened.closed ? closed_reporter(std::move(*reporter), *opened.closed) : std::move(*reporter);
 
   delivery::AlarmSink alarm = [&alarms = *alarms_](const delivery::Alarm& told) {
     if (told.raised) alarms.raise(told.key, told.kind, told.message);
@@ -345,9 +406,6 @@ pipeline::LogOptions Composition::log_options(const config::Logs& logs) {
 }
 
 Result<void> Composition::make_agent() {
-  auto collector = collector_of(settings_.otlp, secrets_);
-  if (!collector) return collector.error();
-  destination_ = std::move(*collector);
   pipeline::JobOptions options;
   options.jobs_directory = settings_.state_directory / "jobs";
   options.ready_directory = ready_directory();
@@ -394,7 +452,7 @@ void Composition::make_promotions() {
 
 Result<void> Composition::start_promotions() {
   if (auto restored = promotions_->restore(); !restored) return restored;
-  if (!configuration_.last_good) promotions_->go_on_with(settings_.promotions);
+  if (!only_finishes_) promotions_->go_on_with(settings_.promotions);
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/clock_watch.hpp"
 #include "agent/daemon/identity_lock.hpp"
+#include "agent/daemon/in_force.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/metrics.hpp"
 #include "agent/daemon/promotion_keeper.hpp"
@@ -40,6 +41,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,15 +49,6 @@ namespace outpost::daemon {
 
 /// The id of this machine and of its boot, for events.
 [[nodiscard]] journal::Identity identity_of_this_host();
-
-/// The configuration to run with.
-struct InForce {
-  std::filesystem::path file;  ///< outpost.yml, to be read again on request.
-  config::Settings settings;
-  config::Texts texts;  ///< What they were read from.
-  Timestamp since{};
-  std::string problem;  ///< Why the files as they are now could not be taken; these are the last good ones then.
-};
 
 /// Everything that outpostd consists of, in the order in which it has to be made and taken apart. This is the only
 /// place that names adapters.
@@ -94,8 +87,8 @@ class Composition {
   [[nodiscard]] const Logger& logger() const { return logger_; }
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
 
-  /// After Agent::restore(): remembers the configuration as a good one; with the last good one it lets finish what was
-  /// begun, with an alarm. malformed: with that there is nothing to finish, and the files are wrong.
+  /// After Agent::restore(): remembers the configuration as a good one. When it is wrong, or names what cannot be read, what
+  /// was begun is finished, with an alarm; when there is nothing to finish that is an error, and refused: its files are wrong.
   Result<void> settle_configuration();
   /// Reads the configuration again and goes on with it: {changed[], needs_restart[]}. malformed: it is wrong, a line for
   /// each problem; the old one stays in force and there is an alarm.
@@ -108,22 +101,33 @@ class Composition {
   struct Opened {
     std::shared_ptr<config::CredentialsFile> file;
     std::shared_ptr<ServerAccess> access;
+    std::optional<Error> closed;  ///< Why nobody can talk to it (closed_server.hpp).
+  };
+  /// What the configuration names and does not hold: credentials, certificates, secrets.
+  struct Named {
+    std::vector<std::string> secrets;
+    hooks::HookOptions hooks;
+    std::map<std::string, Opened> servers;  ///< By the names of sources.
+    std::optional<telemetry::Destination> collector;
   };
   /// What a reload reads from the disk.
   struct Fresh {
     config::Loaded loaded;
     std::vector<std::string> needs_restart;
-    std::vector<std::string> secrets;
-    hooks::HookOptions hooks;
     std::shared_ptr<http::Throttle> uploads;
-    std::map<std::string, Opened> servers;  ///< Of the sources that are new or changed.
-    std::optional<telemetry::Destination> collector;
+    Named named;  ///< Servers of the sources that are new or changed alone.
   };
 
   /// What GET /metrics answers, and what a collector gets.
   [[nodiscard]] std::vector<telemetry::Family> figures();
 
   Composition(InForce configuration, boost::asio::any_io_executor executor);
+  /// With the last good configuration when this one names what cannot be read, and with servers closed when that one does
+  /// too; in both cases only for what was begun.
+  Result<void> read_named_files();
+  enum class Unreadable { is_an_error, closes_the_server };
+  static Result<Named> read_named(const config::Settings& settings, std::shared_ptr<http::Throttle> uploads, Unreadable unreadable,
+                                  const std::function<bool(const std::string& source)>& is_wanted);
   Result<void> make_directories();
   /// Where the directories of the next job are made ahead of time.
   [[nodiscard]] std::filesystem::path ready_directory() const;
@@ -135,6 +139,8 @@ class Composition {
   Result<void> make_agent();
   void make_promotions();
   [[nodiscard]] static Result<Opened> open_server(const config::Source& source, std::shared_ptr<http::Throttle> uploads);
+  /// Who we are there is ours alone on this host; the token holds it. refused: another agent is that already.
+  Result<std::shared_ptr<void>> sign_in(const config::Source& source, Opened& opened);
   Result<std::shared_ptr<Integration>> make_integration(const config::Settings& settings, const config::Source& source, Opened opened);
   [[nodiscard]] Result<std::unique_ptr<pipeline::Source>> make_source(const ServerAccess& there, const config::Settings& settings,
                                                                       const config::Source& source);
@@ -166,7 +172,8 @@ class Composition {
 
   // Reading it again (composition_reload.cpp)
   boost::asio::awaitable<Result<boost::json::object>> reload_once();
-  [[nodiscard]] static Result<Fresh> read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads);
+  [[nodiscard]] static Result<Fresh> read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads,
+                                                std::set<std::string> closed);
   boost::asio::awaitable<Result<void>> go_on_with(Fresh& fresh);
   void reload_failed(const Error& error);
   boost::asio::awaitable<void> remember(config::Texts texts);
@@ -175,6 +182,10 @@ class Composition {
   std::filesystem::path file_;
   config::Texts texts_;
   ConfigurationState configuration_;
+  bool only_finishes_ = false;  ///< Since the start the configuration is wrong, or not all that it names can be read.
+  Fault problem_fault_ = Fault::refused;
+  std::set<std::string> closed_;  ///< The sources whose servers are closed.
+  Named named_;                   ///< Until it is made use of.
   std::function<void()> reload_begins_ = [] {}, reload_ended_ = [] {};
   bool reloading_ = false;
   boost::asio::any_io_executor executor_;
@@ -209,7 +220,6 @@ class Composition {
   std::unique_ptr<control::MachineRestart> machine_restart_;
   std::shared_ptr<void> shutdown_trigger_;
   Metrics metrics_;
-  std::optional<telemetry::Destination> destination_;  ///< Until it is started.
   std::unique_ptr<telemetry::Exporter> telemetry_;
   std::shared_ptr<void> metrics_trigger_;
 };

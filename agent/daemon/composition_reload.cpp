@@ -53,14 +53,14 @@ void Composition::watch_reloads(std::function<void()> begins, std::function<void
 }
 
 Result<void> Composition::settle_configuration() {
-  if (configuration_.last_good) {
-    if (agent_->unfinished() == 0) return Error{Fault::malformed, configuration_.problem};
+  if (only_finishes_) {
+    if (agent_->unfinished() == 0) return Error{problem_fault_, configuration_.problem};
     const std::string line = split(configuration_.problem, '\n').front();
-    const std::string since = to_rfc3339(configuration_.since);
+    const std::string what_finishes = configuration_.last_good ? "the last good one, of " + to_rfc3339(configuration_.since) + "," : "what of it can be read";
     configuration_.problem = line;
     alarms_->clear("configuration");  // Of a reload before, which was less.
-    alarms_->raise("configuration", "degraded", "the configuration is wrong; the last good one, of " + since + ", finishes what was begun, and nothing more is claimed. Correct it, then outpost reload: " + line);
-    agent_->close_claims("the configuration is wrong, that of " + since + " only finishes what was begun: " + line);
+    alarms_->raise("configuration", "degraded", "the configuration is wrong; " + what_finishes + " finishes what was begun, and nothing more is claimed. Correct it, then outpost reload: " + line);
+    agent_->close_claims("the configuration is wrong, " + what_finishes + " only finishes what was begun: " + line);
     return {};
   }
   alarms_->clear("configuration");
@@ -80,7 +80,7 @@ asio::awaitable<Result<json::object>> Composition::reload() {
 }
 
 asio::awaitable<Result<json::object>> Composition::reload_once() {
-  auto reading = [file = file_, old = settings_, uploads = uploads_] { return read_again(file, old, uploads); };
+  auto reading = [file = file_, old = settings_, uploads = uploads_, closed = closed_] { return read_again(file, old, uploads, closed); };
   auto fresh = co_await workers_.run(std::move(reading));
   if (!fresh) {
     reload_failed(fresh.error());
@@ -96,6 +96,7 @@ asio::awaitable<Result<json::object>> Composition::reload_once() {
   logger_.notice("configuration read again: " + (changed.empty() ? "nothing has changed" : join(changed, ", ")));
   if (!restart.empty()) logger_.warning("configuration: needs a restart, and is as before until then: " + join(restart, ", "));
   configuration_ = {file_.string(), clock_.now(), false, {}};
+  only_finishes_ = false;
   alarms_->clear("configuration");
   agent_->close_claims("");
   auto texts = fresh->loaded.texts;
@@ -104,29 +105,19 @@ asio::awaitable<Result<json::object>> Composition::reload_once() {
 }
 
 /// On a thread of its own.
-Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads) {
+Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads,
+                                                   std::set<std::string> closed) {
   const auto types = source_types();
   auto loaded = config::load(file, config::environment_of(environ), types);
   if (!loaded) return Error{Fault::malformed, loaded.error().text()};
-  Fresh fresh{.loaded = std::move(*loaded), .needs_restart = {}, .secrets = {}, .hooks = {}, .uploads = std::move(uploads), .servers = {}, .collector = {}};
+  Fresh fresh{.loaded = std::move(*loaded), .needs_restart = {}, .uploads = std::move(uploads), .named = {}};
   config::Settings& wanted = fresh.loaded.settings;
   fresh.needs_restart = keep_settled(old, wanted);
-  const auto wrong = [](const Error& error, const std::string& where) {
-    return Error{Fault::malformed, where + ": " + error.message + "\n"};
-  };
-  auto hooks = hook_options(wanted, fresh.secrets);
-  if (!hooks) return Error{Fault::malformed, hooks.error().message + "\n"};
-  fresh.hooks = std::move(*hooks);
-  auto collector = collector_of(wanted.otlp, fresh.secrets);
-  if (!collector) return Error{Fault::malformed, collector.error().message + "\n"};
-  fresh.collector = std::move(*collector);
   if (old.spool.bandwidth != wanted.spool.bandwidth) fresh.uploads = upload_throttle(wanted.spool);
-  for (const auto& [name, source] : wanted.sources) {
-    if (!is_made_anew(old, wanted, name)) continue;
-    auto opened = open_server(source, fresh.uploads);
-    if (!opened) return wrong(opened.error(), "sources." + name);
-    fresh.servers.emplace(name, std::move(*opened));
-  }
+  const auto is_wanted = [&](const std::string& name) { return closed.contains(name) || is_made_anew(old, wanted, name); };
+  auto named = read_named(wanted, fresh.uploads, Unreadable::is_an_error, is_wanted);
+  if (!named) return Error{Fault::malformed, named.error().message + "\n"};
+  fresh.named = std::move(*named);
   return fresh;
 }
 
@@ -137,9 +128,9 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   Reconfiguration parts;
   parts.settings = wanted;
   parts.logs = log_options(wanted.logs);
-  parts.secrets = std::move(fresh.secrets);
-  parts.steps = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(fresh.hooks));
-  for (auto& [name, opened] : fresh.servers) {
+  parts.secrets = std::move(fresh.named.secrets);
+  parts.steps = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(fresh.named.hooks));
+  for (auto& [name, opened] : fresh.named.servers) {
     auto integration = make_integration(wanted, wanted.sources.at(name), std::move(opened));
     if (!integration) co_return std::move(integration.error()).in("sources." + name);
     parts.secrets.push_back(secrets_.back());
@@ -152,7 +143,8 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   uploads_ = std::move(fresh.uploads);
   alarms_->set(std::move(*ways));
   settings_ = wanted;
-  telemetry_->go_on_with(std::move(fresh.collector));
+  closed_.clear();
+  telemetry_->go_on_with(std::move(fresh.named.collector));
   promotions_->go_on_with(settings_.promotions);
   co_return Result<void>{};
 }
@@ -162,7 +154,7 @@ void Composition::reload_failed(const Error& error) {
   for (const auto& line : lines)
     if (!line.empty()) logger_.error(line);
   configuration_.problem = lines.front();
-  alarms_->raise("configuration", configuration_.last_good ? "degraded" : "configuration",
+  alarms_->raise("configuration", only_finishes_ ? "degraded" : "configuration",
                  "the configuration is wrong, that of " + to_rfc3339(configuration_.since) + " is in force; correct it, then outpost reload: " + lines.front());
 }
 

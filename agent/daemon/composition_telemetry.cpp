@@ -61,7 +61,7 @@ void Composition::make_telemetry() {
                                                      resource_of(settings_.state_directory), telemetry::Patience{});
 }
 
-void Composition::start_telemetry() { telemetry_->go_on_with(std::exchange(destination_, std::nullopt)); }
+void Composition::start_telemetry() { telemetry_->go_on_with(std::exchange(named_.collector, std::nullopt)); }
 
 asio::awaitable<void> Composition::end_telemetry() { return telemetry_->stop(); }
 

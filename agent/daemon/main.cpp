@@ -2,9 +2,7 @@
 
 #include "agent/base/clock.hpp"
 #include "agent/base/text.hpp"
-#include "agent/config/load.hpp"
 #include "agent/daemon/composition.hpp"
-#include "agent/daemon/last_good.hpp"
 #include "agent/daemon/service_notifier.hpp"
 #include "agent/process/local/local_command_runner.hpp"
 
@@ -118,24 +116,6 @@ asio::awaitable<void> watch_hangups(asio::signal_set& signals, daemon::Compositi
   }
 }
 
-/// The configuration, or the last good one when its files are wrong and there is one. An error says what is wrong.
-Result<daemon::InForce> configuration_of(const std::string& file) {
-  const auto types = daemon::source_types();
-  const auto environment = config::environment_of(environ);
-  auto loaded = config::load(file, environment, types);
-  if (loaded) return daemon::InForce{file, std::move(loaded->settings), std::move(loaded->texts), SystemClock{}.now(), {}};
-  const Error wrong{Fault::malformed, loaded.error().text()};
-  const auto state_directory = config::places_of(file, environment).state_directory;
-  std::error_code ignored;
-  if (!std::filesystem::exists(state_directory / "journal.db", ignored)) return wrong;
-  auto good = daemon::read_last_good(state_directory, file);
-  if (!good || !*good) return wrong;
-  const auto directory = std::filesystem::absolute(file, ignored).parent_path();
-  auto again = config::load_texts(std::move((*good)->texts), directory, environment, types);
-  if (!again || again->settings.state_directory != state_directory) return wrong;
-  return daemon::InForce{file, std::move(again->settings), std::move(again->texts), (*good)->since, wrong.message};
-}
-
 /// Until the agent has stopped. What promotes goes on meanwhile, and is ended then; the collector gets the rest.
 asio::awaitable<void> run_to_the_end(daemon::Composition& composition) {
   co_await composition.agent().run();
@@ -158,8 +138,9 @@ int run_daemon(daemon::InForce configuration) {
     return exit_failed;
   }
   if (auto settled = parts.settle_configuration(); !settled) {
-    std::cerr << settled.error().message;
-    return exit_configuration;
+    for (const auto& line : split(settled.error().message, '\n'))
+      if (!line.empty()) logger.error(line);
+    return settled.error().fault == Fault::refused ? exit_configuration : exit_failed;
   }
   if (auto promoting = parts.start_promotions(); !promoting) {
     logger.error(promoting.error().message);
@@ -209,7 +190,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   ::signal(SIGPIPE, SIG_IGN);
-  auto configuration = configuration_of(file);
+  auto configuration = daemon::configuration_of(file);
   if (!configuration) {
     std::cerr << configuration.error().message;
     return exit_configuration;

@@ -87,6 +87,8 @@ asio::awaitable<Result<std::shared_ptr<SpoolExport>>> SpoolExport::prepare(Spool
                                                                            std::string reporter) {
   auto owner = co_await choose(ports.deliveries, std::move(owners), std::move(reporter));
   if (!owner) co_return owner.error();
+  if (owner->key.client_id().empty())
+    co_return Error{Fault::refused, owner->name + ": its credentials cannot be read, and without them an archive cannot be sealed: correct them, then outpost reload"};
   const std::shared_ptr<SpoolExport> made{new SpoolExport{std::move(ports), std::move(*owner)}};
   const auto collected = co_await made->collect();
   if (!collected) co_return collected.error();

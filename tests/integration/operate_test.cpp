@@ -169,6 +169,68 @@ TEST_CASE("A restart with a wrong configuration finishes what was begun with the
   CHECK_FALSE(lab.alarmed("configuration"));
 }
 
+TEST_CASE("A restart whose credentials are gone finishes what was begun, and tells the server once they are back", "[operate]") {
+  OperatedLab lab;
+  const fs::path credentials = lab.directory.path / "agent/dcirc.sh", aside = lab.directory.path / "aside.sh";
+  lab.start_busy();
+  lab.stop_agent(SIGKILL);
+  SECTION("nobody knows where") { fs::rename(credentials, aside); }
+  SECTION("they were opened to everybody") {
+    fs::copy_file(credentials, aside);
+    fs::permissions(credentials, fs::perms::others_read, fs::perm_options::add);
+  }
+  lab.feed("2.0", {});
+  lab.start_agent();
+  lab.until("the job to end", [&] { return lab.agent_is_up() && lab.status().at("jobs").at("running").as_array().empty(); });
+  CHECK(lab.alarmed("configuration"));
+  CHECK(text_at(lab.status(), "state") == "degraded");
+  CHECK_FALSE(lab.status().at("configuration").at("last_good").as_bool());
+  REQUIRE(lab.outpost({"status"}) == 0);
+  CHECK_THAT(lab.said, holds("what of it can be read finishes what was begun") && holds("dcirc.sh"));
+  CHECK(lab.outpost({"spool", "export", (lab.directory.path / "spool.tar.zst").string()}) != 0);
+  CHECK_THAT(lab.said, holds("cannot be sealed"));
+  CHECK(lab.outpost({"reload"}) == 5);
+  CHECK(text_at(lab.jobs().at(0), "status") != "error");  // Nobody could tell the server yet.
+  fs::rename(aside, credentials);
+  write_file(lab.go, "");
+  REQUIRE(lab.outpost({"reload"}) == 0);
+  lab.until("the end of the job to be told", [&] { return lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+  CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
+  CHECK(text_at(lab.finished_job(2), "status") == "success");
+  CHECK_FALSE(lab.alarmed("configuration"));
+}
+
+TEST_CASE("A restart with a configuration that names what is not there finishes what was begun with the last good one", "[operate]") {
+  OperatedLab lab;
+  lab.start_busy();
+  lab.stop_agent(SIGKILL);
+  lab.feed("2.0", {});
+  const fs::path spoiled = lab.directory.path / "agent/conf.d/90-wrong.yml";
+  const std::string name = GENERATE("credentials", "ca_file");
+  write_file(spoiled, "sources: {dci: {" + name + ": /nowhere/at-all}}\n");
+  lab.start_agent();
+  lab.until("the first job to end", [&] { return lab.agent_is_up() && lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+  CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
+  CHECK(lab.status().at("configuration").at("last_good").as_bool());
+  REQUIRE(lab.outpost({"status"}) == 0);
+  CHECK_THAT(lab.said, holds("last good") && holds("/nowhere/at-all"));
+  CHECK(lab.jobs().size() == 1);
+}
+
+TEST_CASE("A start with nothing to finish is refused when the credentials are gone", "[operate]") {
+  OperatedLab lab;
+  write_file(lab.go, "");
+  lab.feed("1.0", {});
+  lab.start_agent();
+  CHECK(text_at(lab.finished_job(), "status") == "success");
+  lab.until("all to be delivered", [&] { return lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+  CHECK(lab.stop_agent(SIGTERM) == 0);
+  fs::remove(lab.directory.path / "agent/dcirc.sh");
+  Process agent{{OUTPOST_DAEMON, "--config", (lab.directory.path / "agent/outpost.yml").string()}, lab.directory.path / "second.log"};
+  CHECK(agent.wait() == 1);  // To be tried again: they may lie on a disk that is not there yet.
+  CHECK_THAT(read_file(lab.directory.path / "second.log"), holds("sources.dci: ") && holds("dcirc.sh"));
+}
+
 TEST_CASE("A second agent with the same identity is refused, although its directories are others", "[operate]") {
   OperatedLab lab;
   lab.start_busy();
