@@ -134,8 +134,14 @@ Result<void> Composition::listen() {
   http::ListenOptions options{.address = http::UnixAddress{(settings_.runtime_directory / "api.sock").string(), 0660}};
   auto listening = server_->listen(std::move(options), control::guarded(with_figures, {.is_refused = job_user_test(), .token = {}, .clock = clock_}));
   if (!listening) return listening.error();
-  if (settings_.dashboard.host.empty()) return {};
-  return listen_on_tcp(handler);
+  auto on_tcp = settings_.dashboard.host.empty() ? Result<void>{} : listen_on_tcp(handler);
+  if (on_tcp || agent_->unfinished() == 0) {
+    alarms_->clear("dashboard");
+    return on_tcp;
+  }
+  // A page is no reason to let go of what runs.
+  alarms_->raise("dashboard", "degraded", on_tcp.error().message + "; the page is not there on TCP until that is corrected, and the service restarted");
+  return {};
 }
 
 Result<void> Composition::listen_on_tcp(http::Handler handler) {

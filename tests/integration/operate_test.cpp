@@ -5,6 +5,8 @@
 #include "agent/job/event.hpp"
 #include "support/catch.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
+
 #include <sys/stat.h>
 #include <csignal>
 
@@ -229,6 +231,19 @@ TEST_CASE("A start with nothing to finish is refused when the credentials are go
   Process agent{{OUTPOST_DAEMON, "--config", (lab.directory.path / "agent/outpost.yml").string()}, lab.directory.path / "second.log"};
   CHECK(agent.wait() == 1);  // To be tried again: they may lie on a disk that is not there yet.
   CHECK_THAT(read_file(lab.directory.path / "second.log"), holds("sources.dci: ") && holds("dcirc.sh"));
+}
+
+TEST_CASE("A restart whose page finds its port taken finishes what was begun", "[operate]") {
+  OperatedLab lab;
+  lab.start_busy();
+  lab.stop_agent(SIGKILL);
+  boost::asio::io_context loop;
+  const boost::asio::ip::tcp::acceptor taken{loop, {boost::asio::ip::address_v4::loopback(), 0}};
+  lab.configure("", "dashboard: {listen: \"127.0.0.1:" + std::to_string(taken.local_endpoint().port()) + "\"}\n");
+  lab.start_agent();
+  lab.until("the first job to end", [&] { return lab.agent_is_up() && lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+  CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
+  CHECK(lab.alarmed("dashboard"));
 }
 
 TEST_CASE("A second agent with the same identity is refused, although its directories are others", "[operate]") {
