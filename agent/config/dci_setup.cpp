@@ -164,10 +164,11 @@ class Setup {
     if (proxy.find("://") == std::string::npos) proxy = "http://" + proxy;
     if (proxy.find('@') != std::string::npos) {
       note(path + " names a proxy with a password, which is not copied: add `proxy` to the source");
-    } else if (!proxy.starts_with("http://")) {
-      note("the proxy of " + path + " is not carried over: only those are known that begin with http://");
+    } else if (!proxy.starts_with("http://") && !proxy.starts_with("https://")) {
+      note("the proxy of " + path + " is not carried over: only those are known that begin with http:// or https://");
     } else {
       proxy_ = proxy;
+      if (proxy.starts_with("https://")) note("the proxy is spoken to by TLS: if its certificate is not from a public authority, add `ca_file` to the source");
       no_proxy_ = first_of({"no_proxy", "NO_PROXY"});
     }
     note("hooks see http_proxy, https_proxy and no_proxy when the service has them: systemctl edit outpostd, and there Environment=");

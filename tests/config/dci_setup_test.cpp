@@ -185,6 +185,14 @@ TEST_CASE("a proxy that the identity's file exports goes to the source, but for 
   CHECK(source.proxy == "http://proxy2.lab:3128");
   CHECK(source.no_proxy == "localhost,.lab");
   CHECK(notes(setup, "hooks see http_proxy, https_proxy and no_proxy when the service has them"));
+  agent.file("dcirc.sh", identity + "https_proxy=https://proxy.lab:3129\n");
+  const auto by_tls = agent.set_up();
+  CHECK(agent.settings(by_tls).sources.at("dci").proxy == "https://proxy.lab:3129");
+  CHECK(notes(by_tls, "the proxy is spoken to by TLS"));
+  agent.file("dcirc.sh", identity + "https_proxy=socks5://proxy.lab:1080\n");
+  const auto other = agent.set_up();
+  CHECK(agent.settings(other).sources.at("dci").proxy == "");
+  CHECK(notes(other, "only those are known that begin with http:// or https://"));
   agent.file("dcirc.sh", identity + "https_proxy=http://us:secret@proxy.lab:3128\n");
   const auto without = agent.set_up();
   CHECK(agent.settings(without).sources.at("dci").proxy == "");
