@@ -152,6 +152,50 @@ void add_xml(std::set<std::string>& forms, std::string_view secret) {
   forms.merge(texts);
 }
 
+enum class Digits { decimal, lower_hex, upper_hex };
+
+std::string numbered(std::uint32_t code, Digits digits) {
+  std::array<char, 16> text{};
+  if (digits == Digits::decimal) std::snprintf(text.data(), text.size(), "&#%u;", code);
+  else if (digits == Digits::lower_hex) std::snprintf(text.data(), text.size(), "&#x%x;", code);
+  else std::snprintf(text.data(), text.size(), "&#x%X;", code);
+  return text.data();
+}
+
+/// Characters as numbers: what writers of XML in use do with all but ASCII, what those that are careful do with all but
+/// letters and digits, and all of them.
+void add_numbered(std::set<std::string>& forms, std::string_view secret) {
+  enum class Which { all, not_alphanumeric, not_ascii };
+  for (const auto which : {Which::all, Which::not_alphanumeric, Which::not_ascii})
+    for (const auto digits : {Digits::decimal, Digits::lower_hex, Digits::upper_hex}) {
+      std::string text;
+      for (std::size_t at = 0; at < secret.size();) {
+        const char byte = secret[at];
+        const auto code = next_code_point(secret, at);
+        const bool is_alphanumeric = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+        const bool stays = which == Which::not_ascii ? code < 0x80 : which == Which::not_alphanumeric && is_alphanumeric;
+        const std::string plain = byte == '&' ? "&amp;" : byte == '<' ? "&lt;" : std::string{byte};
+        text += stays ? plain : numbered(code, digits);
+      }
+      forms.insert(std::move(text));
+    }
+}
+
+std::string utf16(std::string_view secret, bool high_first) {
+  std::string text;
+  const auto add = [&](std::uint32_t unit) {
+    const char low = static_cast<char>(unit & 0xff), high = static_cast<char>(unit >> 8);
+    text += high_first ? high : low;
+    text += high_first ? low : high;
+  };
+  for (std::size_t at = 0; at < secret.size();) {
+    const auto code = next_code_point(secret, at);
+    if (code >= 0x10000) add(0xd800 + ((code - 0x10000) >> 10));
+    add(code >= 0x10000 ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
+  }
+  return text;
+}
+
 /// Parts of this many bytes do not occur by chance.
 constexpr std::size_t telling = 16;
 
@@ -184,6 +228,13 @@ std::set<std::string> forms_of(std::string_view secret) {
   add_lines(forms, secret);
   add_json(forms, secret);
   add_xml(forms, secret);
+  if (is_utf8(secret)) {
+    add_numbered(forms, secret);
+    forms.insert(utf16(secret, true));
+    const auto low_first = utf16(secret, false);
+    forms.insert(low_first);
+    for (std::size_t shift = 0; shift < 3; ++shift) add_base64(forms, low_first, shift);
+  }
   std::erase_if(forms, [](const std::string& form) { return form.size() < shortest_secret; });
   return forms;
 }

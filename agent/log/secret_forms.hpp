@@ -20,7 +20,9 @@ namespace outpost::log {
 ///   encode besides, and as a form does it (' ' as '+');
 /// * as inside a JSON string, plain and with everything but ASCII as \uXXXX, each with '/' and with '\/', also with the
 ///   characters that are special in HTML as \uXXXX (Go, Flask, .NET), in both letter cases;
-/// * as inside XML or HTML: &amp; &lt; &gt; &quot; &#39; &apos; and the other ways to write these, blanks as &#10;.
+/// * as inside XML or HTML: &amp; &lt; &gt; &quot; &#39; &apos; and the other ways to write these, blanks as &#10;; also
+///   with all characters, all but letters and digits, or all but ASCII as numbers, &#233; &#xe9; and &#xE9;;
+/// * in UTF-16 of either byte order, and that of the lower one in base64 (PowerShell), as above.
 /// Nothing for a secret that is too short.
 [[nodiscard]] std::set<std::string> forms_of(std::string_view secret);
 

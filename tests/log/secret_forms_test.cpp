@@ -112,3 +112,22 @@ TEST_CASE("a long secret is hidden in base64 that is broken into lines") {
     CHECK(hidden.size() < 40);
   }
 }
+
+TEST_CASE("characters may be written as numbers, as XML and HTML allow it") {
+  const auto forms = forms_of("pw/1<\xc3\xa4");
+  for (const auto* form : {"&#112;&#119;&#47;&#49;&#60;&#228;", "&#x70;&#x77;&#x2f;&#x31;&#x3c;&#xe4;", "&#x70;&#x77;&#x2F;&#x31;&#x3C;&#xE4;",
+                           "pw&#47;1&#60;&#228;", "pw&#x2F;1&#x3C;&#xE4;",
+                           "pw/1&lt;&#228;", "pw/1&lt;&#xe4;", "pw/1&lt;&#xE4;"})
+    CHECK(forms.count(form) == 1);
+}
+
+TEST_CASE("a secret is found in UTF-16 of either byte order, and in the base64 of what PowerShell is given") {
+  using namespace std::string_literals;
+  const std::string secret = "pass\xc3\xa4\xf0\x9f\x98\x80";
+  const std::string low_first = "p\0a\0s\0s\0\xe4\0\x3d\xd8\0\xde"s, high_first = "\0p\0a\0s\0s\0\xe4\xd8\x3d\xde\0"s;
+  CHECK(forms_of(secret).count(low_first) == 1);
+  CHECK(forms_of(secret).count(high_first) == 1);
+  CHECK(has_form_in(secret, to_base64("x\0"s + low_first + "y\0"s)));
+  CHECK(has_form_in(secret, to_base64("x\0z\0"s + low_first)));
+  CHECK(has_form_in("\xff\xfe\xfd\xfc", "a\xff\xfe\xfd\xfc"));  // No text at all, but still itself.
+}
