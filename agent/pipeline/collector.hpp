@@ -84,9 +84,10 @@ class Collector {
   virtual boost::asio::awaitable<Result<FoundResult>> examine(Step step, std::string name, job::Blob blob, JobDirectory directory) = 0;
 
   /// Makes one result called `name` of files that the step has handed over, in their order, as a new file at the path `to`
-  /// in the job's directory, synced. The files stay.
+  /// in the job's directory, synced. The files stay. It holds nothing that the redactor hides, also where that shows only
+  /// after the files were read and written again.
   virtual boost::asio::awaitable<Result<FoundResult>> merge(Step step, std::string name, std::vector<job::Blob> parts, std::filesystem::path to,
-                                                            JobDirectory directory) = 0;
+                                                            JobDirectory directory, log::Redactor redactor) = 0;
 };
 
 }  // namespace outpost::pipeline

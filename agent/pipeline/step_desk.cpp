@@ -296,7 +296,8 @@ StepDesk::Answer StepDesk::merge_parts(const StepCall& call, std::string name, s
   Step step = step_;
   JobDirectory directory = directory_;
   std::filesystem::path to = std::filesystem::path{parts.front().path}.parent_path() / call.id;
-  auto merging = ports_.collector.merge(std::move(step), std::move(name), parts, std::move(to), std::move(directory));
+  log::Redactor hiding = redactor_;
+  auto merging = ports_.collector.merge(std::move(step), std::move(name), parts, std::move(to), std::move(directory), std::move(hiding));
   auto found = co_await std::move(merging);
   auto dropping = [at = directory_, parts = std::move(parts)] {
     for (const auto& part : parts) drop_copy(at, part);

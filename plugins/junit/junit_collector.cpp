@@ -84,8 +84,8 @@ class Collection {
     if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
     auto merged = write_merged(unique_name(name), parts, file, path);
     auto synced = merged ? sync_directory(path.parent_path()) : Result<void>{merged.error()};
+    if (!merged || directory_.root / merged->blob.path != path) ::unlink(path.c_str());
     if (synced) return merged;
-    ::unlink(path.c_str());
     return synced.error();
   }
 
@@ -123,8 +123,8 @@ class Collection {
       if (::fsync(descriptor) != 0) return errno_error("cannot sync", path.native(), errno);
       return Published{path, std::move(*facts)};
     }
-    const fs::path to = directory_.made(step_id_) / "redacted" / std::to_string(++redacted_) / clean(path.filename().native());
-    auto made = make_file(to);
+    const fs::path to = step_id_.empty() ? fs::path{path.native() + ".redacted"} : directory_.made(step_id_) / "redacted" / std::to_string(++redacted_) / clean(path.filename().native());
+    auto made = step_id_.empty() ? open_new(to) : make_file(to);
     if (!made) return made.error();
     auto written = pipeline::write_redacted(descriptor, made->get(), path.native(), facts->is_binary, redactor_);
     if (!written) return written.error();
@@ -167,6 +167,11 @@ class Collection {
       return add_artifact(root, path, "results/" + path);
     }
     note(path, *summary);
+    if (published->is_copy) {
+      // Where the attachments lie only the file itself says: their paths may hold what is hidden in the copy.
+      auto original = read_junit(opened->get(), (root / path).native(), limits_.junit);
+      if (original) summary->attachments = std::move(original->attachments);
+    }
     for (std::string& named : summary->attachments)
       if (attachments_.size() < limits_.attachments) attachments_.emplace_back(path, std::move(named));
     keep_result(path, std::move(*summary), blob(*published, "application/junit"));
@@ -269,6 +274,10 @@ class Collection {
     if (!error) fs::create_directories(path.parent_path(), error);
     if (error) return errno_error("cannot create", path.parent_path().native(), error.value());
     for (fs::path folder = path.parent_path(); folder != directory_.step(step_id_); folder = folder.parent_path()) made_.insert(folder);
+    return open_new(path);
+  }
+
+  static Result<Descriptor> open_new(const fs::path& path) {
     Descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640)};
     if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
     return file;
@@ -327,7 +336,7 @@ class Collection {
     job::Blob blob;
   };
 
-  std::string step_id_;
+  std::string step_id_;  ///< "": of what was handed over, wherever that lies.
   pipeline::JobDirectory directory_;
   CollectorLimits limits_;
   log::Redactor redactor_;
@@ -367,8 +376,8 @@ boost::asio::awaitable<Result<pipeline::FoundResult>> JunitCollector::examine(pi
 }
 
 boost::asio::awaitable<Result<pipeline::FoundResult>> JunitCollector::merge(pipeline::Step step, std::string name, std::vector<job::Blob> parts,
-                                                                            fs::path to, pipeline::JobDirectory directory) {
-  Collection collection{step, {}, std::move(directory), limits_};
+                                                                            fs::path to, pipeline::JobDirectory directory, log::Redactor redactor) {
+  Collection collection{step, {}, std::move(directory), limits_, std::move(redactor)};
   auto work = [collection = std::move(collection), name = std::move(name), parts = std::move(parts), to = std::move(to)]() mutable {
     return collection.merge_blobs(name, parts, to);
   };

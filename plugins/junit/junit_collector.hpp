@@ -47,7 +47,7 @@ class JunitCollector final : public pipeline::Collector {
   boost::asio::awaitable<Result<pipeline::FoundResult>> examine(pipeline::Step step, std::string name, job::Blob blob,
                                                                 pipeline::JobDirectory directory) override;
   boost::asio::awaitable<Result<pipeline::FoundResult>> merge(pipeline::Step step, std::string name, std::vector<job::Blob> parts,
-                                                              std::filesystem::path to, pipeline::JobDirectory directory) override;
+                                                              std::filesystem::path to, pipeline::JobDirectory directory, log::Redactor redactor) override;
 
   boost::asio::awaitable<std::vector<pipeline::FoundResult>> compare(std::vector<pipeline::FoundResult> results,
                                                                      pipeline::JobDirectory directory,

@@ -261,7 +261,7 @@ class FakeCollector final : public pipeline::Collector {
 
   /// The first part, and as many times its cases as there are parts.
   boost::asio::awaitable<Result<pipeline::FoundResult>> merge(pipeline::Step, std::string name, std::vector<job::Blob> parts, std::filesystem::path,
-                                                              pipeline::JobDirectory) override {
+                                                              pipeline::JobDirectory, log::Redactor) override {
     if (!examined) co_return examined.error();
     pipeline::FoundResult result = *examined;
     result.name = std::move(name);

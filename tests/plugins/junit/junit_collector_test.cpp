@@ -527,3 +527,40 @@ TEST_CASE("a secret in the name of a file is in no name and no path, and each fi
   }
   for (const auto& result : collected.results) CHECK(result.blob.path.find("hunter") == std::string::npos);
 }
+
+TEST_CASE("an attachment whose path holds a secret is found, and called as the hidden path says") {
+  Bench bench;
+  bench.redactor.add("hunter22");
+  test::write_file(bench.directory.workspace() / "hunter22/shot.png", "a picture");
+  bench.result("unit.xml", "<testsuite name='s'><testcase name='t'><system-out>[[ATTACHMENT|hunter22/shot.png]]</system-out></testcase></testsuite>");
+  const auto collected = bench.collect();
+  REQUIRE(names(collected.artifacts) == Names{"attachments/***/shot.png"});
+  CHECK(content_of(bench, collected.artifacts[0].blob) == "a picture");
+  REQUIRE(collected.results.size() == 1);
+  CHECK(content_of(bench, collected.results[0].blob).find("[[ATTACHMENT|***/shot.png]]") != std::string::npos);
+  CHECK(collected.warnings.empty());
+}
+
+TEST_CASE("a secret that shows only when the files of a result are put together is not in it") {
+  Bench bench;
+  bench.redactor.add("hunter22");
+  fs::create_directories(bench.directory.root / "handed");
+  std::vector<job::Blob> parts;
+  // One character as a number, which no writer does: each file by itself does not hold the secret in any known form.
+  for (const char* name : {"a", "b"}) {
+    job::Blob blob;
+    blob.path = std::string{"handed/"} + name;
+    parts.push_back(blob);
+    test::write_file(bench.directory.root / blob.path, "<testsuite name='s'><testcase name='" + std::string{name} + " hun&#116;er22'/></testsuite>");
+  }
+  JunitCollector collector{bench.workers, bench.limits};
+  for (const bool has_secret : {true, false}) {
+    const auto merged = test::await(bench.loop, collector.merge(bench.step, "unit", parts, "handed/whole", bench.directory, has_secret ? bench.redactor : log::Redactor{}));
+    REQUIRE(merged);
+    CHECK(merged->total == 2);
+    const auto content = content_of(bench, merged->blob);
+    CHECK((content.find("hunter22") == std::string::npos) == has_secret);
+    CHECK((content.find("a ***") != std::string::npos) == has_secret);
+    CHECK(fs::exists(bench.directory.root / "handed/whole") == !has_secret);
+  }
+}
