@@ -170,9 +170,7 @@ Result<void> Composition::make_runner() {
   if (auto chosen = choose_runner(); !chosen) return chosen;
 
   auto& options = named_.hooks;
-  for (const auto& [name, secret] : options.secrets)
-    if (secret.size() < shortest_secret)
-      logger_.warning("secrets." + name + ": shorter than " + std::to_string(shortest_secret) + " bytes, so it is not hidden in logs, results and artifacts");
+  warn_about_short(options.secrets);
   // A step that has outlived the agent before us still needs them.
   if (!step_runner().outlives()) hooks::remove_left_secrets(options.secrets_directory);
   steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(options));
@@ -222,6 +220,12 @@ Result<void> Composition::choose_runner() {
   units_ = std::make_unique<process::SystemdCommandRunner>(executor_, process::SystemdCommandRunner::Options{});
   logger_.notice("steps are run by systemd, each as a unit of its job's slot");
   return {};
+}
+
+void Composition::warn_about_short(const std::map<std::string, std::string>& secrets) const {
+  for (const auto& [name, secret] : secrets)
+    if (secret.size() < shortest_secret)
+      logger_.warning("secrets." + name + ": shorter than " + std::to_string(shortest_secret) + " bytes, so it is not hidden in logs, results and artifacts");
 }
 
 process::CommandRunner& Composition::step_runner() const {

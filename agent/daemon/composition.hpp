@@ -155,6 +155,7 @@ class Composition {
   [[nodiscard]] dci::SourceSettings source_settings(const config::Settings& settings, const config::Source& source);
   [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
   [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);
+  void warn_about_short(const std::map<std::string, std::string>& secrets) const;
   [[nodiscard]] Result<Alarms::Ways> alarm_ways(const config::Alarms& alarms) const;
 
   // What is told to a collector (composition_telemetry.cpp)

@@ -129,6 +129,7 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   parts.settings = wanted;
   parts.logs = log_options(wanted.logs);
   parts.secrets = std::move(fresh.named.secrets);
+  warn_about_short(fresh.named.hooks.secrets);
   parts.steps = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(fresh.named.hooks));
   for (auto& [name, opened] : fresh.named.servers) {
     auto integration = make_integration(wanted, wanted.sources.at(name), std::move(opened));
