@@ -240,6 +240,7 @@ void Agent::poll_now() {
     each->watch_wakeup->notify();
   }
 }
+  leave_none_out();
 
 Result<void> Agent::cancel(const std::string& job_id, const std::string& reason) {
   const std::string why = printable(reason, 500);

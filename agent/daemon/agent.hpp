@@ -58,13 +58,13 @@ struct Integration {
   // How polling goes; the agent's.
   bool polled = false;        ///< There is a definition to ask for.
   bool answers = false;       ///< The last poll was answered; false before the first.
-  bool refused = false;       ///< The last poll was refused.
+  bool refused = false;       ///< The last poll was refused, for every definition.
   bool credentials_refused = false;  ///< For our credentials: nothing of it gets through.
   unsigned failures = 0;      ///< Polls in a row that were not answered.
   Timestamp last_poll{};      ///< The last poll that was answered.
   Timestamp silent_since{};   ///< The last answer, or the first poll.
   std::optional<std::chrono::steady_clock::time_point> poll_due;  ///< When the next poll begins; nothing while one goes on.
-  std::string last_error;     ///< Why the last poll failed, for one definition at least.
+  std::string last_error;     ///< Why the last poll failed, for one definition at least; not what was refused to one.
 };
 
 struct AgentPorts {
@@ -211,6 +211,8 @@ class Agent final : public control::AgentControl {
     Timestamp last_new{};
     [[nodiscard]] bool is_known() const { return looked_at || !seen.empty(); }
     std::optional<std::string> unmatched;  ///< The selection of which was told that nothing matches it.
+    std::string refusal;  ///< Why the source will not say what there is; "" when it does.
+    unsigned refusals = 0, polls_left_out = 0;  ///< So often in a row; it is not asked for in so many of the next polls.
   };
   struct Definition {
     job::Definition value;
@@ -226,8 +228,9 @@ class Agent final : public control::AgentControl {
     pipeline::JobRunner* operator->() const { return runner.get(); }
   };
   struct PollOutcome {
-    bool asked = false, answered = false;  ///< For one definition at least.
-    std::optional<Error> failure;          ///< Of the last definition that failed.
+    // For one definition at least: it was asked for; the server was there; it was not refused; we are known there.
+    bool asked = false, answered = false, offered = false, accepted = false;
+    std::optional<Error> failure;  ///< Of the last definition that failed, but was not refused.
   };
 
   // What travels in an archive (agent_spool.cpp)
@@ -318,7 +321,13 @@ class Agent final : public control::AgentControl {
   [[nodiscard]] std::chrono::milliseconds pause_before_poll(const Integration& integration);
   boost::asio::awaitable<void> poll_all(Integration& integration);
   void report_poll(Integration& integration, const PollOutcome& outcome);
+  void note_offer(const Definition& definition, const std::vector<pipeline::Candidates>& candidates);
+  void note_refusal(const Definition& definition, std::string why);
+  static void leave_out(History& history, std::chrono::milliseconds poll);
+  void leave_none_out();
   void hurry_claims(const std::string& source);
+  /// Why not everything of it is polled; "" when all is.
+  [[nodiscard]] std::string trouble_of(const Integration& integration) const;
   boost::asio::awaitable<void> watch_loop(std::shared_ptr<Integration> integration);
   [[nodiscard]] std::vector<std::string> watched_jobs(const Integration& integration) const;
   boost::asio::awaitable<Result<void>> watch_jobs(Integration& integration);

@@ -156,7 +156,9 @@ std::string Agent::why_it_waits(const job::Story& story) const {
   if (std::string refused = gate_.refusal(definition); !refused.empty()) return refused;
   const auto from = integration(definition.source);
   if (from && from->polled && !from->answers) return "source " + definition.source + " does not answer";
-  if (const auto known = this->definition(definition.name); known && !window_is_open(definition.name))
+  const auto known = this->definition(definition.name);
+  if (known && !known->history->refusal.empty()) return known->history->refusal;
+  if (known && !window_is_open(definition.name))
     return "its window opens at " + to_rfc3339(config::next_opening(known->settings.windows, ports_.clock.now()));
   for (const auto& name : definition.resources)
     if (const auto holder = queue_.holders().find(name); holder != queue_.holders().end())

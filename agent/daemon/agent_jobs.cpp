@@ -151,10 +151,11 @@ asio::awaitable<void> Agent::end_broken(std::string id, std::string thrown) {
 
 // ---- when a job may start ------------------------------------------------------------------------------------------
 
-/// A job whose source does not answer, or refuses us, waits without holding anything.
+/// A job whose source does not answer, or refuses us or its topic, waits without holding anything.
 bool Agent::may_claim(const job::Story& story) const {
   if (stopping_) return false;
   const auto from = integration(story.job.definition.source);
+  if (const auto known = definition(story.job.definition.name); known && !known->history->refusal.empty()) return false;
   return from && !from->leaving && !held_.contains(story.job.id) && (from->answers || !from->polled) && claiming_is_allowed(story.job.definition) &&
          plugins_are_right(story.job.definition);
 }

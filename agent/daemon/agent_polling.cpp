@@ -103,26 +103,88 @@ std::chrono::milliseconds Agent::pause_before_poll(const Integration& integratio
   return std::chrono::milliseconds{static_cast<std::int64_t>(static_cast<double>(pause.count()) * spread)};
 }
 
-/// Asks for every definition of one source.
+/// Asks for every definition of one source. Each is refused for itself, and alone asked more seldom then.
 asio::awaitable<void> Agent::poll_all(Integration& integration) {
   PollOutcome outcome;
+  Definitions refused;
   const Definitions known = definitions_;  // They may be others when a server has answered.
   for (const auto& definition : known) {
     if (definition->value.source != integration.settings.name || stopping_ || integration.retired) continue;
+    History& history = *definition->history;
+    if (history.polls_left_out > 0) {
+      --history.polls_left_out;
+      continue;
+    }
     outcome.asked = true;
-    const bool history = !definition->history->is_known() && definition->settings.backlog == config::Backlog::all;
-    auto candidates = co_await integration.source->poll(definition->value, history ? history_depth : poll_depth);
+    const bool all = !history.is_known() && definition->settings.backlog == config::Backlog::all;
+    auto candidates = co_await integration.source->poll(definition->value, all ? history_depth : poll_depth);
     if (this->definition(definition->value.name) != definition) continue;
     if (candidates) {
-      outcome.answered = true;
+      outcome.answered = outcome.offered = outcome.accepted = true;
+      note_offer(*definition, *candidates);
       co_await take_in(definition, std::move(*candidates));
+      continue;
+    }
+    Error failure = std::move(candidates.error()).in("jobs." + definition->value.name);
+    if (failure.fault == Fault::refused) {
+      outcome.answered = outcome.accepted = true;
+      note_refusal(*definition, std::move(failure.message));
+      refused.push_back(definition);
     } else {
-      outcome.answered = outcome.answered || candidates.error().fault == Fault::malformed;
-      Error failure = candidates.error();
-      outcome.failure = std::move(failure).in("jobs." + definition->value.name);
+      const bool unreadable = failure.fault == Fault::malformed;
+      outcome.answered = outcome.answered || unreadable;
+      outcome.offered = outcome.offered || unreadable;
+      outcome.failure = std::move(failure);
     }
   }
+  // When all are refused it is the source that is asked more seldom.
+  for (const auto& definition : refused)
+    if (outcome.offered) leave_out(*definition->history, integration.settings.poll);
   if (outcome.asked && !stopping_ && !integration.retired) report_poll(integration, outcome);
+}
+
+/// What a job asks for is there; a part of it may be something that its server will never have.
+void Agent::note_offer(const Definition& definition, const std::vector<pipeline::Candidates>& candidates) {
+  History& history = *definition.history;
+  history.refusals = 0;
+  if (!std::exchange(history.refusal, "").empty()) schedule_wakeup_.notify();
+  std::string problems;
+  for (const auto& each : candidates)
+    if (!each.problem.empty()) problems += (problems.empty() ? "" : "; ") + each.problem;
+  const std::string& name = definition.value.name;
+  if (problems.empty()) ports_.alarms.clear("topic:" + name);
+  else ports_.alarms.raise("topic:" + name, "topic", "jobs." + name + ": " + problems);
+}
+
+void Agent::note_refusal(const Definition& definition, std::string why) {
+  History& history = *definition.history;
+  ++history.refusals;
+  ports_.alarms.raise("topic:" + definition.value.name, "topic", why + "; correct the job or have its topic opened to you, then: outpost reload");
+  history.refusal = std::move(why);
+}
+
+/// One that is refused is left out of the next polls, of ever more of them.
+void Agent::leave_out(History& history, std::chrono::milliseconds poll) {
+  const auto most = static_cast<std::uint64_t>(std::max<std::int64_t>(longest_pause_refused / poll, 1));
+  history.polls_left_out = static_cast<unsigned>(std::min(std::uint64_t{1} << std::min(history.refusals, 12U), most) - 1);
+}
+
+/// Somebody wants to know at once.
+void Agent::leave_none_out() {
+  for (const auto& definition : definitions_) definition->history->polls_left_out = 0;
+}
+
+std::string Agent::trouble_of(const Integration& integration) const {
+  if (!integration.last_error.empty()) return integration.last_error;
+  std::string first;
+  std::size_t others = 0;
+  for (const auto& definition : definitions_) {
+    const std::string& refusal = definition->history->refusal;
+    if (definition->value.source != integration.settings.name || refusal.empty()) continue;
+    if (first.empty()) first = refusal;
+    else ++others;
+  }
+  return others == 0 ? first : first + "; and " + std::to_string(others) + (others == 1 ? " more job is" : " more jobs are") + " refused: outpost alarm list";
 }
 
 void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
@@ -131,23 +193,25 @@ void Agent::report_poll(Integration& integration, const PollOutcome& outcome) {
   const std::string before = std::exchange(integration.last_error, outcome.failure ? outcome.failure->message : "");
   const bool was_refused = integration.credentials_refused;
   integration.credentials_refused = outcome.failure && outcome.failure->fault == Fault::credentials;
-  integration.refused = outcome.failure && (outcome.failure->fault == Fault::refused || integration.credentials_refused);
-  integration.failures = outcome.answered ? 0 : integration.failures + 1;
+  integration.refused = integration.credentials_refused || (!outcome.failure && !outcome.offered);
+  integration.failures = outcome.offered ? 0 : integration.failures + 1;
   if (outcome.answered) integration.last_poll = now;
   if (outcome.answered || integration.silent_since == Timestamp{}) integration.silent_since = now;
   if (std::exchange(integration.answers, outcome.answered) != outcome.answered) schedule_wakeup_.notify();
-  if (!outcome.failure) {
-    if (!before.empty()) ports_.logger.notice(name + ": polling works again");
+  if (outcome.accepted && !integration.credentials_refused) {
     // What was refused to the source was refused to the reporter and to claims: they need not wait for their next try.
     if (was_refused || ports_.alarms.active().contains("credentials:" + name)) credentials_accepted(name);
-    else if (!before.empty()) hurry_claims(name);
     ports_.alarms.clear("credentials:" + name);
+  }
+  if (!outcome.failure) {
+    if (!before.empty()) ports_.logger.notice(name + ": polling works again");
+    if (!before.empty() && !was_refused) hurry_claims(name);
     ports_.alarms.clear("poll:" + name);
     return;
   }
   const std::string told = name + ": " + integration.last_error;
   if (without_digits(before) != without_digits(integration.last_error)) ports_.logger.warning(told);
-  if (integration.refused) ports_.alarms.raise("credentials:" + name, "credentials", told);
+  if (integration.credentials_refused) ports_.alarms.raise("credentials:" + name, "credentials", told);
   else if (outcome.failure->fault == Fault::malformed) ports_.alarms.raise("poll:" + name, "degraded", told);
   else if (!outcome.answered && now - integration.silent_since >= silence)
     ports_.alarms.raise("poll:" + name, "degraded", name + ": no answer since " + to_rfc3339(integration.silent_since) + ": " + integration.last_error);

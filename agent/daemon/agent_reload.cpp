@@ -43,6 +43,7 @@ asio::awaitable<Result<void>> Agent::reconfigure(Reconfiguration parts) {
   }
   settle_sources();
   clear_stale_alarms();
+  leave_none_out();
   for (const auto& each : integrations_) each->poll_wakeup->notify();
   schedule_wakeup_.notify();
   retention_wakeup_.notify();

@@ -113,6 +113,7 @@ void Agent::clear_stale_alarms() {
     if (const auto source = about("credentials:")) return !integration(*source);
     if (const auto source = about("poll:")) return !integration(*source);
     if (const auto name = about("claim:")) return !definition(*name);
+    if (const auto name = about("topic:")) return !definition(*name);
     if (const auto name = about("plugins:")) return !waits(*name);
     if (const auto name = about("no-component:")) return !settings_.alarms.no_component_after || !definition(*name);
     if (key.ends_with("/credentials")) return !integration(key.substr(0, key.size() - std::string_view{"/credentials"}.size()));

@@ -398,7 +398,6 @@ dci::SourceSettings Composition::source_settings(const config::Settings& setting
   made.limits.unpack.entries = settings.downloads.unpack_entries;
   made.limits.unpack.ratio = static_cast<std::uint64_t>(settings.downloads.unpack_ratio);
   made.unpacker = unpacker_;
-  made.warn = [this, name = source.name](const std::string& message) { logger_.warning(name + ": " + message); };
   return made;
 }
 

@@ -36,7 +36,7 @@ json::object Agent::status() {
   json::array sources, reporters, running, waiting;
   for (const auto& each : integrations_) {
     sources.push_back(json::object{{"name", each->settings.name}, {"type", each->settings.type}, {"url", each->settings.url}, {"leaving", each->leaving},
-                                   {"last_poll", moment(each->last_poll)}, {"last_error", printable(each->last_error)}});
+                                   {"last_poll", moment(each->last_poll)}, {"last_error", printable(trouble_of(*each))}});
     const auto delivery = each->dispatcher->status();
     reporters.push_back(json::object{{"name", each->settings.name}, {"waiting", delivery.waiting}, {"parked", delivery.parked},
                                      {"delivered", delivery.delivered}, {"last_contact", moment(delivery.last_contact.value_or(Timestamp{}))},

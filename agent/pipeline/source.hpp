@@ -21,6 +21,7 @@ namespace outpost::pipeline {
 struct Candidates {
   std::string selection;
   std::vector<job::Component> components;
+  std::string problem;  ///< Why nothing will ever match it as it is written, and what may be meant; "" when it may.
 };
 
 struct ClaimRequest {
@@ -52,7 +53,7 @@ using Report = std::function<void(std::string_view line)>;
 
 /// Offers work: one configured instance of a control server. Errors of all calls: retry_later (network, 5xx), credentials
 /// (it does not accept who we are, or our clock: an alarm, and few tries), refused (permission, a topic that is not
-/// there), malformed (an answer nobody can read, a wrong selection).
+/// there: nothing that other definitions have to suffer from), malformed (an answer nobody can read, a wrong selection).
 class Source {
  public:
   virtual ~Source() = default;

@@ -7,6 +7,7 @@
 #include <boost/json/array.hpp>
 
 #include <algorithm>
+#include <functional>
 
 namespace outpost::dci {
 namespace {
@@ -45,7 +46,7 @@ DciSource::DciSource(Api api, http::Client& client, Workers& workers, const Cloc
 
 Result<void> DciSource::check(const job::Definition& definition) const {
   if (!api_.credentials().client.starts_with("remoteci/"))
-    return Error{Fault::refused, "the source " + settings_.name + " signs in as " +
+    return Error{Fault::credentials, "the source " + settings_.name + " signs in as " +
                                      api_.credentials().client + "; only a remoteci can take jobs"};
   if (definition.topic.empty()) return Error{Fault::malformed, "the topic is missing (example: OCP-4.16)"};
   if (definition.selections.empty())
@@ -55,10 +56,6 @@ Result<void> DciSource::check(const job::Definition& definition) const {
   if (!definition.url.empty() && !is_web_address(definition.url))
     return Error{Fault::malformed, "url: the control server takes only http:// and https:// here"};
   return {};
-}
-
-void DciSource::warn_once(const std::string& message) {
-  if (warned_.insert(message).second && settings_.warn) settings_.warn(message);
 }
 
 awaitable<Result<DciSource::Topic>> DciSource::read_topic(std::string name) {
@@ -133,13 +130,14 @@ awaitable<Result<std::vector<Candidates>>> DciSource::poll(const job::Definition
       if (components.error().fault != Fault::retry_later) topics_.erase(definition.topic);
       co_return components.error();
     }
+    std::string problem;
     if (components->empty() && std::find(found->types.begin(), found->types.end(), type) == found->types.end()) {
       const auto meant = nearest(type, found->types);
-      warn_once("job " + printable(definition.name, 200) + ": the topic " + printable(definition.topic, 200) +
-                " has no component type \"" + type + "\"; it has " + printable(join(found->types, ", "), 500) +
-                (meant ? "; did you mean " + printable(*meant, 100) + "?" : ""));
+      problem = "the topic " + printable(definition.topic, 200) + " has no component type \"" + type + "\"; it has " +
+                printable(join(found->types, ", "), 500) +
+                (meant ? "; did you mean " + printable(*meant, 100) + "?" : "");
     }
-    all.push_back({text, std::move(*components)});
+    all.push_back({text, std::move(*components), std::move(problem)});
   }
   co_return all;
 }

@@ -5,9 +5,7 @@
 #include "plugins/dci/component_files.hpp"
 #include "plugins/dci/selection.hpp"
 
-#include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +18,6 @@ struct SourceSettings {
   FetchLimits limits;
   std::filesystem::path unpacker;  ///< The program outpost-unpack.
   files::DownloadOptions download;
-  std::function<void(const std::string&)> warn;  ///< What should be looked at but stops nothing; each said once.
 };
 
 /// Offers the components of a DCI control server's topics and creates jobs for them.
@@ -59,14 +56,12 @@ class DciSource final : public pipeline::Source {
   boost::asio::awaitable<void> give_up(std::string id, std::string reason);
   boost::asio::awaitable<Reply> get_job(std::string id);
   [[nodiscard]] std::string page_of(const std::string& id) const;
-  void warn_once(const std::string& message);
 
   Api api_;
   const Clock& clock_;
   SourceSettings settings_;
   ComponentFiles files_;
   std::map<std::string, Topic> topics_;
-  std::set<std::string> warned_;
 };
 
 /// The tag by which a job is found again after an uncertain answer.

@@ -353,7 +353,7 @@ TEST_CASE("a job of a source that is no longer configured is kept until somebody
 TEST_CASE("a source that refuses us is an alarm until it does not, and nothing of it is claimed meanwhile") {
   BusyWorld world;
   world.appear({"2", "1"});
-  world.source.poll_failure = Error{Fault::refused, "the signature is wrong"};
+  world.source.poll_failure = Error{Fault::credentials, "the signature is wrong"};
   world.steps.hangs.clear();
   world.start();
   world.until([&] { return world.alarmed("credentials:fake"); });
@@ -445,13 +445,79 @@ TEST_CASE("one definition that its source refuses does not hold up another") {
   world.start();
   world.until([&] { return world.count(event::job_ended) == 1; });
   CHECK(world.state(0) == "success");
-  CHECK_THAT(world.alarms->active().at("credentials:fake").message, holds("jobs.broken: topic"));
+  CHECK_FALSE(world.alarmed("credentials:fake"));
+}
+
+TEST_CASE("each definition whose topic is not there has an alarm of its own, which ends by itself") {
+  AgentWorld world;
+  for (const char* name : {"lost", "mistyped"}) {
+    world.settings.jobs.push_back({.name = name, .source = "fake", .topic = name, .reporters = {"fake"}});
+    world.source.poll_failures.emplace(name, Error{Fault::refused, std::string{"topic \""} + name + "\": not found"});
+  }
+  world.start();
+  world.until([&] { return world.alarmed("topic:lost") && world.alarmed("topic:mistyped"); });
+  const auto& alarm = world.alarms->active().at("topic:lost");
+  CHECK(alarm.kind == "topic");
+  CHECK_THAT(alarm.message, holds("jobs.lost: topic \"lost\": not found; correct the job"));
+  CHECK(daemon::fix_of(alarm) == "outpost server topics");
+  CHECK_FALSE(world.alarmed("topic:nightly"));
+  CHECK_FALSE(world.alarmed("credentials:fake"));
+  world.until([&] { return !world.agent->status()["sources"].at(0).at("last_error").as_string().empty(); });
+  CHECK_THAT(std::string{world.agent->status()["sources"].at(0).at("last_error").as_string()}, holds("jobs.lost: topic \"lost\": not found; and 1 more job is refused"));
+  world.source.poll_failures.erase("lost");
+  world.poll();
+  world.until([&] { return !world.alarmed("topic:lost"); });
+  CHECK(world.alarmed("topic:mistyped"));
+  world.source.poll_failures.clear();
+  world.poll();
+  world.until([&] { return !world.alarmed("topic:mistyped"); });
+  CHECK(world.agent->status()["sources"].at(0).at("last_error") == "");
+}
+
+TEST_CASE("what is waiting for a topic that is refused meanwhile is not claimed before it is there again") {
+  BusyWorld world;
+  world.appear({"2", "1"});
+  world.source.poll_failure = Error{Fault::refused, "topic \"T\": not found"};
+  world.start();
+  world.until([&] { return world.alarmed("topic:nightly"); });
+  world.steps.hangs.clear();
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });  // What was claimed is finished.
+  world.settle();
+  CHECK(world.state(1) == "waiting");
+  CHECK_THAT(std::string{world.agent->status()["jobs"].at("waiting").at(0).at("waits_for").as_string()}, holds("topic \"T\": not found"));
+  world.source.poll_failure.reset();
+  world.poll();
+  world.until([&] { return world.count(event::job_ended) == 2; });
+  CHECK(world.state(1) == "success");
+}
+
+TEST_CASE("a definition that is refused is asked for ever more seldom, the others as before") {
+  AgentWorld world;
+  world.settings.sources["fake"].poll = std::chrono::milliseconds{1};
+  world.settings.jobs.push_back({.name = "broken", .source = "fake", .topic = "unknown", .reporters = {"fake"}});
+  world.source.poll_failures.emplace("broken", Error{Fault::refused, "topic \"unknown\": not found"});
+  world.start();
+  world.until([&] { return world.source.polls_of["nightly"] >= 64; });
+  CHECK(world.source.polls_of["broken"] >= 2);
+  CHECK(world.source.polls_of["broken"] <= 7);  // After 1, 3, 7, 15, 31 and 63.
+}
+
+TEST_CASE("a selection that nothing can ever match is an alarm of its definition") {
+  AgentWorld world;
+  world.source.offers.push_back({"opc", {}, "the topic T has no component type \"opc\""});
+  world.start();
+  world.until([&] { return world.alarmed("topic:nightly"); });
+  CHECK_THAT(world.alarms->active().at("topic:nightly").message, holds("jobs.nightly: the topic T has no component type"));
+  world.source.offers.pop_back();
+  world.poll();
+  world.until([&] { return !world.alarmed("topic:nightly"); });
 }
 
 TEST_CASE("what is no longer configured raises no alarm after a restart") {
   AgentWorld world;
   world.start();
-  for (const char* key : {"credentials:old", "poll:old", "old/credentials", "no-component:gone", "bug:polling old"}) world.alarms->raise(key, "degraded", "x");
+  for (const char* key : {"credentials:old", "poll:old", "old/credentials", "no-component:gone", "topic:gone", "bug:polling old"}) world.alarms->raise(key, "degraded", "x");
   world.alarms->raise("old/parked/x", "parked", "what never reached its server");
   world.settle();
   world.start();

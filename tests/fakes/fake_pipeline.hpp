@@ -39,6 +39,7 @@ class FakeSource final : public pipeline::Source {
   std::map<std::string, Error> poll_failures;  ///< By definition.
   bool worth_asking = false;                   ///< Again, after refused credentials.
   unsigned polls = 0;
+  std::map<std::string, unsigned> polls_of;  ///< By definition.
   std::size_t deepest_poll = 0;
   pipeline::Watched watched;
 
@@ -50,6 +51,7 @@ class FakeSource final : public pipeline::Source {
   Result<void> check(const job::Definition&) const override { return {}; }
   boost::asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition& definition, std::size_t depth) override {
     ++polls;
+    ++polls_of[definition.name];
     deepest_poll = std::max(deepest_poll, depth);
     if (poll_failure) co_return *poll_failure;
     if (const auto own = poll_failures.find(definition.name); own != poll_failures.end()) co_return own->second;

@@ -70,7 +70,7 @@ void check_patience_with_credentials(SampleLab& lab, const std::string& words) {
 }
 
 /// Waits for four polls: the agent must wait longer after each, and have said once what is wrong.
-void check_patience(SampleLab& lab, const std::string& words) {
+void check_patience(SampleLab& lab, const std::string& words, const std::string& told = "warning: dci: ") {
   lab.until("four polls", [&] { return polls(lab).size() >= 4; });
   const auto moments = polls(lab);
   // 100 ms is configured; it doubles with each failure, and jitter takes up to a quarter.
@@ -78,7 +78,7 @@ void check_patience(SampleLab& lab, const std::string& words) {
     INFO("pause " << index);
     CHECK(moments[index] - moments[index - 1] >= std::chrono::milliseconds{70} * (1 << index));
   }
-  CHECK(occurrences(lab.agent_log(), "warning: dci: ") == 1);
+  CHECK(occurrences(lab.agent_log(), told) == 1);
   CHECK_THAT(lab.agent_log(), holds(words));
   CHECK(lab.stop_agent(SIGTERM) == 0);
 }
@@ -208,7 +208,12 @@ TEST_CASE("A topic that the server does not have is told with the one that may b
   lab.start_agent();
   CHECK_THAT(polling_error(lab),
              holds("topic \"ACME-2\": not found") && holds("no permission") && holds("did you mean \"ACME-1\"?"));
-  check_patience(lab, "did you mean \"ACME-1\"?");
+  const auto alarms = lab.status().at("alarms").as_array();
+  REQUIRE(alarms.size() == 1);
+  CHECK(alarms[0].at("key") == "topic:nightly");
+  CHECK(alarms[0].at("kind") == "topic");
+  CHECK(alarms[0].at("fix") == "outpost server topics");
+  check_patience(lab, "did you mean \"ACME-1\"?", "error: alarm (topic): ");
 }
 
 TEST_CASE("A component type that the topic does not have is told with the one that may be meant", "[bad]") {

@@ -36,7 +36,6 @@ struct Fixture {
   SourceSettings settings() {
     SourceSettings made;
     made.name = "lab";
-    made.warn = [this](const std::string& message) { warnings.push_back(message); };
     return made;
   }
   Result<std::vector<Candidates>> poll(std::size_t depth = 1) { return await(source.poll(definition, depth)); }
@@ -71,7 +70,6 @@ struct Fixture {
   FakeServer server;
   test::FixedClock clock;
   Workers workers{1};
-  std::vector<std::string> warnings;
   std::string topic;
   job::Definition definition;
   std::vector<job::Component> components;
@@ -100,7 +98,6 @@ TEST_CASE("a poll finds the newest components of each selection, best first") {
   CHECK(all->at(1).components.at(0).name == "rhcos 9.4");
   CHECK(f.server.client.seen.back().parameter("limit") == "1");
   CHECK(f.server.client.seen.back().parameter("sort") == "-released_at");
-  CHECK(f.warnings.empty());
 }
 
 TEST_CASE("priority tags decide before age: the first tag that anything has wins") {
@@ -155,18 +152,18 @@ TEST_CASE("a topic whose name has a comma is found among all") {
   CHECK(f.versions() == std::vector<std::string>{"1"});
 }
 
-TEST_CASE("a type that the topic does not have is warned about once") {
+TEST_CASE("a type that the topic does not have is a problem of its selection alone") {
   Fixture f;
-  f.definition.selections = {"opc"};
-  REQUIRE(f.poll());
-  REQUIRE(f.poll());
-  REQUIRE(f.warnings.size() == 1);
-  CHECK(f.warnings[0].find("no component type \"opc\"; it has ocp, rhcos") != std::string::npos);
+  f.definition.selections = {"opc", "ocp"};
+  const auto told = f.poll();
+  REQUIRE(told);
+  CHECK(told->at(0).problem.find("no component type \"opc\"; it has ocp, rhcos") != std::string::npos);
+  CHECK(told->at(1).problem.empty());
   // A team's own components may have any type.
   f.server.add_component(f.topic, "my-app", "1");
   f.definition.selections = {"my-app"};
   CHECK(f.versions().size() == 1);
-  CHECK(f.warnings.size() == 1);
+  CHECK(f.poll()->at(0).problem.empty());
 }
 
 TEST_CASE("a server that is down, a portal and wrong credentials are told apart") {
