@@ -92,7 +92,7 @@ asio::awaitable<void> Agent::run() {
   static_cast<void>(co_await append(std::move(started)));
   for (auto& each : integrations_) {
     // Whether the server still refuses us the first request tells, and raises it again.
-    ports_.alarms.clear(each->settings.name + "/credentials");
+    clear_delivery_alarms(each->settings.name);
     // Before its first job can be queued: a reporter that is new begins with what is journaled from now on.
     auto prepared = co_await each->dispatcher->prepare();
     if (!prepared) ports_.logger.error("delivery to " + each->settings.name + ": " + prepared.error().message);
@@ -234,13 +234,18 @@ asio::awaitable<void> Agent::disk_loop() {
 
 // ---- what the local API asks for -----------------------------------------------------------------------------------
 
+/// A dispatcher that begins knows nothing of what the one before it has told: whoever is refused or stuck is told again.
+void Agent::clear_delivery_alarms(const std::string& reporter) {
+  for (const auto* about : {"/credentials", "/stuck"}) ports_.alarms.clear(reporter + about);
+}
+
 void Agent::poll_now() {
+  leave_none_out();
   for (const auto& each : integrations_) {
     each->poll_wakeup->notify();
     each->watch_wakeup->notify();
   }
 }
-  leave_none_out();
 
 Result<void> Agent::cancel(const std::string& job_id, const std::string& reason) {
   const std::string why = printable(reason, 500);

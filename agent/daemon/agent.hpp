@@ -280,6 +280,7 @@ class Agent final : public control::AgentControl {
   void start_work();
   void start_loops(const std::shared_ptr<Integration>& each);
   void adopt(const std::shared_ptr<Integration>& each);
+  void clear_delivery_alarms(const std::string& reporter);
   boost::asio::awaitable<bool> wait_until_stopped();
   boost::asio::awaitable<void> say_goodbye();
   boost::asio::awaitable<void> retention_loop();
@@ -320,14 +321,14 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<void> wait_for_poll(Integration& integration);
   [[nodiscard]] std::chrono::milliseconds pause_before_poll(const Integration& integration);
   boost::asio::awaitable<void> poll_all(Integration& integration);
-  void report_poll(Integration& integration, const PollOutcome& outcome);
   void note_offer(const Definition& definition, const std::vector<pipeline::Candidates>& candidates);
   void note_refusal(const Definition& definition, std::string why);
   static void leave_out(History& history, std::chrono::milliseconds poll);
   void leave_none_out();
-  void hurry_claims(const std::string& source);
+  void report_poll(Integration& integration, const PollOutcome& outcome);
   /// Why not everything of it is polled; "" when all is.
   [[nodiscard]] std::string trouble_of(const Integration& integration) const;
+  void hurry_claims(const std::string& source);
   boost::asio::awaitable<void> watch_loop(std::shared_ptr<Integration> integration);
   [[nodiscard]] std::vector<std::string> watched_jobs(const Integration& integration) const;
   boost::asio::awaitable<Result<void>> watch_jobs(Integration& integration);

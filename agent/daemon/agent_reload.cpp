@@ -77,6 +77,7 @@ asio::awaitable<void> Agent::put_in_place(std::shared_ptr<Integration> made) {
     co_await retire(old);
     made->answers = old->answers;  // Until the next poll says more.
     std::erase(integrations_, old);
+    clear_delivery_alarms(made->settings.name);
   }
   const auto prepared = co_await made->dispatcher->prepare();
   if (!prepared) ports_.logger.error("delivery to " + made->settings.name + ": " + prepared.error().message);

@@ -101,8 +101,11 @@ json::array Alarms::to_json() const {
 }
 
 std::string fix_of(const Alarm& alarm) {
-  // A key begins with the source's name where there is one: "dci/parked/...".
-  if (alarm.kind == "parked") return "outpost reporter retry " + shell_word(alarm.key.substr(0, alarm.key.find('/')));
+  // A key of a reporter begins with the source's name: "dci/parked/ITEM".
+  const std::string source = alarm.key.substr(0, alarm.key.find('/'));
+  if (const std::string prefix = source + "/parked/"; alarm.kind == "parked")
+    return "outpost reporter retry " + shell_word(source) + (alarm.key.starts_with(prefix) ? " " + shell_word(alarm.key.substr(prefix.size())) : "");
+  if (alarm.kind == "stuck") return "outpost spool list " + shell_word(source);
   if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
   if (alarm.kind == "credentials" || alarm.kind == "plugins") return "outpost config check";
   if (alarm.kind == "promotion") return "outpost status";

@@ -89,6 +89,7 @@ asio::awaitable<Result<void>> Dispatcher::prepare() {
 
 asio::awaitable<Result<void>> Dispatcher::load() {
   outbox_.clear();
+  failing_.clear();
   stories_.clear();
   expansions_.clear();
   parking_.clear();

@@ -32,14 +32,15 @@ struct Options {
       std::chrono::seconds{5};  ///< What waits is tried within this, once the server answers again.
   Milliseconds probe_cap = std::chrono::seconds{30};    ///< While nothing gets through, one item is tried this often.
   Milliseconds credentials = std::chrono::minutes{20};  ///< Between tries with refused credentials: three an hour.
+  Milliseconds stuck = std::chrono::minutes{30};  ///< An item that fails for so long is an alarm.
   unsigned rereads = 5;  ///< How often in a row an item is sent again because something changed at the server.
 };
 
 /// Something that a person should look at, or (not raised) no longer needs to.
 struct Alarm {
   bool raised = true;
-  std::string key;   ///< The same for the same trouble: "dci/credentials", "dci/parked/<item>".
-  std::string kind;  ///< "credentials", "parked" or "expand".
+  std::string key;   ///< The same for the same trouble: "dci/credentials", "dci/stuck", "dci/parked/<item>".
+  std::string kind;  ///< "credentials", "stuck", "parked" or "expand".
   std::string message;
 };
 using AlarmSink = std::function<void(const Alarm&)>;
@@ -64,7 +65,8 @@ struct Status {
 /// order that the items ask for and several at a time. What happens after an attempt is the reporter's judgement:
 ///
 /// - RetryAfter: the attempt may have arrived, so the item stays "attempting" and is asked for (find) before it is sent
-///   again, after a back-off with full jitter, never before a Retry-After.
+///   again, after a back-off with full jitter, never before a Retry-After. When that goes on for long: an alarm, for all
+///   such items one, until the last of them got through.
 /// - FixCredentials: an alarm; everything is kept, one item probes three times an hour or after credentials_changed().
 /// - Reread: once more at once, a few times; then as RetryAfter.
 /// - Parked: an alarm; the item and what needs it are set aside with the reason, the rest goes on.
@@ -148,6 +150,9 @@ class Dispatcher {
   boost::asio::awaitable<void> take_back(const Attempt& attempt, std::string reason);
   void put_off(Entry& entry, const pipeline::RetryAfter& outcome);
   void park(const std::string& key, const std::string& reason);
+  void note_failure(const std::string& key, const std::string& reason);
+  void fails_no_longer(const std::string& key);
+  void tell_stuck();
   void server_answered(bool accepted);
   [[nodiscard]] Milliseconds fraction(Milliseconds whole);
   void journal_failed(const Error& error);
@@ -189,6 +194,15 @@ class Dispatcher {
   bool credentials_refused_ = false;
   Status::Retried retried_;
   Moment probe_at_{};  ///< With refused credentials.
+  /// An item that came to nothing each time that it was tried.
+  struct Failing {
+    Moment since{};
+    Timestamp first{};   ///< The same, for people.
+    unsigned tries = 0;
+    std::string reason;  ///< Of the last try.
+  };
+  std::map<std::string, Failing> failing_;
+  bool stuck_told_ = false;
   std::optional<Timestamp> last_contact_;
   std::string last_error_;
 };

@@ -35,7 +35,10 @@ asio::awaitable<Result<bool>> Dispatcher::mark_arrived(std::string key, std::str
   const auto marked = co_await deliveries_.mark_delivered(name_, std::move(key), std::move(remote_ref));
   if (!marked) co_return marked.error();
   // One that is on its way just now settles itself: it is found at the server.
-  if (!attempts_.contains(known)) outbox_.settle(known, true);
+  if (!attempts_.contains(known)) {
+    outbox_.settle(known, true);
+    fails_no_longer(known);
+  }
   wake_.ring();
   changed_.ring();
   co_return true;

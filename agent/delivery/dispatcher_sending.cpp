@@ -1,6 +1,7 @@
 // The sending half of Dispatcher: from ready items to the server and back.
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "agent/delivery/dispatcher.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -144,6 +145,7 @@ asio::awaitable<void> Dispatcher::conclude(Attempt& attempt, Outcome outcome) {
       co_return;
     }
     outbox_.settle(key, true);
+    fails_no_longer(key);
   } else if (const auto* parked = std::get_if<pipeline::Parked>(&outcome)) {
     server_answered(true);
     park(key, printable(parked->reason));
@@ -208,7 +210,44 @@ void Dispatcher::put_off(Entry& entry, const pipeline::RetryAfter& outcome) {
     // Others were told the same time: do not all come at once.
     due = std::max(due, entry.earliest + fraction(options_.backoff));
   }
+  note_failure(entry.key, last_error_);
   outbox_.put_back(entry, due);
+}
+
+void Dispatcher::note_failure(const std::string& key, const std::string& reason) {
+  auto& failing = failing_[key];
+  if (failing.tries++ == 0) {
+    failing.since = timing_->now();
+    failing.first = clock_.now();
+  }
+  failing.reason = reason;
+  tell_stuck();
+}
+
+void Dispatcher::fails_no_longer(const std::string& key) {
+  if (failing_.erase(key) > 0 && stuck_told_) tell_stuck();
+}
+
+/// One alarm for all, about the item that waits the longest: a server in trouble may hold up thousands.
+void Dispatcher::tell_stuck() {
+  const std::pair<const std::string, Failing>* oldest = nullptr;
+  std::size_t count = 0;
+  for (const auto& each : failing_) {
+    if (timing_->now() - each.second.since < options_.stuck) continue;
+    ++count;
+    if (!oldest || each.second.since < oldest->second.since) oldest = &each;
+  }
+  if (!oldest) {
+    if (std::exchange(stuck_told_, false)) alarm_({false, name_ + "/stuck", "stuck", "reporter " + name_ + ": all items get through again"});
+    return;
+  }
+  stuck_told_ = true;
+  const auto& [key, failing] = *oldest;
+  alarm_({true, name_ + "/stuck", "stuck",
+          "reporter " + name_ + ": item " + key + " does not get through since " + to_rfc3339(failing.first) + ", after " +
+              std::to_string(failing.tries) + " tries: " + failing.reason +
+              (count > 1 ? "; so do " + std::to_string(count - 1) + " others" : "") +
+              "; all is kept and tried again, at least every " + format_duration(options_.cap)});
 }
 
 /// The server said something about an item, so it can be reached; when it accepted our request, it knows us too.
@@ -238,7 +277,9 @@ void Dispatcher::server_answered(bool accepted) {
 void Dispatcher::park(const std::string& key, const std::string& reason) {
   parking_.emplace(key, reason);
   std::size_t others = 0;
+  fails_no_longer(key);
   for (const auto& doomed : outbox_.settle(key, false)) {
+    fails_no_longer(doomed.key);
     parking_.emplace(doomed.key, "needs " + doomed.because + ", which is parked: " + parking_.at(doomed.because));
     ++others;
   }

@@ -387,3 +387,52 @@ TEST_CASE("Somebody who asks for it has what waits tried at once, but not before
     CHECK(site.server.count("d") == 1);
   }
 }
+
+TEST_CASE("An item that fails for half an hour while others get through is an alarm until it does", "[delivery]") {
+  Site site;
+  site.server.stubborn["bad"] = 0;
+  site.start();
+  site.append(queued("job-1", {{"bad", {}, {}}, {"good", {}, {}}}));
+  CHECK(site.row("good").state == DeliveryState::delivered);
+  const auto begin = site.time.now;
+  while (site.time.now - begin < 30min) {
+    CHECK(site.alarms.empty());
+    REQUIRE(site.time.step());
+    site.poll();
+  }
+  REQUIRE_FALSE(site.alarms.empty());
+  CHECK(site.alarms[0].raised);
+  CHECK(site.alarms[0].key == "fake/stuck");
+  CHECK(site.alarms[0].kind == "stuck");
+  CHECK(site.alarms[0].message.find("item bad does not get through since 2") != std::string::npos);
+  CHECK(site.alarms[0].message.find(site.row("bad").reason.empty() ? site.dispatcher->status().last_error : site.row("bad").reason) != std::string::npos);
+  site.server.stubborn.clear();
+  REQUIRE(site.settle());
+  CHECK_FALSE(site.alarms.back().raised);
+  CHECK(site.alarms.back().key == "fake/stuck");
+}
+
+TEST_CASE("However many items are stuck it is one alarm, which ends with the last of them", "[delivery]") {
+  Site site;
+  site.server.stubborn["one"] = site.server.stubborn["two"] = 0;
+  site.start();
+  site.append(queued("job-1", {{"one", {}, {}}, {"two", {}, {}}}));
+  const auto begin = site.time.now;
+  while (site.time.now - begin < 45min) {
+    REQUIRE(site.time.step());
+    site.poll();
+  }
+  REQUIRE_FALSE(site.alarms.empty());
+  CHECK(site.alarms.back().message.find("so do 1 others") != std::string::npos);
+  site.server.stubborn.erase("one");
+  while (site.row("one").state != DeliveryState::delivered) {
+    REQUIRE(site.time.step());
+    site.poll();
+  }
+  CHECK(site.alarms.back().raised);
+  CHECK(site.alarms.back().message.find("item two") != std::string::npos);
+  CHECK(site.alarms.back().message.find("others") == std::string::npos);
+  site.server.stubborn.clear();
+  REQUIRE(site.settle());
+  CHECK_FALSE(site.alarms.back().raised);
+}
