@@ -40,6 +40,7 @@ int list_alarms(const DaemonOptions& daemon, bool as_json) {
     const auto& alarm = each.get_object();
     std::cout << printable(text_at(alarm, "key")) << "  " << text_at(alarm, "kind") << " since " << text_at(alarm, "since") << "\n  "
               << printable(text_at(alarm, "message")) << "\n";
+    if (const auto fix = text_at(alarm, "fix"); !fix.empty()) std::cout << "  to do: " << printable(fix) << "\n";
   }
   if (alarms->empty()) std::cout << "no alarms\n";
   return exit_ok;

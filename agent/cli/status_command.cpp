@@ -134,6 +134,7 @@ void print_status(std::ostream& out, const json::object& status) {
   for (const auto& each : array_at(status, "alarms")) {
     const auto& alarm = each.as_object();
     out << "ALARM     " << text_at(alarm, "kind") << " for " << age(text_at(alarm, "since")) << ": " << printable(text_at(alarm, "message")) << "\n";
+    if (const auto fix = text_at(alarm, "fix"); !fix.empty()) out << "          to do: " << printable(fix) << "\n";
   }
 }
 

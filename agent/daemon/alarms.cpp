@@ -1,10 +1,14 @@
 #include "agent/daemon/alarms.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/base/units.hpp"
 #include "agent/job/event_types.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
@@ -54,9 +58,10 @@ void Alarms::raise(std::string key, std::string kind, std::string message) {
   if (acknowledged_.contains(key)) return;
   Alarm alarm{key, std::move(kind), std::move(message), clock_.now()};
   active_.emplace(std::move(key), alarm);
-  logger_.error("alarm (" + alarm.kind + "): " + alarm.message);
+  const std::string fix = fix_of(alarm);
+  logger_.error("alarm (" + alarm.kind + "): " + alarm.message + (fix.empty() ? "" : " [to do: " + fix + "]"));
   note(job::event::alarm_raised, {{"key", alarm.key}, {"kind", alarm.kind}, {"message", alarm.message}});
-  asio::co_spawn(executor_, tell(std::move(alarm)), asio::detached);
+  tell(alarm);
 }
 
 void Alarms::clear(const std::string& key) {
@@ -108,6 +113,7 @@ std::string fix_of(const Alarm& alarm) {
   if (alarm.kind == "stuck") return "outpost spool list " + shell_word(source);
   if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
   if (alarm.kind == "credentials" || alarm.kind == "plugins") return "outpost config check";
+  if (alarm.kind == "topic") return "outpost server topics";
   if (alarm.kind == "promotion") return "outpost status";
   if (alarm.kind == "data-loss") return "outpost alarm ack " + shell_word(alarm.key);
   if (alarm.key == "disk" || alarm.key == "state-directory" || alarm.key == "logs" || alarm.key == "journal") return "df -h";
@@ -116,32 +122,66 @@ std::string fix_of(const Alarm& alarm) {
 
 asio::awaitable<void> Alarms::journal_event(job::Event event) {
   std::vector<job::Event> drafts;
-  if (alarm.kind == "topic") return "outpost server topics";
   drafts.push_back(std::move(event));
   const auto written = co_await journal_.append(std::move(drafts));
   if (!written) logger_.warning("an alarm could not be journaled: " + written.error().message);
 }
 
-asio::awaitable<void> Alarms::tell(Alarm alarm) {
-  std::string text = "Outpost: " + alarm.kind + " since " + to_rfc3339(alarm.since) + "\n\n" + alarm.message + "\n";
-  const Ways ways = ways_;  // As they are now, whatever a reload makes of them meanwhile.
-  if (!ways.webhook.empty() && ways.client) co_await call_webhook(ways, alarm);
-  if (!ways.command.empty() && ways.commands) co_await run_command(ways, std::move(text), std::move(alarm));
+/// Each way by itself, as it is configured now, whatever a reload makes of it meanwhile.
+void Alarms::tell(const Alarm& alarm) {
+  if (!ways_.webhook.empty() && ways_.client) asio::co_spawn(executor_, tell_by(&Alarms::call_webhook, "alarms.webhook", ways_, alarm), asio::detached);
+  if (!ways_.command.empty() && ways_.commands) asio::co_spawn(executor_, tell_by(&Alarms::run_command, "alarms.command", ways_, alarm), asio::detached);
 }
 
-asio::awaitable<void> Alarms::call_webhook(Ways ways, Alarm alarm) {
+/// The one that was raised then, neither over nor acknowledged.
+bool Alarms::is_up(const Alarm& alarm) const {
+  const auto found = active_.find(alarm.key);
+  return found != active_.end() && found->second.since == alarm.since;
+}
+
+asio::awaitable<void> Alarms::tell_by(Way way, std::string name, Ways ways, Alarm alarm) {
+  asio::steady_timer timer{executor_};
+  for (std::size_t tries = 1;; ++tries) {
+    const auto told = co_await way(ways, alarm);
+    if (told) co_return;
+    const std::string& why = told.error().message;
+    const bool is_last = told.error().fault != Fault::retry_later || tries > ways.pauses.size() || waiting_to_tell_ >= ways.patience;
+    if (is_last) {
+      logger_.error(name + ": " + why + "; given up after " + std::to_string(tries) + (tries == 1 ? " try" : " tries") + ": nobody was told of " + alarm.key);
+      co_return;
+    }
+    const auto pause = ways.pauses[tries - 1];
+    const std::string note = name + ": " + why + "; tried again in " + format_duration(pause);
+    if (tries == 1) logger_.warning(note);
+    else logger_.info(note);
+    ++waiting_to_tell_;
+    timer.expires_after(pause);
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    --waiting_to_tell_;
+    if (!is_up(alarm)) {
+      logger_.info(name + ": " + alarm.key + " is over or acknowledged: nobody needs to be told any more");
+      co_return;
+    }
+  }
+}
+
+asio::awaitable<Result<void>> Alarms::call_webhook(Ways ways, Alarm alarm) {
   http::Request request;
   request.method = "POST";
   request.url = ways.webhook;
   request.headers.set("Content-Type", "application/json");
   request.body = json::serialize(json::object{{"event", "alarm"}, {"key", alarm.key}, {"kind", alarm.kind},
-                                              {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}});
+                                              {"message", alarm.message}, {"since", to_rfc3339(alarm.since)}, {"fix", fix_of(alarm)}});
   const auto answer = co_await ways.client->send(std::move(request));
-  if (!answer) logger_.warning("alarms.webhook: " + answer.error().message);
-  else if (answer->status / 100 != 2) logger_.warning("alarms.webhook: answered " + std::to_string(answer->status));
+  if (!answer) co_return Error{Fault::retry_later, answer.error().message};
+  if (answer->status / 100 == 2) co_return Result<void>{};
+  const bool is_final = answer->status / 100 == 4 && answer->status != 408 && answer->status != 429;
+  co_return Error{is_final ? Fault::refused : Fault::retry_later, "answered " + std::to_string(answer->status)};
 }
 
-asio::awaitable<void> Alarms::run_command(Ways ways, std::string text, Alarm alarm) {
+asio::awaitable<Result<void>> Alarms::run_command(Ways ways, Alarm alarm) {
+  const std::string fix = fix_of(alarm);
+  const std::string text = "Outpost: " + alarm.kind + " since " + to_rfc3339(alarm.since) + "\n\n" + alarm.message + "\n" + (fix.empty() ? "" : "\nTo do: " + fix + "\n");
   // The text goes through the environment and a pipe, never through the command line: it may hold a server's words.
   process::Command command;
   command.program = "/bin/sh";
@@ -154,8 +194,9 @@ asio::awaitable<void> Alarms::run_command(Ways ways, std::string text, Alarm ala
   process::TextOutput words{[&output](std::string_view bytes) { output += bytes.substr(0, 4096 - std::min<std::size_t>(4096, output.size())); }};
   const auto finished = co_await ways.commands->run(std::move(command), words);
   const auto* exited = finished ? std::get_if<process::Exited>(&finished->ending) : nullptr;
-  if (!exited || exited->status != 0)
-    logger_.warning("alarms.command: " + ways.command.front() + " did not succeed: " + (finished ? output : finished.error().message));
+  if (exited && exited->status == 0) co_return Result<void>{};
+  const std::string said = finished ? printable(trim(output), 500) : finished.error().message;
+  co_return Error{Fault::retry_later, ways.command.front() + " did not succeed" + (said.empty() ? "" : ": " + said)};
 }
 
 }  // namespace outpost::daemon

@@ -8,6 +8,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/json/array.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,7 +21,7 @@ namespace outpost::daemon {
 /// What an admin has to know: raised once, told once, shown until it is cleared or acknowledged.
 struct Alarm {
   std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
-  std::string kind;  ///< parked | expand | degraded | credentials | plugins | configuration | no-component | data-loss | release | health | hook | promotion
+  std::string kind;  ///< parked | stuck | expand | degraded | credentials | topic | plugins | configuration | no-component | data-loss | release | health | hook | promotion
   std::string message;
   Timestamp since{};
 };
@@ -28,7 +30,8 @@ struct Alarm {
 [[nodiscard]] std::string fix_of(const Alarm& alarm);
 
 /// Keeps the alarms: journal, log, status, and where configured a webhook (POST of JSON) and a command that gets the
-/// text on its standard input.
+/// text on its standard input. These two are tried again when they fail, a few times and only while the alarm is up;
+/// nothing waits for them.
 class Alarms {
  public:
   struct Ways {
@@ -36,6 +39,9 @@ class Alarms {
     std::vector<std::string> command;
     std::shared_ptr<http::Client> client;      ///< For the webhook.
     process::CommandRunner* commands = nullptr;  ///< For the command.
+    /// Before each further try to tell, when one came to nothing; then it is given up.
+    std::vector<std::chrono::milliseconds> pauses = {std::chrono::seconds{10}, std::chrono::minutes{1}, std::chrono::minutes{5}, std::chrono::minutes{15}, std::chrono::minutes{40}};
+    std::size_t patience = 50;  ///< So many alarms at most wait for such a try; one more is given up at once.
   };
 
   Alarms(journal::Journal& journal, const Clock& clock, const Logger& logger, boost::asio::any_io_executor executor, Ways ways);
@@ -60,9 +66,13 @@ class Alarms {
  private:
   void note(std::string_view type, boost::json::object data);
   boost::asio::awaitable<void> journal_event(job::Event event);
-  boost::asio::awaitable<void> tell(Alarm alarm);
-  boost::asio::awaitable<void> run_command(Ways ways, std::string text, Alarm alarm);
-  boost::asio::awaitable<void> call_webhook(Ways ways, Alarm alarm);
+  /// One way to tell an alarm. retry_later: the same may work later.
+  using Way = boost::asio::awaitable<Result<void>> (*)(Ways ways, Alarm alarm);
+  void tell(const Alarm& alarm);
+  boost::asio::awaitable<void> tell_by(Way way, std::string name, Ways ways, Alarm alarm);
+  static boost::asio::awaitable<Result<void>> run_command(Ways ways, Alarm alarm);
+  static boost::asio::awaitable<Result<void>> call_webhook(Ways ways, Alarm alarm);
+  [[nodiscard]] bool is_up(const Alarm& alarm) const;
 
   journal::Journal& journal_;
   const Clock& clock_;
@@ -71,6 +81,7 @@ class Alarms {
   Ways ways_;
   std::map<std::string, Alarm> active_;
   std::map<std::string, Timestamp> acknowledged_;  ///< Since when.
+  std::size_t waiting_to_tell_ = 0;
 };
 
 }  // namespace outpost::daemon

@@ -9,6 +9,9 @@
 
 #include <boost/json/parse.hpp>
 
+#include <algorithm>
+#include <chrono>
+
 using namespace outpost;
 using namespace outpost::daemon;
 
@@ -22,7 +25,9 @@ struct World {
   SystemClock clock;
   Logger logger;
 
-  Alarms make() { return {journal, clock, logger, loop.get_executor(), {"https://hook.example/alarm", {"mail", "-s", "Outpost", "root"}, {std::shared_ptr<void>{}, &client}, &commands}}; }
+  std::vector<std::chrono::milliseconds> pauses{std::chrono::milliseconds{1}, std::chrono::milliseconds{1}};
+
+  Alarms make() { return {journal, clock, logger, loop.get_executor(), {"https://hook.example/alarm", {"mail", "-s", "Outpost", "root"}, {std::shared_ptr<void>{}, &client}, &commands, pauses}}; }
   void settle() {
     loop.restart();
     loop.run();
@@ -96,4 +101,75 @@ TEST_CASE("an acknowledged alarm is neither shown nor told again until it was cl
   CHECK(again.active().size() == 1);
   world.settle();
   CHECK(world.client.requests.size() == 2);
+}
+
+TEST_CASE("what to do is told with the alarm, for a parked item down to the item") {
+  World world;
+  Alarms alarms = world.make();
+  alarms.raise("dci/parked/file/a b@1", "parked", "too large");
+  world.settle();
+  const std::string fix = "outpost reporter retry dci 'file/a b@1'";
+  REQUIRE(world.client.requests.size() == 1);
+  CHECK(boost::json::parse(std::get<std::string>(world.client.requests[0].body)).at("fix").as_string() == fix);
+  REQUIRE(world.commands.commands.size() == 1);
+  const auto& environment = world.commands.commands[0].environment;
+  CHECK(std::any_of(environment.begin(), environment.end(), [&](const auto& one) { return one.starts_with("OUTPOST_ALARM_TEXT=") && one.find("\nTo do: " + fix + "\n") != one.npos; }));
+  CHECK(alarms.to_json().at(0).at("fix").as_string() == fix);
+  CHECK(fix_of({"dci/stuck", "stuck", "", {}}) == "outpost spool list dci");
+}
+
+TEST_CASE("a way that fails is tried again a few times, by itself") {
+  World world;
+  unsigned failures = 0;
+  world.client = test::FakeHttpClient{[&](const http::Request&) {
+    test::FakeReply reply;
+    if (failures-- > 0) reply.status = 503;
+    return reply;
+  }};
+  SECTION("until it works") {
+    failures = 2;
+    Alarms alarms = world.make();
+    alarms.raise("a", "degraded", "x");
+    world.settle();
+    CHECK(world.client.requests.size() == 3);
+    CHECK(world.commands.commands.size() == 1);
+  }
+  SECTION("and given up") {
+    failures = 100;
+    world.commands.ending = process::Exited{1};
+    Alarms alarms = world.make();
+    alarms.raise("a", "degraded", "x");
+    world.settle();
+    CHECK(world.client.requests.size() == 3);
+    CHECK(world.commands.commands.size() == 3);
+  }
+  SECTION("but not when it is refused") {
+    world.client = test::FakeHttpClient{[](const http::Request&) { return test::FakeReply{.status = 404, .headers = {}, .body = {}, .break_after = {}, .error = {}}; }};
+    Alarms alarms = world.make();
+    alarms.raise("a", "degraded", "x");
+    world.settle();
+    CHECK(world.client.requests.size() == 1);
+  }
+  SECTION("nor when the alarm is over") {
+    failures = 100;
+    Alarms alarms = world.make();
+    alarms.raise("a", "degraded", "x");
+    alarms.clear("a");
+    world.settle();
+    CHECK(world.client.requests.size() == 1);
+  }
+}
+
+TEST_CASE("nobody waits for an alarm that cannot be told when the daemon stops") {
+  World world;
+  world.client = test::FakeHttpClient{};  // Refuses every connection.
+  world.pauses = {std::chrono::hours{24}};
+  {
+    Alarms alarms = world.make();
+    alarms.raise("a", "degraded", "x");
+    world.loop.restart();
+    while (world.client.requests.empty()) world.loop.run_one();
+    world.loop.poll();
+  }
+  CHECK(world.client.requests.size() == 1);  // The loop is left with its timer in it, as main() does.
 }
