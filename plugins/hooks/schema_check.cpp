@@ -4,6 +4,7 @@
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/schema_library.hpp"
+#include "plugins/hooks/schema_references.hpp"
 
 #include <algorithm>
 #include <array>
@@ -58,13 +59,14 @@ bool is_file_name(const std::string& name) { return !name.empty() && name.front(
 /// Reads a schema tree for what the parser of the library would take in silence.
 class SchemaCheck {
  public:
-  SchemaCheck(config::Problems& problems, const Node& root) : problems_{problems}, root_{root} {}
+  SchemaCheck(config::Problems& problems, const Node& root) : problems_{problems}, references_{root, problems} {}
 
   /// `of_property`: reached from the top through `properties` alone, so that a secret can be here.
   void check(const Node& schema, const std::string& label, bool of_property = false, bool top = false) {
     if (schema.kind == Node::Kind::scalar && (schema.text == "true" || schema.text == "false") && !schema.quoted) return;
     if (schema.kind != Node::Kind::map) return problem(schema, label, "a schema is due (example: {type: string})");
     for (const auto& item : schema.items) check_keyword(item, label, of_property, top);
+    references_.check(schema, label);
     check_required(schema, label);
     check_bounds(schema, label);
     if (const Node* secret = schema.find("x-secret"); secret && secret->text == "true") check_secret(schema, label);
@@ -99,7 +101,7 @@ class SchemaCheck {
     }
     if (key == "type") return check_type(item, place);
     if (key == "pattern") return check_pattern(item, place);
-    if (key == "$ref") return check_reference(item, place);
+    if (key == "$ref") return;
     if (key == "enum" && (item.kind != Node::Kind::list || item.items.empty()))
       return problem(item, place, "a list of what it may be is due (example: [fast, thorough])");
     if (numbers.contains(key) && !number_in(item)) return problem(item, place, "a number is due (example: 1)");
@@ -115,6 +117,9 @@ class SchemaCheck {
         check(each, place + "." + printable(each.key, 80), key == "properties" && (of_property || top) && is_file_name(each.key));
     } else if (with_schema.contains(key)) {
       check(item, place);
+    } else if (key == "dependencies") {
+      for (const auto& each : item.items)
+        if (each.kind != Node::Kind::list) check(each, place + "." + printable(each.key, 80));
     }
   }
 
@@ -131,23 +136,6 @@ class SchemaCheck {
     for (const auto& type : item.kind == Node::Kind::list ? item.items : one)
       if (std::find(types.begin(), types.end(), type.text) == types.end())
         problem(item, place, quote(type.text) + " is not a type" + (suggestion(type.text, types).empty() ? " (" + join(types, ", ") + ")" : suggestion(type.text, types)));
-  }
-
-  /// The library says only that it cannot follow one, and not which.
-  void check_reference(const Node& item, const std::string& place) {
-    if (!item.text.starts_with("#")) return problem(item, place, quote(item.text) + " leads out of this schema (write #/definitions/NAME)");
-    const Node* at = &root_;
-    const auto steps = split(item.text, '/');
-    for (auto step = steps.begin() + 1; step != steps.end(); ++step) {
-      if (at->kind != Node::Kind::map || step->find_first_of("~%") != std::string::npos) return;
-      const Node* next = at->find(*step);
-      if (next == nullptr) {
-        std::vector<std::string> names;
-        for (const auto& each : at->items) names.push_back(each.key);
-        return problem(item, place, quote(item.text) + " leads nowhere: there is no " + quote(*step) + suggestion(*step, names));
-      }
-      at = next;
-    }
   }
 
   /// What nothing fits is a mistake of whoever wrote the schema, not of whoever is to fill it in.
@@ -182,7 +170,7 @@ class SchemaCheck {
   }
 
   config::Problems& problems_;
-  const Node& root_;
+  ReferenceCheck references_;
 };
 
 /// Defaults that the schema itself would refuse: each job of the plugin would, although nobody has configured anything.

@@ -195,6 +195,14 @@ const std::vector<Mutation>& mutations() {
        "plugin.yml:26:7: PL001 env.allow: \"OUTPOST_API\": OUTPOST_... are the agent's own (hooks/README.md, Environment)\n"},
       {"[ACME_REGION, ", "[\"A=B\", ",
        "plugin.yml:26:7: PL001 env.allow: \"A=B\" is not the name of a variable, nor a pattern of names (example: ACME_*)\n"},
+      {"{type: string, format: ipv4}", "{$ref: \"#/properties/array_ip\"}",
+       "plugin.yml:18:16: PL001 config.properties.array_ip.$ref: \"#/properties/array_ip\" leads back to itself, or through more than 32 schemas (write what is due there)\n", false},
+      {"  additionalProperties: false\n", "  allOf: [{$ref: \"#\"}]\n",
+       "plugin.yml:15:12: PL001 config.allOf.$ref: \"#\" leads back to itself, or through more than 32 schemas (write what is due there)\n", false},
+      {"{type: string, format: ipv4}", "{default: 3, not: {$ref: \"#/properties/array_ip\"}}",
+       "plugin.yml:18:34: PL001 config.properties.array_ip.not.$ref: \"#/properties/array_ip\" leads back to itself, or through more than 32 schemas (write what is due there)\n", false},
+      {"{type: string, format: ipv4}", "{$ref: \"#/properties/password/type\"}",
+       "plugin.yml:18:16: PL001 config.properties.array_ip.$ref: \"#/properties/password/type\" leads to something that is no schema (write #/definitions/NAME)\n", false},
       {"order: 40", "\torder: 40", "plugin.yml:6:1: PL001 a tab in the indentation; YAML takes only spaces\n", false},
       {"x-notes: ours\n", "x-notes: \"ours\n", "plugin.yml:28:1: PL001 not valid YAML: a quote is opened in line 26 or below and never closed\n", false},
   };
@@ -274,6 +282,13 @@ TEST_CASE("the published schema refuses what the agent refuses, as far as a sche
     INFO(mutation.from << " -> " << mutation.to);
     CHECK_FALSE(violations_of(mutated(mutation)).empty());
   }
+}
+
+TEST_CASE("a schema may describe a tree, which leads back to itself one level lower") {
+  const std::string head = "apiVersion: outpost/v1\nname: a\nversion: 1\nconfig:\n  type: object\n";
+  CHECK(diagnosis_of(head + "  properties: {tree: {$ref: \"#\"}}\n") == "");
+  CHECK(diagnosis_of(head + "  properties: {tree: {$ref: \"#/definitions/a~1b%20c\"}}\n"
+                            "  definitions: {\"a/b c\": {type: array, items: {anyOf: [{type: string}, {$ref: \"#/definitions/a~1b c\"}]}}}\n") == "");
 }
 
 TEST_CASE("what is no manifest at all is said") {
