@@ -129,9 +129,15 @@ class Helper(harness.PluginTest):
             (["artifact", "/"], "is a directory"),
             (["env", "set", "A B=c"], "is not like NAME=VALUE"),
             (["resource", "lock", "../x"], "is no name"),
+            (["result", "", "fail"], "a case has a name"),
             (["heartbeat", "now"], "is too much"),
         ):
             self.assertIn(said, self.hook(*words, status=64)[1], words)
+
+
+    def test_an_empty_reason_is_no_reason_to_go_on(self):
+        self.assertIn("abort: no reason was given", self.hook("abort", "", status=1)[1])
+        self.assertEqual(self.events()[0]["args"]["why"], "no reason was given")
 
     def test_an_agent_that_is_gone_is_an_error_of_the_lab(self):
         # A socket of which nobody can say that its agent will be back: the directory is not ours to look into.
@@ -153,6 +159,11 @@ outpost-hook result two fail --message again --suite other
         (found,) = self.journal("result.found")
         self.assertEqual(found["data"]["name"], "test/own/reported")
         self.assertEqual((found["data"]["total"], found["data"]["failures"], found["data"]["skips"]), (3, 1, 1))
+
+    def test_a_failure_counts_although_its_log_is_not_there(self):
+        output = self.job(test="outpost-hook result one fail --log /no/such.log || true")
+        self.assertRegex(output, r"verdict: +failure")
+        self.assertIn("/no/such.log: No such file", output)
 
     def test_what_is_said_is_in_the_journal(self):
         self.write("workspace/unit.xml", '<testsuite><testcase name="a"/></testsuite>')

@@ -91,6 +91,7 @@ std::string problem_of(const Descriptor& file) {
 int Helper::result(const Arguments& arguments) {
   const auto& name = arguments.words[0];
   const auto& outcome = arguments.words[1];
+  if (trim(name).empty()) return complain(usage, "result: a case has a name");
   if (std::find(outcomes.begin(), outcomes.end(), outcome) == outcomes.end())
     return complain(usage, "result: \"" + printable(outcome, 80) + "\" is no outcome: pass, fail, error, skip or xfail");
   json::object said{{"name", name}, {"outcome", outcome}};
@@ -110,11 +111,14 @@ int Helper::result(const Arguments& arguments) {
   if (!keys.empty()) said["keys"] = std::move(keys);
   std::fprintf(stderr, "[%s] %s%s\n", outcome.c_str(), printable(name, 500).c_str(),
                said.contains("message") ? (": " + printable(*arguments.value("--message"), 1000)).c_str() : "");
+  int worst = ok;
   if (const auto log = arguments.value("--log")) {
-    said["log"] = "reported/" + name + ".log";
-    if (const int status = hand_over_file("artifact", *log, {{"name", said["log"]}, {"type", "text/plain"}}); status != ok) return status;
+    const std::string kept = "reported/" + name + ".log";
+    worst = hand_over_file("artifact", *log, {{"name", kept}, {"type", "text/plain"}});
+    if (worst == ok) said["log"] = kept;  // A failure counts whether or not its log is there.
   }
-  return tell("result", std::move(said));
+  const int status = tell("result", std::move(said));
+  return status != ok ? status : worst;
 }
 
 int Helper::hand_over_file(std::string_view verb, const std::string& path, json::object arguments, json::value* value) {
@@ -251,8 +255,10 @@ int Helper::resource(const Arguments& arguments) {
 }
 
 int Helper::abort(const Arguments& arguments) {
-  std::fprintf(stderr, "abort: %s\n", printable(arguments.text(), 1000).c_str());
-  const int status = tell("abort", {{"why", arguments.text()}});
+  // An empty variable must not keep a job going that makes no sense.
+  const std::string why = trim(arguments.text()).empty() ? "no reason was given" : arguments.text();
+  std::fprintf(stderr, "abort: %s\n", printable(why, 1000).c_str());
+  const int status = tell("abort", {{"why", why}});
   return status == ok ? no : status;
 }
 
