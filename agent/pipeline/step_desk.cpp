@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/job/event_types.hpp"
+#include "agent/job/own_variables.hpp"
 #include "agent/pipeline/handed_over.hpp"
 #include "agent/pipeline/redaction.hpp"
 
@@ -47,12 +48,6 @@ std::optional<milliseconds> time_at(const json::object& arguments, std::string_v
   const auto* value = arguments.if_contains(key);
   if (!value || !value->is_int64() || value->get_int64() < 0) return std::nullopt;
   return std::min(milliseconds{value->get_int64()}, longest_time);
-}
-
-/// What the contract gives is the same whatever a hook says.
-bool is_own_variable(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> own{"PATH", "HOME", "TMPDIR", "CI", "LANG", "TZ", "NO_COLOR", "TRACEPARENT", "SHELL"};
-  return name.starts_with("OUTPOST") || std::find(own.begin(), own.end(), name) != own.end();
 }
 
 bool is_variable_name(std::string_view name) {
@@ -351,7 +346,7 @@ StepDesk::Answer StepDesk::set_environment(const StepCall& call) {
   for (const auto& [name, value] : set->get_object()) {
     const std::string shown{printable(name, 80)};
     if (!is_variable_name(name) || (!value.is_string() && !value.is_null())) co_return malformed(shown + " is no variable");
-    if (is_own_variable(name)) co_return Error{Fault::refused, shown + " is the contract's own and cannot be changed"};
+    if (job::is_own_variable(name)) co_return Error{Fault::refused, shown + " is the contract's own and cannot be changed"};
     if (!value.is_string()) continue;
     const std::string plain{value.get_string()};
     if (plain.size() > longest_value || plain.find('\0') != plain.npos) co_return Error{Fault::refused, shown + " is longer than 16 KiB, or holds a NUL"};

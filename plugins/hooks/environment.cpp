@@ -1,6 +1,7 @@
 #include "plugins/hooks/environment.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/job/own_variables.hpp"
 #include "agent/job/trace.hpp"
 #include "plugins/hooks/plugin.hpp"
 
@@ -197,14 +198,11 @@ Variables hook_environment(const EnvironmentInputs& inputs) {
 }
 
 Variables allowed_environment(const std::vector<std::string>& patterns) {
-  // What the contract gives is the same whatever the agent was started with.
-  static constexpr std::array<std::string_view, 9> own{"PATH", "HOME", "TMPDIR", "CI", "LANG", "TZ", "NO_COLOR", "TRACEPARENT", "SHELL"};
   Variables variables;
   for (const char* const* each = environ; *each != nullptr; ++each) {
     const std::string_view variable = *each;
     const auto name = variable.substr(0, variable.find('='));
-    const bool taken = name.starts_with("OUTPOST") || std::find(own.begin(), own.end(), name) != own.end() ||
-                       is_proxy_variable(name);
+    const bool taken = job::is_own_variable(name) || is_proxy_variable(name);
     const bool wanted = std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches_glob(name, pattern); });
     if (wanted && !taken) variables.emplace_back(variable);
   }

@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/config/fields.hpp"
+#include "agent/job/own_variables.hpp"
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/other_words.hpp"
 #include "plugins/hooks/schema_check.hpp"
@@ -173,6 +174,7 @@ struct Reader {
       if (!fits) fields.problem("allow", quote(name) + " is not the name of a variable, nor a pattern of names (example: ACME_*)");
       else if (name.find_first_not_of("*?") == std::string::npos) fields.problem("allow", quote(name) + " would let in everything (example: ACME_*)");
       else if (name.starts_with("OUTPOST")) fields.problem("allow", quote(name) + ": OUTPOST_... are the agent's own (hooks/README.md, Environment)");
+      else if (job::is_own_variable(name)) fields.problem("allow", quote(name) + " is the agent's own: no manifest lets another value in (hooks/README.md, Environment)");
     }
     finish(fields, "env");
   }
@@ -269,7 +271,7 @@ struct Reader {
     read_isolation(fields.child("isolation"), manifest.isolation);
     manifest.dry_run = read_only_word(fields, "supports", "dry-run");
     manifest.dci_variables = read_only_word(fields, "compat", "dci");
-    if (fields.take("verdict-from") != nullptr || fields.take_list("verdict-from") != nullptr)
+    if (fields.take_list("verdict-from") != nullptr)
       fields.problem("verdict-from", "the verdict is written down before collect begins, and nothing changes it after that; "
                                      "let a hook of test decide, and remove the key");
     finish(fields, "", "x-");

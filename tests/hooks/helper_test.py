@@ -134,6 +134,7 @@ class Helper(harness.PluginTest):
         ):
             self.assertIn(said, self.hook(*words, status=64)[1], words)
 
+        self.assertIn("contract's own", self.hook("env", "set", "PATH=/tmp", status=1)[1])
 
     def test_an_empty_reason_is_no_reason_to_go_on(self):
         self.assertIn("abort: no reason was given", self.hook("abort", "", status=1)[1])

@@ -1,6 +1,7 @@
 // The verbs that work by files and variables, with an agent and without.
 
 #include "agent/base/text.hpp"
+#include "agent/job/own_variables.hpp"
 #include "plugins/hooks/helper/helper.hpp"
 #include "plugins/hooks/helper/values.hpp"
 
@@ -109,6 +110,7 @@ int Helper::env(const Arguments& arguments) {
     const auto equals = word.find('=');
     const auto name = word.substr(0, equals);
     if (!is_variable(name) || (sets && equals == word.npos)) return complain(usage, "env: \"" + printable(word, 80) + "\" is not like NAME=VALUE");
+    if (job::is_own_variable(name)) return complain(no, "env: " + printable(name, 80) + " is the contract's own and cannot be changed");
     if (sets) variables[name] = word.substr(equals + 1);
     else variables[name] = nullptr;
   }

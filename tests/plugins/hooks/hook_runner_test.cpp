@@ -250,7 +250,7 @@ TEST_CASE("hooks see the variables of the agent that the manifest allows, and ne
   ::setenv("ACME_REGION", "north", 1);
   ::setenv("ACME_OTHER", "south", 1);
   ::setenv("OUTPOST_SPY", "1", 1);
-  lab.manifest("env: {allow: [ACME_REG*, HOME]}\n");
+  lab.manifest("env: {allow: [ACME_REG*, \"HOM*\"]}\n");
   lab.hook("install", "#!/bin/sh\necho \"$ACME_REGION,$ACME_OTHER,$OUTPOST_SPY\"; [ \"$HOME\" = \"$TMPDIR/home\" ] || echo leaked\n");
   lab.run(job::Stage::install);
   CHECK(lab.output == "north,,\n");

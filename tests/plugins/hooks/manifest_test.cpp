@@ -195,6 +195,8 @@ const std::vector<Mutation>& mutations() {
        "plugin.yml:26:7: PL001 env.allow: \"OUTPOST_API\": OUTPOST_... are the agent's own (hooks/README.md, Environment)\n"},
       {"[ACME_REGION, ", "[\"A=B\", ",
        "plugin.yml:26:7: PL001 env.allow: \"A=B\" is not the name of a variable, nor a pattern of names (example: ACME_*)\n"},
+      {"[ACME_REGION, ", "[PATH, ",
+       "plugin.yml:26:7: PL001 env.allow: \"PATH\" is the agent's own: no manifest lets another value in (hooks/README.md, Environment)\n", false},
       {"{type: string, format: ipv4}", "{$ref: \"#/properties/array_ip\"}",
        "plugin.yml:18:16: PL001 config.properties.array_ip.$ref: \"#/properties/array_ip\" leads back to itself, or through more than 32 schemas (write what is due there)\n", false},
       {"  additionalProperties: false\n", "  allOf: [{$ref: \"#\"}]\n",
