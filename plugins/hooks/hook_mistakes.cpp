@@ -28,7 +28,9 @@ Diagnoses files_that_never_run(const fs::path& folder, const std::string& shown)
     if (is_leftover(name)) continue;
     std::error_code ignored;
     const std::string file = shown + "hooks/" + printable(name, 80);
-    if (fs::is_directory(entry->path(), ignored) && name.ends_with(".d")) name.resize(name.size() - 2);
+    const bool directory = fs::is_directory(entry->path(), ignored);
+    if (directory && is_stage(name)) strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is a directory, so nothing in it runs", "call it " + file + ".d"});
+    if (directory && name.ends_with(".d")) name.resize(name.size() - 2);
     if (is_stage(name)) continue;
     const bool playbook = is_playbook(entry->path());
     std::string meant = name;

@@ -57,6 +57,8 @@ void check_first_line(const std::string& text, const std::string& shown, Diagnos
   if (first.ends_with('\r')) return say("CRLF line endings: the kernel looks for an interpreter whose name ends in a carriage return", "sed -i 's/\\r$//' " + shown);
   const std::string interpreter = interpreter_of(first);
   if (interpreter.empty()) return say("the #! line names no interpreter", "write #!/bin/bash, or another interpreter");
+  if (const auto program = trim(std::string_view{first}.substr(2)); !program.starts_with('/'))
+    return say("the kernel looks for no interpreter in the PATH", "write #!/usr/bin/env " + std::string{program.find(' ') != program.npos ? "-S " : ""} + std::string{program});
   if (!is_command(interpreter)) say("there is no interpreter " + config::quote(interpreter), "install it, or correct the #! line");
 }
 

@@ -92,6 +92,8 @@ TEST_CASE("each code is given for what it is for, with a cure") {
     CHECK(folder.lint() == "PL003 error hooks/collect:1:1: no #! line says what runs it; begin it with #!/bin/bash, or another interpreter\n");
     folder.hook("collect", "#!/usr/bin/env -S no-such-python -u\n");
     CHECK(folder.lint() == "PL003 error hooks/collect:1:1: there is no interpreter \"no-such-python\"; install it, or correct the #! line\n");
+    folder.hook("collect", "#!sh -e\n");
+    CHECK(folder.lint() == "PL003 error hooks/collect:1:1: the kernel looks for no interpreter in the PATH; write #!/usr/bin/env -S sh -e\n");
   }
   SECTION("PL004") {
     folder.manifest("hooks: {install: {timeout: 1h}, test: {timeout: 1h}}\nrequires: {commands: [no-such-command]}\n");
@@ -144,12 +146,14 @@ TEST_CASE("each code is given for what it is for, with a cure") {
     folder.hook("instal", "#!/bin/sh\n");
     folder.hook("collect.sh", "#!/bin/sh\n");
     folder.hook("post-run", "#!/bin/sh\n");
+    fs::create_directory(folder.folder / "hooks/release");
     folder.hook("teardown.yml", "- debug:\n");
     fs::permissions(folder.folder / "hooks/teardown.yml", fs::perms::owner_read | fs::perms::owner_write);
     fs::remove(folder.folder / "hooks/test");
     CHECK(folder.lint() == "PL019 error hooks/collect.sh: is no stage, so it never runs (did you mean \"collect\"? hooks have no extension)\n"
                            "PL019 error hooks/instal: is no stage, so it never runs (did you mean \"install\"?)\n"
                            "PL019 error hooks/post-run: is no stage, so it never runs (did you mean \"collect\"?)\n"
+                           "PL019 error hooks/release: is a directory, so nothing in it runs; call it hooks/release.d\n"
                            "PL019 error hooks/teardown.yml: is no stage, so it never runs (did you mean \"release.yml\"?)\n"
                            "PL019 warning plugin.yml:4:33: hooks.test: there is no hook of this stage; add hooks/test, or remove the key\n");
   }
