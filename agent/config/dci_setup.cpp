@@ -119,8 +119,11 @@ class Setup {
     for (const auto& file : yaml_files())
       if (auto read = take_file(file); !read) return read.error();
     choose_layout();
-    if (jobs_.empty())
-      return Error{Fault::malformed, directory_.string() + " has neither a settings.yml with a topic nor a file of dci-pipeline, so there is nothing to make a job of"};
+    if (jobs_.empty()) {
+      std::string message = directory_.string() + " has neither a settings.yml with a topic nor a file of dci-pipeline, so there is nothing to make a job of";
+      for (const auto& note : notes_) message += "\n" + note;  // One of them may be why.
+      return Error{Fault::malformed, message};
+    }
     has_sudo_ = uses_sudo();
     say_what_remains();
     return DciSetup{configuration(), std::move(notes_)};
@@ -196,9 +199,10 @@ class Setup {
     Problems problems;
     const auto parsed = parse_yaml(*content, name, problems);
     if (!parsed.complete) {
-      if (is_settings) return Error{Fault::malformed, problems.text()};
+      if (is_settings) return Error{Fault::malformed, std::string{trim(problems.text())}};
       note(name + " was not read: " + (problems.list.empty() ? "it is not YAML" : problems.list.front().text()));
     } else if (is_settings && parsed.root.kind == Node::Kind::map) {
+      for (const auto& problem : problems.list) note(problem.text());
       take_settings(parsed.root);
     } else if (parsed.root.kind == Node::Kind::list) {
       for (const auto& item : parsed.root.items)
@@ -382,6 +386,7 @@ class Setup {
     std::map<std::string, unsigned> named;
     for (auto& job : jobs_) {
       if (const unsigned count = ++named[job.name]; count > 1) job.name += "-" + std::to_string(count);
+      note_templates(job);
       if (!job.selections.empty()) continue;
       const std::string guess = job.plugin == "dci-rhel-hooks" ? "compose" : "ocp";
       job.selections.push_back(scalar(guess));
@@ -389,6 +394,14 @@ class Setup {
     }
     note("whoever started the agent (a timer, dci-queue, a person) is no longer needed: Outpost polls for new components; `windows` of a job says when it may run");
     if (has_sudo_) note("its hooks use sudo: install outpost-root and say `profile: root` in the job, or take sudo out of the hooks");
+  }
+
+  /// Ansible filled them in; an agent that only reads settings cannot.
+  void note_templates(const Job& job) {
+    std::vector<std::string> texts{job.topic, job.comment, job.url, job.configuration};
+    for (const auto* more : {&job.tags, &job.selections}) texts.insert(texts.end(), more->begin(), more->end());
+    for (const auto& text : texts)
+      if (text.find("{{") != std::string::npos) note(job.name + ": " + printable(text, 200) + " is a template, which nothing fills in: write the value itself");
   }
 
   static std::string agent_of(const std::string& plugin) { return plugin.substr(0, plugin.size() - std::string_view{"hooks"}.size()) + "agent"; }

@@ -224,8 +224,18 @@ TEST_CASE("hooks that use sudo, a missing identity and broken files are told") {
   CHECK(notes(setup, "broken.yml was not read"));
 }
 
+TEST_CASE("what Ansible would have read otherwise is told") {
+  AgentDirectory agent{"dci-openshift-agent"};
+  agent.file("settings.yml", "---\ndci_topic: OCP-4.16\ndci_topic: OCP-4.17\ndci_tags: [\"{{ lab }}\"]\n");
+  const auto setup = agent.set_up();
+  CHECK(notes(setup, "settings.yml:3:1: the key \"dci_topic\" is written twice"));
+  CHECK(notes(setup, ": {{ lab }} is a template, which nothing fills in"));
+}
+
 TEST_CASE("a directory without anything to make a job of is refused") {
   AgentDirectory agent{"empty"};
+  agent.file("pipeline.yml", "---\n- topic: [\n");
+  CHECK(setup_from_dci(agent.path).error().message.find("\npipeline.yml was not read: ") != std::string::npos);
   CHECK(setup_from_dci(agent.path).error().fault == Fault::malformed);
   CHECK(setup_from_dci(agent.path / "missing").error().fault == Fault::unavailable);
   agent.file("settings.yml", "---\ndci_topic: [\n");
