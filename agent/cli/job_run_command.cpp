@@ -55,6 +55,11 @@ void print_event(const job::Event& each, std::ostream& out) {
     const job::StepEnding ending{job::parse_ending(text_at(data, "ending")).value_or(job::StepEnding::Kind::lost), static_cast<int>(number_at(data, "code")),
                                  text_at(data, "detail")};
     out << "< " << each.step_id << " " << printable(describe(ending)) << " after " << format_duration(std::chrono::milliseconds{number_at(data, "duration_ms")}) << "\n";
+  } else if (each.type == event::step_skipped) {
+    const auto hook = text_at(data, "hook");
+    out << "- " << text_at(data, "stage") << "." << printable(text_at(data, "plugin"));
+    if (const auto slash = hook.rfind('/'); slash != hook.npos) out << "." << printable(hook.substr(slash + 1));
+    out << " passed over: " << printable(text_at(data, "reason")) << "\n";
   } else if (each.type == event::result_found) {
     out << "  results " << printable(text_at(data, "name")) << ": " << number_at(data, "total") << " cases, " << number_at(data, "success") << " passed" << flaky_part(number_at(data, "flaky")) << ", "
               << number_at(data, "failures") + number_at(data, "errors") << " failed, " << number_at(data, "skips") << " skipped\n";

@@ -16,15 +16,17 @@ bool matches_any(const std::vector<std::string>& patterns, const std::string& te
 
 /// Why the plugin's filters pass a job over; empty when they do not.
 std::string filtered(const Filters& when, const job::Job& job) {
-  const auto none_of = [](const std::vector<std::string>& patterns) { return " matches none of " + join(patterns, ", "); };
+  const auto misses = [](const std::string& what, const std::vector<std::string>& patterns) {
+    return what.empty() ? "the job has none, and " + join(patterns, ", ") + " is asked for" : what + " matches none of " + join(patterns, ", ");
+  };
   const auto& definition = job.definition;
-  if (!when.topics.empty() && !matches_any(when.topics, definition.topic)) return "topic: " + definition.topic + none_of(when.topics);
-  if (!when.jobs.empty() && !matches_any(when.jobs, definition.name)) return "job: " + definition.name + none_of(when.jobs);
+  if (!when.topics.empty() && !matches_any(when.topics, definition.topic)) return "topic: " + misses(definition.topic, when.topics);
+  if (!when.jobs.empty() && !matches_any(when.jobs, definition.name)) return "job: " + misses(definition.name, when.jobs);
   if (when.component_types.empty()) return {};
   std::vector<std::string> types;
   for (const auto& component : job.components) types.push_back(component.type);
   if (std::any_of(types.begin(), types.end(), [&](const auto& type) { return matches_any(when.component_types, type); })) return {};
-  return "component_type: " + (types.empty() ? "no component" : join(types, ", ")) + none_of(when.component_types);
+  return "component_type: " + misses(join(types, ", "), when.component_types);
 }
 
 /// A plugin that has set nothing up has nothing to take down, collect or free.

@@ -130,6 +130,12 @@ class Loop(unittest.TestCase):
         )
         self.assertEqual(self.states(self.outpost("plugin", "test", "acme")), {"right": "passed"})
 
+    def test_a_plugin_that_is_passed_over_says_why(self):
+        self.plugin({"test": "echo ran\n"}, {}, "when: {component_type: [OCP]}\n")
+        output = self.outpost("plugin", "run", "--plugin", "acme")
+        self.assertIn("- test.acme passed over: component_type: the job has none, and OCP is asked for", output)
+        self.assertNotIn("ran", output)
+
     def test_what_is_not_as_expected_is_shown(self):
         self.plugin(
             {"test": 'printf "one\\nthree\\n" >"$OUTPOST_STATE/f"; oc get pods; echo token hunter2; exit 3\n'},
