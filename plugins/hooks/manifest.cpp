@@ -36,6 +36,12 @@ bool is_version(std::string_view text) {
          text.back() != '.' && text.find("..") == std::string_view::npos;
 }
 
+/// A version is part of the name of an archive, and of a line.
+bool is_plugin_version(std::string_view text) {
+  constexpr std::string_view fits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+~-";
+  return !text.empty() && text.size() <= 64 && text.find_first_not_of(fits) == std::string_view::npos;
+}
+
 /// "plays/install.yml": in the plugin's folder, and YAML.
 bool is_playbook_path(const std::string& path) {
   const auto parts = split(path, '/');
@@ -262,6 +268,8 @@ struct Reader {
       else if (node->kind == Node::Kind::null || (key == "version" && node->kind == Node::Kind::scalar && trim(node->text).empty()))
         fields.problem(key, "is empty (example: " + example + ")");
     }
+    if (!trim(manifest.version).empty() && !is_plugin_version(manifest.version))
+      fields.problem("version", quote(manifest.version) + " is not a version (letters, digits, and . _ + ~ -, at most 64; example: 1.0.0)");
     read_requirements(fields.child("requires"), manifest.requirements);
     read_filters(fields.child("when"), manifest.when);
     read_schema(fields, manifest.config_schema);
