@@ -61,6 +61,7 @@ int print_for_programs(const daemon::PluginPackage& package) {
                                             {"digest", package.digest},
                                             {"signature", package.signature.string()},
                                             {"signer", package.signer},
+                                            {"replaced", package.replaced},
                                             {"complaints", std::move(complaints)}});
   return exit_ok;
 }
@@ -105,8 +106,9 @@ int install_plugin(const PluginPackageOptions& options) {
   if (!installed) return fail(installed.error(), exit_negative);
   if (options.as_json) return print_for_programs(*installed);
   print(*installed);
-  std::cout << "  installed  " << printable(installed->path.native())
-            << "\n\nname it in a job of outpost.yml, plugins: [" << printable(installed->name)
+  std::cout << "  installed  " << printable(installed->path.native());
+  if (!installed->replaced.empty()) std::cout << ", in place of " << printable(installed->replaced);
+  std::cout << "\n\nname it in a job of outpost.yml, plugins: [" << printable(installed->name)
             << "], then: outpost config check\n";
   return exit_ok;
 }

@@ -50,7 +50,7 @@ Result<std::string> run_well(ToolRun run, const std::string& package) {
   if (!ended) return Error{ended.error().fault, ended.error().message + ": install " + package};
   if (ended->status != 0)
     return Error{Fault::refused, command + " ended with status " + std::to_string(ended->status) + ": " +
-                                     printable(trim(ended->output), 600)};
+                                     printable(trim(replace_all(ended->output, "\r", "")), 600)};
   return std::move(ended->output);
 }
 
@@ -94,6 +94,12 @@ Result<PluginPackage> describe(const fs::path& folder, const std::string& name, 
                        .signer = {},
                        .signature = {},
                        .complaints = *complaints};
+}
+
+/// Which version the plugin in a folder says that it is; empty: it says none.
+std::string version_in(const fs::path& folder, const std::string& name) {
+  const auto plugin = hooks::read_plugin(folder, name, {});
+  return plugin.manifest ? plugin.manifest->version : "";
 }
 
 /// Unpacks an archive, which messages call `shown`.
@@ -143,6 +149,8 @@ Result<std::string> signer_of(const fs::path& archive, const fs::path& shown, fs
   if (!fs::exists(signature, error))
     return Error{Fault::refused,
                  printable(shown.native()) + " is not signed: there is no " + printable(signature.native())};
+  if (!fs::exists(signers, error))
+    return Error{Fault::refused, "there is no file of signers " + printable(signers.native()) + " (ssh-keygen(1), ALLOWED SIGNERS)"};
   auto found =
       run_well({.words = {"ssh-keygen", "-Y", "find-principals", "-s", signature.string(), "-f", signers.string()}},
                "openssh-client");
@@ -289,8 +297,11 @@ Result<PluginPackage> install_plugin(const InstallOptions& options) {
   auto package = look_at(options.package, *draft, folder);
   if (!package) return package;
   const auto there = installed_in(to, package->name);
+  if (there) package->replaced = version_in(*there, package->name);
   if (there && !options.force)
-    return Error{Fault::refused, printable(there->native()) + " is there already (--force replaces it)"};
+    return Error{Fault::refused, printable(there->native()) + " is there already" +
+                                     (package->replaced.empty() ? "" : ", version " + printable(package->replaced, 80)) +
+                                     " (--force replaces it)"};
   const fs::path copy = draft->path() / "copy";
   if (auto copied = hooks::copy_plugin(folder, copy); !copied) return copied.error();
   const bool is_folder = fs::is_directory(options.package.path, error);

@@ -22,6 +22,7 @@ struct PluginPackage {
   std::string signer;  ///< Who has signed it, as the file of signers calls him; empty: nobody was asked for.
   std::filesystem::path signature;  ///< The file; empty: there is none.
   std::string complaints;           ///< Warnings of lint, one a line.
+  std::string replaced;             ///< Which version was in its place when it was installed; empty: none that says one.
 };
 
 /// Writes the plugin into an archive, which is the same to the byte whenever the plugin is: a gzipped tar with

@@ -241,10 +241,10 @@ class Loop(unittest.TestCase):
         self.assertEqual(os.stat(self.path("site/acme/plugin.yml")).st_mode & 0o777, 0o644)
         self.assertIn(digest, self.outpost("plugin", "verify", "site/acme"))
         self.assertEqual(self.states(self.outpost("plugin", "test", "site/acme")), {"test": "passed"})
-        self.assertIn("is there already (--force replaces it)", self.outpost("plugin", "install", archive, "--to", "site", status=1))
+        self.assertIn("is there already, version 1.0.0 (--force replaces it)", self.outpost("plugin", "install", archive, "--to", "site", status=1))
         self.write("acme/hooks/test", "#!/bin/bash\necho newer\n", 0o755)
         os.rename(self.path("site/acme"), self.path("site/20-acme"))
-        self.outpost("plugin", "install", "acme", "--to", "site", "--force")
+        self.assertIn("20-acme, in place of 1.0.0", self.outpost("plugin", "install", "acme", "--to", "site", "--force"))
         self.assertEqual(os.listdir(self.path("site")), ["20-acme"])
         with open(self.path("site/20-acme/hooks/test"), encoding="utf-8") as file:
             self.assertIn("newer", file.read())
