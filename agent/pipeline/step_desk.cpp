@@ -352,7 +352,8 @@ StepDesk::Answer StepDesk::set_environment(const StepCall& call) {
     if (plain.size() > longest_value || plain.find('\0') != plain.npos) co_return Error{Fault::refused, shown + " is longer than 16 KiB, or holds a NUL"};
     if (redactor_.redact(plain) != plain) co_return Error{Fault::refused, shown + " holds a secret, and variables are journaled: leave it in a file of OUTPOST_SHARED"};
   }
-  co_return co_await note(call, {{"set", *set}});
+  json::object data{{"set", *set}};
+  co_return co_await note(call, std::move(data));
 }
 
 StepDesk::Answer StepDesk::move_deadline(const StepCall& call) {
@@ -368,7 +369,8 @@ StepDesk::Answer StepDesk::move_deadline(const StepCall& call) {
   const auto from_start = std::chrono::duration_cast<milliseconds>(wanted - times_.started);
   if (wanted != deadline_->at()) {
     StepCall moved{call.id, "timeout", {}, Descriptor{}};
-    co_await note(moved, {{"timeout_ms", from_start.count()}});
+    json::object data{{"timeout_ms", from_start.count()}};
+    co_await note(moved, std::move(data));
     deadline_->move_to(wanted);
   }
   if (call.verb == "heartbeat") co_return json::value{};
@@ -383,7 +385,8 @@ StepDesk::Answer StepDesk::hide(const StepCall& call) {
   ways_.hide(secret);
   auto remembering = [directory = directory_, secret] { return remember_hidden(directory, secret); };
   if (auto remembered = co_await ports_.workers.run(std::move(remembering)); !remembered) co_return remembered.error();
-  co_return co_await note(call, {});
+  json::object nothing;
+  co_return co_await note(call, std::move(nothing));
 }
 
 StepDesk::Answer StepDesk::lock(const StepCall& call) {
@@ -393,14 +396,16 @@ StepDesk::Answer StepDesk::lock(const StepCall& call) {
   auto taking = ports_.locks.take(name, ports_.record.story().job.id, limit);
   if (!co_await std::move(taking)) co_return Error{Fault::retry_later, name + " is locked by another job"};
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_return co_await note(call, {{"name", name}});
+  json::object data{{"name", name}};
+  co_return co_await note(call, std::move(data));
 }
 
 StepDesk::Answer StepDesk::unlock(const StepCall& call) {
   const auto name = job::text_at(call.arguments, "name");
   if (!ports_.record.story().locks.contains(name)) co_return Error{Fault::refused, printable(name, 80) + " is not locked by this job"};
   // Written down first: after a crash it may be free although we hold it, never the other way round.
-  auto noted = co_await note(call, {{"name", name}});
+  json::object data{{"name", name}};
+  auto noted = co_await note(call, std::move(data));
   ports_.locks.give_back(name, ports_.record.story().job.id);
   co_return noted;
 }
@@ -408,14 +413,16 @@ StepDesk::Answer StepDesk::unlock(const StepCall& call) {
 StepDesk::Answer StepDesk::abort(const StepCall& call) {
   std::string why = printable(text(call, "why", longest_text));
   if (why.empty()) co_return malformed("abort needs a reason");
-  auto noted = co_await note(call, {{"why", why}});
+  json::object data{{"why", why}};
+  auto noted = co_await note(call, std::move(data));
   ways_.abort(why);
   co_return noted;
 }
 
 StepDesk::Answer StepDesk::reboot(const StepCall& call) {
   if (const auto may = ways_.may_reboot(); !may) co_return may.error();
-  co_return co_await note(call, {{"why", printable(text(call, "why", longest_text))}});
+  json::object data{{"why", printable(text(call, "why", longest_text))}};
+  co_return co_await note(call, std::move(data));
 }
 
 }  // namespace outpost::pipeline
