@@ -7,23 +7,26 @@
 namespace outpost::log {
 
 void Redactor::add(std::string_view secret) {
-  for (const auto& form : forms_of(secret)) {
-    secrets_.add(form);
-    linked_ = false;
-  }
+  for (auto& form : forms_of(secret)) added_.push_back(std::move(form));
+}
+
+void Redactor::prepare() {
+  if (added_.empty()) return;
+  auto all = secrets_ ? std::make_shared<SecretAutomaton>(*secrets_) : std::make_shared<SecretAutomaton>();
+  for (const auto& form : added_) all->add(form);
+  all->link();
+  secrets_ = std::move(all);
+  added_.clear();
+  node_ = SecretAutomaton::root;  // What is held back may be, or hold, the new secret.
+  scanned_ = 0;
 }
 
 std::string Redactor::feed(std::string_view bytes) {
-  if (secrets_.empty()) return std::string{bytes};
-  if (!linked_) {
-    secrets_.link();
-    linked_ = true;
-    node_ = SecretAutomaton::root;  // What is held back may be, or hold, the new secret.
-    scanned_ = 0;
-  }
+  prepare();
+  if (!secrets_) return std::string{bytes};
   held_.append(bytes);
   scan();
-  return take(held_.size() - secrets_.depth(node_));
+  return take(held_.size() - secrets_->depth(node_));
 }
 
 std::string Redactor::flush() {
@@ -42,7 +45,7 @@ void Redactor::resume(const State& state) {
 std::string Redactor::redact(std::string_view text) const {
   Redactor copy;
   copy.secrets_ = secrets_;
-  copy.linked_ = linked_;
+  copy.added_ = added_;
   auto out = copy.feed(text);
   return out + copy.flush();
 }
@@ -50,16 +53,17 @@ std::string Redactor::redact(std::string_view text) const {
 /// Walks to the end of held_ and leaves node_ there.
 void Redactor::scan() {
   constexpr std::uint32_t shortest = shortest_secret;
+  const SecretAutomaton& secrets = *secrets_;
   const std::string_view text = held_;
   std::size_t at = scanned_;
   for (;;) {
-    if (secrets_.depth(node_) < shortest) {
+    if (secrets.depth(node_) < shortest) {
       // Near the root the filter is faster than the trie. No word that began before this place is still possible.
-      at = secrets_.skip(text, at - secrets_.depth(node_));
+      at = secrets.skip(text, at - secrets.depth(node_));
       node_ = SecretAutomaton::root;
       const auto begin = at;
       while (at < text.size() && at - begin < shortest) {
-        node_ = secrets_.child(node_, text[at]);
+        node_ = secrets.child(node_, text[at]);
         if (node_ == SecretAutomaton::root) break;
         ++at;
       }
@@ -68,9 +72,9 @@ void Redactor::scan() {
         continue;
       }
     } else if (at < text.size()) {
-      node_ = secrets_.step(node_, text[at++]);
+      node_ = secrets.step(node_, text[at++]);
     }
-    if (const auto length = secrets_.longest_word(node_)) hide(at - length, at);
+    if (const auto length = secrets.longest_word(node_)) hide(at - length, at);
     if (at == text.size()) break;
   }
   scanned_ = at;

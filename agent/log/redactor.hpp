@@ -3,6 +3,7 @@
 #include "agent/log/secret_automaton.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@ namespace outpost::log {
 /// bytes, whatever they are, come out as they went in. The whole output is a function of the whole input and the
 /// secrets, however the input is cut into pieces.
 /// Bytes that may still become a secret are held back: never more than the longest form of one.
+/// Copies share what was made of the secrets, also across threads: to copy one is cheap, to make one is not.
 class Redactor {
  public:
   /// What a stream needs to go on in another object, without a byte of its text.
@@ -35,12 +37,14 @@ class Redactor {
   void mask_with(Mask mask) { mask_ = mask; }
 
   /// There is no secret.
-  [[nodiscard]] bool empty() const { return secrets_.empty(); }
+  [[nodiscard]] bool empty() const { return !secrets_ && added_.empty(); }
   /// How often a secret was found in what was fed to this object; only grows.
   [[nodiscard]] std::uint64_t hits() const { return hits_; }
 
   /// A secret to hide from now on, also in bytes that are still held back. Ignored when it is shorter than 4 bytes.
   void add(std::string_view secret);
+  /// Does now what the next text would have to wait for, and what copies then need not do again.
+  void prepare();
 
   /// Takes in some bytes and returns what is decided.
   [[nodiscard]] std::string feed(std::string_view bytes);
@@ -61,8 +65,8 @@ class Redactor {
   void hide(std::size_t begin, std::size_t end);
   [[nodiscard]] std::string take(std::size_t decided);
 
-  SecretAutomaton secrets_;
-  bool linked_ = true;
+  std::shared_ptr<const SecretAutomaton> secrets_;  ///< Null: there is none yet. Never changed, for copies have it too.
+  std::vector<std::string> added_;                  ///< Forms that it does not have yet.
 
   std::string held_;         ///< Not decided yet, and the piece that is being looked at.
   std::size_t scanned_ = 0;  ///< So much of held_ the node has seen.

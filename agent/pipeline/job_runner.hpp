@@ -99,7 +99,10 @@ class JobRunner {
   /// A claim that waits for its next try is tried now: its source answers again, or accepts us again.
   void hurry_claim();
   /// One more text that must never be seen in a log, from the next step on.
-  void add_secret(const std::string& secret) { options_.secrets.push_back(secret); }
+  void add_secret(const std::string& secret) {
+    redactor_.add(secret);
+    redactor_.prepare();
+  }
 
   [[nodiscard]] const job::Story& story() const { return record_.story(); }
   /// A step has asked for a restart of the machine, and nothing of the job runs until that has come.
@@ -189,7 +192,6 @@ class JobRunner {
   void abort_by_step(const Step& step, const std::string& why);
   [[nodiscard]] std::optional<std::chrono::milliseconds> wished_pause(const std::string& step_id) const;
   [[nodiscard]] log::Place log_place(const std::string& step_id) const;
-  [[nodiscard]] log::Redactor redactor() const;
   [[nodiscard]] std::string reason_to_run(const Attempt& attempt) const;
   [[nodiscard]] std::chrono::milliseconds time_left(const Step& step) const;
   [[nodiscard]] std::chrono::milliseconds time_left() const;
@@ -220,6 +222,7 @@ class JobRunner {
   JobPorts ports_;
   JobOptions options_;
   JobRecord record_;
+  log::Redactor redactor_;  ///< Of everything that is secret; each step's log, results and calls have a copy.
   JobDirectory directory_;
   std::optional<job::Judgement> verdict_;  ///< The first cause; journaled by decide().
   bool keeps_going_ = false;  ///< What has failed so far lets the job go on.
