@@ -16,12 +16,25 @@
 
 namespace outpost {
 
+namespace {
+
+/// Looked up once: OpenSSL takes longer to find an algorithm by its name than to hash a short text. Never freed, for
+/// hashes are made until the very end.
+const EVP_MD* sha256_method() {
+  static const EVP_MD* const method = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return method;
+}
+
+}  // namespace
+
 struct Sha256::State {
   EVP_MD_CTX* context = ::EVP_MD_CTX_new();
   ~State() { ::EVP_MD_CTX_free(context); }
 };
 
-Sha256::Sha256() : state_{std::make_unique<State>()} { ::EVP_DigestInit_ex(state_->context, ::EVP_sha256(), nullptr); }
+Sha256::Sha256() : state_{std::make_unique<State>()} {
+  if (::EVP_DigestInit_ex(state_->context, sha256_method(), nullptr) != 1) throw std::runtime_error{"OpenSSL has no SHA-256"};
+}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
@@ -112,7 +125,7 @@ bool equal_in_constant_time(std::string_view left, std::string_view right) {
 std::string hmac_sha256(std::string_view key, std::string_view message) {
   std::string digest(32, '\0');
   unsigned size = 32;
-  ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(message.data()),
+  ::HMAC(sha256_method(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(message.data()),
          message.size(), reinterpret_cast<unsigned char*>(digest.data()), &size);
   return digest;
 }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <system_error>
 
 namespace outpost::daemon {
@@ -146,6 +147,8 @@ Retention::Directories Retention::measure(const fs::path& parent, Directories kn
 
 /// The ids of ended jobs that are too many, too old or too large, and that nobody needs any more; oldest first.
 Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journal::JobRow>& rows, const config::History& keep) {
+  const auto old = ended_long_ago(rows, ports_.clock.now() - keep_.age);
+  if (!old) return old.error();
   std::vector<std::string> going;
   std::size_t newer = 0;
   std::uint64_t bytes = 0;
@@ -154,15 +157,28 @@ Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journa
     bytes += directory == directories_.end() ? 0 : directory->second.bytes;
     if (!row.ended) continue;
     const bool too_many = ++newer > keep.jobs, too_large = bytes > keep.size;
-    const auto old = ended_before(row, ports_.clock.now() - keep_.age);
-    if (!old) return old.error();
-    if (!too_many && !too_large && !*old) continue;
+    if (!too_many && !too_large && !old->contains(row.job_id)) continue;
     const auto settled = is_settled(row);
     if (!settled) return settled.error();
     if (*settled) going.push_back(row.job_id);
   }
   std::reverse(going.begin(), going.end());
   return going;
+}
+
+/// Which of `rows` (newest first) ended before a moment. Whoever wrote its last event after a job that ended later than
+/// that did so, too: of a long history the oldest jobs alone are read.
+Result<std::set<std::string>> Retention::ended_long_ago(const std::vector<journal::JobRow>& rows, Timestamp moment) {
+  std::set<std::string> old;
+  std::optional<job::Seq> young;
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    if (!row->ended || (young && row->last > *young)) continue;
+    const auto before = ended_before(*row, moment);
+    if (!before) return before.error();
+    if (*before) old.insert(row->job_id);
+    else young = row->last;
+  }
+  return old;
 }
 
 Result<bool> Retention::ended_before(const journal::JobRow& job, Timestamp moment) {

@@ -78,6 +78,7 @@ class Retention {
   boost::asio::awaitable<void> unlink(std::vector<std::string> names);
   [[nodiscard]] Result<std::vector<std::string>> what_may_go(const std::vector<journal::JobRow>& rows, const config::History& keep);
   boost::asio::awaitable<void> remove_in_turn(std::vector<std::string> ids);
+  [[nodiscard]] Result<std::set<std::string>> ended_long_ago(const std::vector<journal::JobRow>& rows, Timestamp moment);
   [[nodiscard]] Result<bool> ended_before(const journal::JobRow& job, Timestamp moment);
   /// Whether parked items count as settled too: nobody will ever send them unasked.
   enum class Parked { settled, open };

@@ -43,6 +43,7 @@ class UsageKeeper {
  private:
   void hear(const job::Event& event);
   void begin(const job::Event& event);
+  const job::Story* story_of(const std::string& job_id);
 
   Ports ports_;
   std::filesystem::path jobs_directory_;
@@ -50,6 +51,7 @@ class UsageKeeper {
   Workspace workspace_;
   pipeline::UsageWatch::Options times_;
   std::map<std::pair<std::string, std::string>, std::unique_ptr<pipeline::UsageWatch>> running_;  ///< By job and step.
+  std::map<std::string, job::Story> stories_;  ///< By job, as far as find_ needs them; read once.
   std::shared_ptr<void> subscription_;
 };
 
