@@ -1,5 +1,6 @@
 #include "agent/daemon/agent.hpp"
 
+#include "agent/base/memory.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/job/event_types.hpp"
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <malloc.h>
 #include <unistd.h>
 
 namespace outpost::daemon {
@@ -30,6 +30,8 @@ namespace {
 constexpr auto journal_pause = 2s;     ///< Between tries to write what the journal does not take.
 constexpr auto pause_after_bug = 30s;  ///< Before a loop that threw is begun again.
 constexpr auto retention_interval = 1h;
+/// So long after its start or a job the agent keeps the memory that they have needed: the next job may be waiting.
+constexpr auto rest_after_work = 2s;
 constexpr auto punctuality = 1min;     ///< What begins later than planned by more than this is overdue.
 constexpr std::uint64_t room_at_once = 64 << 20;  ///< For a log that finds the disk full.
 
@@ -198,8 +200,10 @@ asio::awaitable<void> Agent::retention_loop() {
   while (!stopping_) {
     co_await make_next_directory();
     co_await retention_.sweep();
-    if (running_.empty()) co_await give_back_memory();
-    if (!stopping_) co_await retention_wakeup_.wait(retention_interval);
+    if (stopping_ || co_await retention_wakeup_.wait(rest_after_work)) continue;
+    auto giving_back = [] { return give_back_memory(), true; };
+    if (running_.empty()) co_await ports_.workers.run(std::move(giving_back));
+    if (!stopping_) co_await retention_wakeup_.wait(retention_interval - rest_after_work);
   }
 }
 
@@ -208,16 +212,6 @@ asio::awaitable<void> Agent::make_next_directory() {
   if (job_options_.ready_directory.empty()) co_return;
   auto making = [ready = job_options_.ready_directory] { return pipeline::JobDirectory::make_ready(ready); };
   static_cast<void>(co_await ports_.workers.run(std::move(making)));
-}
-
-/// What the start or a job has needed is free, but still ours: between jobs the lab's machine may have it.
-asio::awaitable<void> Agent::give_back_memory() {
-#ifdef __GLIBC__
-  auto trimming = [] { return ::malloc_trim(0); };
-  static_cast<void>(co_await ports_.workers.run(std::move(trimming)));
-#else
-  co_return;
-#endif
 }
 
 asio::awaitable<void> Agent::disk_loop() {

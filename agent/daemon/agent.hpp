@@ -284,7 +284,6 @@ class Agent final : public control::AgentControl {
   boost::asio::awaitable<bool> wait_until_stopped();
   boost::asio::awaitable<void> say_goodbye();
   boost::asio::awaitable<void> retention_loop();
-  boost::asio::awaitable<void> give_back_memory();
   boost::asio::awaitable<void> make_next_directory();
   boost::asio::awaitable<void> disk_loop();
   [[nodiscard]] boost::json::object disk_status() const;

@@ -26,10 +26,10 @@ struct Idleness {
 
 Idleness watch(pid_t pid) {
   Idleness seen;
-  seen.memory = memory_of(pid);
   const Threads before = threads_of(pid);
   const Stopwatch stopwatch;
   std::this_thread::sleep_for(window);
+  seen.memory = memory_of(pid);  // After a poll: just after it has given its memory back it would be too good.
   seen.threads = threads_of(pid);
   seen.wake_ups_per_second = static_cast<double>(seen.threads.wake_ups - before.wake_ups) / stopwatch.seconds();
   return seen;
