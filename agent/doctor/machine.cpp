@@ -19,9 +19,11 @@ bool Machine::has(const fs::path& path) const {
 std::string Machine::text(const fs::path& path) const {
   constexpr std::size_t most = 4 * 1024 * 1024;
   std::ifstream file{at(path), std::ios::binary};
-  std::string content(most, '\0');
-  file.read(content.data(), static_cast<std::streamsize>(most));
-  content.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  std::string content;
+  // In pieces: the kernel refuses to be asked for 4 MiB of a file in /proc/sys, however short that is.
+  char piece[64 * 1024];
+  while (content.size() < most && (file.read(piece, sizeof piece), file.gcount() > 0))
+    content.append(piece, static_cast<std::size_t>(file.gcount()));
   return content;
 }
 
