@@ -2,12 +2,15 @@
 
 #include "agent/config/values.hpp"
 
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
 namespace outpost::cli {
 
 CommandLine::CommandLine() {
+  // Not by CLI11: it would take the variable for the options of all the other commands, and with them for this one's.
+  if (const char* file = std::getenv("OUTPOST_CONFIG_FILE"); file && *file) config = file;
   app.name("outpost");
   app.require_subcommand(1);
   app.set_version_flag("--version", "outpost " OUTPOST_VERSION);
@@ -103,9 +106,7 @@ void CommandLine::add_config_look(CLI::App& group) {
 }
 
 void CommandLine::add_config_option(CLI::App& command) {
-  command.add_option("-c,--config", config, "Configuration file")
-      ->capture_default_str()
-      ->envname("OUTPOST_CONFIG_FILE");
+  command.add_option("-c,--config", config, "Configuration file; OUTPOST_CONFIG_FILE sets another default")->capture_default_str();
 }
 
 void CommandLine::add_json_flag(CLI::App& command, bool& as_json) {

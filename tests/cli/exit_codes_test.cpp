@@ -65,6 +65,15 @@ TEST_CASE("a command that does not exist is named, with the one that may be mean
   CHECK_THAT(lab.said, holds("A subcommand is required"));
 }
 
+TEST_CASE("who names a configuration on the line does not mean that of the environment", "[cli]") {
+  ExitLab lab;
+  lab.configure();
+  const std::string variable = "OUTPOST_CONFIG_FILE=" + lab.configuration();
+  CHECK(lab.run({"/usr/bin/env", variable, OUTPOST_COMMAND, "config", "check"}) == 0);
+  CHECK(lab.run({"/usr/bin/env", variable, OUTPOST_COMMAND, "config", "check", "--config", "/nonexistent/outpost.yml"}) == 5);
+  CHECK_THAT(lab.said, holds("/nonexistent/outpost.yml"));
+}
+
 TEST_CASE("every command says 2 to an option that it does not have", "[cli]") {
   ExitLab lab;
   for (const auto& entry : commands()) {
