@@ -31,8 +31,8 @@ void CommandLine::add_job() {
       "The page needs no other file, runs no script and asks no server. Secrets are not in its logs, of which it has "
       "the\n"
       "last MiB of each step.\n\n"
-      "Examples:\n  outpost job export --html 01a1fd08\n  outpost job export --html -o - 01a1fd08 | mail -s 'our run' "
-      "-a report.html vendor@example.org");
+      "Examples:\n  outpost job export --html 01a1fd08\n"
+      "  outpost job export --html -o run.html 01a1fd08 && mail -s 'our run' -a run.html vendor@example.org </dev/null");
   add_job_replay(*group);
   auto* logs = group->add_subcommand("logs", "Print what the steps of a job printed");
   add_config_option(*logs);
