@@ -8,7 +8,7 @@ namespace outpost::cli {
 
 int print_completion(std::string_view script) {
   std::cout << script;
-  return std::cout.flush() ? exit_ok : exit_negative;
+  return exit_ok;
 }
 
 int print_version(bool as_json) {

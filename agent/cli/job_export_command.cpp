@@ -82,7 +82,7 @@ int export_job(const DaemonOptions& daemon, const JobExportOptions& options) {
   }
   if (options.output == "-") {
     std::cout << text;
-    return std::cout.flush() ? exit_ok : exit_negative;
+    return exit_ok;
   }
   std::filesystem::path file = options.output;
   if (file.empty()) file = "outpost-job-" + id + (options.as_json ? ".json" : ".html");

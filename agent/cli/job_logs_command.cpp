@@ -39,7 +39,8 @@ int show_job_logs(const JobLogsOptions& options) {
   }
   const auto ended = [&](const std::string& job_id) { return has_ended(options.config, job_id); };
   const auto printed = options.follow ? daemon::follow_job_logs(wanted, std::cout, ended) : daemon::print_job_logs(wanted, std::cout);
-  if (printed) return exit_ok;
+  // What cannot be printed is told by main(), for every command.
+  if (printed || !std::cout) return exit_ok;
   std::cerr << "outpost: " << printed.error().message << "\n";
   return exit_negative;
 }

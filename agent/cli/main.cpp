@@ -2,26 +2,55 @@
 
 #include "agent/cli/command_line.hpp"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <exception>
 #include <iostream>
+#include <string>
+
+namespace {
+
+using namespace outpost::cli;
+
+/// Whether whoever read standard output has enough of it, as `head` does: nothing to complain about.
+bool reader_is_gone() {
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/// The exit status of a command whose own is `status`, when what it printed has gone where it should.
+int all_printed(int status) {
+  errno = 0;
+  if (std::cout.flush() || reader_is_gone()) return status;
+  const std::string why = errno == 0 ? "" : std::string{": "} + std::strerror(errno);
+  std::cerr << "outpost: standard output cannot be written" << why << "\n";
+  return exit_negative;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
-  outpost::cli::CommandLine line;
+  CommandLine line;
   try {
     line.app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return all_printed(line.app.exit(help));
   } catch (const CLI::RequiredError& error) {
     const std::string unknown = line.unknown_command();
     if (unknown.empty()) line.app.exit(error);
     else std::cerr << "outpost: " << unknown << "\n";
-    return outpost::cli::exit_usage;
+    return exit_usage;
   } catch (const CLI::ParseError& error) {
-    const int status = line.app.exit(error);
-    return status == 0 ? outpost::cli::exit_ok : outpost::cli::exit_usage;
+    line.app.exit(error);
+    return exit_usage;
   } catch (const std::exception& failure) {
     std::cerr << "outpost: a bug, please report it: " << failure.what() << "\n";
-    return outpost::cli::exit_negative;
+    return exit_negative;
   }
-  return line.result;
+  return all_printed(line.result);
 }

@@ -181,7 +181,7 @@ int watch_status(const DaemonOptions& daemon, std::chrono::milliseconds interval
     else text << printable(status ? "the daemon's answer is no status" : status.error().message) << "\n";
     if (terminal) show_over(text.str());
     else std::cout << text.str() << "\n" << std::flush;
-    if (!std::cout) return exit_negative;
+    if (!std::cout) return exit_ok;  // main() tells why.
     std::this_thread::sleep_for(interval);
   }
 }

@@ -74,6 +74,20 @@ TEST_CASE("who names a configuration on the line does not mean that of the envir
   CHECK_THAT(lab.said, holds("/nonexistent/outpost.yml"));
 }
 
+TEST_CASE("a reader that has seen enough is no mistake, and a full disk is one", "[cli]") {
+  ExitLab lab;
+  lab.configure();
+  // The reader has ended before anything is printed.
+  for (const std::string command : {"version", "--help", "config schema", "completion bash"}) {
+    CHECK(lab.run({"/bin/bash", "-c", "exec 3> >(true); wait $!; " OUTPOST_COMMAND " " + command + " >&3"}) == 0);
+    CHECK(lab.said.empty());
+  }
+  CHECK(lab.run({"/bin/bash", "-c", OUTPOST_COMMAND " version >/dev/full"}) == 1);
+  CHECK_THAT(lab.said, holds("outpost: standard output cannot be written: No space left on device"));
+  CHECK(lab.run({"/bin/bash", "-c", OUTPOST_COMMAND " --help >/dev/full"}) == 1);
+  CHECK_THAT(lab.said, holds("No space left on device"));
+}
+
 TEST_CASE("every command says 2 to an option that it does not have", "[cli]") {
   ExitLab lab;
   for (const auto& entry : commands()) {

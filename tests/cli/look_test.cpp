@@ -143,6 +143,10 @@ TEST_CASE("a running job is followed to its end, its page is written, and the fi
   }
   CHECK(text_at(lab.finished_job(), "status") == "success");
 
+  // The reader has ended before anything is printed.
+  CHECK(lab.run({"/bin/bash", "-c", "exec 3> >(true); wait $!; " OUTPOST_COMMAND " job logs " + id + " --config " + lab.configuration() + " >&3"}) == 0);
+  CHECK(lab.said.empty());
+
   const fs::path page = lab.directory.path / "page.html";
   REQUIRE(lab.outpost({"job", "export", "--html", "-o", page.string(), id}) == 0);
   CHECK_THAT(read_file(page), holds("last &lt;line&gt;") && holds("class=\"verdict success\""));
