@@ -1,5 +1,6 @@
 #include "agent/cli/command_line.hpp"
 
+#include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 
 #include <cstdlib>
@@ -37,18 +38,32 @@ CommandLine::CommandLine() {
   app.footer("Exit status: 0 done, 1 the answer is no, 2 usage, 3 no daemon, 4 no control server, 5 configuration.");
 }
 
-std::string CommandLine::unknown_command() const {
-  const CLI::App* group = &app;
-  std::string path = "outpost";
-  for (auto inner = group->get_subcommands(); !inner.empty(); inner = group->get_subcommands()) {
-    group = inner.front();
-    path += " " + group->get_name();
+CommandLine::Place CommandLine::place() const {
+  Place reached{&app, app.get_name()};
+  for (auto inner = app.get_subcommands(); !inner.empty(); inner = reached.command->get_subcommands()) {
+    reached.command = inner.front();
+    reached.path += " " + reached.command->get_name();
   }
+  return reached;
+}
+
+std::string CommandLine::usage_mistake(const CLI::ParseError& error) const {
+  const auto [command, path] = place();
+  const std::string help = "; see: " + path + " --help";
   const auto rest = app.remaining(true);
-  if (rest.empty() || rest.front().starts_with("-") || group->get_require_subcommand_min() == 0) return {};
-  std::vector<std::string> known;
-  for (const auto* each : group->get_subcommands([](const CLI::App*) { return true; })) known.push_back(each->get_name());
-  return "there is no command " + config::quote(path + " " + rest.front()) + config::suggestion(rest.front(), known) + "; see: " + path + " --help";
+  const bool word_is_left = !rest.empty();
+  if (word_is_left && rest.front().starts_with("-")) {
+    std::vector<std::string> known;
+    for (const auto* option : command->get_options())
+      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+    return path + " has no option " + config::quote(rest.front()) + config::suggestion(rest.front(), known) + help;
+  }
+  if (word_is_left && command->get_require_subcommand_min() > 0) {
+    std::vector<std::string> known;
+    for (const auto* each : command->get_subcommands([](const CLI::App*) { return true; })) known.push_back(each->get_name());
+    return "there is no command " + config::quote(path + " " + rest.front()) + config::suggestion(rest.front(), known) + help;
+  }
+  return printable(error.what()) + help;
 }
 
 void CommandLine::add_version() {

@@ -18,9 +18,15 @@ struct CommandLine {
   CLI::App app{"Outpost: the agent that runs product builds through a lab. See outpost(1)."};
   int result = exit_ok;
 
-  /// After a line that names no command where one is due: what stands in its place is none, and what may be meant. Empty:
-  /// nothing stands there.
-  [[nodiscard]] std::string unknown_command() const;
+  /// What is wrong with the line, which command's help tells more, and for a mistyped name what may be meant.
+  [[nodiscard]] std::string usage_mistake(const CLI::ParseError& error) const;
+
+  /// How far the line could be followed: the command, and "outpost job logs".
+  struct Place {
+    const CLI::App* command;
+    std::string path;
+  };
+  [[nodiscard]] Place place() const;
 
   // What the daemon is asked (command_line_daemon.cpp)
   void add_status();

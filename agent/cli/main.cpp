@@ -40,13 +40,8 @@ int main(int argc, char** argv) {
     line.app.parse(argc, argv);
   } catch (const CLI::Success& help) {
     return all_printed(line.app.exit(help));
-  } catch (const CLI::RequiredError& error) {
-    const std::string unknown = line.unknown_command();
-    if (unknown.empty()) line.app.exit(error);
-    else std::cerr << "outpost: " << unknown << "\n";
-    return exit_usage;
   } catch (const CLI::ParseError& error) {
-    line.app.exit(error);
+    std::cerr << "outpost: " << line.usage_mistake(error) << "\n";
     return exit_usage;
   } catch (const std::exception& failure) {
     std::cerr << "outpost: a bug, please report it: " << failure.what() << "\n";

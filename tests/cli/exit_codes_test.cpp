@@ -62,7 +62,13 @@ TEST_CASE("a command that does not exist is named, with the one that may be mean
   CHECK(lab.run({OUTPOST_COMMAND, "completion", "powershell\x1b"}) == 2);
   CHECK_THAT(lab.said, holds("there is no command") && !holds("\x1b"));
   CHECK(lab.run({OUTPOST_COMMAND, "job"}) == 2);
-  CHECK_THAT(lab.said, holds("A subcommand is required"));
+  CHECK_THAT(lab.said, holds("outpost: A subcommand is required; see: outpost job --help"));
+  CHECK(lab.run({OUTPOST_COMMAND, "--colour"}) == 2);
+  CHECK_THAT(lab.said, holds("outpost: outpost has no option \"--colour\"; see: outpost --help"));
+  CHECK(lab.run({OUTPOST_COMMAND, "job", "list", "--limt", "3"}) == 2);
+  CHECK_THAT(lab.said, holds("outpost job list has no option \"--limt\" (did you mean \"--limit\"?); see: outpost job list --help"));
+  CHECK(lab.run({OUTPOST_COMMAND, "job", "list", "--limit", "many\x1b"}) == 2);
+  CHECK_THAT(lab.said, holds("outpost: --limit: Value many") && !holds("\x1b"));
 }
 
 TEST_CASE("who names a configuration on the line does not mean that of the environment", "[cli]") {
