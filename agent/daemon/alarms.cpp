@@ -1,5 +1,6 @@
 #include "agent/daemon/alarms.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/job/event_types.hpp"
@@ -17,16 +18,6 @@ namespace outpost::daemon {
 
 namespace asio = boost::asio;
 namespace json = boost::json;
-
-namespace {
-
-/// As one argument of a command line.
-std::string shell_word(const std::string& text) {
-  const bool plain = !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@+") == std::string::npos;
-  return plain ? text : "'" + replace_all(text, "'", "'\\''") + "'";
-}
-
-}  // namespace
 
 Alarms::Alarms(journal::Journal& journal, const Clock& clock, const Logger& logger, asio::any_io_executor executor, Ways ways)
     : journal_{journal}, clock_{clock}, logger_{logger}, executor_{std::move(executor)}, ways_{std::move(ways)} {}

@@ -1,5 +1,7 @@
 #include "agent/doctor/checks.hpp"
 
+#include "agent/base/shell_word.hpp"
+#include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 
 #include <sys/timex.h>
@@ -101,6 +103,20 @@ const Result<ServerAnswer>& Examination::answer(const config::Source& source) {
   return answers.emplace(source.name, outside.who_are_we(source)).first->second;
 }
 
+std::string Examination::edit(const std::string& key) const {
+  if (!loaded) return {};
+  return edit(config::nearest_origin(loaded->origins, key, loaded->file));
+}
+
+std::string Examination::edit(const config::Origin& where) const {
+  const auto path = file.parent_path() / where.file;
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return {};
+  return "${EDITOR:-vi} " + (where.line > 0 ? "+" + std::to_string(where.line) + " " : std::string{}) + shell_word(path.string());
+}
+
+std::string Examination::command(const std::string& words) const { return "outpost " + words + " --config " + shell_word(file.string()); }
+
 bool Examination::steps_are_units() const {
   if (status)
     if (const auto* runner = status->if_contains("runner"); runner && runner->is_string()) return *runner == "systemd";
@@ -146,6 +162,7 @@ Finding Findings::all(std::string none) && {
     append(whole.measured, sorted[at].measured);
     append(whole.problem, sorted[at].problem);
     append(whole.fix, sorted[at].fix);
+    append(whole.advice, sorted[at].advice);
     if (!whole.repair) whole.repair = sorted[at].repair;
   }
   return whole;

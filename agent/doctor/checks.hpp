@@ -43,6 +43,12 @@ struct Examination {
   [[nodiscard]] std::string url_of(const config::Source& source) const;
   /// Asked once.
   const Result<ServerAnswer>& answer(const config::Source& source);
+  /// A command that opens the configuration where the key is written, or what it is part of.
+  [[nodiscard]] std::string edit(const std::string& key) const;
+  /// The same for a place in one of its files; `where` may be the name of a variable, which no editor opens: "".
+  [[nodiscard]] std::string edit(const config::Origin& where) const;
+  /// A command of ours with this configuration: "outpost server topics --config /etc/outpost/outpost.yml".
+  [[nodiscard]] std::string command(const std::string& words) const;
   /// Steps run as units of systemd: the daemon says so, or will when it starts.
   [[nodiscard]] bool steps_are_units() const;
 };
@@ -94,6 +100,11 @@ Finding check_pressure(Examination& examination);       // D24
 Finding check_unit(Examination& examination);       // D22
 Finding check_versions(Examination& examination);   // D25
 Finding check_leftovers(Examination& examination);  // D26
+
+/// The time service that runs, by the name of its process; "" when there is none.
+[[nodiscard]] std::string time_service(const Machine& machine);
+/// A command that sets this machine's clock right, now or for ever.
+[[nodiscard]] std::string set_clock(const Machine& machine);
 
 /// For checks of several things: the worst finding of all, whose lines it has; what was measured of the others is kept.
 class Findings {

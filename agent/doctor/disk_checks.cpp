@@ -1,4 +1,5 @@
 #include "agent/base/descriptor.hpp"
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/doctor/checks.hpp"
@@ -38,12 +39,13 @@ Finding space_in(const fs::path& path, std::uint64_t needed) {
   std::string measured = path.string() + ": " + format_size(left) + " of " + format_size(total) + " free";
   if (space.f_files > 0)
     measured += ", " + std::to_string(100 * std::uint64_t{space.f_favail} / space.f_files) + " % of inodes";
-  const std::string look = "du -xh --max-depth=2 " + existing(path).string() +
-                           " | sort -h | tail; the keys history and spool in outpost.yml say what is kept";
+  const Cure look{"du -xh --max-depth=2 " + shell_word(existing(path).string()) + " | sort -h | tail",
+                  "make space; the keys history and spool in outpost.yml say how much is kept"};
   if (left < needed)
     return failed(measured, "with less than " + format_size(needed) + " (disk.keep_free) nothing is claimed", look);
   if (space.f_files > 0 && space.f_favail * 100 < space.f_files)
-    return failed(measured, "no new files can be made soon", "df -i; find the directory with very many files");
+    return failed(measured, "no new files can be made soon",
+                  {"du -x --inodes --max-depth=3 " + shell_word(existing(path).string()) + " | sort -n | tail", "empty the directory with very many files"});
   if (total > 0 && left < total / 20) return warned(measured, "the disk is nearly full", look);
   return passed(measured);
 }
@@ -71,6 +73,12 @@ Result<milliseconds> time_of_sync(const fs::path& directory) {
   }
   std::sort(times.begin(), times.end());
   return times[1];
+}
+
+/// The file system that holds a directory can be mounted anew only where it is mounted.
+std::string mount_point(const Machine& machine, const fs::path& directory) {
+  const auto mount = mount_of(machine, directory);
+  return mount ? mount->point.string() : directory.string();
 }
 
 Result<std::string> make_directory(const fs::path& directory, const std::optional<User>& owner) {
@@ -105,36 +113,36 @@ Finding check_spool(Examination& examination) {
       return skipped(errno_error("looking at", directory.native(), errno).message + "; run it as root");
     Finding missing =
         failed("there is no " + directory.string(), "the daemon has no place for its journal",
-               "install -d -m 0751" + (owner ? " -o " + owner->name + " -g " + owner->name : std::string{}) + " " +
-                   directory.string());
+               {"install -d -m 0751" + (owner ? " -o " + owner->name + " -g " + owner->name : std::string{}) + " " +
+                shell_word(directory.string())});
     missing.repair = [directory, owner] { return make_directory(directory, owner); };
     return missing;
   }
   if (!S_ISDIR(status.st_mode))
     return failed(directory.string() + " is no directory", "the daemon cannot keep its journal there",
-                  "correct state_directory in outpost.yml");
+                  {examination.edit("state_directory"), "correct state_directory in outpost.yml"});
   if (owner && status.st_uid != owner->id)
     return failed(directory.string() + " belongs to user " + std::to_string(status.st_uid),
                   "user " + name + ", as whom the daemon runs, cannot write there",
-                  "chown -R " + name + ":" + name + " " + directory.string());
+                  {"chown -R " + name + ":" + name + " " + shell_word(directory.string())});
   if (::access(directory.c_str(), W_OK) != 0) {
     if (::geteuid() != 0 && errno == EACCES && status.st_uid != ::geteuid())
       return skipped(directory.string() + " is for its owner; run it as root");
     return failed(
         errno_error("writing into", directory.native(), errno).message,
         "nothing can be journaled, so nothing is claimed",
-        errno == EROFS ? "mount -o remount,rw " + existing(directory).string() : "chmod u+rwx " + directory.string());
+        {errno == EROFS ? "mount -o remount,rw " + shell_word(mount_point(examination.machine, directory)) : "chmod u+rwx " + shell_word(directory.string())});
   }
   const auto took = time_of_sync(directory);
   if (!took)
     return failed(took.error().message, "nothing can be journaled, so nothing is claimed",
-                  "df -h " + directory.string() + "; dmesg | tail");
+                  {"df -h " + shell_word(directory.string()) + "; dmesg | tail"});
   const std::string measured = directory.string() + ": writing and syncing 4 KiB takes " + format_duration(*took);
   if (*took > slow_sync)
     return warned(
         measured,
         "each event of a job is synced, so jobs are slow; is the disk, or what it is shared with, overloaded?",
-        "iostat -x 5 3; put state_directory on a faster disk");
+        {"iostat -x 5 3", "put state_directory on a faster disk"});
   return passed(measured);
 }
 
@@ -149,7 +157,7 @@ Finding check_noexec(Examination& examination) {
     const std::string measured = place.string() + " on " + mount->point.string() + " (" + mount->type + ")";
     if (mount->has_option("noexec"))
       findings.add(failed(measured + ": noexec", "hooks there cannot be run",
-                          "mount -o remount,exec " + mount->point.string() + ", and correct /etc/fstab"));
+                          {"mount -o remount,exec " + shell_word(mount->point.string()), "correct /etc/fstab too, or move the directory"}));
     else
       findings.add(passed(measured));
   }

@@ -1,5 +1,6 @@
 #include "agent/doctor/machine.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 
 #include <algorithm>
@@ -53,6 +54,20 @@ std::optional<User> user_named(const Machine& machine, std::string_view name) {
     return user;
   }
   return std::nullopt;
+}
+
+bool is_debian(const Machine& machine) {
+  for (const auto& line : machine.lines("/etc/os-release"))
+    if ((line.starts_with("ID=") || line.starts_with("ID_LIKE=")) && line.find("debian") != std::string::npos) return true;
+  return false;
+}
+
+std::string install_command(const Machine& machine, const std::string& rpm, const std::string& deb) {
+  return is_debian(machine) ? "apt-get install " + deb : "dnf install " + rpm;
+}
+
+std::string install_command_named(const Machine& machine, const std::string& command) {
+  return is_debian(machine) ? "apt-file search -x " + shell_word("bin/" + command + "$") : "dnf install " + shell_word("*/bin/" + command);
 }
 
 bool Mount::has_option(std::string_view option) const {

@@ -42,6 +42,13 @@ struct User {
 };
 [[nodiscard]] std::optional<User> user_named(const Machine& machine, std::string_view name);
 
+/// Whether packages are installed by apt here, and not by dnf.
+[[nodiscard]] bool is_debian(const Machine& machine);
+/// Installs packages, of whose names the distributions have their own.
+[[nodiscard]] std::string install_command(const Machine& machine, const std::string& rpm, const std::string& deb);
+/// Installs, or finds, the package that brings a command.
+[[nodiscard]] std::string install_command_named(const Machine& machine, const std::string& command);
+
 /// A row of /proc/self/mountinfo.
 struct Mount {
   std::filesystem::path point;

@@ -29,9 +29,10 @@ Finding check_cgroups(Examination& examination) {
   const Machine& machine = examination.machine;
   if (!examination.steps_are_units())
     return skipped("steps are run by the daemon itself, without control groups of their own");
-  const std::string upgrade =
-      "boot with systemd.unified_cgroup_hierarchy=1: grubby --update-kernel=ALL "
-      "--args=systemd.unified_cgroup_hierarchy=1";
+  // Debian keeps the kernel's arguments in a file, from which update-grub makes the menu.
+  const Cure upgrade{is_debian(machine) ? "echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX systemd.unified_cgroup_hierarchy=1\"' >/etc/default/grub.d/outpost.cfg && update-grub"
+                                        : "grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1",
+                     "boot with that argument of the kernel"};
   if (!machine.has("/sys/fs/cgroup/cgroup.controllers"))
     return failed("control groups are of version 1, or not mounted",
                   "limits of jobs and the proof that nothing of them is left need version 2", upgrade);
@@ -42,12 +43,12 @@ Finding check_cgroups(Examination& examination) {
     if (std::find(there.begin(), there.end(), wanted) == there.end()) missing.emplace_back(wanted);
   if (!missing.empty())
     return failed("version 2, without " + join(missing, ", "), "limits of jobs on these do not hold",
-                  "look for cgroup_disable= in /proc/cmdline");
+                  {"cat /proc/cmdline", "take cgroup_disable= out of the kernel's arguments"});
   const auto version = kernel_version(release_of(machine));
   const std::string measured = "version 2 with " + controllers;
   if (version < kernel_with_cgroup_kill)
     return warned(measured + "; no cgroup.kill", "a fork bomb of a hook takes longer to end",
-                  "use a kernel from 5.14 on");
+                  {"uname -r", "use a kernel from 5.14 on"});
   return passed(measured);
 }
 
@@ -56,7 +57,7 @@ Finding check_users(Examination& examination) {
   const bool units = examination.steps_are_units();
   const bool packaged = machine.has("/usr/lib/systemd/system/outpostd.service");
   if (!units && !packaged) return skipped("steps run as the daemon's own user");
-  const std::string make = "systemd-sysusers; systemd-tmpfiles --create";
+  const Cure make{"systemd-sysusers && systemd-tmpfiles --create"};
   if (!user_named(machine, "outpost")) return failed("there is no user outpost", "the service cannot start", make);
   if (!units) return passed("user outpost; steps run as it too");
   const unsigned slots = examination.settings() ? examination.settings()->slots : 1;
@@ -72,10 +73,10 @@ Finding check_users(Examination& examination) {
     if (containers && ("\n" + subordinate).find("\n" + name + ":") == std::string::npos)
       return failed(name + " has no subordinate ids in /etc/subuid",
                     "rootless containers of slot " + std::to_string(slot) + " cannot start",
-                    "usermod --add-subuids " + std::to_string(100000 + 65536 * slot) + "-" +
+                    {"usermod --add-subuids " + std::to_string(100000 + 65536 * slot) + "-" +
                         std::to_string(165535 + 65536 * slot) + " --add-subgids " +
                         std::to_string(100000 + 65536 * slot) + "-" + std::to_string(165535 + 65536 * slot) + " " +
-                        name);
+                        name});
   }
   return passed("outpost and " + std::to_string(slots) + " for slots");
 }
@@ -95,7 +96,7 @@ Finding check_selinux(Examination& examination) {
   if (count == 0) return passed(mode + ", no denials for outpost in the last 10 minutes");
   return warned(
       mode + ", " + std::to_string(count) + " denials in the last 10 minutes", denials,
-      "restorecon -Rv /etc/outpost /var/lib/outpost /usr/libexec/outpost; ausearch -m AVC -ts recent | audit2why");
+      {"restorecon -Rv /etc/outpost /var/lib/outpost /usr/libexec/outpost\nausearch -m AVC -ts recent | audit2why"});
 }
 
 namespace {
@@ -127,10 +128,17 @@ Finding check_boot_services(Examination& examination) {
     return warned(measured,
                   "several DHCP servers run on this machine; where two answer on one network, lab machines get the "
                   "wrong address or boot the wrong image",
-                  "ss -lunp 'sport = :67'; leave one of them for the lab's network (libvirt's is off with: virsh "
-                  "net-destroy default)");
+                  {"ss -lunp 'sport = :67'", "leave one of them for the lab's network; libvirt's is off with: virsh net-destroy default"});
   return passed(measured);
 }
+
+namespace {
+
+constexpr const char* more_files_for_unit =
+    "mkdir -p /etc/systemd/system/outpostd.service.d && printf '[Service]\\nLimitNOFILE=65536\\n' >/etc/systemd/system/outpostd.service.d/files.conf "
+    "&& systemctl daemon-reload && systemctl restart outpostd";
+
+}  // namespace
 
 Finding check_descriptors(Examination& examination) {
   constexpr std::uint64_t enough = 1024;
@@ -149,18 +157,24 @@ Finding check_descriptors(Examination& examination) {
     measured += ", has " + std::to_string(open.size());
   if (*soft < enough)
     return warned(measured, "with many slots and uploads at once the daemon runs out of them",
-                  "systemctl edit outpostd: [Service] LimitNOFILE=65536 (outside of systemd: ulimit -n 65536)");
+                  {machine.has("/run/systemd/system") ? more_files_for_unit : "ulimit -n 65536",
+                   "the package's unit allows 65536; outside of systemd, start the daemon anew from a shell with more"});
   std::uint64_t used = 0, unused = 0, most = 0;
   std::istringstream{machine.text("/proc/sys/fs/file-nr")} >> used >> unused >> most;
   if (most > 0 && used > most / 10 * 9)
     return warned(measured + "; " + std::to_string(used) + " of " + std::to_string(most) + " on the whole machine",
-                  "this machine runs out of open files", "sysctl -w fs.file-max=" + std::to_string(most * 2));
+                  "this machine runs out of open files", {"sysctl -w fs.file-max=" + std::to_string(most * 2)});
   return passed(measured);
 }
 
 namespace {
 
-/// The time service that runs, by the name of its process.
+std::string start_time_service(const Machine& machine) {
+  return install_command(machine, "chrony", "chrony") + " && systemctl enable --now " + (is_debian(machine) ? "chrony" : "chronyd");
+}
+
+}  // namespace
+
 std::string time_service(const Machine& machine) {
   for (const auto& name : machine.names("/proc")) {
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
@@ -171,7 +185,9 @@ std::string time_service(const Machine& machine) {
   return {};
 }
 
-}  // namespace
+std::string set_clock(const Machine& machine) {
+  return time_service(machine) == "chronyd" ? "chronyc makestep" : start_time_service(machine);
+}
 
 Finding check_time_service(Examination& examination) {
   const std::string service = time_service(examination.machine);
@@ -180,11 +196,10 @@ Finding check_time_service(Examination& examination) {
                                std::string{right ? ", the clock is synchronised" : ", the clock is not synchronised"};
   if (right) return passed(measured);
   if (service.empty())
-    return warned(measured, "the clock drifts, until servers refuse what we sign",
-                  "dnf install chrony; systemctl enable --now chronyd");
-  return warned(
-      measured, service + " has no time source yet",
-      service == "chronyd" ? "chronyc sources -v; set a server in /etc/chrony.conf" : "timedatectl timesync-status");
+    return warned(measured, "the clock drifts, until servers refuse what we sign", {start_time_service(examination.machine)});
+  return warned(measured, service + " has no time source yet",
+                {service == "chronyd" ? "chronyc sources -v" : "timedatectl timesync-status",
+                 "set a time server that can be reached from here, in /etc/chrony.conf or where " + service + " is configured"});
 }
 
 namespace {
@@ -218,11 +233,11 @@ Finding check_pressure(Examination& examination) {
            << " %";
   if (stalled > 10)
     return warned(measured.str(), "this machine has too little memory for what runs on it; tests will time out",
-                  "ps -eo rss,pid,user,comm --sort=-rss | head; lower slots, or set limits.memory of jobs");
+                  {"ps -eo rss,pid,user,comm --sort=-rss | head", "lower slots, or set limits.memory of jobs"});
   if (total && available && *available < *total / 20)
     return warned(measured.str(), "less than a twentieth of the memory is available",
-                  "ps -eo rss,pid,user,comm --sort=-rss | head");
-  if (disk > 50) return warned(measured.str(), "everything waits for the disk most of the time", "iostat -x 5 3");
+                  {"ps -eo rss,pid,user,comm --sort=-rss | head"});
+  if (disk > 50) return warned(measured.str(), "everything waits for the disk most of the time", {"iostat -x 5 3"});
   return passed(measured.str());
 }
 

@@ -1,3 +1,4 @@
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/doctor/checks.hpp"
@@ -15,7 +16,7 @@ struct Peer {
   std::string host;
   std::uint16_t port = 0;
   std::string what;  ///< "source dci"
-  bool is_proxy = false;
+  std::string key;   ///< Where that is written: "sources.dci.url"
 
   [[nodiscard]] std::string name() const { return http::host_and_port(host, port); }
 };
@@ -26,20 +27,28 @@ std::vector<Peer> peers_of(Examination& examination) {
   for (const auto& [name, source] : examination.settings()->sources) {
     if (!source.proxy.empty()) {
       if (const auto proxy = http::parse_proxy_url(source.proxy))
-        peers.push_back({proxy->host, proxy->port, "the proxy of source " + name, true});
+        peers.push_back({proxy->host, proxy->port, "the proxy of source " + name, "sources." + name + ".proxy"});
       continue;
     }
     if (const auto url = http::parse_url(examination.url_of(source)))
-      peers.push_back({url->host, url->port, "source " + name});
+      peers.push_back({url->host, url->port, "source " + name, "sources." + name + ".url"});
   }
   return peers;
 }
 
-Finding unreachable(const Peer& peer, const Error& error) {
-  return failed(peer.name() + ": " + error.message,
-                peer.what + " cannot be reached, so nothing is polled and nothing delivered",
-                peer.is_proxy ? "correct sources.NAME.proxy in outpost.yml; try: curl -v telnet://" + peer.name()
-                              : "check route and firewall: curl -v telnet://" + peer.name());
+/// Commands one below the other; there may be no second one.
+std::string then(const std::string& first, const std::string& second) { return second.empty() ? first : first + "\n" + second; }
+
+/// With the address once; most errors begin with it.
+std::string at_address(const std::string& address, const Error& error) {
+  return error.message.starts_with(address) ? error.message : address + ": " + error.message;
+}
+
+std::string try_to_connect(const std::string& address) { return "curl -v --max-time 10 telnet://" + address + " </dev/null"; }
+
+Finding unreachable(const Examination& examination, const Peer& peer, const Error& error) {
+  return failed(at_address(peer.name(), error), peer.what + " cannot be reached, so nothing is polled and nothing delivered",
+                {then(try_to_connect(peer.name()), examination.edit(peer.key)), "see to route and firewall, or correct " + peer.key});
 }
 
 }  // namespace
@@ -54,7 +63,8 @@ Finding check_names(Examination& examination) {
     else
       findings.add(failed(peer.host + ": " + found.error().message,
                           peer.what + " has no address, so it cannot be reached",
-                          "getent hosts " + peer.host + "; then look at /etc/resolv.conf and the url in outpost.yml"));
+                          {then("getent hosts " + shell_word(peer.host), examination.edit(peer.key)),
+                           "correct " + peer.key + ", or the name servers in /etc/resolv.conf"}));
   }
   return std::move(findings).all("no source has a url");
 }
@@ -68,7 +78,7 @@ Finding check_connections(Examination& examination) {
     if (took)
       findings.add(passed(peer.name() + " in " + format_duration(*took)));
     else
-      findings.add(unreachable(peer, took.error()));
+      findings.add(unreachable(examination, peer, took.error()));
   }
   return std::move(findings).all("no address to connect to (D02)");
 }
@@ -84,10 +94,10 @@ Finding check_proxy(Examination& examination) {
     const std::string error = answer ? answer->error : answer.error().message;
     if (error.find("407") != std::string::npos || error.find("wants credentials") != std::string::npos)
       findings.add(failed(shown + ": 407", error,
-                          "put user and password into sources." + name + ".proxy: http://USER:PASSWORD@HOST:PORT"));
+                          {examination.edit("sources." + name + ".proxy"), "put user and password into sources." + name + ".proxy: http://USER:PASSWORD@HOST:PORT"}));
     else if (answer && answer->status == 0)
       findings.add(failed(shown + ": no answer through it", error,
-                          "ask the proxy's administrator whether it lets this host through"));
+                          {examination.edit("sources." + name + ".proxy"), "ask the proxy's administrator whether it lets this host through, or correct sources." + name + ".proxy"}));
     else
       findings.add(passed(shown + " for source " + name));
   }
@@ -102,7 +112,7 @@ Finding check_proxy(Examination& examination) {
     findings.add(
         warned(std::string{variable} + " is set, but no source has a proxy",
                "the daemon takes its proxy from the configuration alone, and a server does not answer directly",
-               "set sources.NAME.proxy in outpost.yml"));
+               {examination.edit("sources"), "set sources.NAME.proxy in outpost.yml"}));
     break;
   }
   return std::move(findings).all("no source has a proxy");
@@ -118,7 +128,7 @@ Finding check_lab_hosts(Examination& examination) {
       const std::string what = host + " (resource " + name + ")";
       if (const auto found = examination.outside.addresses(host); !found) {
         findings.add(warned(what + ": " + found.error().message, "its jobs will not reach it",
-                            "getent hosts " + host + "; correct resources." + name + ".hosts"));
+                            {then("getent hosts " + shell_word(host), examination.edit("resources." + name + ".hosts")), "correct resources." + name + ".hosts, or the name servers"}));
         continue;
       }
       std::string last;
@@ -133,7 +143,7 @@ Finding check_lab_hosts(Examination& examination) {
         findings.add(passed(what + " answers"));
       else
         findings.add(warned(what + ": " + last, "it answers neither on port 22 nor on 443: is it switched on?",
-                            "ping -c 3 " + host));
+                            {"ping -c 3 " + shell_word(host), "switch it on, or correct resources." + name + ".hosts"}));
     }
   }
   return std::move(findings).all("no resource has hosts");
@@ -164,7 +174,7 @@ std::optional<Finding> what_the_collector_says(const Examination& examination) {
   const std::string error = text("last_error");
   if (error.empty()) return std::nullopt;
   return warned("collector " + text("url") + ": " + error, "traces and figures do not reach it; jobs do not wait for it",
-                "correct metrics.otlp in outpost.yml, or see to the collector; then: outpost reload");
+                {then(examination.edit("metrics.otlp"), "outpost reload"), "correct metrics.otlp in outpost.yml, or see to the collector"});
 }
 
 }  // namespace
@@ -189,9 +199,9 @@ Finding check_other_servers(Examination& examination) {
     if (took)
       findings.add(passed(peer + " in " + format_duration(*took)));
     else
-      findings.add(warned(took.error().message.starts_with(peer) ? took.error().message : peer + ": " + took.error().message,
+      findings.add(warned(at_address(peer, took.error()),
                           "the configuration names it, and it cannot be reached directly",
-                          "curl -v " + url->scheme + "://" + peer + "/"));
+                          {"curl -v " + url->scheme + "://" + peer + "/", "see to route and firewall, or correct the URL"}));
   }
   return std::move(findings).all("the configuration names no registry, mirror, webhook or collector");
 }

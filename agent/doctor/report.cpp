@@ -1,5 +1,7 @@
 #include "agent/doctor/report.hpp"
 
+#include "agent/base/text.hpp"
+
 #include <boost/json/array.hpp>
 
 #include <algorithm>
@@ -46,13 +48,13 @@ std::string_view to_string(Verdict verdict) {
   return "skip";
 }
 
-Finding passed(std::string measured) { return {Verdict::pass, std::move(measured), {}, {}}; }
-Finding skipped(std::string why) { return {Verdict::skip, std::move(why), {}, {}}; }
-Finding warned(std::string measured, std::string problem, std::string fix) {
-  return {Verdict::warn, std::move(measured), std::move(problem), std::move(fix)};
+Finding passed(std::string measured) { return {Verdict::pass, std::move(measured), {}, {}, {}}; }
+Finding skipped(std::string why) { return {Verdict::skip, std::move(why), {}, {}, {}}; }
+Finding warned(std::string measured, std::string problem, Cure cure) {
+  return {Verdict::warn, std::move(measured), std::move(problem), std::string{trim(cure.commands)}, std::string{trim(cure.advice)}};
 }
-Finding failed(std::string measured, std::string problem, std::string fix) {
-  return {Verdict::fail, std::move(measured), std::move(problem), std::move(fix)};
+Finding failed(std::string measured, std::string problem, Cure cure) {
+  return {Verdict::fail, std::move(measured), std::move(problem), std::string{trim(cure.commands)}, std::string{trim(cure.advice)}};
 }
 
 std::size_t Report::count(Verdict verdict) const {
@@ -75,6 +77,7 @@ json::object to_json(const Report& report) {
                                   {"measured", finding.measured},
                                   {"problem", finding.problem},
                                   {"fix", finding.fix},
+                                  {"advice", finding.advice},
                                   {"fixable", finding.repair != nullptr},
                                   {"repaired", row.repaired},
                                   {"page", "man 7 outpost-doctor, " + std::string{row.id}}});
@@ -97,6 +100,7 @@ std::string to_text(const Report& report, bool colour) {
     if (finding.measured.empty()) out += "\n";
     if (!row.repaired.empty()) out += indented("repaired: " + row.repaired, std::string(11, ' '));
     if (!finding.problem.empty()) out += indented(finding.problem, std::string(11, ' '));
+    if (!finding.advice.empty()) out += indented(finding.advice, std::string(11, ' ') + "to do: ");
     if (!finding.fix.empty()) out += indented(finding.fix, std::string(11, ' ') + "fix: ");
   }
   out += plural(report.count(Verdict::fail), "failure") + ", " + plural(report.count(Verdict::warn), "warning") + ", " +

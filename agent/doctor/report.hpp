@@ -21,15 +21,22 @@ struct Finding {
   Verdict verdict = Verdict::pass;
   std::string measured;  ///< What was seen, in a line: "3.1 GiB of 20 GiB free". Safe for a terminal.
   std::string problem;   ///< What that means for the agent; empty when it passed.
-  std::string fix;       ///< A command to run, or what to do; empty when it passed.
+  std::string fix;       ///< Commands for a shell, one a line, that cure it or lead there; each can be pasted as it stands.
+  std::string advice;    ///< What else there is to do, in words; empty when the commands say it all.
   /// Does what `fix` says, where that cannot do harm; what was done, in words.
   std::function<Result<std::string>()> repair = nullptr;
 };
 
 [[nodiscard]] Finding passed(std::string measured);
 [[nodiscard]] Finding skipped(std::string why);
-[[nodiscard]] Finding warned(std::string measured, std::string problem, std::string fix);
-[[nodiscard]] Finding failed(std::string measured, std::string problem, std::string fix);
+
+/// What to do about a finding.
+struct Cure {
+  std::string commands;  ///< Finding::fix
+  std::string advice{};
+};
+[[nodiscard]] Finding warned(std::string measured, std::string problem, Cure cure);
+[[nodiscard]] Finding failed(std::string measured, std::string problem, Cure cure);
 
 /// A finding with the check that made it (checks.hpp).
 struct Row {
@@ -49,7 +56,7 @@ struct Report {
 /// The version of the form below; it changes when a member goes or means something else.
 inline constexpr int report_version = 1;
 
-/// {schema, version, verdict, checks[{id, group, name, verdict, measured, problem, fix, fixable, repaired, page}]};
+/// {schema, version, verdict, checks[{id, group, name, verdict, measured, problem, fix, advice, fixable, repaired, page}]};
 /// outpost-doctor(7) describes it.
 [[nodiscard]] boost::json::object to_json(const Report& report);
 

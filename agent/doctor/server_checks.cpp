@@ -1,6 +1,8 @@
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/doctor/checks.hpp"
+#include "agent/http/url.hpp"
 
 #include <cstdlib>
 
@@ -26,12 +28,21 @@ Finding no_answer(const std::string& name, const Result<ServerAnswer>& answer) {
   return skipped(name + " could not be asked: " + (answer ? answer->error : answer.error().message));
 }
 
+/// "api.example.org:443" of an https url, as openssl wants it.
+std::string address_in(const std::string& url) {
+  const auto parsed = http::parse_url(url);
+  return parsed ? http::host_and_port(parsed->host, parsed->port) : url;
+}
+
 bool is_builder(const config::Source& source) { return source.type == "dlrn"; }
 
 /// What to do about credentials that are refused or not there.
-std::string advice_on_credentials(const std::string& name, const config::Source& source, const std::string& otherwise) {
-  if (!is_builder(source)) return otherwise + " sources." + name + ".credentials";
-  return "ask the builder's administrator for a user, and put DLRNAPI_USERNAME and DLRNAPI_PASSWORD into the file of sources." + name + ".credentials (or see to its keytab)";
+Cure new_credentials(const Examination& examination, const std::string& name, const config::Source& source) {
+  const std::string file = source.credentials.file.string();
+  const std::string ask = examination.command("server ping --source " + shell_word(name));
+  return {file.empty() ? ask : "${EDITOR:-vi} " + shell_word(file) + "\n" + ask,
+          is_builder(source) ? "ask the builder's administrator for a user, and put DLRNAPI_USERNAME and DLRNAPI_PASSWORD into the file of sources." + name + ".credentials (or see to its keytab)"
+                             : "download the remoteci's credentials again from the server's page into the file of sources." + name + ".credentials"};
 }
 
 }  // namespace
@@ -43,8 +54,8 @@ Finding check_certificates(Examination& examination) {
     const auto found = examination.outside.certificate(source, url);
     if (!found && found.error().fault == Fault::refused)
       return failed(name + ": not trusted", found.error().message,
-                    "openssl s_client -connect " + url.substr(8) +
-                        " -showcerts </dev/null; a private authority is set as sources." + name + ".ca_file");
+                    {"openssl s_client -connect " + address_in(url) + " -showcerts </dev/null\n" + examination.edit("sources." + name + ".url"),
+                     "a private authority is set as sources." + name + ".ca_file; else the server's administrator has to correct it"});
     if (!found) return skipped(name + ": " + found.error().message);
     const auto left = found->not_after - SystemClock{}.now();
     const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
@@ -52,7 +63,7 @@ Finding check_certificates(Examination& examination) {
     if (left < certificate_warning)
       return warned(measured,
                     "it ends on " + to_rfc3339(found->not_after) + "; after that nothing is polled or delivered",
-                    "ask the server's administrator to renew it");
+                    {"openssl s_client -connect " + address_in(url) + " </dev/null | openssl x509 -noout -dates", "ask the server's administrator to renew it"});
     return passed(measured);
   });
 }
@@ -68,7 +79,7 @@ Finding check_clock(Examination& examination) {
         (apart == 0
              ? "no difference"
              : std::to_string(apart) + " s " + (answer->ahead->count() > 0 ? "behind" : "ahead of") + " the server");
-    const std::string fix = "systemctl enable --now chronyd; chronyc makestep (or: timedatectl set-ntp true)";
+    const Cure fix{set_clock(examination.machine), "set the clock, and have a time service keep it (D23)"};
     if (apart >= skew_failure.count())
       return failed(measured,
                     "this machine's clock is wrong; at 15 minutes the server refuses everything, as if the credentials "
@@ -84,7 +95,7 @@ Finding check_identity(Examination& examination) {
     const auto& answer = examination.answer(source);
     if (!answer)
       return failed(name + ": the credentials cannot be used", answer.error().message,
-                    advice_on_credentials(name, source, "put the remoteci's file from the server's page into the file of"));
+                    new_credentials(examination, name, source));
     if (answer->accepted)
       return passed(name + " knows us as " +
                     (answer->name.empty() ? answer->client : answer->name + " (" + answer->client + ")"));
@@ -94,7 +105,7 @@ Finding check_identity(Examination& examination) {
       return skipped(name + ": cannot be told while the clock is wrong (D06)");
     if (answer->status >= 500) return skipped(name + ": " + answer->error);
     return failed(name + ": " + std::to_string(answer->status), answer->error,
-                  advice_on_credentials(name, source, "download the remoteci's credentials again from the server's page into the file of"));
+                  new_credentials(examination, name, source));
   });
 }
 
@@ -107,14 +118,14 @@ Finding check_api(Examination& examination) {
                                  (answer->software.empty() ? "" : ", " + printable(answer->software, 80));
     if (!answer->is_api && is_builder(source))
       return failed(measured, "this is no builder's API: " + answer->error,
-                    "correct sources." + name + ".url; look at it: curl -i " + examination.url_of(source) + "/api/health");
+                    {"curl -i " + shell_word(examination.url_of(source) + "/api/health") + "\n" + examination.edit("sources." + name + ".url"), "correct sources." + name + ".url"});
     if (!answer->is_api)
       return failed(measured, "this is no DCI API: something else answers, such as a portal or a web page",
-                    "correct sources." + name + ".url (or DCI_CS_URL in its credentials); look at it: curl -i " +
-                        examination.url_of(source) + "/api/v1/identity");
+                    {"curl -i " + shell_word(examination.url_of(source) + "/api/v1/identity") + "\n" + examination.edit("sources." + name + ".url"),
+                     "correct sources." + name + ".url, or DCI_CS_URL in its credentials"});
     if (answer->status >= 500)
       return warned(measured, "the server has trouble: " + answer->error,
-                    "wait, and tell the server's administrator when it stays so");
+                    {examination.command("server ping --source " + shell_word(name)), "wait, and tell the server's administrator when it stays so"});
     return passed(measured);
   });
 }
@@ -135,8 +146,8 @@ Finding check_topics(Examination& examination) {
       findings.add(passed(job.topic + " of job " + job.name));
     else if (found.error().fault == Fault::refused)
       findings.add(failed(job.topic + " of job " + job.name, found.error().message,
-                          "outpost server topics --source " + job.source +
-                              "; ask the product's team for access, or correct jobs." + job.name + ".topic"));
+                          {examination.command("server topics --source " + shell_word(job.source)) + "\n" + examination.edit("jobs." + job.name + ".topic"),
+                           "correct jobs." + job.name + ".topic, or ask the product's team for access"}));
     else
       findings.add(skipped(job.topic + ": " + found.error().message));
   }

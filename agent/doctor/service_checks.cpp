@@ -1,4 +1,5 @@
 #include "agent/base/descriptor.hpp"
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/doctor/checks.hpp"
 #include "agent/doctor/command.hpp"
@@ -38,10 +39,10 @@ std::size_t running_jobs(const json::object& status) {
 Finding of_daemon(const json::object& status) {
   const std::string measured = "the daemon answers: " + text_in(status, "state");
   if (text_in(status, "state") == "degraded")
-    return failed(measured, printable(text_in(status, "state_reason")), "outpost alarm list");
+    return failed(measured, printable(text_in(status, "state_reason")), {"outpost alarm list"});
   if (const auto alarms = size_in(status, "alarms"); alarms > 0)
     return warned(measured + ", " + std::to_string(alarms) + " alarms", "it has something to tell",
-                  "outpost alarm list");
+                  {"outpost alarm list"});
   return passed(measured);
 }
 
@@ -68,24 +69,24 @@ Finding of_unit(const Machine& machine) {
       machine.text(own) != machine.text("/usr/lib/systemd/system/outpostd.service"))
     return warned(own.string() + " hides the package's unit",
                   "an upgrade does not change it, so it falls behind what the daemon needs",
-                  "keep only what differs in a drop-in: systemctl edit outpostd; then rm " + own.string() +
-                      " && systemctl daemon-reload");
+                  {"diff -u /usr/lib/systemd/system/outpostd.service " + own.string() + "\nmv " + own.string() + " " + own.string() + ".old && systemctl daemon-reload",
+                   "keep only what differs, in a drop-in: systemctl edit outpostd"});
   auto unit = properties_of_unit();
   if (unit.empty()) return skipped("systemd does not answer");
   if (unit["LoadState"] == "not-found") return skipped("there is no outpostd.service here");
   const std::string measured = "outpostd.service is " + unit["ActiveState"] + ", " + unit["UnitFileState"];
   if (unit["NeedDaemonReload"] == "yes") {
     Finding stale = warned(measured, "its unit has changed on disk, and systemd has not read it",
-                           "systemctl daemon-reload && systemctl restart outpostd");
+                           {"systemctl daemon-reload && systemctl restart outpostd"});
     stale.repair = reload_units;
     return stale;
   }
   if (unit["ActiveState"] == "failed")
-    return failed(measured, "the daemon has ended with an error", "journalctl -u outpostd -n 50; outpost config check");
+    return failed(measured, "the daemon has ended with an error", {"journalctl -u outpostd -n 50\noutpost config check", "correct what its log says"});
   if (unit["ActiveState"] != "active")
-    return warned(measured, "the daemon does not run", "systemctl enable --now outpostd");
+    return warned(measured, "the daemon does not run", {"systemctl enable --now outpostd"});
   if (unit["UnitFileState"] == "disabled")
-    return warned(measured, "it does not start when this machine does", "systemctl enable outpostd");
+    return warned(measured, "it does not start when this machine does", {"systemctl enable outpostd"});
   return passed(measured);
 }
 
@@ -106,7 +107,7 @@ Finding check_versions(Examination& examination) {
     measured += ", the daemon " + printable(daemons, 40);
     if (daemons != ours)
       return warned(measured, "the daemon was not restarted after an upgrade; it waits when that would end a hook",
-                    "outpost drain --wait && systemctl restart outpostd");
+                    {"outpost drain --wait && systemctl restart outpostd"});
   }
   const auto answer = run_command({"rpm", "-qa", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n", "outpost*"});
   std::set<std::string> versions;
@@ -119,7 +120,7 @@ Finding check_versions(Examination& examination) {
   }
   if (!packages.empty()) measured += "; packages: " + packages;
   if (versions.size() > 1)
-    return warned(measured, "the packages are of different versions, and belong together", "dnf upgrade 'outpost*'");
+    return warned(measured, "the packages are of different versions, and belong together", {"dnf upgrade 'outpost*'"});
   return passed(measured);
 }
 
@@ -139,7 +140,7 @@ bool is_abandoned(const fs::path& socket) {
 Finding of_socket(const fs::path& socket) {
   if (!is_abandoned(socket)) return passed(socket.string() + " is in use");
   Finding left = warned(socket.string() + " is there, and nobody listens", "the daemon was killed, or is not started",
-                        "rm " + socket.string() + "; systemctl start outpostd");
+                        {"rm " + shell_word(socket.string()), "the next start of the daemon does the same: systemctl start outpostd"});
   left.repair = [socket]() -> Result<std::string> {
     if (!is_abandoned(socket)) return Error{Fault::refused, "somebody listens there now"};
     if (::unlink(socket.c_str()) != 0) return errno_error("removing", socket.native(), errno);
@@ -180,7 +181,8 @@ Finding check_leftovers(Examination& examination) {
       for (const auto& each : left) numbers += " " + each.substr(0, each.find(' '));
       findings.add(warned(std::to_string(left.size()) + " processes of jobs: " + join(left, ", "),
                           "no daemon answers, and something of its jobs still runs",
-                          "start the daemon, which takes them over or ends them; else: kill" + numbers));
+                          {examination.machine.has("/run/systemd/system") ? "systemctl start outpostd" : "kill" + numbers,
+                           "start the daemon, which takes them over or ends them"}));
     }
   } else if (running_jobs(*examination.status) > 0) {
     findings.add(passed(std::to_string(running_jobs(*examination.status)) + " jobs run"));

@@ -2,7 +2,9 @@
 // certificates, proxies and credentials are real ones on loopback; of the machine its files are a stand-in's.
 #include "agent/daemon/client.hpp"
 #include "agent/daemon/examine.hpp"
+#include "agent/base/text.hpp"
 #include "agent/doctor/checks.hpp"
+#include "agent/doctor/command.hpp"
 #include "agent/http/beast/beast_server.hpp"
 #include "integration/sample_lab.hpp"
 #include "support/catch.hpp"
@@ -18,6 +20,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <regex>
+#include <set>
 #include <thread>
 
 namespace {
@@ -119,6 +123,31 @@ const doctor::Row& row(const doctor::Report& report, std::string_view id) {
   throw std::runtime_error{"no such check"};
 }
 
+/// Every line of a fix is whole, is no sentence, and has nothing in it that has to be filled in.
+void can_be_pasted(const std::string& fix) {
+  CHECK_FALSE(fix.empty());
+  static const std::regex to_be_filled_in{"NAME|DIRECTORY|HOST|COMMAND|<[a-z]+>"};
+  for (const auto& line : split(fix, '\n')) {
+    INFO(line);
+    const auto checked = doctor::run_command({"bash", "-n", "-c", line});
+    CHECK((checked.ran && checked.status == 0));
+    CHECK_FALSE(std::regex_search(line, to_be_filled_in));
+    // A word that a shell would look for: a program, a variable in braces.
+    static const std::set<std::string> begin{"${EDITOR:-vi}", "apt-file", "apt-get", "cat", "chmod", "chown", "chronyc", "curl", "df", "diff", "dnf", "du", "getent",
+                                             "grubby", "install", "iostat", "journalctl", "kill", "man", "mkdir", "mount", "mv", "openssl", "outpost", "ping", "ps", "restorecon",
+                                             "ausearch", "rm", "sed", "ss", "sysctl", "systemctl", "systemd-sysusers", "timedatectl", "ulimit", "uname", "usermod"};
+    CHECK(begin.contains(line.substr(0, line.find(' '))));
+  }
+}
+
+/// What the fix does, when it is pasted into a shell where an editor is not asked for.
+void pasted(const doctor::Finding& finding) {
+  for (const auto& line : split(finding.fix, '\n')) {
+    INFO(line);
+    CHECK(doctor::run_command({"bash", "-c", line}).status == 0);
+  }
+}
+
 /// The check, how bad, what it says (measured or problem) and what it tells to do; and that nothing before it failed.
 void diagnosed(const doctor::Report& report, std::string_view id, Verdict verdict, const std::string& says,
                const std::string& cure) {
@@ -130,7 +159,8 @@ void diagnosed(const doctor::Report& report, std::string_view id, Verdict verdic
   const auto& found = row(report, id).finding;
   CHECK(found.verdict == verdict);
   CHECK_THAT(found.measured + "\n" + found.problem, holds(says));
-  CHECK_THAT(found.fix, holds(cure));
+  CHECK_THAT(found.fix + "\n" + found.advice, holds(cure));
+  can_be_pasted(found.fix);
 }
 
 /// A program in front of the others in PATH.
@@ -167,7 +197,10 @@ TEST_CASE("the doctor names mistakes of the configuration (D01)", "[doctor]") {
   Patient patient;
   SECTION("a misspelt key") {
     patient.add("slotss: 2\n");
-    diagnosed(patient.examined(), "D01", Verdict::fail, "did you mean", "outpost config check");
+    const auto report = patient.examined();
+    diagnosed(report, "D01", Verdict::fail, "did you mean", "outpost config check");
+    // The editor is opened at the line.
+    CHECK_THAT(row(report, "D01").finding.fix, holds("${EDITOR:-vi} +1 " + (patient.directory.path / "agent/conf.d/50-more.yml").string()));
   }
   SECTION("a plugin that is not installed") {
     patient.add("jobs: [{name: nightly, plugins: [acmee]}]\n");
@@ -181,8 +214,12 @@ TEST_CASE("the doctor names mistakes of the configuration (D01)", "[doctor]") {
     const fs::path file = patient.directory.path / "agent/dcirc.sh";
     fs::permissions(file, fs::perms::others_read, fs::perm_options::add);
     diagnosed(patient.examined(), "D01", Verdict::fail, "every user", "chmod o= " + file.string());
+    const auto found = patient.examined();
     const auto repaired = patient.examined(true);
     CHECK(row(repaired, "D01").finding.verdict == Verdict::pass);
+    fs::permissions(file, fs::perms::others_read, fs::perm_options::add);
+    pasted(row(found, "D01").finding);
+    CHECK(row(patient.examined(), "D01").finding.verdict == Verdict::pass);
     CHECK_THAT(row(repaired, "D01").repaired, holds("1 file"));
     CHECK((fs::status(file).permissions() & fs::perms::others_all) == fs::perms::none);
   }
@@ -200,7 +237,7 @@ TEST_CASE("the doctor tells names, connections and proxies apart (D02 to D04)", 
   }
   SECTION("a port where nobody listens") {
     patient.configure("", "", "url: 'http://127.0.0.1:1'");
-    diagnosed(patient.examined(), "D03", Verdict::fail, "refused", "curl -v telnet://127.0.0.1:1");
+    diagnosed(patient.examined(), "D03", Verdict::fail, "refused", "telnet://127.0.0.1:1");
   }
   SECTION("a proxy that wants credentials") {
     const Site proxy{response(407, "text/html", "<p>who are you?", {{"Proxy-Authenticate", "Basic realm=\"lab\""}})};
@@ -212,7 +249,7 @@ TEST_CASE("the doctor tells names, connections and proxies apart (D02 to D04)", 
     patient.environment["HTTPS_PROXY"] = "http://proxy.lab:3128";
     const auto report = patient.examined();
     CHECK(row(report, "D04").finding.verdict == Verdict::warn);
-    CHECK_THAT(row(report, "D04").finding.fix, holds("sources.NAME.proxy"));
+    CHECK_THAT(row(report, "D04").finding.advice, holds("sources.NAME.proxy"));
   }
 }
 
@@ -252,7 +289,7 @@ TEST_CASE("the doctor tells a wrong clock from wrong credentials (D06, D07)", "[
   }
   SECTION("a minute ahead") {
     Patient patient{{"--clock-offset", "-60"}};
-    diagnosed(patient.examined(), "D06", Verdict::warn, "ahead of the server", "chronyd");
+    diagnosed(patient.examined(), "D06", Verdict::warn, "ahead of the server", "chronyc makestep");
   }
   SECTION("a secret that was renewed on the server") {
     Patient patient;
@@ -283,7 +320,8 @@ TEST_CASE("the doctor looks at disks (D10, D11, D15)", "[doctor]") {
   }
   SECTION("no state directory, which can be repaired") {
     fs::remove_all(state);
-    diagnosed(patient.examined(), "D11", Verdict::fail, "there is no " + state.string(), "install -d");
+    const auto found = patient.examined();
+    diagnosed(found, "D11", Verdict::fail, "there is no " + state.string(), "install -d");
     CHECK(row(patient.examined(true), "D11").finding.verdict != Verdict::fail);
     CHECK(fs::is_directory(state));
   }
@@ -337,13 +375,20 @@ TEST_CASE("the doctor reads SELinux's denials (D14)", "[doctor]") {
 TEST_CASE("the doctor looks at plugins and at what they require (D16, D17)", "[doctor]") {
   Patient patient;
   SECTION("a hook that cannot be executed") {
-    fs::permissions(patient.directory.path / "plugins/acme/hooks/test", fs::perms::owner_read | fs::perms::owner_write);
-    diagnosed(patient.examined(), "D16", Verdict::fail, "PL002", "");
+    patient.hook("install", "#!/bin/sh\nexit 0\n");
+    for (const char* hook : {"install", "test"})
+      fs::permissions(patient.directory.path / "plugins/acme/hooks" / hook, fs::perms::owner_read | fs::perms::owner_write);
+    const auto report = patient.examined();
+    diagnosed(report, "D16", Verdict::fail, "PL002", "chmod +x");
+    pasted(row(report, "D16").finding);
+    CHECK(row(patient.examined(), "D16").finding.verdict == Verdict::pass);
   }
   SECTION("a command that is missing") {
     write_file(patient.directory.path / "plugins/acme/plugin.yml",
                "apiVersion: outpost/v1\nname: acme\nversion: '1'\nrequires: {commands: [frobnicate-the-array]}\n");
-    diagnosed(patient.examined(), "D17", Verdict::fail, "frobnicate-the-array", "");
+    diagnosed(patient.examined(), "D17", Verdict::fail, "frobnicate-the-array", "dnf install '*/bin/frobnicate-the-array'");
+    patient.put("/etc/os-release", "ID=debian\n");
+    diagnosed(patient.examined(), "D17", Verdict::fail, "frobnicate-the-array", "apt-file search");
   }
 }
 
@@ -371,6 +416,8 @@ TEST_CASE("the doctor looks at limits, unit, time service and pressure (D21 to D
   Patient patient;
   SECTION("too few open files") {
     patient.put("/proc/self/limits", "Max open files            256                256                files\n");
+    diagnosed(patient.examined(), "D21", Verdict::warn, "may open 256 files", "ulimit -n 65536");
+    patient.put("/run/systemd/system/x", "");
     diagnosed(patient.examined(), "D21", Verdict::warn, "may open 256 files", "LimitNOFILE=65536");
   }
   SECTION("a copy that hides the package's unit") {
@@ -388,7 +435,9 @@ TEST_CASE("the doctor looks at limits, unit, time service and pressure (D21 to D
   }
   SECTION("nobody sets the clock") {
     fs::remove_all(patient.root.path / "proc/812");
-    diagnosed(patient.examined(false, false), "D23", Verdict::warn, "no time service", "chronyd");
+    diagnosed(patient.examined(false, false), "D23", Verdict::warn, "no time service", "dnf install chrony && systemctl enable --now chronyd");
+    patient.put("/etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n");
+    diagnosed(patient.examined(false, false), "D23", Verdict::warn, "no time service", "apt-get install chrony && systemctl enable --now chrony");
   }
   SECTION("too little memory") {
     patient.put("/proc/pressure/memory",

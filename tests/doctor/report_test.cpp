@@ -46,7 +46,7 @@ TEST_CASE("outpost-doctor(7) has a section for each check, in their order, and n
 }
 
 TEST_CASE("the report for programs has the members that outpost-doctor(7) describes", "[doctor]") {
-  const auto report = doctor::to_json(report_of({doctor::failed("m", "p", "f")}));
+  const auto report = doctor::to_json(report_of({doctor::failed("m", "p", {"f", "a"})}));
   const std::string described = man_section(page("agent/doctor/outpost-doctor.7"), "REPORT FOR PROGRAMS");
   CHECK(report.at("version").as_int64() == doctor::report_version);
   for (const auto& member : report) CHECK_THAT(described, holds(std::string{member.key()}));
@@ -56,25 +56,26 @@ TEST_CASE("the report for programs has the members that outpost-doctor(7) descri
 
 TEST_CASE("the worst finding decides, and what was skipped does not count", "[doctor]") {
   CHECK(report_of({doctor::passed("a"), doctor::skipped("b")}).worst() == Verdict::pass);
-  CHECK(report_of({doctor::passed("a"), doctor::warned("b", "", "")}).worst() == Verdict::warn);
-  CHECK(report_of({doctor::failed("a", "", ""), doctor::warned("b", "", "")}).worst() == Verdict::fail);
+  CHECK(report_of({doctor::passed("a"), doctor::warned("b", "", {})}).worst() == Verdict::warn);
+  CHECK(report_of({doctor::failed("a", "", {}), doctor::warned("b", "", {})}).worst() == Verdict::fail);
 }
 
 TEST_CASE("of several things the worst comes first, and nothing is said twice", "[doctor]") {
   doctor::Findings findings;
   findings.add(doctor::passed("one"));
-  findings.add(doctor::failed("two", "why", "cure"));
-  findings.add(doctor::failed("three", "why", "cure"));
+  findings.add(doctor::failed("two", "why", {"cure", "words"}));
+  findings.add(doctor::failed("three", "why", {"cure", "words"}));
   const auto all = std::move(findings).all("none");
   CHECK(all.verdict == Verdict::fail);
   CHECK(all.measured == "two\nthree\none");
   CHECK(all.problem == "why");
   CHECK(all.fix == "cure");
+  CHECK(all.advice == "words");
   CHECK(doctor::Findings{}.all("none").measured == "none");
 }
 
 TEST_CASE("what is printed has colours only when they are asked for", "[doctor]") {
-  const auto report = report_of({doctor::failed("m", "p", "f")});
+  const auto report = report_of({doctor::failed("m", "p", {"f", "a"})});
   CHECK(doctor::to_text(report, false).find('\x1b') == std::string::npos);
   CHECK(doctor::to_text(report, true).find("\x1b[31mFAIL\x1b[0m") != std::string::npos);
 }

@@ -19,7 +19,7 @@ function Checks({ checks }) {
       <td><${Badge} kind=${kinds[one.verdict]} text=${words[one.verdict]} /></td>
       <th scope="row">${one.name} <span class="quiet" title=${one.page}>${one.id}, ${one.group}</span></th>
       <td class=${one.verdict === 'skip' ? 'quiet' : ''}>${lines(one.measured)}</td>
-      <td>${one.problem && html`<p class=${one.verdict === 'fail' ? 'bad' : ''}>${lines(one.problem)}</p>`}${one.fix.split('\n').filter(Boolean).map(line => html`<p key=${line}><${Command} text=${line} /></p>`)}
+      <td>${one.problem && html`<p class=${one.verdict === 'fail' ? 'bad' : ''}>${lines(one.problem)}</p>`}${one.advice && html`<p>${lines(one.advice)}</p>`}${one.fix.split('\n').filter(Boolean).map(line => html`<p key=${line}><${Command} text=${line} /></p>`)}
         ${one.fixable && html`<p class="quiet">It can be repaired without harm: <${Command} text=${'outpost doctor --fix ' + one.id} /></p>`}</td></tr>`)}</tbody></table></div>`;
 }
 
