@@ -149,7 +149,21 @@ Finding of_socket(const fs::path& socket) {
   return left;
 }
 
-/// Processes of slots' users, and guardians: "4711 (sleep)".
+std::string command_of(const Machine& machine, const std::string& process) { return std::string{trim(machine.text("/proc/" + process + "/comm"))}; }
+
+/// Whether a program of ours that runs is above it: a daemon with another configuration, or `outpost job run`.
+bool is_looked_after(const Machine& machine, std::string process) {
+  for (int generation = 0; generation < 64 && process != "0" && process != "1"; ++generation) {
+    const auto command = command_of(machine, process);
+    if (command == "outpostd" || command == "outpost") return true;
+    const auto parent = number_in(machine.lines("/proc/" + process + "/status"), "PPid:");
+    if (!parent) return false;
+    process = std::to_string(*parent);
+  }
+  return false;
+}
+
+/// Processes of slots' users, and guardians, that nobody looks after: "4711 (sleep)".
 std::vector<std::string> processes_of_jobs(const Machine& machine) {
   std::set<std::string> users;
   for (const auto& line : machine.lines("/etc/passwd"))
@@ -160,8 +174,8 @@ std::vector<std::string> processes_of_jobs(const Machine& machine) {
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     const auto lines = machine.lines("/proc/" + name + "/status");
     const auto uid = number_in(lines, "Uid:");
-    const std::string command{trim(machine.text("/proc/" + name + "/comm"))};
-    if ((uid && users.contains(std::to_string(*uid))) || command == "outpost-guardia")
+    const auto command = command_of(machine, name);
+    if (((uid && users.contains(std::to_string(*uid))) || command == "outpost-guardia") && !is_looked_after(machine, name))
       found.push_back(name + " (" + printable(command, 40) + ")");
   }
   return found;

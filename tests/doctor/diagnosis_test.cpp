@@ -483,4 +483,13 @@ TEST_CASE("the doctor sees an old daemon, and what a killed one has left (D25, D
     patient.put("/proc/4711/comm", "sleep\n");
     diagnosed(patient.examined(), "D26", Verdict::warn, "4711 (sleep)", "kill 4711");
   }
+  SECTION("processes of another daemon, or of a job that somebody runs by hand") {
+    patient.put("/proc/500/comm", "outpostd\n");
+    patient.put("/proc/500/status", "Name:\toutpostd\nPPid:\t1\n");
+    patient.put("/proc/501/comm", "outpost-guardia\n");
+    patient.put("/proc/501/status", "Name:\toutpost-guardia\nPPid:\t500\n");
+    CHECK(row(patient.examined(), "D26").finding.verdict == Verdict::pass);
+    patient.put("/proc/501/status", "Name:\toutpost-guardia\nPPid:\t1\n");
+    diagnosed(patient.examined(), "D26", Verdict::warn, "501 (outpost-guardia)", "kill 501");
+  }
 }
