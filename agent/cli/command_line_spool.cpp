@@ -50,7 +50,7 @@ void CommandLine::add_spool_prune(CLI::App& spool) {
                                   "Instead: logs and artifacts that no server has; gap markers stand for them");
   prune->add_option("-r,--reporter", spool_prune.reporter, "Only what waits for this one (default: for any)")->needs(waiting);
   prune->add_flag("-n,--dry-run", spool_prune.dry_run, "Only say what would go");
-  prune->add_flag("-y,--yes", spool_prune.yes, "Don't ask before something is given up");
+  prune->add_flag("-y,--yes", spool_prune.yes, "Don't ask before something is given up, or the whole history removed");
   add_json_flag(*prune, spool_prune.as_json);
   prune->footer(
       "Such jobs are not in the history any more either. States, results and verdicts are never given up, nor is what has\n"

@@ -180,6 +180,12 @@ Result<json::object> prune(const std::filesystem::path& socket, const SpoolPrune
   return object_at(*answer, "pruned");
 }
 
+/// Empty: nothing is lost that somebody might miss.
+std::string question_about(const json::object& would, bool waiting) {
+  if (waiting) return "Give up " + describe(would, true) + "?";
+  return number_at(would, "jobs") > 0 ? "Remove the whole history, " + describe(would, false) + "?" : "";
+}
+
 }  // namespace
 
 int show_spool(const DaemonOptions& daemon, bool as_json) {
@@ -261,13 +267,14 @@ int prune_spool(const DaemonOptions& daemon, const SpoolPruneOptions& options) {
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(older_than);
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
-  if (options.waiting && !options.yes && !options.dry_run) {
+  // Without an age it is the whole history, with the logs of all jobs.
+  if ((options.waiting || options.older_than.empty()) && !options.yes && !options.dry_run) {
     const auto would = prune(*socket, options, seconds, true);
     if (!would) return fail(would.error());
-    const std::string question = "Give up " + describe(*would, true) + "?";
-    if (::isatty(STDIN_FILENO) == 0 || options.as_json)
-      return fail(Error{Fault::refused, question + " If that is what you want, say --yes"});
-    if (!is_confirmed(question)) return fail(Error{Fault::refused, "nothing was given up"});
+    const std::string question = question_about(*would, options.waiting);
+    if (!question.empty() && (::isatty(STDIN_FILENO) == 0 || options.as_json))
+      return fail(Error{Fault::refused, question + " If that is what you want, say --yes" + (options.waiting ? "" : ", or which ones with --older-than")});
+    if (!question.empty() && !is_confirmed(question)) return fail(Error{Fault::refused, options.waiting ? "nothing was given up" : "nothing was removed"});
   }
   const auto pruned = prune(*socket, options, seconds, options.dry_run);
   if (!pruned) return fail(pruned.error());

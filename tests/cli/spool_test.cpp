@@ -99,7 +99,12 @@ TEST_CASE("what waits is given up only when that was said, and what is delivered
   CHECK(text_at(lab.finished_job(), "status") == "success");
   REQUIRE(lab.outpost({"spool", "prune", "--dry-run"}) == 0);
   CHECK_THAT(lab.said, holds("would go: 1 job ("));
-  REQUIRE(lab.outpost({"spool", "prune"}) == 0);
+  // The whole history goes only when that was said.
+  CHECK(lab.outpost({"spool", "prune"}) == 1);
+  CHECK_THAT(lab.said, holds("Remove the whole history, 1 job (") && holds("say --yes, or which ones with --older-than"));
+  CHECK(lab.local("/api/v1/jobs").at("jobs").as_array().size() == 1);
+  REQUIRE(lab.outpost({"spool", "prune", "--older-than", "1s", "--dry-run"}) == 0);
+  REQUIRE(lab.outpost({"spool", "prune", "--yes"}) == 0);
   CHECK_THAT(lab.said, holds("removed: 1 job ("));
   CHECK(lab.local("/api/v1/jobs").at("jobs").as_array().empty());
 }
