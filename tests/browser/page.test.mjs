@@ -466,12 +466,13 @@ test('everything can be done with the keyboard', async () => {
   await page.close();
 });
 
-test('no screen has serious violations of accessibility, light or dark', async () => {
+test('no screen has serious violations of accessibility, light, dark or narrow, or is wider than its window', async () => {
   const bad = '#/jobs/' + jobs.bad.job_id;
   const screens = { home: '#/', job: bad, 'job-usage': '#/jobs/' + jobs.used.job_id, log: `${bad}/log/${await stepOf(jobs.bad, 'install')}`, 'log-whole': bad + '/log?all=1', tests: bad + '/tests', artifacts: bad + '/artifacts', compare: bad + '/compare', jobs: '#/stats', 'all-tests': '#/tests', 'tests-of-name': '#/tests/acme-nightly', doctor: '#/doctor', uploads: '#/uploads', resources: '#/resources', plugins: '#/plugins', configuration: '#/configuration' };
   const whole = ['compare', 'jobs', 'job-usage'];  // More of these than a window shows is worth a look.
-  for (const colorScheme of ['light', 'dark']) {
-    const page = await open('#/', { colorScheme });
+  const looks = { light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, narrow: { colorScheme: 'light', viewport: { width: 400, height: 800 } } };
+  for (const [look, options] of Object.entries(looks)) {
+    const page = await open('#/', options);
     for (const [name, hash] of Object.entries(screens)) {
       await go(page, hash);
       await page.waitForFunction(() => document.querySelector('main h1, main h2') && !/Loading…/.test(document.querySelector('main').textContent));
@@ -480,12 +481,15 @@ test('no screen has serious violations of accessibility, light or dark', async (
       if (name === 'compare') await page.locator('.result').first().waitFor();
       if (name === 'tests-of-name') await page.locator('.squares').first().waitFor();
       if (name === 'doctor') await page.locator('table.checks').waitFor();
-      if (!['home', 'log'].includes(name)) await page.screenshot({ path: path.join(shots, `${name}${colorScheme === 'dark' ? '-dark' : ''}.png`), fullPage: whole.includes(name) });
+      if (!['home', 'log'].includes(name)) await page.screenshot({ path: path.join(shots, `${name}${look === 'light' ? '' : '-' + look}.png`), fullPage: whole.includes(name) });
       // Not addScriptTag(): the policy of the page, rightly, does not allow it.
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
       const serious = violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(' | ')}`);
-      assert.deepEqual(serious, [], `${name}, ${colorScheme}`);
+      assert.deepEqual(serious, [], `${name}, ${look}`);
+      const { scrollWidth, clientWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, clientWidth: document.documentElement.clientWidth }));
+      // A pixel may come of rounding.
+      assert.ok(scrollWidth <= clientWidth + 1, `${name} is ${scrollWidth} wide, its window ${clientWidth} (${look})`);
     }
     await page.close();
   }
