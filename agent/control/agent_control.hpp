@@ -30,8 +30,8 @@ struct Scope {
 
 /// A change that somebody has asked for.
 struct Asked {
-  std::string who;    ///< "uid 0" on the socket, "page" on TCP.
-  std::string what;   ///< "jobs/*/cancel": the path below /api/v1/.
+  std::string who;    ///< "uid 0" on the socket and on the system bus, "page" on TCP.
+  std::string what;   ///< "jobs/*/cancel": the path below /api/v1/; "org.outpost.Agent1.CancelJob": a method on the bus.
   std::string about;  ///< What stands for its star; "".
 };
 

@@ -18,7 +18,7 @@ inline constexpr std::string_view claims_resumed = "claims.resumed";  ///< {sour
 inline constexpr std::string_view drain_started = "drain.started";    ///< {reason}: nothing more is claimed by this process.
 inline constexpr std::string_view drain_finished = "drain.finished";  ///< {}: its last job has ended.
 /// {what: "jobs/*/cancel", as the local API has it; about: a job's id or another name; "" without}: somebody asked for a
-/// change, and it was made. `actor` says who: "uid 0" on the socket, "page" on TCP.
+/// change, and it was made. `actor` says who: "uid 0" on the socket and on the system bus, "page" on TCP.
 inline constexpr std::string_view change_asked = "change.asked";
 inline constexpr std::string_view drain_ended = "drain.ended";        ///< {}: somebody has ended it.
 inline constexpr std::string_view alarm_raised = "alarm.raised";      ///< {key, kind, message}

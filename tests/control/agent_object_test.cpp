@@ -174,7 +174,7 @@ TEST_CASE("methods do what they say, and errors have names") {
   REQUIRE(world.call("Reload"));
   REQUIRE(world.call("CancelJob", {"j1", ""}));
   CHECK(world.agent.cancelled == "j1");
-  CHECK(world.agent.reason == "cancelled over the bus");
+  CHECK(world.agent.reason == "cancelled over the bus by uid " + std::to_string(::getuid()));
   CHECK_FALSE(world.call("CancelJob", {"ended", ""}));
   const auto made = world.call("RunJob", {"nightly"});
   REQUIRE(made);
@@ -184,6 +184,19 @@ TEST_CASE("methods do what they say, and errors have names") {
   const auto missing = world.call("RunJob", {"weekly"});
   REQUIRE_FALSE(missing);
   CHECK(missing.error().message == "RunJob: there is no job weekly");
+}
+
+TEST_CASE("who asks for a change that is made is noted") {
+  BusWorld world;
+  if (!world.start()) return;
+  REQUIRE(world.call("Pause", {"new switch"}));
+  REQUIRE(world.call("CancelJob", {"j1", "no use"}));
+  REQUIRE_FALSE(world.call("CancelJob", {"ended", ""}));
+  REQUIRE(world.call("RunJob", {"nightly"}));
+  REQUIRE_FALSE(world.call("RunJob", {"weekly"}));
+  REQUIRE(world.property("State"));
+  const std::string by = "uid " + std::to_string(::getuid()) + " org.outpost.Agent1.";
+  CHECK(world.agent.asked == std::vector<std::string>{by + "Pause ", by + "CancelJob j1", by + "RunJob nightly"});
 }
 
 TEST_CASE("a job that changes is told, and so are the properties that do") {

@@ -104,6 +104,13 @@ std::string text_in(sd_bus_message* call) {
   return sd_bus_message_read(call, "s", &text) > 0 && text != nullptr ? text : "";
 }
 
+/// Which one a call is about; empty: none.
+std::string job_of(sd_bus_message* call) {
+  if (member_of(call) != "CancelJob" && member_of(call) != "RunJob") return {};
+  sd_bus_message_rewind(call, 1);
+  return text_in(call);
+}
+
 const char* name_of(Fault fault) {
   switch (fault) {
     case Fault::unavailable: return "org.outpost.Agent1.Error.NotFound";
@@ -237,9 +244,17 @@ asio::awaitable<void> AgentObject::answer(bus::Message call) {
   std::string action{member == "CancelJob" || member == "RunJob" ? manage_jobs : steer};
   const auto allowed = co_await authority_.check(call.get(), std::move(action));
   if (!*alive) co_return;
-  Result<std::string> done = std::string{};
-  if (allowed) done = co_await carry_out(call.get());
+  std::string who;
+  if (allowed) who = co_await caller_of(call.get());
   if (!*alive) co_return;
+  Result<std::string> done = std::string{};
+  if (allowed) done = co_await carry_out(call.get(), who);
+  if (!*alive) co_return;
+  if (allowed && done) {
+    Asked asked{who, std::string{interface_name} + "." + std::string{member}, job_of(call.get())};
+    co_await agent_.note_asked(std::move(asked));
+    if (!*alive) co_return;
+  }
   if (!allowed)
     sd_bus_reply_method_errorf(call.get(), allowed.error().fault == Fault::refused ? SD_BUS_ERROR_ACCESS_DENIED : name_of(allowed.error().fault), "%s", allowed.error().message.c_str());
   else if (!done)
@@ -252,8 +267,17 @@ asio::awaitable<void> AgentObject::answer(bus::Message call) {
   bus_.send();
 }
 
+/// As the local API calls him. Whoever has left the bus before he was asked for is not known any more.
+asio::awaitable<std::string> AgentObject::caller_of(sd_bus_message* call) {
+  const char* sender = sd_bus_message_get_sender(call);
+  std::string name = sender ? sender : "";
+  auto asking = authority_.user_of(std::move(name));
+  const auto uid = co_await std::move(asking);
+  co_return uid ? "uid " + std::to_string(*uid) : "somebody on the system bus";
+}
+
 /// The text is what the method returns.
-asio::awaitable<Result<std::string>> AgentObject::carry_out(sd_bus_message* call) {
+asio::awaitable<Result<std::string>> AgentObject::carry_out(sd_bus_message* call, std::string who) {
   const std::string member{member_of(call)};
   Result<json::object> done = json::object{};
   if (member == "PollNow") agent_.poll_now();
@@ -269,7 +293,7 @@ asio::awaitable<Result<std::string>> AgentObject::carry_out(sd_bus_message* call
     done = co_await agent_.reload();
   } else if (member == "CancelJob") {
     const std::string id = text_in(call), reason = text_in(call);
-    if (const auto cancelled = agent_.cancel(id, reason.empty() ? "cancelled over the bus" : reason); !cancelled) co_return cancelled.error();
+    if (const auto cancelled = agent_.cancel(id, reason.empty() ? "cancelled over the bus by " + who : reason); !cancelled) co_return cancelled.error();
   } else if (member == "RunJob") {
     std::string name = text_in(call);
     co_return co_await agent_.run_job(std::move(name));

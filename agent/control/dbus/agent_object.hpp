@@ -61,7 +61,8 @@ class AgentObject {
  private:
   boost::asio::awaitable<Result<void>> offer();
   boost::asio::awaitable<void> answer(bus::Message call);
-  boost::asio::awaitable<Result<std::string>> carry_out(sd_bus_message* call);
+  boost::asio::awaitable<std::string> caller_of(sd_bus_message* call);
+  boost::asio::awaitable<Result<std::string>> carry_out(sd_bus_message* call, std::string who);
   void tell_changes();
 
   boost::asio::any_io_executor executor_;

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdint>
 
 namespace outpost::control {
 
@@ -41,13 +40,21 @@ asio::awaitable<Result<void>> Authority::check(sd_bus_message* call, std::string
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> Authority::check_without_polkit(std::string sender) {
+asio::awaitable<Result<std::uint32_t>> Authority::user_of(std::string sender) {
   auto question = bus_.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser", "s", sender.c_str());
   auto asking = bus_.call(std::move(question));
   const auto answer = co_await std::move(asking);
+  if (!answer) co_return answer.error();
   std::uint32_t uid = 0;
-  if (!answer || sd_bus_message_read(answer->get(), "u", &uid) < 0) co_return Error{Fault::refused, "it is not known who you are"};
-  if (uid != 0 && uid != ::geteuid()) co_return Error{Fault::refused, "without polkit only root may do that"};
+  if (sd_bus_message_read(answer->get(), "u", &uid) < 0) co_return Error{Fault::malformed, "the bus does not say whose call it is"};
+  co_return uid;
+}
+
+asio::awaitable<Result<void>> Authority::check_without_polkit(std::string sender) {
+  auto asking = user_of(std::move(sender));
+  const auto uid = co_await std::move(asking);
+  if (!uid) co_return Error{Fault::refused, "it is not known who you are"};
+  if (*uid != 0 && *uid != ::geteuid()) co_return Error{Fault::refused, "without polkit only root may do that"};
   co_return Result<void>{};
 }
 
