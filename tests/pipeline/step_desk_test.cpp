@@ -120,12 +120,16 @@ TEST_CASE("the same call that comes several times at once takes effect once, and
       co_await (say(call_id, verb, arguments) && say(call_id, verb, arguments) && say(call_id, verb, arguments));
       CHECK(journaled == std::vector<std::size_t>(3, before + 1));
     };
-    co_await thrice("00000001", "metric", {{"name", "speed"}, {"value", 1}});
-    co_await thrice("00000002", "junit", {{"name", "suite.xml"}});
-    co_await thrice("00000003", "artifact", {{"name", "mine.txt"}});
-    co_await thrice("00000004", "redact", {{"text", "correct horse"}});
-    co_await thrice("00000005", "timeout", {{"left_ms", 60'000}});
-    co_await thrice("00000006", "lock", {{"name", "strip"}});
+    const std::vector<std::pair<std::string, boost::json::object>> calls_to_make{
+        {"metric", {{"name", "speed"}, {"value", 1}}}, {"junit", {{"name", "suite.xml"}}},     {"artifact", {{"name", "mine.txt"}}},
+        {"redact", {{"text", "correct horse"}}},       {"timeout", {{"left_ms", 60'000}}},     {"lock", {{"name", "strip"}}}};
+    for (std::size_t number = 0; number < calls_to_make.size(); ++number) {
+      const auto& [verb, arguments] = calls_to_make[number];
+      std::string call_id = "0000000" + std::to_string(number);
+      std::string name = verb;
+      boost::json::object given = arguments;
+      co_await thrice(std::move(call_id), std::move(name), std::move(given));
+    }
   };
   world.run();
 }

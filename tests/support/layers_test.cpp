@@ -116,3 +116,19 @@ TEST_CASE("Beast, SSL streams, SQLite and libarchive stay in their adapters") {
   for (const auto& file : found) UNSCOPED_INFO(file);
   CHECK(found.empty());
 }
+
+TEST_CASE("no list of JSON values is a temporary of a co_await expression, which GCC 12 rejects") {
+  static const std::regex list{R"(co_await [^;]*[(,] ?\{\{)"};
+  CHECK(std::regex_search("  co_await note(call, {{\"name\", name}});", list));
+  std::vector<std::string> found;
+  for (const char* top : {"agent", "plugins", "samples", "tests"}) {
+    for (const auto& entry : fs::recursive_directory_iterator{fs::path{OUTPOST_SOURCE_DIR} / top}) {
+      if (entry.path().extension() != ".cpp" && entry.path().extension() != ".hpp") continue;
+      std::istringstream text{outpost::test::read_file(entry.path())};
+      for (std::string line; std::getline(text, line);)
+        if (line.starts_with(' ') && line.find("regex_search") == line.npos && std::regex_search(line, list)) found.push_back(entry.path().string() + ": " + line);
+    }
+  }
+  for (const auto& line : found) UNSCOPED_INFO(line);
+  CHECK(found.empty());
+}
