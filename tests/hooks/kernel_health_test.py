@@ -3,6 +3,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import harness
 
@@ -342,6 +344,13 @@ class RealKernel(harness.PluginTest):
         self.assertEqual((ended.status, ended.of_kind("error")), (0, set()), ended.output)
         self.assertEqual(len(ended.cases), 10)
         self.assertTrue(os.path.getsize(self.path("artifacts", "kernel-jumphost.log")) > 0)
+
+    def test_what_the_plugin_does_not_expect_is_its_bug_and_no_failure_of_the_product(self):
+        library = os.path.join(harness.PLUGINS, "lib")
+        program = f"import sys; sys.path.insert(0, {library!r}); import checks; raise KeyError('surprise')"
+        ended = subprocess.run([sys.executable, "-Bc", program], capture_output=True, text=True, check=False)
+        self.assertEqual(ended.returncode, 70)
+        self.assertIn("KeyError: 'surprise'", ended.stderr)
 
 
 if __name__ == "__main__":

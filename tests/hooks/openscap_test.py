@@ -126,6 +126,17 @@ class OpenScap(harness.PluginTest):
         made = self.read("made").splitlines()
         self.assertEqual((len(made), [path for path in made if os.path.exists(path)]), (2, []))
 
+    def test_results_that_break_off_blame_the_lab_and_no_rule(self):
+        self.command(
+            "oscap",
+            """[ "$1" = xccdf ] || exit 0
+while [ $# -gt 0 ]; do
+  case $1 in --results) printf '<Benchmark><TestResult>' >"$2" ;; --report) echo '<html/>' >"$2" ;; esac
+  shift
+done""",
+        )
+        self.assertIn("results are not whole", self.evaluate(status=77).output)
+
     def test_what_oscap_cannot_decide_is_an_error_and_a_rule_with_several_checks_is_numbered(self):
         results = """<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2">
  <Rule id="xccdf_org.ssgproject.content_rule_telnet"><title>No telnet</title></Rule>

@@ -15,7 +15,7 @@ import time
 import xml.etree.ElementTree as xml
 
 # The contract's exit codes that are used here; every other one blames the product (hooks/README.md).
-USAGE, INFRASTRUCTURE, CONFIGURATION = 64, 77, 78
+USAGE, BUG, INFRASTRUCTURE, CONFIGURATION = 64, 70, 77, 78
 
 # Of the evidence below a case at most this much is kept; the artifacts hold all of it.
 MOST_EVIDENCE = 64 * 1024
@@ -41,6 +41,17 @@ def give_up(status, text):
     """Ends the hook: the exit status says whose fault it is."""
     print(f"ERROR: {text}", file=sys.stderr, flush=True)
     sys.exit(status)
+
+
+def blame_the_plugin(kind, error, trace):
+    """What nobody has expected is the plugin's bug; Python itself would end with 1, which blames the product."""
+    sys.__excepthook__(kind, error, trace)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(BUG)
+
+
+sys.excepthook = blame_the_plugin
 
 
 def variable(name):

@@ -15,7 +15,19 @@ sys.path.append(os.path.join(sys.path[0], "lib"))
 
 import machines
 import xccdf
-from checks import CONFIGURATION, USAGE, Failed, Report, Skipped, directory, file_name, give_up, say, settings
+from checks import (
+    CONFIGURATION,
+    INFRASTRUCTURE,
+    USAGE,
+    Failed,
+    Report,
+    Skipped,
+    directory,
+    file_name,
+    give_up,
+    say,
+    settings,
+)
 
 DEFAULTS = {
     **machines.DEFAULTS,
@@ -151,7 +163,10 @@ def main():
             with machines.folder_on(machine) as folder:
                 evaluation = Evaluation(machine, folder, options)
                 results = evaluation.artifacts(*evaluation.evaluate())
-            rules = xccdf.rules_in(results)
+            try:
+                rules = xccdf.rules_in(results)
+            except xml.ParseError as error:
+                give_up(INFRASTRUCTURE, f"{machine.name}: oscap's results are not whole, is a disk full? ({error})")
             if not rules:
                 give_up(USAGE, f"the profile {options.profile} selects no rule")
             for rule in rules:

@@ -61,11 +61,9 @@ def rules_in(path):
             result = text_of(first(element, "result"))
             if result != "notselected":
                 messages = [text_of(message) for message in children(element, "message")]
+                identifier = element.get("idref") or "unnamed"
                 ended.append(
-                    (
-                        element.get("idref"),
-                        Rule(short(element.get("idref")), result, element.get("severity") or "unknown", messages),
-                    )
+                    (identifier, Rule(short(identifier), result, element.get("severity") or "unknown", messages))
                 )
             element.clear()
     seen = collections.Counter()
