@@ -141,6 +141,7 @@ Result<LintReport> lint_plugins(const std::vector<fs::path>& directories, const 
     const std::string shown = shown_in(directory);
     auto found = hooks::lint(*plugin, shown, hooks::unmatched_in_last_run(plugin->folder));
     for (const auto& file : hooks::test_case_files(plugin->folder)) check_test_case(file, shown + "tests/" + printable(file.filename().native()), *plugin, found);
+    for (auto& stray : hooks::cases_that_never_run(plugin->folder, shown)) found.push_back(std::move(stray));
     sort_by_place(found);
     all.insert(all.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
   }

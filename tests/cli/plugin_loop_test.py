@@ -387,6 +387,11 @@ class Loop(unittest.TestCase):
         output = self.outpost("plugin", "test", "acme", status=5)
         self.assertEqual(output, 'acme/tests/test.t.yml:2:10: PL005 expect: unknown key "exti" (did you mean "exit"?)\n')
         self.assertIn("error PL005", self.outpost("plugin", "lint", "acme", status=2))
+        self.write("acme/tests/late.yml", "---\nhook: test\n")
+        self.write("acme/tests/nodes.yml", "nodes: []\n")
+        output = self.outpost("plugin", "lint", "acme", status=2)
+        self.assertIn("tests/late.yml: warning PL030 is no test case by its name, so it never runs\n    call it late.t.yml", output)
+        self.assertNotIn("nodes.yml", output)
         self.assertIn('did you mean "test"?', self.outpost("plugin", "test", "acme", "tes", status=5))
 
     def test_programs_are_told_in_documents(self):

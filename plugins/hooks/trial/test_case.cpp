@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 #include "agent/config/fields.hpp"
+#include "agent/config/small_file.hpp"
 #include "plugins/hooks/config_schema.hpp"
 #include "plugins/hooks/environment.hpp"
 #include "plugins/hooks/job_check.hpp"
@@ -336,6 +337,21 @@ std::vector<fs::path> test_case_files(const fs::path& plugin_folder) {
     if (each->path().native().ends_with(case_suffix)) files.push_back(each->path());
   std::sort(files.begin(), files.end());
   return files;
+}
+
+Diagnoses cases_that_never_run(const fs::path& plugin_folder, const std::string& shown) {
+  Diagnoses found;
+  std::error_code error;
+  for (fs::directory_iterator each{plugin_folder / "tests", error}, end; !error && each != end; each.increment(error)) {
+    const std::string name = each->path().filename().native();
+    if (name.ends_with(case_suffix) || !(name.ends_with(".yml") || name.ends_with(".yaml"))) continue;
+    const auto text = config::read_small_file(each->path(), config::yaml_bytes);
+    if (!text || ("\n" + *text).find("\nhook:") == std::string::npos) continue;  // Something that a case reads.
+    const std::string file = shown + "tests/" + printable(name, 80), stem = each->path().stem().native();
+    found.push_back({"PL030", Severity::warning, {file, 0, 0}, "is no test case by its name, so it never runs",
+                     "call it " + printable(stem, 80) + std::string{case_suffix}});
+  }
+  return found;
 }
 
 std::vector<std::string> test_case_keys() {

@@ -112,6 +112,9 @@ inline constexpr std::string_view lab_variable = "LAB";
 /// The files of a plugin's cases, by name.
 [[nodiscard]] std::vector<std::filesystem::path> test_case_files(const std::filesystem::path& plugin_folder);
 
+/// Files beside them that look like cases, but are not called NAME.t.yml. `shown` is put in front of the plugin's files.
+[[nodiscard]] Diagnoses cases_that_never_run(const std::filesystem::path& plugin_folder, const std::string& shown);
+
 /// Every key of a case, "expect.exit" and so on: for the documents.
 [[nodiscard]] std::vector<std::string> test_case_keys();
 
