@@ -56,6 +56,8 @@ TEST_CASE("each mistake in a configuration is told with its place") {
   CHECK(mistake("{}") == "acme: the key \"address\" is missing");
   CHECK(mistake("{address: 192.0.2}") == "acme.address: \"192.0.2\" is not of the format ipv4");
   CHECK(mistake("{address: [1]}") == "acme.address: a list, but a text is due");
+  CHECK(mistake("{address: 192.0.2.10, release: " + std::string(300'000, '1') + ".0}") ==
+        "acme.release: has 300002 bytes, and a pattern is compared with at most 4096");
   CHECK(mistake("{address: 192.0.2.10, sise: 3}") == "acme.sise: is not known to the plugin (did you mean \"size\"?)");
   CHECK(mistake("{address: 192.0.2.10, size: big}") == "acme.size: \"big\" is a text, but a whole number is due");
   CHECK(mistake("{address: 192.0.2.10, size: \"3\"}") == "acme.size: \"3\" is a text, but a whole number is due");
