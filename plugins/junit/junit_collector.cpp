@@ -162,7 +162,7 @@ class Collection {
     if (!summary) return warn(summary.error().message);
     // What broke before its first element may well have been meant as a result.
     if (!summary->is_junit && (summary->well_formed || !summary->root.empty())) {
-      warn(printable((root / path).native()) + ": its root is <" + printable(summary->root) +
+      warn(printable(path) + ": its root is <" + printable(summary->root) +
            ">, so it is not JUnit; kept as an artifact");
       return add_artifact(root, path, "results/" + path);
     }

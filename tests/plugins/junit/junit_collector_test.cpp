@@ -215,6 +215,7 @@ TEST_CASE("other files among the results are kept as artifacts") {
   const auto collected = bench.collect();
   CHECK(collected.results.empty());
   CHECK(names(collected.artifacts) == Names{"results/coverage.xml", "results/sub/out.txt"});
+  CHECK(collected.warnings == Names{"coverage.xml: its root is <coverage>, so it is not JUnit; kept as an artifact"});
   CHECK(collected.artifacts[0].blob.path == "steps/step-7/results/coverage.xml");
   CHECK(warned(collected, "<coverage>"));
 }
