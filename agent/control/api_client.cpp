@@ -56,6 +56,8 @@ boost::asio::awaitable<Result<json::value>> ApiClient::post(std::string path, js
   http::Request wanted = request(std::move(path));
   wanted.method = "POST";
   wanted.headers.set("Content-Type", "application/json");
+  // A job is started when its server was asked for components, and one that hangs is given up after a while only.
+  wanted.idle_timeout = std::chrono::minutes{2};
   wanted.body = json::serialize(body);
   return ask(std::move(wanted));
 }
