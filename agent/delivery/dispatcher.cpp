@@ -213,7 +213,11 @@ Result<void> Dispatcher::enqueue(const journal::Item& item, bool uncertain) {
     const auto state = state_of(need);
     if (!state) return state.error();
     if (!*state) doom = "needs " + need + ", which this reporter never had";
-    if (*state == DeliveryState::parked) doom = "needs " + need + ", which is parked: " + reason_of(need);
+    if (*state == DeliveryState::parked) {
+      // What is at the bottom of it is what people have to look at, and they are told of that alone.
+      const std::string reason = reason_of(need);
+      doom = is_inherited(reason) ? reason : inherited(need, reason);
+    }
     if (is_open(*state)) blockers.needs.push_back(need);
   }
   for (const auto& before : item.follows) {
@@ -222,7 +226,7 @@ Result<void> Dispatcher::enqueue(const journal::Item& item, bool uncertain) {
     if (is_open(*state)) blockers.follows.push_back(before);
   }
   outbox_.add(item.key, item.job_id, uncertain, blockers);
-  if (!doom.empty()) park(item.key, doom);
+  if (!doom.empty()) park(item.key, doom, !is_inherited(doom));
   return {};
 }
 

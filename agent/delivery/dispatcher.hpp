@@ -60,6 +60,10 @@ struct Status {
   } retried;                        ///< Attempts of this process that came to nothing, but for those parked.
 };
 
+/// Why an item is parked that needs another one, which is parked for a reason of its own.
+[[nodiscard]] std::string inherited(const std::string& needed, const std::string& reason);
+[[nodiscard]] bool is_inherited(const std::string& reason);
+
 /// Brings what the journal says to one server: the loop behind one reporter instance. Reads the events of its jobs,
 /// keeps the items that the reporter makes of them in delivery rows, and sends each until the server has it, in the
 /// order that the items ask for and several at a time. What happens after an attempt is the reporter's judgement:
@@ -149,7 +153,7 @@ class Dispatcher {
   boost::asio::awaitable<void> refuse_credentials(const Attempt& attempt, std::string reason);
   boost::asio::awaitable<void> take_back(const Attempt& attempt, std::string reason);
   void put_off(Entry& entry, const pipeline::RetryAfter& outcome);
-  void park(const std::string& key, const std::string& reason);
+  void park(const std::string& key, const std::string& reason, bool tell = true);
   void note_failure(const std::string& key, const std::string& reason);
   void fails_no_longer(const std::string& key);
   void tell_stuck();

@@ -274,20 +274,26 @@ void Dispatcher::server_answered(bool accepted) {
 }
 
 /// Sets an item and all that needs it aside.
-void Dispatcher::park(const std::string& key, const std::string& reason) {
+std::string inherited(const std::string& needed, const std::string& reason) { return "needs " + needed + ", which is parked: " + reason; }
+
+bool is_inherited(const std::string& reason) { return reason.starts_with("needs ") && reason.find(", which is parked: ") != reason.npos; }
+
+void Dispatcher::park(const std::string& key, const std::string& reason, bool tell) {
   parking_.emplace(key, reason);
   std::size_t others = 0;
   fails_no_longer(key);
   for (const auto& doomed : outbox_.settle(key, false)) {
     fails_no_longer(doomed.key);
-    parking_.emplace(doomed.key, "needs " + doomed.because + ", which is parked: " + parking_.at(doomed.because));
+    const std::string& because = parking_.at(doomed.because);
+    parking_.emplace(doomed.key, is_inherited(because) ? because : inherited(doomed.because, because));
     ++others;
   }
   last_error_ = reason;
+  wake_.ring();
+  if (!tell) return;
   alarm_({true, name_ + "/parked/" + key, "parked",
           "reporter " + name_ + ": item " + key + " is parked: " + reason +
               (others > 0 ? "; so are " + std::to_string(others) + " items that need it" : "")});
-  wake_.ring();
 }
 
 namespace {
