@@ -103,7 +103,8 @@ std::string fix_of(const Alarm& alarm) {
     return "outpost reporter retry " + shell_word(source) + (alarm.key.starts_with(prefix) ? " " + shell_word(alarm.key.substr(prefix.size())) : "");
   if (alarm.kind == "stuck") return "outpost spool list " + shell_word(source);
   if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
-  if (alarm.kind == "credentials" || alarm.kind == "plugins") return "outpost config check";
+  if (alarm.kind == "credentials") return "outpost doctor";
+  if (alarm.kind == "plugins") return "outpost config check";
   if (alarm.kind == "topic") return "outpost server topics";
   if (alarm.kind == "promotion") return "outpost status";
   if (alarm.kind == "data-loss") return "outpost alarm ack " + shell_word(alarm.key);

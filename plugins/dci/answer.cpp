@@ -164,6 +164,8 @@ Answer read_answer(http::Response response, std::string_view secret) {
   strip_secrets(answer.json);
   std::string words = words_of(answer.json, response.body);
   if (!secret.empty()) words = replace_all(std::move(words), secret, "***");
+  // A page's title often begins with the status, which stands before the words in any case.
+  if (const std::string status = std::to_string(answer.status) + ' '; words.starts_with(status)) words.erase(0, status.size());
   answer.words = shortened(printable(words, 4 * words_limit));
   return answer;
 }
