@@ -30,6 +30,7 @@ void print_jobs(std::ostream& out, const json::object& jobs) {
     out << "running   " << printable(text_at(job, "name")) << "  " << printable(text_at(job, "state")) << ", claimed "
               << ago(text_at(job, "claimed_at"))
               << (job.contains("workspace_bytes") ? ", workspace " + size_at(job, "workspace_bytes") : "") << "\n          " << text_at(job, "job_id") << "  " << printable(text_at(job, "url")) << "\n";
+    if (const auto problem = text_at(job, "claim_error"); !problem.empty()) out << "          not claimed yet: " << printable(problem) << "\n";
     for (const auto& shown : array_at(job, "shows")) {
       const auto& note = shown.as_object();
       out << "          " << printable(text_at(note, "step_id")) << ": ";

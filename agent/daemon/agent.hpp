@@ -227,6 +227,11 @@ class Agent final : public control::AgentControl {
     std::unique_ptr<pipeline::JobRunner> runner;
     pipeline::JobRunner* operator->() const { return runner.get(); }
   };
+  /// A claim that the source has neither granted nor refused yet.
+  struct OpenClaim {
+    Timestamp since{};    ///< The first failure.
+    std::string problem;  ///< The last one.
+  };
   struct PollOutcome {
     // For one definition at least: it was asked for; the server was there; it was not refused; we are known there.
     bool asked = false, answered = false, offered = false, accepted = false;
@@ -343,6 +348,8 @@ class Agent final : public control::AgentControl {
   void end_closed_claims();
   [[nodiscard]] Running make_runner(job::Story story);
   void claim_decided(const job::Definition& definition, const std::string& id, const std::string& refusal);
+  void claim_failed(const job::Definition& definition, const std::string& id, const std::string& why);
+  void claim_ended(const job::Definition& definition, const std::string& id);
   void start_job(job::Story story, const std::string& cancel_reason = {});
   boost::asio::awaitable<void> work_on(std::string id);
   static boost::asio::awaitable<std::string> run_guarded(pipeline::JobRunner& runner);
@@ -366,6 +373,7 @@ class Agent final : public control::AgentControl {
   ClaimGate gate_;
   std::map<std::string, std::string> held_;  ///< Waiting jobs that are held, and why.
   std::map<std::string, Running> running_;
+  std::map<std::string, OpenClaim> open_claims_;  ///< By job; those that have failed so far.
   std::shared_ptr<RestartWishes> restart_wishes_ = std::make_shared<RestartWishes>();  ///< Jobs that wait for a restart of the machine.
   std::vector<job::Story> unfinished_;           ///< From before the restart, until run() takes them up.
   std::map<std::string, job::Story> orphans_;    ///< Of a source that is no longer configured.

@@ -54,6 +54,7 @@ Agent::Running Agent::make_runner(job::Story story) {
   options.credentials_refused = [this, name = story.job.definition.source, id = story.job.id](const Error& error) {
     ports_.alarms.raise("credentials:" + name, "credentials", name + ": job " + id + " waits to be claimed: " + error.message);
   };
+  options.claim_failed = [this, definition = story.job.definition, id = story.job.id](const Error& error) { claim_failed(definition, id, error.message); };
   options.claim_decided = [this, definition = story.job.definition, id = story.job.id](const std::string& refusal) {
     claim_decided(definition, id, refusal);
   };
@@ -64,9 +65,28 @@ Agent::Running Agent::make_runner(job::Story story) {
   return made;
 }
 
+/// It holds slot and resources meanwhile, so somebody has to be told.
+void Agent::claim_failed(const job::Definition& definition, const std::string& id, const std::string& why) {
+  constexpr auto patience = std::chrono::minutes{15};
+  auto& open = open_claims_[id];
+  if (open.problem.empty()) {
+    open.since = ports_.clock.now();
+    ports_.logger.warning("job " + id + " (" + definition.name + ") is not claimed yet: " + why + "; tried again, ever more seldom, at least every 5 min");
+  }
+  open.problem = printable(why);
+  if (ports_.clock.now() - open.since >= patience)
+    ports_.alarms.raise("claiming:" + definition.name, "claim", definition.name + ": job " + id + " is not claimed since " + to_rfc3339(open.since) + ": " + why +
+                                                                    "; it is tried again, at least every 5 min, and holds its slot and resources (outpost job cancel gives it up)");
+}
+
+void Agent::claim_ended(const job::Definition& definition, const std::string& id) {
+  if (open_claims_.erase(id) > 0) ports_.alarms.clear("claiming:" + definition.name);
+}
+
 /// Nobody looks at a job that the server never had: its component would be lost without a word.
 void Agent::claim_decided(const job::Definition& definition, const std::string& id, const std::string& refusal) {
   if (const auto from = integration(definition.source)) from->watch_wakeup->notify();
+  claim_ended(definition, id);
   const std::string key = "claim:" + definition.name;
   if (refusal.empty()) return ports_.alarms.clear(key);
   ports_.alarms.raise(key, "claim", definition.name + ": the claim of job " + id + " was refused, it did not run: " + refusal + "; once the reason is gone: outpost job retry " + id);
@@ -101,6 +121,7 @@ asio::awaitable<void> Agent::work_on(std::string id) {
   ports_.logger.notice("job " + id + " (" + story.job.definition.name + ") " + story.describe() + (story.withdrawn.empty() ? "" : ": " + story.withdrawn) +
                        (story.judgement && !story.judgement->message.empty() ? ": " + story.judgement->message : ""));
   running_.erase(id);
+  claim_ended(story.job.definition, id);
   bulletin_.withdraw(id);
   queue_.release(id);
   locks_->give_back_all(id);

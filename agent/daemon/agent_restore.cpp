@@ -95,7 +95,7 @@ void Agent::keep_orphan(job::Story story) {
 void Agent::clear_alarms_of_before() {
   const auto active = ports_.alarms.active();
   for (const auto& [key, alarm] : active)
-    if (key.starts_with("bug:")) ports_.alarms.clear(key);
+    if (key.starts_with("bug:") || key.starts_with("claiming:")) ports_.alarms.clear(key);
 }
 
 /// Takes back what is about things that are no longer there: nobody else would.

@@ -48,6 +48,7 @@ json::object Agent::status() {
     for (const auto& note : bulletin_.of_job(id))
       if (note.kind == "workspace") object["workspace_bytes"] = note.data.at("bytes");
     object["shows"] = shown_by(runner->story());
+    if (const auto open = open_claims_.find(id); open != open_claims_.end()) object["claim_error"] = open->second.problem;
     running.push_back(std::move(object));
   }
   for (const auto& story : queue_.waiting()) {

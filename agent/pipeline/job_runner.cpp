@@ -173,6 +173,7 @@ asio::awaitable<bool> JobRunner::try_to_claim() {
     }
     const bool refused = failed && failed->fault == Fault::credentials;
     if (refused) options_.credentials_refused(*failed);
+    else if (failed) options_.claim_failed(*failed);
     claim_waits_ = true;
     co_await pause(refused ? options_.credentials_pause : wait);
     claim_waits_ = false;

@@ -68,6 +68,8 @@ struct JobOptions {
   std::function<bool()> may_claim = [] { return true; };                  ///< The job's window is open.
   /// The source does not accept our credentials; the claim is kept and tried again.
   std::function<void(const Error&)> credentials_refused = [](const Error&) {};
+  /// The claim has failed for now, for another reason; it is tried again.
+  std::function<void(const Error&)> claim_failed = [](const Error&) {};
   /// The source has decided about the claim: why it refused it for good, "" when it granted it.
   std::function<void(const std::string& refusal)> claim_decided = [](const std::string&) {};
   /// release has failed: nobody knows in which state the lab is. The resources of the job are paused by its last events.

@@ -382,6 +382,31 @@ TEST_CASE("a claim that meets refused credentials waits with an alarm until a po
   CHECK_FALSE(world.alarmed("credentials:fake"));
 }
 
+TEST_CASE("a claim that the server neither grants nor refuses is shown, and is an alarm after a while") {
+  AgentWorld world;
+  world.source.claim_failures.assign(3, Error{Fault::retry_later, "500 on POST /jobs"});
+  std::vector<std::string> shown;
+  world.source.on_ask = [&] {
+    if (world.source.claims == 2 && shown.empty()) {
+      shown.emplace_back(world.agent->status()["jobs"].at("running").at(0).at("claim_error").as_string());
+      CHECK_FALSE(world.alarmed("claiming:nightly"));
+      world.clock.moved = std::chrono::minutes{20};
+    }
+    if (world.source.claims == 3) {
+      REQUIRE(world.alarmed("claiming:nightly"));
+      shown.push_back(world.alarms->active().at("claiming:nightly").message);
+    }
+  };
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  world.settle();
+  CHECK(world.state(0) == "success");
+  REQUIRE(shown.size() >= 2);
+  CHECK(shown[0] == "500 on POST /jobs");
+  CHECK_THAT(shown.back(), holds("is not claimed since 2") && holds("500 on POST /jobs; it is tried again"));
+  CHECK_FALSE(world.alarmed("claiming:nightly"));
+}
+
 TEST_CASE("a job that is not claimed before its window closes waits, and gives way to a newer one") {
   AgentWorld world;
   world.settings.jobs[0].windows = {*config::Window::parse("18:00-06:00 UTC")};
