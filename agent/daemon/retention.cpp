@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <system_error>
 
 namespace outpost::daemon {
@@ -79,9 +78,9 @@ asio::awaitable<Result<Retention::Pruned>> Retention::prune(Timestamp before, bo
   std::vector<std::string> going;
   for (auto row = rows->rbegin(); row != rows->rend(); ++row) {
     if (!row->ended) continue;
-    const auto is_due = ended_before(*row, before);
-    if (!is_due) co_return is_due.error();
-    if (!*is_due) continue;
+    const auto ended = end_of(*row);
+    if (!ended) co_return ended.error();
+    if (!*ended || **ended >= before) continue;
     const auto delivered = is_settled(*row, Parked::open);
     if (!delivered) co_return delivered.error();
     if (*delivered) going.push_back(row->job_id);
@@ -166,25 +165,28 @@ Result<std::vector<std::string>> Retention::what_may_go(const std::vector<journa
   return going;
 }
 
-/// Which of `rows` (newest first) ended before a moment. Whoever wrote its last event after a job that ended later than
-/// that did so, too: of a long history the oldest jobs alone are read.
+/// Which of `rows` (newest first) ended before a moment. A job that wrote its last event after one that ended later than
+/// that did so, too: of a long history the oldest jobs alone are read. One that ended in the future says nothing of the
+/// others: the clock was wrong.
 Result<std::set<std::string>> Retention::ended_long_ago(const std::vector<journal::JobRow>& rows, Timestamp moment) {
   std::set<std::string> old;
   std::optional<job::Seq> young;
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
     if (!row->ended || (young && row->last > *young)) continue;
-    const auto before = ended_before(*row, moment);
-    if (!before) return before.error();
-    if (*before) old.insert(row->job_id);
-    else young = row->last;
+    const auto ended = end_of(*row);
+    if (!ended) return ended.error();
+    if (!*ended) continue;
+    if (**ended < moment) old.insert(row->job_id);
+    else if (**ended <= ports_.clock.now()) young = row->last;
   }
   return old;
 }
 
-Result<bool> Retention::ended_before(const journal::JobRow& job, Timestamp moment) {
+/// When a job's last event was written; nothing when that cannot be read.
+Result<std::optional<Timestamp>> Retention::end_of(const journal::JobRow& job) {
   const auto last = ports_.journal.read({.after = job.last - 1, .job_id = job.job_id, .limit = 1});
   if (!last) return last.error();
-  return !last->empty() && last->front().occurred_at < moment;
+  return last->empty() ? std::nullopt : std::optional{last->front().occurred_at};
 }
 
 Result<bool> Retention::is_settled(const journal::JobRow& job, Parked parked) {

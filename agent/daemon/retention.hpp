@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -79,7 +80,7 @@ class Retention {
   [[nodiscard]] Result<std::vector<std::string>> what_may_go(const std::vector<journal::JobRow>& rows, const config::History& keep);
   boost::asio::awaitable<void> remove_in_turn(std::vector<std::string> ids);
   [[nodiscard]] Result<std::set<std::string>> ended_long_ago(const std::vector<journal::JobRow>& rows, Timestamp moment);
-  [[nodiscard]] Result<bool> ended_before(const journal::JobRow& job, Timestamp moment);
+  [[nodiscard]] Result<std::optional<Timestamp>> end_of(const journal::JobRow& job);
   /// Whether parked items count as settled too: nobody will ever send them unasked.
   enum class Parked { settled, open };
   [[nodiscard]] Result<bool> is_settled(const journal::JobRow& job, Parked parked = Parked::settled);

@@ -82,7 +82,7 @@ asio::awaitable<std::string> JobRunner::ask(const Step& step) {
     const auto meaning = ending.kind == StepEnding::Kind::exited ? job::classify_exit(ending.code) : StepClass::fail;
     if (meaning == StepClass::ok || meaning == StepClass::skip) co_return std::string{};
     const bool later = meaning == StepClass::retry_later && ports_.clock.since_boot() + wait <= give_up;
-    const std::string said = printable(last_line(redactor_.redact(output)), longest_reason);
+    const std::string said = printable(last_line(redactor().redact(output)), longest_reason);
     if (!later) co_return said.empty() || ending.kind != StepEnding::Kind::exited ? describe(ending) + (said.empty() ? "" : ", after: " + said) : said;
     if (!co_await pause(wait)) co_return std::string{};
   }

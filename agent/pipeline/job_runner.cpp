@@ -53,8 +53,7 @@ JobRunner::JobRunner(JobPorts ports, JobOptions options, job::Story story)
       options_{std::move(options)},
       record_{ports.journal, std::move(story), options_.degraded},
       directory_{options_.jobs_directory / record_.story().job.id} {
-  for (const auto& secret : options_.secrets) redactor_.add(secret);
-  redactor_.prepare();
+  for (const auto& secret : options_.secrets) add_secret(secret);
   cancel_wanted_ = cancel_noted_ = record_.story().cancel_requested;
   cancel_by_ = record_.story().cancel_by;
   cancel_reason_ = record_.story().cancel_reason;

@@ -101,10 +101,7 @@ class JobRunner {
   /// A claim that waits for its next try is tried now: its source answers again, or accepts us again.
   void hurry_claim();
   /// One more text that must never be seen in a log, from the next step on.
-  void add_secret(const std::string& secret) {
-    redactor_.add(secret);
-    redactor_.prepare();
-  }
+  void add_secret(const std::string& secret) { redactor_.add(secret); }
 
   [[nodiscard]] const job::Story& story() const { return record_.story(); }
   /// A step has asked for a restart of the machine, and nothing of the job runs until that has come.
@@ -223,6 +220,12 @@ class JobRunner {
 
   JobPorts ports_;
   JobOptions options_;
+  /// To be copied, with all that is secret by now.
+  const log::Redactor& redactor() {
+    redactor_.prepare();
+    return redactor_;
+  }
+
   JobRecord record_;
   log::Redactor redactor_;  ///< Of everything that is secret; each step's log, results and calls have a copy.
   JobDirectory directory_;

@@ -45,7 +45,7 @@ asio::awaitable<void> JobRunner::farewell(const Step& step, const Step& stopped,
   started.attempt = number;
   co_await record_.commit();
   options_.checkpoint("farewell.started");
-  auto capture = log::Capture::open(log_place(attempt.id), redactor_, ports_.clock, capture_options(step));
+  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, capture_options(step));
   if (!capture) co_return cannot_capture(attempt, capture.error());
   co_await carry_out(std::move(attempt), std::move(*capture), nullptr);
 }

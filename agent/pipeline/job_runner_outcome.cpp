@@ -76,7 +76,7 @@ asio::awaitable<void> JobRunner::finish(const Attempt& attempt, StepLog& log, St
   if (attempt.tasks) co_await attempt.tasks->finish();
   note_cancel();
   Result<Collected> collected = Collected{};
-  log::Redactor hiding = redactor_;
+  log::Redactor hiding = redactor();
   std::optional<WorkspaceSizes> workspace;
   if (attempt.step.plugin != own_plugin) {
     Step step = attempt.step;

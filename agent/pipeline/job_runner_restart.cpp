@@ -25,8 +25,7 @@ asio::awaitable<void> JobRunner::settle_interrupted_steps() {
     keeps_going_ = false;
   }
   auto reading = [directory = directory_] { return hidden_texts(directory); };
-  for (const auto& hidden : co_await ports_.workers.run(std::move(reading))) redactor_.add(hidden);
-  redactor_.prepare();
+  for (const auto& hidden : co_await ports_.workers.run(std::move(reading))) add_secret(hidden);
   if (const auto& story = record_.story(); !story.aborted.empty() && !story.judgement) {
     verdict_ = job::Judgement{.verdict = job::Verdict::error, .reason = "aborted", .message = "aborted by a hook: " + story.aborted};
     keeps_going_ = false;
@@ -119,7 +118,7 @@ asio::awaitable<bool> JobRunner::take_up(job::StepRecord interrupted) {
 /// The log of a step from before a restart; `more`: how to keep what is still to come, nothing when the step is gone.
 asio::awaitable<Result<log::Capture>> JobRunner::reopen_log(const job::StepRecord& interrupted, std::optional<log::CaptureOptions> more) {
   const log::Remains remains{interrupted.cut_bytes, interrupted.segments, was_of_another_boot(interrupted)};
-  auto reopening = [place = log_place(interrupted.id), redactor = redactor_, clock = &ports_.clock, remains, more]() mutable {
+  auto reopening = [place = log_place(interrupted.id), redactor = redactor(), clock = &ports_.clock, remains, more]() mutable {
     return more ? log::Capture::resume(std::move(place), std::move(redactor), *clock, remains, *more)
                 : log::Capture::recover(std::move(place), std::move(redactor), *clock, remains);
   };

@@ -91,7 +91,7 @@ asio::awaitable<std::optional<int>> JobRunner::run_attempt(const Step& step, int
   co_await record_.commit();
   options_.checkpoint("step.started");
 
-  auto capture = log::Capture::open(log_place(attempt.id), redactor_, ports_.clock, capture_options(step));
+  auto capture = log::Capture::open(log_place(attempt.id), redactor(), ports_.clock, capture_options(step));
   if (!capture) {
     cannot_capture(attempt, capture.error());
     co_return std::nullopt;
@@ -239,7 +239,7 @@ std::shared_ptr<StepDesk> JobRunner::desk_for(const Attempt& attempt, StepLog& l
                               .most = step.rules.timeout_max.value_or(whole),
                               .latest = always_runs(step.stage) ? now + std::chrono::hours{24 * 365} : now + time_left()};
   return std::make_shared<StepDesk>(StepDesk::Ports{record_, ports_.workers, ports_.collector, *options_.locks}, std::move(ways), step, attempt.id,
-                                    directory_, redactor_, times);
+                                    directory_, redactor(), times);
 }
 
 /// A step says that the job makes no sense. In a closing stage there is nothing to be ended but itself.
@@ -329,7 +329,7 @@ StepLog::Ports JobRunner::log_ports(asio::any_io_executor executor) {
 
 std::shared_ptr<TaskLog> JobRunner::task_log(const Attempt& attempt, asio::any_io_executor executor, const job::StepRecord* known) {
   StepNames names{attempt.step.stage, attempt.id, attempt.step.plugin, attempt.step.hook};
-  return std::make_shared<TaskLog>(log_ports(std::move(executor)), std::move(names), directory_.tasks(attempt.id), log_place(attempt.id), redactor_, known);
+  return std::make_shared<TaskLog>(log_ports(std::move(executor)), std::move(names), directory_.tasks(attempt.id), log_place(attempt.id), redactor(), known);
 }
 
 log::Place JobRunner::log_place(const std::string& step_id) const { return {directory_.root, "logs", step_id}; }

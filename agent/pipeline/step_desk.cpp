@@ -61,10 +61,15 @@ StepDesk::StepDesk(Ports ports, Ways ways, Step step, std::string step_id, JobDi
     : ports_{ports}, ways_{std::move(ways)}, step_{std::move(step)}, names_{step_.stage, std::move(step_id), step_.plugin, step_.hook},
       directory_{std::move(directory)}, redactor_{std::move(redactor)}, times_{times}, deadline_{std::make_shared<process::Deadline>(times.ends)} {}
 
-std::string StepDesk::text(const StepCall& call, std::string_view key, std::size_t limit) const {
+std::string StepDesk::redacted(std::string_view plain) {
+  redactor_.prepare();
+  return redactor_.redact(plain);
+}
+
+std::string StepDesk::text(const StepCall& call, std::string_view key, std::size_t limit) {
   const auto* value = call.arguments.if_contains(key);
   if (!value || !value->is_string()) return {};
-  std::string all = redactor_.redact(value->get_string());
+  std::string all = redacted(value->get_string());
   if (all.size() <= limit) return all;
   while (limit > 0 && (static_cast<unsigned char>(all[limit]) & 0xC0) == 0x80) --limit;  // Not in the middle of a character.
   return all.substr(0, limit) + "...";
@@ -189,7 +194,7 @@ StepDesk::Answer StepDesk::annotate(const StepCall& call) {
       if (job::flag_at(call.arguments, key)) data[key] = true;
     if (const auto* value = call.arguments.if_contains("value")) {
       const std::string shown = json::serialize(*value);
-      if (shown.size() <= longest_text && redactor_.redact(shown) == shown) data["value"] = *value;
+      if (shown.size() <= longest_text && redacted(shown) == shown) data["value"] = *value;
     }
   } else if (call.verb == "retry") {
     const auto after = time_at(call.arguments, "after_ms");
@@ -213,7 +218,7 @@ StepDesk::Answer StepDesk::report(const StepCall& call) {
   if (const auto* keys = call.arguments.if_contains("keys"); keys && keys->is_object()) {
     json::object kept;
     for (const auto& [name, value] : keys->get_object())
-      if (value.is_string() && kept.size() < 20) kept[redactor_.redact(name)] = redactor_.redact(value.get_string()).substr(0, longest_name);
+      if (value.is_string() && kept.size() < 20) kept[redacted(name)] = redacted(value.get_string()).substr(0, longest_name);
     data["keys"] = std::move(kept);
   }
   co_return co_await note(call, std::move(data));
@@ -350,7 +355,7 @@ StepDesk::Answer StepDesk::set_environment(const StepCall& call) {
     if (!value.is_string()) continue;
     const std::string plain{value.get_string()};
     if (plain.size() > longest_value || plain.find('\0') != plain.npos) co_return Error{Fault::refused, shown + " is longer than 16 KiB, or holds a NUL"};
-    if (redactor_.redact(plain) != plain) co_return Error{Fault::refused, shown + " holds a secret, and variables are journaled: leave it in a file of OUTPOST_SHARED"};
+    if (redacted(plain) != plain) co_return Error{Fault::refused, shown + " holds a secret, and variables are journaled: leave it in a file of OUTPOST_SHARED"};
   }
   json::object data{{"set", *set}};
   co_return co_await note(call, std::move(data));
@@ -381,7 +386,7 @@ StepDesk::Answer StepDesk::hide(const StepCall& call) {
   std::string secret = job::text_at(call.arguments, "text");
   if (secret.size() < 4 || secret.size() > longest_value) co_return malformed("what is hidden has 4 bytes to 16 KiB");
   if (++hidden_ > most_hidden) co_return Error{Fault::refused, "the hook has had more than " + std::to_string(most_hidden) + " texts hidden"};
-  redactor_.add(secret);
+  redactor_.add(secret);  // And no more: a hook may hide a thousand texts before it says anything.
   ways_.hide(secret);
   auto remembering = [directory = directory_, secret] { return remember_hidden(directory, secret); };
   if (auto remembered = co_await ports_.workers.run(std::move(remembering)); !remembered) co_return remembered.error();

@@ -88,7 +88,8 @@ class StepDesk final : public StepCalls {
   boost::asio::awaitable<Result<job::Blob>> keep(StepCall& call, std::uint64_t limit);
   boost::asio::awaitable<void> note_artifact(const StepCall& call, job::Blob blob, std::string name, std::string mime);
   /// A text of the call: without secrets, and cut.
-  [[nodiscard]] std::string text(const StepCall& call, std::string_view key, std::size_t limit) const;
+  [[nodiscard]] std::string redacted(std::string_view plain);
+  [[nodiscard]] std::string text(const StepCall& call, std::string_view key, std::size_t limit);
   [[nodiscard]] const job::StepRecord* record() const { return ports_.record.story().step(names_.step_id); }
   [[nodiscard]] std::string result_prefix() const;
   /// `name`, or the next like it that no result of the job has or will have.

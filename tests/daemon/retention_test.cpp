@@ -132,6 +132,14 @@ TEST_CASE("jobs that have ended too long ago go, whatever their number") {
   CHECK(world.kept() == "6");
 }
 
+TEST_CASE("a job that ended while the clock was ahead keeps no other") {
+  World world;
+  world.clock.moved = std::chrono::hours{24 * 91};
+  world.journal.date("job-1", world.clock.now() + std::chrono::hours{24});
+  world.sweep(config::History{.jobs = 100, .age = std::chrono::hours{24 * 90}});
+  CHECK(world.kept() == "16");
+}
+
 TEST_CASE("somebody may have all jobs removed that are delivered, but none of which something is parked") {
   World world;
   journal::Item item;

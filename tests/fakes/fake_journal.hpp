@@ -37,6 +37,12 @@ class FakeJournal final : public journal::Journal, public journal::Deliveries {
     std::erase_if(events_, [&](const job::Event& event) { return event.type == type; });
   }
 
+  /// As if a job had been written while the clock was elsewhere.
+  void date(const std::string& job_id, Timestamp moment) {
+    for (auto& event : events_)
+      if (event.job_id == job_id) event.occurred_at = moment;
+  }
+
   unsigned appends = 0, writes = 0;  ///< Calls so far: of append(), and of all that changes delivery rows.
 
   boost::asio::awaitable<Result<std::vector<job::Event>>> append(std::vector<job::Event> drafts) override {
