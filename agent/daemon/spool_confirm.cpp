@@ -28,11 +28,17 @@ struct Receipt {
 Result<Receipt> read_receipt(const fs::path& file, const std::vector<SpoolOwner>& owners) {
   auto reader = delivery::SpoolReader::open(file);
   if (!reader) return reader.error();
+  // Whose credentials cannot be read has no key yet, and anybody can seal with none.
+  const auto is_closed = [](const SpoolOwner& owner) { return owner.key.client_id().empty(); };
   const auto same = std::find_if(owners.begin(), owners.end(), [&](const auto& owner) {
-    return delivery::seal::name_of(owner.key.client_id()) == reader->client_id();
+    return !is_closed(owner) && delivery::seal::name_of(owner.key.client_id()) == reader->client_id();
   });
-  if (same == owners.end())
-    return Error{Fault::refused, "the receipt is of " + reader->client_id() + ", which no source of this host is"};
+  if (same == owners.end()) {
+    std::string why = "the receipt is of \"" + reader->client_id() + "\", which no source of this host is";
+    if (const auto closed = std::find_if(owners.begin(), owners.end(), is_closed); closed != owners.end())
+      why += "; the credentials of " + closed->name + " cannot be read: correct them, then outpost reload";
+    return Error{Fault::refused, std::move(why)};
+  }
   if (auto verified = reader->verify(same->key); !verified) return verified.error();
   const auto manifest = reader->begin(same->key);
   if (!manifest) return manifest.error();
