@@ -137,9 +137,14 @@ asio::awaitable<void> Agent::poll_all(Integration& integration) {
       outcome.failure = std::move(failure);
     }
   }
-  // When all are refused it is the source that is asked more seldom.
-  for (const auto& definition : refused)
-    if (outcome.offered) leave_out(*definition->history, integration.settings.poll);
+  // When all are refused, or none is answered, it is the source that is asked more seldom, and then for each: what is
+  // left out of polls is counted in regular ones.
+  const bool is_regular = outcome.offered && !(outcome.failure && outcome.failure->fault == Fault::credentials);
+  if (is_regular)
+    for (const auto& definition : refused) leave_out(*definition->history, integration.settings.poll);
+  else
+    for (const auto& definition : known)
+      if (definition->value.source == integration.settings.name) definition->history->polls_left_out = 0;
   if (outcome.asked && !stopping_ && !integration.retired) report_poll(integration, outcome);
 }
 

@@ -528,6 +528,24 @@ TEST_CASE("a definition that is refused is asked for ever more seldom, the other
   CHECK(world.source.polls_of["broken"] <= 7);  // After 1, 3, 7, 15, 31 and 63.
 }
 
+TEST_CASE("a definition that was left out of polls is asked for in each while none is answered") {
+  AgentWorld world;
+  world.settings.sources["fake"].poll = std::chrono::milliseconds{1};
+  world.settings.sources["fake"].credentials_retry = std::chrono::milliseconds{1};
+  world.settings.jobs.push_back({.name = "broken", .source = "fake", .topic = "unknown", .reporters = {"fake"}});
+  world.source.poll_failures.emplace("broken", Error{Fault::refused, "topic \"unknown\": not found"});
+  world.start();
+  world.until([&] { return world.source.polls_of["nightly"] >= 64; });  // It is left out of the next 60.
+  Fault fault{};
+  SECTION("because the other is refused too") { fault = Fault::refused; }
+  SECTION("because our credentials are refused") { fault = Fault::credentials; }
+  SECTION("because the server is silent") { fault = Fault::retry_later; }
+  world.source.poll_failures.emplace("nightly", Error{fault, "no"});
+  const unsigned others = world.source.polls_of["nightly"], before = world.source.polls_of["broken"];
+  world.until([&] { return world.source.polls_of["nightly"] >= others + 4; });
+  CHECK(world.source.polls_of["broken"] >= before + 2);
+}
+
 TEST_CASE("a selection that nothing can ever match is an alarm of its definition") {
   AgentWorld world;
   world.source.offers.push_back({"opc", {}, "the topic T has no component type \"opc\""});
