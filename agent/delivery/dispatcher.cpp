@@ -11,6 +11,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace outpost::delivery {
 
@@ -90,6 +91,9 @@ asio::awaitable<Result<void>> Dispatcher::prepare() {
 asio::awaitable<Result<void>> Dispatcher::load() {
   outbox_.clear();
   failing_.clear();
+  // Since when what is stuck fails was forgotten with it.
+  if (std::exchange(stuck_told_, false))
+    alarm_({false, name_ + "/stuck", "stuck", "reporter " + name_ + ": begins again with all that waits"});
   stories_.clear();
   expansions_.clear();
   parking_.clear();

@@ -436,3 +436,38 @@ TEST_CASE("However many items are stuck it is one alarm, which ends with the las
   REQUIRE(site.settle());
   CHECK_FALSE(site.alarms.back().raised);
 }
+
+TEST_CASE("The alarm of what is stuck ends with a run that begins again, and comes again when it still is", "[delivery]") {
+  Site site;
+  site.server.stubborn["bad"] = 0;
+  site.start();
+  site.append(queued("job-1", {{"bad", {}, {}}}));
+  const auto until_told = [&site] {
+    const auto begin = site.time.now;
+    while (site.alarms.empty() && site.time.now - begin < 45min) {
+      REQUIRE(site.time.step());
+      site.poll();
+    }
+    REQUIRE_FALSE(site.alarms.empty());
+    CHECK(site.alarms[0].raised);
+  };
+  until_told();
+  site.alarms.clear();
+  site.stop.emit(boost::asio::cancellation_type::terminal);
+  site.poll();
+  REQUIRE_FALSE(site.running);
+  bool gets_through = false;
+  SECTION("it gets through") { gets_through = true; }
+  SECTION("it does not") {}
+  if (gets_through) site.server.stubborn.clear();
+  boost::asio::co_spawn(*site.loop, site.dispatcher->run(), boost::asio::detached);
+  site.poll();
+  REQUIRE(site.alarms.size() == 1);
+  CHECK_FALSE(site.alarms[0].raised);
+  CHECK(site.alarms[0].key == "fake/stuck");
+  CHECK(site.alarms[0].message.find("all items get through") == std::string::npos);
+  site.alarms.clear();
+  if (!gets_through) return until_told();
+  REQUIRE(site.settle());
+  CHECK(site.alarms.empty());
+}
