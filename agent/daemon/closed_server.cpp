@@ -15,6 +15,7 @@ class ClosedSource final : public pipeline::Source {
   ClosedSource(std::unique_ptr<pipeline::Source> original, Error why)
       : original_{std::move(original)}, why_{std::move(why)} {}
 
+  [[nodiscard]] const std::string& why() const { return why_.message; }
   [[nodiscard]] std::string_view name() const override { return original_->name(); }
   Result<void> check(const job::Definition& definition) const override { return original_->check(definition); }
   asio::awaitable<Result<std::vector<pipeline::Candidates>>> poll(const job::Definition&, std::size_t) override {
@@ -73,6 +74,11 @@ Result<ServerAccess> closed_access(const config::Source& source) {
 
 std::unique_ptr<pipeline::Source> closed_source(std::unique_ptr<pipeline::Source> original, Error why) {
   return std::make_unique<ClosedSource>(std::move(original), as_credentials(std::move(why)));
+}
+
+std::optional<std::string> why_closed(const pipeline::Source& source) {
+  const auto* closed = dynamic_cast<const ClosedSource*>(&source);
+  return closed ? std::optional{closed->why()} : std::nullopt;
 }
 
 std::unique_ptr<pipeline::Reporter> closed_reporter(std::unique_ptr<pipeline::Reporter> original, Error why) {

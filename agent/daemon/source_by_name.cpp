@@ -1,8 +1,20 @@
 #include "agent/daemon/source_by_name.hpp"
 
+#include "agent/daemon/closed_server.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 namespace outpost::daemon {
 
 namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::seconds look_again{1};  ///< Whether another has taken the place of a closed server.
+
+}  // namespace
 
 Error SourceByName::removed() const { return {Fault::refused, "the source \"" + name_ + "\" is no longer configured"}; }
 
@@ -42,8 +54,19 @@ asio::awaitable<Result<pipeline::Watched>> SourceByName::watch(const job::Claim&
   co_return co_await source->watch(claim);
 }
 
+/// What is there of a job goes on while its server is closed, so a download waits for one that can be asked.
 asio::awaitable<Result<void>> SourceByName::fetch(const pipeline::FetchRequest& request, pipeline::Report report) {
-  const auto source = find_(name_);
+  auto source = find_(name_);
+  if (const auto why = source ? why_closed(*source) : std::nullopt) {
+    report(name_ + " cannot be asked: " + *why + "; the download waits until that is corrected (outpost reload)");
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    while (source && why_closed(*source)) {
+      source.reset();  // Nothing of it is needed, and it may go.
+      timer.expires_after(look_again);
+      co_await timer.async_wait(asio::use_awaitable);
+      source = find_(name_);
+    }
+  }
   if (!source) co_return removed();
   co_return co_await source->fetch(request, std::move(report));
 }
