@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::chrono::milliseconds look_again = 60s;    ///< A full disk gets free without telling anybody.
 
+/// Of the alarm that one job is not claimed: others of its definition may be no better off.
+std::string claiming_key(const job::Definition& definition, const std::string& id) { return "claiming:" + definition.name + "/" + id; }
+
 }  // namespace
 
 asio::awaitable<void> Agent::schedule_loop() {
@@ -75,12 +78,13 @@ void Agent::claim_failed(const job::Definition& definition, const std::string& i
   }
   open.problem = printable(why);
   if (ports_.clock.now() - open.since >= patience)
-    ports_.alarms.raise("claiming:" + definition.name, "claim", definition.name + ": job " + id + " is not claimed since " + to_rfc3339(open.since) + ": " + why +
-                                                                    "; it is tried again, at least every 5 min, and holds its slot and resources (outpost job cancel gives it up)");
+    ports_.alarms.raise(claiming_key(definition, id), "claim", definition.name + ": job " + id + " is not claimed since " + to_rfc3339(open.since) + ": " + why +
+                                                                    "; it is tried again, at least every 5 min, and holds its slot and resources; outpost job cancel " + id +
+                                                                    " gives it up as soon as the server says whether it has the job");
 }
 
 void Agent::claim_ended(const job::Definition& definition, const std::string& id) {
-  if (open_claims_.erase(id) > 0) ports_.alarms.clear("claiming:" + definition.name);
+  if (open_claims_.erase(id) > 0) ports_.alarms.clear(claiming_key(definition, id));
 }
 
 /// Nobody looks at a job that the server never had: its component would be lost without a word.

@@ -389,12 +389,12 @@ TEST_CASE("a claim that the server neither grants nor refuses is shown, and is a
   world.source.on_ask = [&] {
     if (world.source.claims == 2 && shown.empty()) {
       shown.emplace_back(world.agent->status()["jobs"].at("running").at(0).at("claim_error").as_string());
-      CHECK_FALSE(world.alarmed("claiming:nightly"));
+      CHECK_FALSE(world.alarmed("claiming:nightly/" + world.job_ids().at(0)));
       world.clock.moved = std::chrono::minutes{20};
     }
     if (world.source.claims == 3) {
-      REQUIRE(world.alarmed("claiming:nightly"));
-      shown.push_back(world.alarms->active().at("claiming:nightly").message);
+      REQUIRE(world.alarmed("claiming:nightly/" + world.job_ids().at(0)));
+      shown.push_back(world.alarms->active().at("claiming:nightly/" + world.job_ids().at(0)).message);
     }
   };
   world.start();
@@ -404,7 +404,32 @@ TEST_CASE("a claim that the server neither grants nor refuses is shown, and is a
   REQUIRE(shown.size() >= 2);
   CHECK(shown[0] == "500 on POST /jobs");
   CHECK_THAT(shown.back(), holds("is not claimed since 2") && holds("500 on POST /jobs; it is tried again"));
-  CHECK_FALSE(world.alarmed("claiming:nightly"));
+  CHECK_FALSE(world.alarmed("claiming:nightly/" + world.job_ids().at(0)));
+}
+
+TEST_CASE("a claim that is given up does not take back the alarm of another of its definition") {
+  AgentWorld world;
+  world.settings.slots = 2;
+  world.settings.jobs[0].backlog = config::Backlog::all;
+  world.offer({"2", "1"});
+  world.source.claim_failures.assign(1000, Error{Fault::retry_later, "500 on POST /jobs"});
+  world.start();
+  world.until([&] { return world.count(event::job_queued) == 2; });
+  const auto ids = world.job_ids();
+  const std::string first = "claiming:nightly/" + ids[0], second = "claiming:nightly/" + ids[1];
+  world.until([&] {
+    world.clock.moved += std::chrono::minutes{1};
+    return world.alarmed(first) && world.alarmed(second);
+  });
+  CHECK_THAT(world.alarms->active().at(first).message, holds("outpost job cancel " + ids[0] + " gives it up as soon as the server says"));
+  REQUIRE(world.cancel(ids[0], "not worth it"));
+  world.until([&] { return !world.alarmed(first); });
+  world.settle();
+  CHECK(world.alarmed(second));
+  world.source.claim_failures.clear();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  world.settle();
+  CHECK_FALSE(world.alarmed(second));
 }
 
 TEST_CASE("a job that is not claimed before its window closes waits, and gives way to a newer one") {
