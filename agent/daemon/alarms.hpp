@@ -21,7 +21,7 @@ namespace outpost::daemon {
 /// What an admin has to know: raised once, told once, shown until it is cleared or acknowledged.
 struct Alarm {
   std::string key;   ///< What it is about: "parked:dci:file/...". The same key is the same alarm.
-  std::string kind;  ///< parked | stuck | expand | degraded | credentials | topic | plugins | configuration | no-component | data-loss | release | health | hook | promotion
+  std::string kind;  ///< "parked": one of those that outpostd(8) describes.
   std::string message;
   Timestamp since{};
 };

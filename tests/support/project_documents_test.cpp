@@ -135,6 +135,21 @@ TEST_CASE("agent/control/README.md has the fields and paths of the local API, an
   CHECK(without(documented, fields) == Words{});
 }
 
+TEST_CASE("outpostd(8) and agent/control/README.md have the kinds of alarms that are raised, and no others") {
+  // raise(key, kind, message), where the kind may be one of two; reporters say {true, key, kind, message}.
+  Words raised;
+  for (const auto& kind : all_matches(sources("agent/daemon", ".*\\.cpp"), "\\braise\\([^,;]*,([^,;]*),"))
+    raised = united(raised, all_matches(kind, "\"([a-z-]+)\""));
+  raised = united(raised, all_matches(sources("agent/delivery", ".*\\.cpp"), "\\balarm_\\(\\{true, [^,;]*, \"([a-z-]+)\""));
+  REQUIRE(raised.size() > 10);
+  Words described, listed;
+  for (const auto& [kind, text] : tagged(man_section(page("agent/daemon/outpostd.8"), "ALARMS"))) described.insert(kind);
+  CHECK(described == raised);
+  for (const auto& row : rows(text_of("agent/control/README.md")))
+    if (row.at(0) == "`kind`" && quoted(row.at(1)).contains("parked")) listed = quoted(row.at(1));
+  CHECK(listed == raised);
+}
+
 TEST_CASE("tests/faults/README.md names every fault test, and only tests that there are") {
   const std::string list = text_of("tests/faults/CMakeLists.txt"), text = text_of("tests/faults/README.md");
   Words registered;
