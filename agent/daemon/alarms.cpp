@@ -139,7 +139,7 @@ asio::awaitable<void> Alarms::tell_by(Way way, std::string name, Ways ways, Alar
     const std::string& why = told.error().message;
     const bool is_last = told.error().fault != Fault::retry_later || tries > ways.pauses.size() || waiting_to_tell_ >= ways.patience;
     if (is_last) {
-      logger_.error(name + ": " + why + "; given up after " + std::to_string(tries) + (tries == 1 ? " try" : " tries") + ": nobody was told of " + alarm.key);
+      logger_.error(name + ": " + why + "; given up after " + std::to_string(tries) + (tries == 1 ? " try" : " tries") + ": this way told nobody of " + alarm.key);
       co_return;
     }
     const auto pause = ways.pauses[tries - 1];
