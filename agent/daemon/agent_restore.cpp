@@ -96,6 +96,8 @@ void Agent::clear_alarms_of_before() {
   const auto active = ports_.alarms.active();
   for (const auto& [key, alarm] : active)
     if (key.starts_with("bug:") || key.starts_with("claiming:")) ports_.alarms.clear(key);
+  // A reporter begins anew to count how long an item fails, and ends only an alarm that it has raised itself.
+  for (const auto& each : integrations_) ports_.alarms.clear(each->settings.name + "/stuck");
 }
 
 /// Takes back what is about things that are no longer there: nobody else would.

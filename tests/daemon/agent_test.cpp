@@ -582,6 +582,20 @@ TEST_CASE("a selection that nothing can ever match is an alarm of its definition
   world.until([&] { return !world.alarmed("topic:nightly"); });
 }
 
+TEST_CASE("after a restart it is seen anew whether something is stuck, also when the alarm was acknowledged") {
+  AgentWorld world;
+  world.start();
+  world.alarms->raise("fake/stuck", "stuck", "item x does not get through");
+  SECTION("it is up") {}
+  SECTION("it was acknowledged") { CHECK(world.alarms->acknowledge("fake/stuck")); }
+  world.settle();
+  world.start();
+  CHECK_FALSE(world.alarmed("fake/stuck"));
+  world.alarms->raise("fake/stuck", "stuck", "item y does not get through");
+  CHECK(world.alarmed("fake/stuck"));
+  world.settle();
+}
+
 TEST_CASE("what is no longer configured raises no alarm after a restart") {
   AgentWorld world;
   world.start();
