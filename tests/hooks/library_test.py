@@ -133,6 +133,19 @@ with checks.Report("stopped") as report:
         self.assertEqual(ended.returncode, 143)
         self.assertEqual(xml.parse(self.path("results", "stopped.xml")).getroot().get("tests"), "1")
 
+    def test_a_bug_is_the_plugins_even_where_nothing_can_be_printed(self):
+        for output in ("/dev/null", "/dev/full"):
+            with open(output, "w", encoding="utf-8") as stdout:
+                ended = subprocess.run(
+                    [sys.executable, "-c", "import checks; print('began'); raise KeyError('release')"],
+                    env={**os.environ, "PYTHONPATH": os.path.join(harness.PLUGINS, "lib"), "PYTHONUNBUFFERED": ""},
+                    stdout=stdout,
+                    stderr=subprocess.PIPE,
+                    check=False,
+                )
+            self.assertEqual(ended.returncode, checks.BUG, output)
+            self.assertIn(b"KeyError: 'release'", ended.stderr)
+
     # ---- machines ----
 
     def machines(self, resources="{}", **configured):

@@ -45,10 +45,12 @@ def give_up(status, text):
 
 def blame_the_plugin(kind, error, trace):
     """What nobody has expected is the plugin's bug; Python itself would end with 1, which blames the product."""
-    sys.__excepthook__(kind, error, trace)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(BUG)
+    try:
+        sys.__excepthook__(kind, error, trace)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(BUG)  # Also where nothing more can be written, as on a full disk.
 
 
 sys.excepthook = blame_the_plugin
