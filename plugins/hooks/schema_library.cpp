@@ -1,6 +1,7 @@
 #include "plugins/hooks/schema_library.hpp"
 
 #include "agent/base/text.hpp"
+#include "plugins/hooks/long_texts.hpp"
 
 #include <valijson/adapters/boost_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -34,7 +35,8 @@ std::vector<std::string> path_of(const std::vector<std::string>& context) {
 }  // namespace
 
 std::vector<Violation> violations(const json::value& value, const json::value& schema_json) {
-  std::vector<Violation> found;
+  std::vector<Violation> found = too_long_to_match(value, schema_json);
+  if (!found.empty()) return found;
   try {
     valijson::Schema schema;
     valijson::SchemaParser parser{valijson::SchemaParser::kDraft7};

@@ -73,6 +73,42 @@ TEST_CASE("what a plain word does not cover, the library checks") {
   CHECK(mistake("{address: 192.0.2.10, ports: [1, 1]}").starts_with("acme.ports: "));
 }
 
+TEST_CASE("no way through a schema leads a text to a pattern for which it is too long") {
+  const std::string text = std::string(300'000, '1') + ".0", rule = "{pattern: \"^[0-9.]+$\"}";
+  const auto mistakes_of = [](const std::string& rules, boost::json::object object) {
+    std::string lines;
+    for (const auto& each : hooks::check_configuration(object, hooks::schema_of(yaml("{type: object, " + rules + "}")), [](const std::string&) { return false; }))
+      lines += each.place("acme") + ": " + each.message + "\n";
+    return lines;
+  };
+  const std::string why = "has 300002 bytes, and a pattern is compared with at most 4096\n";
+  for (const auto& rules : {"properties: {a: {$ref: \"#/definitions/a~1b\"}}, definitions: {a/b: " + rule + "}",
+                            "properties: {a: {allOf: [{minLength: 1}, " + rule + "]}}",
+                            "properties: {a: {anyOf: [" + rule + "]}}",
+                            "properties: {a: {oneOf: [" + rule + "]}}",
+                            "properties: {a: {not: " + rule + "}}",
+                            "properties: {a: {if: " + rule + "}}",
+                            "properties: {a: {if: {minLength: 1}, then: " + rule + ", else: " + rule + "}}",
+                            "patternProperties: {\"^a\": " + rule + "}",
+                            "additionalProperties: " + rule,
+                            "dependencies: {a: {properties: {a: " + rule + "}}}",
+                            std::string{"properties: {a: {format: date-time}}"}}) {
+    INFO(rules);
+    CHECK(mistakes_of(rules, {{"a", text}}) == "acme.a: " + why);
+  }
+  for (const auto& rules : {"items: [{}, " + rule + "]", "items: [{}], additionalItems: " + rule, "contains: " + rule, "items: " + rule}) {
+    INFO(rules);
+    CHECK(mistakes_of("properties: {a: {" + rules + "}}", {{"a", {"1.0", text}}}) == "acme.a.1: " + why);
+  }
+  for (const auto& rules : {std::string{"patternProperties: {\"^b$\": {type: string}}"}, "propertyNames: " + rule}) {
+    INFO(rules);
+    const auto told = mistakes_of("properties: {a: {" + rules + "}}", {{"a", {{std::string(5000, '1'), "b"}}}});
+    CHECK(told.starts_with("acme.a: the key \"111"));
+    CHECK(told.ends_with("has 5000 bytes, and a pattern is compared with at most 4096\n"));
+  }
+  CHECK(mistakes_of("properties: {a: {type: string}, b: " + rule + "}, patternProperties: {\"^c\": " + rule + "}, additionalProperties: " + rule, {{"a", text}, {"b", "1.0"}}) == "");
+}
+
 TEST_CASE("a secret is named, and never written") {
   CHECK(mistake("{address: 192.0.2.10, password: hunter2}") ==
         "acme.password: is a secret, which does not stand in a configuration (write {secret: NAME}, and its file under secrets)");
