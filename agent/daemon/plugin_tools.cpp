@@ -222,7 +222,7 @@ Result<config::JobFile> job_for_plugin(const fs::path& directory, const fs::path
 std::vector<std::string> files_that_never_run(const fs::path& directory, bool with_errors) {
   std::vector<std::string> lines;
   if (const auto folder = folder_of_plugin(directory))
-    for (const auto& stray : hooks::files_that_never_run(*folder, shown_in(directory)))
+    for (const auto& stray : hooks::files_that_never_run(hooks::read_plugin(*folder, name_of_plugin(*folder), {}), shown_in(directory)))
       if (with_errors || stray.severity == hooks::Severity::warning) lines.push_back(stray.text());
   return lines;
 }

@@ -17,19 +17,33 @@ namespace outpost::hooks {
 
 namespace fs = std::filesystem;
 
-Diagnoses files_that_never_run(const fs::path& folder, const std::string& shown) {
+namespace {
+
+/// Whether a plugin has hooks for a stage, or two that exclude each other: a directory beside them is what they use.
+bool has_hooks_of(const Plugin& plugin, const std::string& name) {
+  for (const auto stage : job::all_points)
+    if (to_string(stage) == name) {
+      const auto hooks = hooks_in(plugin, stage);
+      return !hooks || !hooks->empty();
+    }
+  return false;
+}
+
+}  // namespace
+
+Diagnoses files_that_never_run(const Plugin& plugin, const std::string& shown) {
   std::vector<std::string> stages;
   for (const auto stage : job::all_points) stages.emplace_back(to_string(stage));
   const auto is_stage = [&](const std::string& name) { return std::find(stages.begin(), stages.end(), name) != stages.end(); };
   Diagnoses strays;
   std::error_code error;
-  for (fs::directory_iterator entry{folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry{plugin.folder / "hooks", error}, end; !error && entry != end; entry.increment(error)) {
     std::string name = entry->path().filename().native();
     if (is_leftover(name)) continue;
     std::error_code ignored;
     const std::string file = shown + "hooks/" + printable(name, 80);
     const bool directory = fs::is_directory(entry->path(), ignored);
-    if (directory && is_stage(name)) strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is a directory, so nothing in it runs", "call it " + file + ".d"});
+    if (directory && is_stage(name) && !has_hooks_of(plugin, name)) strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is a directory, so nothing in it runs", "call it " + file + ".d"});
     if (directory && name.ends_with(".d")) name.resize(name.size() - 2);
     if (is_stage(name)) continue;
     const bool playbook = is_playbook(entry->path());
@@ -50,7 +64,7 @@ Diagnoses files_that_never_run(const fs::path& folder, const std::string& shown)
 }
 
 Diagnoses hook_mistakes(const Plugin& plugin, const std::string& shown) {
-  Diagnoses mistakes = files_that_never_run(plugin.folder, shown);
+  Diagnoses mistakes = files_that_never_run(plugin, shown);
   bool has_hooks = false;
   for (const auto stage : job::all_points) {
     const auto hooks = hooks_in(plugin, stage);

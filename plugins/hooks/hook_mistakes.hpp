@@ -2,7 +2,6 @@
 
 #include "plugins/hooks/plugin.hpp"
 
-#include <filesystem>
 #include <string>
 
 namespace outpost::hooks {
@@ -13,7 +12,7 @@ namespace outpost::hooks {
 /// messages: "" for the current directory, else with a slash at its end. Blocks.
 [[nodiscard]] Diagnoses hook_mistakes(const Plugin& plugin, const std::string& shown);
 
-/// The part of it about files of `hooks/` whose name is no stage.
-[[nodiscard]] Diagnoses files_that_never_run(const std::filesystem::path& folder, const std::string& shown);
+/// The part of it about files of `hooks/` whose name is no stage, and directories that are called as a stage without hooks.
+[[nodiscard]] Diagnoses files_that_never_run(const Plugin& plugin, const std::string& shown);
 
 }  // namespace outpost::hooks

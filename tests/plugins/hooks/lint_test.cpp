@@ -73,6 +73,18 @@ TEST_CASE("a playbook that the manifest names is a hook") {
                          "PL002 error plugin.yml:4:56: hooks.install.playbook: there is no plays/site.yml in the plugin's folder; correct the path\n");
 }
 
+TEST_CASE("a directory called as a stage that has hooks is what these use") {
+  Folder folder;
+  folder.hook("test.d/10-all", "#!/bin/sh\ntrue\n");
+  fs::create_directories(folder.folder / "hooks/test");
+  fs::remove(folder.folder / "hooks/install");
+  write_file(folder.folder / "hooks/install.yml", "- debug:\n");
+  fs::create_directories(folder.folder / "hooks/install");
+  folder.manifest("hooks: {install: {timeout: 1h}, test: {timeout: 1h}, collect: {playbook: hooks/collect/site.yml}}\n");
+  write_file(folder.folder / "hooks/collect/site.yml", "- debug:\n");
+  CHECK(folder.lint() == "");
+}
+
 TEST_CASE("each code is given for what it is for, with a cure") {
   Folder folder;
   folder.hook("test", "#!/bin/sh\ntrue\n");
