@@ -1,5 +1,6 @@
 #include "plugins/hooks/lint.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
@@ -95,7 +96,8 @@ class Linter {
     if (size <= 0) return;
     const std::string text{label, static_cast<std::size_t>(size)};
     if (text.find(":user_home_t") != std::string::npos || text.find(":user_tmp_t") != std::string::npos || text.find(":tmp_t") != std::string::npos)
-      say("PL014", Severity::warning, {shown, 0, 0}, "has the label " + printable(text, 120), "restorecon -R on the plugin, once it is in its place");
+      say("PL014", Severity::warning, {shown, 0, 0}, "has the label " + printable(text, 120) + ", which a file keeps when it is moved to its place",
+          "restorecon -Rv " + shell_word(plugin_.folder.native()));
   }
 
   [[nodiscard]] static bool sounds_secret(std::string_view name) {

@@ -1,5 +1,6 @@
 #include "plugins/hooks/script.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 #include "plugins/hooks/plugin.hpp"
@@ -54,7 +55,7 @@ void check_first_line(const std::string& text, const std::string& shown, Diagnos
   if (text.starts_with("\x7f" "ELF")) return;
   const std::string first = first_line_of(text);
   if (!first.starts_with("#!")) return say("no #! line says what runs it", "begin it with #!/bin/bash, or another interpreter");
-  if (first.ends_with('\r')) return say("CRLF line endings: the kernel looks for an interpreter whose name ends in a carriage return", "sed -i 's/\\r$//' " + shown);
+  if (first.ends_with('\r')) return say("CRLF line endings: the kernel looks for an interpreter whose name ends in a carriage return", "sed -i 's/\\r$//' " + shell_word(shown));
   const std::string interpreter = interpreter_of(first);
   if (interpreter.empty()) return say("the #! line names no interpreter", "write #!/bin/bash, or another interpreter");
   if (const auto program = trim(std::string_view{first}.substr(2)); !program.starts_with('/'))
@@ -91,7 +92,7 @@ Diagnoses start_mistakes(const fs::path& file, const std::string& shown) {
   }
   // root may read what nobody can run; whether one can run it, the mode says.
   if ((status.permissions() & (fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec)) == fs::perms::none)
-    mistakes.push_back({"PL002", Severity::error, {shown, 0, 0}, "is not executable", "chmod +x " + shown});
+    mistakes.push_back({"PL002", Severity::error, {shown, 0, 0}, "is not executable", "chmod +x " + shell_word(shown)});
   struct statvfs system{};
   if (::statvfs(file.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0)
     mistakes.push_back({"PL015", Severity::error, {shown, 0, 0}, "lies on a file system that is mounted noexec", "move the plugin"});

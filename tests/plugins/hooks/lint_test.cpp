@@ -96,6 +96,11 @@ TEST_CASE("each code is given for what it is for, with a cure") {
   SECTION("PL002") {
     folder.hook("collect", "#!/bin/sh\n", false);
     CHECK(folder.lint() == "PL002 error hooks/collect: is not executable; chmod +x hooks/collect\n");
+    fs::remove(folder.folder / "hooks/collect");
+    folder.hook("collect.d/10 Bob's; true", "#!/bin/sh\r\n", false);
+    CHECK(folder.lint() == "PL002 error hooks/collect.d/10 Bob's; true: is not executable; chmod +x 'hooks/collect.d/10 Bob'\\''s; true'\n"
+                           "PL003 error hooks/collect.d/10 Bob's; true:1:1: CRLF line endings: the kernel looks for an interpreter whose name ends in a carriage return; "
+                           "sed -i 's/\\r$//' 'hooks/collect.d/10 Bob'\\''s; true'\n");
   }
   SECTION("PL003") {
     folder.hook("collect", "#!/bin/sh\r\necho\r\n");
