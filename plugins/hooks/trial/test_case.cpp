@@ -347,9 +347,11 @@ Diagnoses cases_that_never_run(const fs::path& plugin_folder, const std::string&
     if (name.ends_with(case_suffix) || !(name.ends_with(".yml") || name.ends_with(".yaml"))) continue;
     const auto text = config::read_small_file(each->path(), config::yaml_bytes);
     if (!text || ("\n" + *text).find("\nhook:") == std::string::npos) continue;  // Something that a case reads.
-    const std::string file = shown + "tests/" + printable(name, 80), stem = each->path().stem().native();
+    const std::string file = shown + "tests/" + printable(name, 80);
+    fs::path stem = each->path().stem();
+    if (stem.extension() == ".t") stem = stem.stem();  // a.t.yaml
     found.push_back({"PL030", Severity::warning, {file, 0, 0}, "is no test case by its name, so it never runs",
-                     "call it " + printable(stem, 80) + std::string{case_suffix}});
+                     "call it " + printable(stem.native(), 80) + std::string{case_suffix}});
   }
   return found;
 }

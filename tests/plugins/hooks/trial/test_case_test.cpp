@@ -193,6 +193,16 @@ TEST_CASE("the published schema of test cases refuses what the reader refuses, a
   }
 }
 
+TEST_CASE("a file that is a test case, but for its name, is told how it is to be called") {
+  const test::TemporaryDirectory directory;
+  for (const char* name : {"late.yml", "long.t.yaml", "right.t.yml"}) test::write_file(directory.path / "tests" / name, "hook: test\n");
+  test::write_file(directory.path / "tests/hosts.yml", "hosts: [a]\n");
+  auto found = hooks::cases_that_never_run(directory.path, "");
+  hooks::sort_by_place(found);
+  CHECK(hooks::text_of(found) == "tests/late.yml: PL030 is no test case by its name, so it never runs; call it late.t.yml\n"
+                                 "tests/long.t.yaml: PL030 is no test case by its name, so it never runs; call it long.t.yml\n");
+}
+
 TEST_CASE("a test case that does not fit its plugin is told where") {
   const test::TemporaryDirectory directory;
   const auto plugin =
