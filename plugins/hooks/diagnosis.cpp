@@ -68,7 +68,7 @@ const std::vector<Code>& all_codes() {
       {"PL020", "the plugin's name is not the folder's"},
       {"PL021", "this machine, agent or site is not what the plugin requires"},
       {"PL022", "sudo in a hook that is not for the root profile"},
-      {"PL030", "a test case does not fit its schema"},
+      {"PL030", "a test case does not fit its schema, or is none by its name"},
       {"PL031", "a test case of a stage without a hook"},
   };
   return codes;
