@@ -79,13 +79,15 @@ class Collection {
   }
 
   Result<pipeline::FoundResult> merge_blobs(const std::string& name, const std::vector<job::Blob>& parts, const fs::path& to) {
-    const fs::path path = directory_.root / to;
+    const fs::path path = directory_.root / to, redacted = redacted_copy(path);
+    ::unlink(redacted.c_str());  // Of an agent that died here.
     const Descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640)};
     if (!file.is_open()) return errno_error("cannot create", path.native(), errno);
     auto merged = write_merged(unique_name(name), parts, file, path);
     auto synced = merged ? sync_directory(path.parent_path()) : Result<void>{merged.error()};
-    if (!merged || directory_.root / merged->blob.path != path) ::unlink(path.c_str());
+    if (!synced || directory_.root / merged->blob.path != path) ::unlink(path.c_str());
     if (synced) return merged;
+    ::unlink(redacted.c_str());
     return synced.error();
   }
 
@@ -105,6 +107,9 @@ class Collection {
 
   void warn(std::string warning) { add_warning(collected_.warnings, std::move(warning)); }
 
+  /// What a file without a step is without its secrets.
+  static fs::path redacted_copy(const fs::path& path) { return path.native() + ".redacted"; }
+
   /// A file as it may leave the host.
   struct Published {
     fs::path path;
@@ -123,7 +128,7 @@ class Collection {
       if (::fsync(descriptor) != 0) return errno_error("cannot sync", path.native(), errno);
       return Published{path, std::move(*facts)};
     }
-    const fs::path to = step_id_.empty() ? fs::path{path.native() + ".redacted"} : directory_.made(step_id_) / "redacted" / std::to_string(++redacted_) / clean(path.filename().native());
+    const fs::path to = step_id_.empty() ? redacted_copy(path) : directory_.made(step_id_) / "redacted" / std::to_string(++redacted_) / clean(path.filename().native());
     auto made = step_id_.empty() ? open_new(to) : make_file(to);
     if (!made) return made.error();
     auto written = pipeline::write_redacted(descriptor, made->get(), path.native(), facts->is_binary, redactor_);

@@ -565,3 +565,25 @@ TEST_CASE("a secret that shows only when the files of a result are put together 
     CHECK(fs::exists(bench.directory.root / "handed/whole") == !has_secret);
   }
 }
+
+TEST_CASE("parts that cannot be put together leave nothing behind, and can be tried again") {
+  Bench bench;
+  job::Blob part;
+  part.path = "handed/a";
+  test::write_file(bench.directory.root / part.path, "<testsuite name='s'><testcase name='a hunter22'/></testsuite>");
+  const auto merge = [&](const std::string& secret) {
+    log::Redactor redactor;
+    redactor.add(secret);
+    JunitCollector collector{bench.workers, bench.limits};
+    return test::await(bench.loop, collector.merge(bench.step, "unit", {part, part}, "handed/whole", bench.directory, redactor));
+  };
+  // The copy without such a secret is no XML.
+  REQUIRE_FALSE(merge("testcase name"));
+  CHECK_FALSE(fs::exists(bench.directory.root / "handed/whole"));
+  CHECK_FALSE(fs::exists(bench.directory.root / "handed/whole.redacted"));
+  // What an agent has left that died meanwhile.
+  test::write_file(bench.directory.root / "handed/whole.redacted", "<testsuite name='s'><testcase");
+  const auto merged = merge("hunter22");
+  REQUIRE((merged ? "" : merged.error().message) == "");
+  CHECK(content_of(bench, merged->blob).find("a ***") != std::string::npos);
+}
