@@ -467,3 +467,13 @@ TEST_CASE("openapi.json has exactly the paths that there are") {
   for (const auto& route : control::api_routes()) known.insert(route);
   CHECK(listed == known);
 }
+
+TEST_CASE("openapi.json says of a job what README.md says of it") {
+  const auto document = json::parse(text_of("agent/control/openapi.json"));
+  Words listed, described;
+  for (const auto& member : document.at("components").at("schemas").at("Job").at("properties").as_object()) listed.emplace(member.key());
+  const std::string readme = section(text_of("agent/control/README.md"), "## A job");
+  for (const auto& row : rows(readme.substr(0, readme.find("`judgement`:")))) described.merge(quoted(row.front()));
+  CHECK(described.contains("waits_for"));
+  CHECK(listed == described);
+}

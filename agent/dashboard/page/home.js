@@ -70,6 +70,7 @@ const Alarms = ({ alarms }) => alarms.length > 0 && html`<section class="card al
 const Running = ({ jobs }) => jobs.map(job => html`<article class="card running" key=${job.job_id} aria-label=${'Job ' + job.name}>
   <h3><a href=${jobLink(job)}>${job.name}</a> <span class="quiet">${componentsOf(job)}</span></h3>
   <p class="numbers">${job.state}, for ${duration(span(job.claimed_at || job.queued_at))}${job.tests.total > 0 && html`; <${Tests} tests=${job.tests} />`}${job.workspace_bytes > 0 && `; workspace ${size(job.workspace_bytes)}`}</p>
+  ${job.claim_error && html`<p class="bad">not claimed yet: ${job.claim_error}</p>`}
   <${Stages} job=${job} />
 </article>`);
 
