@@ -1,8 +1,10 @@
 #include "agent/cli/command_line.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -47,12 +49,31 @@ CommandLine::Place CommandLine::place() const {
   return reached;
 }
 
+namespace {
+
+/// The line as it has to be, when the command has the option that was given in front of it; else "".
+std::string line_with_option_behind(const CLI::App& command, const std::string& path, const std::vector<std::string>& rest) {
+  const auto equals = rest.front().find('=');
+  const auto* option = command.get_option_no_throw(rest.front().substr(0, equals));
+  if (!option) return {};
+  std::string line = path + " " + shell_word(printable(rest.front()));
+  if (option->get_items_expected_min() > 0 && equals == std::string::npos) line += " " + (rest.size() > 1 ? shell_word(printable(rest[1])) : "VALUE");
+  // What else was given is known without its order and quotes.
+  const auto options = command.get_options();
+  const bool has_more = std::any_of(options.begin(), options.end(), [](const CLI::Option* each) { return each->count() > 0; });
+  return line + (has_more ? " ..." : "");
+}
+
+}  // namespace
+
 std::string CommandLine::usage_mistake(const CLI::ParseError& error) const {
   const auto [command, path] = place();
   const std::string help = "; see: " + path + " --help";
   const auto rest = app.remaining(true);
   const bool word_is_left = !rest.empty();
   if (word_is_left && rest.front().starts_with("-")) {
+    if (const auto line = line_with_option_behind(*command, path, rest); !line.empty())
+      return config::quote(rest.front()) + " belongs behind " + config::quote(path) + ": " + line + help;
     std::vector<std::string> known;
     for (const auto* option : command->get_options())
       for (const auto& name : option->get_lnames()) known.push_back("--" + name);

@@ -71,6 +71,18 @@ TEST_CASE("a command that does not exist is named, with the one that may be mean
   CHECK_THAT(lab.said, holds("outpost: --limit: Value many") && !holds("\x1b"));
 }
 
+TEST_CASE("an option that stands in front of its command is shown behind it", "[cli]") {
+  ExitLab lab;
+  CHECK(lab.run({OUTPOST_COMMAND, "--config", "/etc/my lab.yml", "status"}) == 2);
+  CHECK_THAT(lab.said, holds("outpost: \"--config\" belongs behind \"outpost status\": outpost status --config '/etc/my lab.yml'; see: outpost status --help"));
+  CHECK(lab.run({OUTPOST_COMMAND, "-c", "/etc/x.yml", "job", "show", "4711"}) == 2);
+  CHECK_THAT(lab.said, holds("\"-c\" belongs behind \"outpost job show\": outpost job show -c /etc/x.yml ...; see"));
+  CHECK(lab.run({OUTPOST_COMMAND, "job", "--json", "list"}) == 2);
+  CHECK_THAT(lab.said, holds("belongs behind \"outpost job list\": outpost job list --json; see"));
+  CHECK(lab.run({OUTPOST_COMMAND, "--config=/etc/x.yml", "status"}) == 2);
+  CHECK_THAT(lab.said, holds("outpost status '--config=/etc/x.yml'; see") && !holds("did you mean"));
+}
+
 TEST_CASE("who names a configuration on the line does not mean that of the environment", "[cli]") {
   ExitLab lab;
   lab.configure();
