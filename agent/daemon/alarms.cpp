@@ -105,7 +105,7 @@ std::string fix_of(const Alarm& alarm) {
   if (alarm.kind == "configuration" || alarm.key == "configuration") return "outpost config check && outpost reload";
   if (alarm.kind == "credentials") return "outpost doctor";
   if (alarm.kind == "plugins") return "outpost config check";
-  if (alarm.kind == "topic") return "outpost server topics";
+  if (alarm.kind == "topic") return "outpost doctor D09";
   if (alarm.kind == "promotion") return "outpost status";
   if (alarm.kind == "data-loss") return "outpost alarm ack " + shell_word(alarm.key);
   if (alarm.key == "disk" || alarm.key == "state-directory" || alarm.key == "logs" || alarm.key == "journal") return "df -h";

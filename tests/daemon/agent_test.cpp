@@ -509,7 +509,7 @@ TEST_CASE("each definition whose topic is not there has an alarm of its own, whi
   const auto& alarm = world.alarms->active().at("topic:lost");
   CHECK(alarm.kind == "topic");
   CHECK_THAT(alarm.message, holds("jobs.lost: topic \"lost\": not found; correct the job"));
-  CHECK(daemon::fix_of(alarm) == "outpost server topics");
+  CHECK(daemon::fix_of(alarm) == "outpost doctor D09");
   CHECK_FALSE(world.alarmed("topic:nightly"));
   CHECK_FALSE(world.alarmed("credentials:fake"));
   world.until([&] { return !world.agent->status()["sources"].at(0).at("last_error").as_string().empty(); });

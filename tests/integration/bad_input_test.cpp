@@ -212,7 +212,7 @@ TEST_CASE("A topic that the server does not have is told with the one that may b
   REQUIRE(alarms.size() == 1);
   CHECK(alarms[0].at("key") == "topic:nightly");
   CHECK(alarms[0].at("kind") == "topic");
-  CHECK(alarms[0].at("fix") == "outpost server topics");
+  CHECK(alarms[0].at("fix") == "outpost doctor D09");
   check_patience(lab, "did you mean \"ACME-1\"?", "error: alarm (topic): ");
 }
 
