@@ -66,8 +66,19 @@ std::string install_command(const Machine& machine, const std::string& rpm, cons
   return is_debian(machine) ? "apt-get install " + deb : "dnf install " + rpm;
 }
 
+namespace {
+
+/// As a regular expression that matches this text only: "g\+\+".
+std::string as_expression(const std::string& text) {
+  std::string expression;
+  for (const char each : text) expression += std::string_view{"\\^$.|?*+()[]{}"}.find(each) == std::string_view::npos ? std::string{each} : std::string{'\\', each};
+  return expression;
+}
+
+}  // namespace
+
 std::string install_command_named(const Machine& machine, const std::string& command) {
-  return is_debian(machine) ? "apt-file search -x " + shell_word("bin/" + command + "$") : "dnf install " + shell_word("*/bin/" + command);
+  return is_debian(machine) ? "apt-file search -x " + shell_word("bin/" + as_expression(command) + "$") : "dnf install " + shell_word("*/bin/" + command);
 }
 
 bool Mount::has_option(std::string_view option) const {

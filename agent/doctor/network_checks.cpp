@@ -44,7 +44,7 @@ std::string at_address(const std::string& address, const Error& error) {
   return error.message.starts_with(address) ? error.message : address + ": " + error.message;
 }
 
-std::string try_to_connect(const std::string& address) { return "curl -v --max-time 10 telnet://" + address + " </dev/null"; }
+std::string try_to_connect(const std::string& address) { return "curl -v --max-time 10 " + shell_word("telnet://" + address) + " </dev/null"; }
 
 Finding unreachable(const Examination& examination, const Peer& peer, const Error& error) {
   return failed(at_address(peer.name(), error), peer.what + " cannot be reached, so nothing is polled and nothing delivered",
@@ -201,7 +201,7 @@ Finding check_other_servers(Examination& examination) {
     else
       findings.add(warned(at_address(peer, took.error()),
                           "the configuration names it, and it cannot be reached directly",
-                          {"curl -v " + url->scheme + "://" + peer + "/", "see to route and firewall, or correct the URL"}));
+                          {"curl -v " + shell_word(url->scheme + "://" + peer + "/"), "see to route and firewall, or correct the URL"}));
   }
   return std::move(findings).all("the configuration names no registry, mirror, webhook or collector");
 }

@@ -54,7 +54,7 @@ Finding check_certificates(Examination& examination) {
     const auto found = examination.outside.certificate(source, url);
     if (!found && found.error().fault == Fault::refused)
       return failed(name + ": not trusted", found.error().message,
-                    {"openssl s_client -connect " + address_in(url) + " -showcerts </dev/null\n" + examination.edit("sources." + name + ".url"),
+                    {"openssl s_client -connect " + shell_word(address_in(url)) + " -showcerts </dev/null\n" + examination.edit("sources." + name + ".url"),
                      "a private authority is set as sources." + name + ".ca_file; else the server's administrator has to correct it"});
     if (!found) return skipped(name + ": " + found.error().message);
     const auto left = found->not_after - SystemClock{}.now();
@@ -63,7 +63,7 @@ Finding check_certificates(Examination& examination) {
     if (left < certificate_warning)
       return warned(measured,
                     "it ends on " + to_rfc3339(found->not_after) + "; after that nothing is polled or delivered",
-                    {"openssl s_client -connect " + address_in(url) + " </dev/null | openssl x509 -noout -dates", "ask the server's administrator to renew it"});
+                    {"openssl s_client -connect " + shell_word(address_in(url)) + " </dev/null | openssl x509 -noout -dates", "ask the server's administrator to renew it"});
     return passed(measured);
   });
 }

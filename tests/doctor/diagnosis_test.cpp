@@ -132,6 +132,9 @@ void can_be_pasted(const std::string& fix) {
     const auto checked = doctor::run_command({"bash", "-n", "-c", line});
     CHECK((checked.ran && checked.status == 0));
     CHECK_FALSE(std::regex_search(line, to_be_filled_in));
+    // A shell would look for files of such names.
+    static const std::regex in_quotes{"'[^']*'"}, pattern{"[\\[*?]"};
+    CHECK_FALSE(std::regex_search(std::regex_replace(line, in_quotes, ""), pattern));
     // A word that a shell would look for: a program, a variable in braces.
     static const std::set<std::string> begin{"${EDITOR:-vi}", "apt-file", "apt-get", "cat", "chmod", "chown", "chronyc", "curl", "df", "diff", "dnf", "du", "getent",
                                              "grubby", "install", "iostat", "journalctl", "kill", "man", "mkdir", "mount", "mv", "openssl", "outpost", "ping", "ps", "restorecon",
@@ -383,12 +386,24 @@ TEST_CASE("the doctor looks at plugins and at what they require (D16, D17)", "[d
     pasted(row(report, "D16").finding);
     CHECK(row(patient.examined(), "D16").finding.verdict == Verdict::pass);
   }
+  SECTION("a hook in a folder whose name has a space") {
+    patient.add("plugins_path: ['" + (patient.directory.path / "more plugins").string() + "']\n");
+    fs::rename(patient.directory.path / "plugins", patient.directory.path / "more plugins");
+    fs::permissions(patient.directory.path / "more plugins/acme/hooks/test", fs::perms::owner_read | fs::perms::owner_write);
+    const auto report = patient.examined();
+    diagnosed(report, "D16", Verdict::fail, "PL002", "chmod +x '");
+    pasted(row(report, "D16").finding);
+    CHECK(row(patient.examined(), "D16").finding.verdict == Verdict::pass);
+  }
   SECTION("a command that is missing") {
     write_file(patient.directory.path / "plugins/acme/plugin.yml",
                "apiVersion: outpost/v1\nname: acme\nversion: '1'\nrequires: {commands: [frobnicate-the-array]}\n");
     diagnosed(patient.examined(), "D17", Verdict::fail, "frobnicate-the-array", "dnf install '*/bin/frobnicate-the-array'");
     patient.put("/etc/os-release", "ID=debian\n");
     diagnosed(patient.examined(), "D17", Verdict::fail, "frobnicate-the-array", "apt-file search");
+    write_file(patient.directory.path / "plugins/acme/plugin.yml",
+               "apiVersion: outpost/v1\nname: acme\nversion: '1'\nrequires: {commands: [frobnicate++]}\n");
+    diagnosed(patient.examined(), "D17", Verdict::fail, "frobnicate++", R"(apt-file search -x 'bin/frobnicate\+\+$')");
   }
 }
 
@@ -409,6 +424,8 @@ TEST_CASE("the doctor looks for lab machines and other servers (D18, D19, D20)",
   SECTION("a webhook that nobody answers") {
     patient.add("alarms: {webhook: 'http://127.0.0.1:1/alarm'}\n");
     diagnosed(patient.examined(), "D20", Verdict::warn, "127.0.0.1:1", "curl -v http://127.0.0.1:1/");
+    patient.add("alarms: {webhook: 'http://[::1]:1/alarm'}\n");
+    diagnosed(patient.examined(), "D20", Verdict::warn, "[::1]:1", "curl -v 'http://[::1]:1/'");
   }
 }
 
