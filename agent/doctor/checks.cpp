@@ -117,6 +117,8 @@ std::string Examination::edit(const config::Origin& where) const {
 
 std::string Examination::command(const std::string& words) const { return "outpost " + words + " --config " + shell_word(file.string()); }
 
+std::string Examination::restart() const { return (status ? command("drain --wait") + " && " : std::string{}) + "systemctl restart outpostd"; }
+
 bool Examination::steps_are_units() const {
   if (status)
     if (const auto* runner = status->if_contains("runner"); runner && runner->is_string()) return *runner == "systemd";

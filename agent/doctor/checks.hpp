@@ -49,6 +49,8 @@ struct Examination {
   [[nodiscard]] std::string edit(const config::Origin& where) const;
   /// A command of ours with this configuration: "outpost server topics --config /etc/outpost/outpost.yml".
   [[nodiscard]] std::string command(const std::string& words) const;
+  /// A command that starts the service anew, when the jobs of a daemon that answers have ended.
+  [[nodiscard]] std::string restart() const;
   /// Steps run as units of systemd: the daemon says so, or will when it starts.
   [[nodiscard]] bool steps_are_units() const;
 };

@@ -174,7 +174,7 @@ std::optional<Finding> what_the_collector_says(const Examination& examination) {
   const std::string error = text("last_error");
   if (error.empty()) return std::nullopt;
   return warned("collector " + text("url") + ": " + error, "traces and figures do not reach it; jobs do not wait for it",
-                {then(examination.edit("metrics.otlp"), "outpost reload"), "correct metrics.otlp in outpost.yml, or see to the collector"});
+                {then(examination.edit("metrics.otlp"), examination.command("reload")), "correct metrics.otlp in outpost.yml, or see to the collector"});
 }
 
 }  // namespace

@@ -36,13 +36,14 @@ std::size_t running_jobs(const json::object& status) {
   return jobs && jobs->is_object() ? size_in(jobs->get_object(), "running") : 0;
 }
 
-Finding of_daemon(const json::object& status) {
+Finding of_daemon(const Examination& examination) {
+  const json::object& status = *examination.status;
   const std::string measured = "the daemon answers: " + text_in(status, "state");
   if (text_in(status, "state") == "degraded")
-    return failed(measured, printable(text_in(status, "state_reason")), {"outpost alarm list"});
+    return failed(measured, printable(text_in(status, "state_reason")), {examination.command("alarm list")});
   if (const auto alarms = size_in(status, "alarms"); alarms > 0)
     return warned(measured + ", " + std::to_string(alarms) + " alarms", "it has something to tell",
-                  {"outpost alarm list"});
+                  {examination.command("alarm list")});
   return passed(measured);
 }
 
@@ -63,7 +64,8 @@ std::map<std::string, std::string> properties_of_unit() {
   return found;
 }
 
-Finding of_unit(const Machine& machine) {
+Finding of_unit(const Examination& examination) {
+  const Machine& machine = examination.machine;
   const fs::path own = "/etc/systemd/system/outpostd.service";
   if (machine.has("/usr/lib/systemd/system/outpostd.service") && machine.has(own) &&
       machine.text(own) != machine.text("/usr/lib/systemd/system/outpostd.service"))
@@ -82,7 +84,7 @@ Finding of_unit(const Machine& machine) {
     return stale;
   }
   if (unit["ActiveState"] == "failed")
-    return failed(measured, "the daemon has ended with an error", {"journalctl -u outpostd -n 50\noutpost config check", "correct what its log says"});
+    return failed(measured, "the daemon has ended with an error", {"journalctl -u outpostd -n 50\n" + examination.command("config check"), "correct what its log says"});
   if (unit["ActiveState"] != "active")
     return warned(measured, "the daemon does not run", {"systemctl enable --now outpostd"});
   if (unit["UnitFileState"] == "disabled")
@@ -94,8 +96,8 @@ Finding of_unit(const Machine& machine) {
 
 Finding check_unit(Examination& examination) {
   Findings findings;
-  if (examination.status) findings.add(of_daemon(*examination.status));
-  if (examination.machine.has("/run/systemd/system")) findings.add(of_unit(examination.machine));
+  if (examination.status) findings.add(of_daemon(examination));
+  if (examination.machine.has("/run/systemd/system")) findings.add(of_unit(examination));
   return std::move(findings).all("the daemon does not answer, and there is no systemd");
 }
 
@@ -107,7 +109,7 @@ Finding check_versions(Examination& examination) {
     measured += ", the daemon " + printable(daemons, 40);
     if (daemons != ours)
       return warned(measured, "the daemon was not restarted after an upgrade; it waits when that would end a hook",
-                    {"outpost drain --wait && systemctl restart outpostd"});
+                    {examination.restart()});
   }
   const auto answer = run_command({"rpm", "-qa", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n", "outpost*"});
   std::set<std::string> versions;

@@ -473,7 +473,7 @@ TEST_CASE("the doctor sees an old daemon, and what a killed one has left (D25, D
     const Site old{
         response(200, "application/json", R"({"version": "0.0.9", "state": "idle", "runner": "local", "alarms": []})"),
         options};
-    diagnosed(patient.examined(), "D25", Verdict::warn, "the daemon 0.0.9", "systemctl restart outpostd");
+    diagnosed(patient.examined(), "D25", Verdict::warn, "the daemon 0.0.9", "outpost drain --wait --config " + (patient.directory.path / "agent/outpost.yml").string() + " && systemctl restart outpostd");
   }
   SECTION("a daemon that is in trouble says why") {
     http::ListenOptions options;
@@ -482,7 +482,7 @@ TEST_CASE("the doctor sees an old daemon, and what a killed one has left (D25, D
                              R"({"version": ")" OUTPOST_VERSION
                              R"(", "state": "degraded", "state_reason": "the journal is gone", "alarms": []})"),
                     options};
-    diagnosed(patient.examined(), "D22", Verdict::fail, "the journal is gone", "outpost alarm list");
+    diagnosed(patient.examined(), "D22", Verdict::fail, "the journal is gone", "outpost alarm list --config " + (patient.directory.path / "agent/outpost.yml").string());
   }
   SECTION("a socket behind which nobody listens, which can be repaired") {
     sockaddr_un address{};
