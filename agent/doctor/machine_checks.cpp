@@ -30,7 +30,7 @@ Finding check_cgroups(Examination& examination) {
   if (!examination.steps_are_units())
     return skipped("steps are run by the daemon itself, without control groups of their own");
   // Debian keeps the kernel's arguments in a file, from which update-grub makes the menu.
-  const Cure upgrade{is_debian(machine) ? "echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX systemd.unified_cgroup_hierarchy=1\"' >/etc/default/grub.d/outpost.cfg && update-grub"
+  const Cure upgrade{is_debian(machine) ? "mkdir -p /etc/default/grub.d && echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX systemd.unified_cgroup_hierarchy=1\"' >/etc/default/grub.d/outpost.cfg && update-grub"
                                         : "grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1",
                      "boot with that argument of the kernel"};
   if (!machine.has("/sys/fs/cgroup/cgroup.controllers"))
@@ -134,9 +134,10 @@ Finding check_boot_services(Examination& examination) {
 
 namespace {
 
+/// The last drop-in by name wins; systemctl edit makes one that is called override.conf.
 constexpr const char* more_files_for_unit =
-    "mkdir -p /etc/systemd/system/outpostd.service.d && printf '[Service]\\nLimitNOFILE=65536\\n' >/etc/systemd/system/outpostd.service.d/files.conf "
-    "&& systemctl daemon-reload && systemctl restart outpostd";
+    "mkdir -p /etc/systemd/system/outpostd.service.d && printf '[Service]\\nLimitNOFILE=65536\\n' >/etc/systemd/system/outpostd.service.d/zz-files.conf "
+    "&& systemctl daemon-reload && ";
 
 }  // namespace
 
@@ -157,7 +158,7 @@ Finding check_descriptors(Examination& examination) {
     measured += ", has " + std::to_string(open.size());
   if (*soft < enough)
     return warned(measured, "with many slots and uploads at once the daemon runs out of them",
-                  {machine.has("/run/systemd/system") ? more_files_for_unit : "ulimit -n 65536",
+                  {machine.has("/run/systemd/system") ? more_files_for_unit + examination.restart() : "ulimit -n 65536",
                    "the package's unit allows 65536; outside of systemd, start the daemon anew from a shell with more"});
   std::uint64_t used = 0, unused = 0, most = 0;
   std::istringstream{machine.text("/proc/sys/fs/file-nr")} >> used >> unused >> most;

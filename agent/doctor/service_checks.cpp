@@ -79,7 +79,7 @@ Finding of_unit(const Examination& examination) {
   const std::string measured = "outpostd.service is " + unit["ActiveState"] + ", " + unit["UnitFileState"];
   if (unit["NeedDaemonReload"] == "yes") {
     Finding stale = warned(measured, "its unit has changed on disk, and systemd has not read it",
-                           {"systemctl daemon-reload && systemctl restart outpostd"});
+                           {"systemctl daemon-reload && " + examination.restart()});
     stale.repair = reload_units;
     return stale;
   }

@@ -350,6 +350,8 @@ TEST_CASE("the doctor looks at what systemd needs to run steps (D12, D13)", "[do
   SECTION("control groups of version 1") {
     fs::remove_all(patient.root.path / "sys/fs/cgroup");
     diagnosed(patient.examined(), "D12", Verdict::fail, "version 1", "systemd.unified_cgroup_hierarchy=1");
+    patient.put("/etc/os-release", "ID=debian\n");
+    diagnosed(patient.examined(), "D12", Verdict::fail, "version 1", "mkdir -p /etc/default/grub.d && echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX systemd.unified_cgroup_hierarchy=1\"' >/etc/default/grub.d/outpost.cfg && update-grub");
   }
   SECTION("no memory controller") {
     patient.put("/sys/fs/cgroup/cgroup.controllers", "cpu pids\n");
@@ -435,7 +437,7 @@ TEST_CASE("the doctor looks at limits, unit, time service and pressure (D21 to D
     patient.put("/proc/self/limits", "Max open files            256                256                files\n");
     diagnosed(patient.examined(), "D21", Verdict::warn, "may open 256 files", "ulimit -n 65536");
     patient.put("/run/systemd/system/x", "");
-    diagnosed(patient.examined(), "D21", Verdict::warn, "may open 256 files", "LimitNOFILE=65536");
+    diagnosed(patient.examined(), "D21", Verdict::warn, "may open 256 files", "LimitNOFILE=65536\\n' >/etc/systemd/system/outpostd.service.d/zz-files.conf && systemctl daemon-reload && systemctl restart outpostd");
   }
   SECTION("a copy that hides the package's unit") {
     patient.put("/run/systemd/system/x", "");
