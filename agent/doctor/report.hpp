@@ -53,8 +53,8 @@ struct Report {
   [[nodiscard]] std::size_t count(Verdict verdict) const;
 };
 
-/// The version of the form below; it changes when a member goes or means something else.
-inline constexpr int report_version = 1;
+/// The version of the form below; it changes when a member goes or means something else. 2: `fix` is commands only.
+inline constexpr int report_version = 2;
 
 /// {schema, version, verdict, checks[{id, group, name, verdict, measured, problem, fix, advice, fixable, repaired, page}]};
 /// outpost-doctor(7) describes it.

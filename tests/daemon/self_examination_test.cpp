@@ -19,7 +19,7 @@ struct World {
                                  {.program = "/usr/bin/outpost", .configuration = "/etc/outpost/outpost.yml", .environment = {"PATH=/bin"}}};
 
   World() {
-    runner.prints = R"({"schema": "outpost-doctor", "version": 1, "verdict": "fail", "checks": []})";
+    runner.prints = R"({"schema": "outpost-doctor", "version": 2, "verdict": "fail", "checks": []})";
     runner.ending = process::Exited{1};
   }
   /// Asks, and lets what that has begun come to its end.
