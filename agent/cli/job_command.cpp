@@ -142,6 +142,7 @@ int start_job(const DaemonOptions& daemon, const JobOptions& options) {
   const auto socket = socket_of(daemon);
   if (!socket) return fail(socket.error(), exit_configuration);
   const auto answer = daemon::tell_daemon(*socket, "/api/v1/jobs", {{"name", options.job}});
+  if (!answer && answer.error().fault == Fault::retry_later) return fail(answer.error(), exit_no_server);
   if (!answer) return fail(answer.error());
   if (options.as_json) print_document("outpost-job-start", answer->as_object());
   else std::cout << "queued: job " << text_at(answer->as_object(), "job_id") << "\n";

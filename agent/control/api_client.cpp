@@ -15,7 +15,7 @@ namespace {
 
 /// What a daemon's answer that is no success says.
 Error refusal(const http::Response& answer) {
-  const Fault fault = answer.status == 400 || answer.status == 422 ? Fault::malformed : Fault::refused;
+  const Fault fault = answer.status == 400 || answer.status == 422 ? Fault::malformed : answer.status == 504 ? Fault::retry_later : Fault::refused;
   boost::system::error_code error;
   const json::value body = json::parse(answer.body, error);
   if (!error && body.is_object())

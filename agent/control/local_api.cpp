@@ -78,6 +78,7 @@ Answering run_job(AgentControl& agent, ServerRequest& request, std::string) {
   std::string name = job::text_at(*body, "name");
   if (name.empty()) co_return problem(400, "the name of a job of the configuration is due: {\"name\": ...}");
   const auto made = co_await agent.run_job(std::move(name));
+  if (!made && made.error().fault == Fault::retry_later) co_return problem(504, made.error().message);
   if (!made) co_return problem(made.error());
   co_return answer(202, json::object{{"job_id", *made}});
 }

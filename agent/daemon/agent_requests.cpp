@@ -25,7 +25,11 @@ asio::awaitable<Result<std::string>> Agent::run_job(std::string name) {
     if (each.components.empty()) co_return Error{Fault::unavailable, "nothing matches \"" + printable(each.selection, 200) + "\" in topic " + printable(definition->value.topic, 80)};
     newest.push_back(each.components.front());
   }
-  co_return co_await enqueue(*definition, std::move(newest), "somebody asked for it");
+  std::string why = "somebody asked for it";
+  auto id = co_await enqueue(*definition, std::move(newest), std::move(why));
+  // Of this machine's disk, which is no trouble of the server's.
+  if (!id && id.error().fault == Fault::retry_later) co_return Error{Fault::bug, id.error().message};
+  co_return id;
 }
 
 asio::awaitable<Result<std::string>> Agent::retry_job(std::string job_id) {

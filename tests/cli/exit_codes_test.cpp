@@ -116,6 +116,16 @@ TEST_CASE("every command says 2 to an option that it does not have", "[cli]") {
   }
 }
 
+TEST_CASE("a job whose server cannot be asked for components is not started, which is 4", "[cli]") {
+  ExitLab lab;
+  lab.configure("", "", "url: 'http://127.0.0.1:1'");
+  lab.start_agent();
+  lab.until("the agent", [&] { return lab.agent_is_up(); });
+  CHECK(lab.outpost({"job", "start", "nightly"}) == 4);
+  CHECK_THAT(lab.said, holds("127.0.0.1:1"));
+  CHECK(lab.outpost({"job", "start", "weekly"}) == 1);
+}
+
 TEST_CASE("every command that asks the daemon says 3 when there is none", "[cli]") {
   ExitLab lab;
   std::size_t asked = 0;

@@ -154,6 +154,7 @@ TEST_CASE("a job is run now, run again, held and released") {
   CHECK(made.status == 202);
   CHECK(made.body.at("job_id") == "new-1");
   CHECK(ask(agent, "POST", "/api/v1/jobs", "", R"({"name": "weekly"})").status == 404);
+  CHECK(ask(agent, "POST", "/api/v1/jobs", "", R"({"name": "far"})").status == 504);
   CHECK(ask(agent, "POST", "/api/v1/jobs").status == 400);
   CHECK(ask(agent, "POST", "/api/v1/jobs/known/retry").body.at("job_id") == "new-2");
   CHECK(ask(agent, "POST", "/api/v1/jobs/unknown/retry").status == 404);

@@ -27,6 +27,7 @@ struct FakeAgent final : control::AgentControl {
     return boost::json::object{{"job_id", id}};
   }
   boost::asio::awaitable<Result<std::string>> run_job(std::string name) override {
+    if (name == "far") co_return Error{Fault::retry_later, "the server does not answer"};
     if (name != "nightly") co_return Error{Fault::unavailable, "there is no job " + name};
     co_return "new-1";
   }
