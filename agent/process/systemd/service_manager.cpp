@@ -162,6 +162,11 @@ asio::awaitable<Result<void>> ServiceManager::manage(Result<Message> request, st
   co_return Result<void>{};
 }
 
+Result<void> ServiceManager::reach() {
+  if (const auto connection = bus_.handle(); !connection) return connection.error();
+  return {};
+}
+
 asio::awaitable<Result<void>> ServiceManager::start(std::string unit) {
   auto request = bus_.method(systemd, manager_path, manager_interface, "StartUnit", "ss", unit.c_str(), "fail");
   return manage(std::move(request), std::move(unit));

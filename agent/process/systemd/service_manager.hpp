@@ -44,6 +44,8 @@ class ServiceManager {
   /// Why a service ended, in systemd's words: "status 217", "signal 9", "resources".
   boost::asio::awaitable<std::string> describe_end(std::string unit);
 
+  /// Whether anything can be sent to it; retry_later: there is no bus.
+  Result<void> reach();
   boost::asio::awaitable<Result<void>> start(std::string unit);
   boost::asio::awaitable<Result<void>> stop(std::string unit);
   boost::asio::awaitable<Result<void>> reset_failed(std::string unit);

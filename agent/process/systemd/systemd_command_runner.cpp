@@ -73,6 +73,9 @@ Error explain_refusal(Error error) {
   return error;
 }
 
+/// Of a command whose start has failed, and that we have asked to end in case it ran.
+bool tells_what_it_did(const Result<Finished>& result) { return result && !std::holds_alternative<Cancelled>(result->ending); }
+
 Error explain_start(const Command& command, const StepReport::StartFailure& failure, const std::string& unit) {
   if (failure.phase == "exec") return explain_start_failure(command.program, failure.code);
   if (failure.phase == "directory")
@@ -106,6 +109,8 @@ struct SystemdCommandRunner::Step {
   Descriptor write_end;  ///< So that the output has no end before the unit has.
   Wakeup changed;
   Clock::time_point start_by{};  ///< Or it cannot be started.
+  bool may_run = false;    ///< systemd was asked to start it, and has not said that it did not.
+  bool abandoned = false;  ///< It may run though its start has failed: it is only attended to see it end.
   std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.
   bool ended = false, cancelled = false;
   bool output_lost = false;  ///< See Finished.
@@ -128,6 +133,7 @@ SystemdCommandRunner::SystemdCommandRunner(asio::any_io_executor executor, Optio
 SystemdCommandRunner::~SystemdCommandRunner() = default;
 
 Result<std::optional<gid_t>> SystemdCommandRunner::group_of(unsigned slot) const {
+  if (options_.group) return options_.group;
   const auto name = "outpost-job-" + std::to_string(slot);
   group entry{}, *found = nullptr;
   std::vector<char> buffer(std::size_t{16} * 1024);
@@ -155,18 +161,21 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::run(Command command, Out
   const auto step = std::move(*made);
   auto starting = start(*step);
   auto started = co_await std::move(starting);
-  if (!started) {
-    const bool cancelled = is_cancelled(co_await asio::this_coro::cancellation_state);
+  // A cancellation that came while it was being started reaches nobody below.
+  const bool cancelled = is_cancelled(co_await asio::this_coro::cancellation_state);
+  if (started || step->may_run) {
+    step->abandoned = !started;
+    step->cancelled = cancelled || step->abandoned;
+    auto attending = attend(*step, output);
+    auto result = co_await std::move(attending);
+    if (started || tells_what_it_did(result)) co_return result;
+  } else {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     auto cleaning = clean_up(*step);
     co_await std::move(cleaning);
-    if (cancelled) co_return Finished{.ending = Cancelled{}};
-    co_return explain_refusal(started.error());
   }
-  // A cancellation that came while it was being started reaches nobody below.
-  step->cancelled = is_cancelled(co_await asio::this_coro::cancellation_state);
-  auto attending = attend(*step, output);
-  co_return co_await std::move(attending);
+  if (cancelled) co_return Finished{.ending = Cancelled{}};
+  co_return explain_refusal(started.error());
 }
 
 asio::awaitable<Left> SystemdCommandRunner::look_for(Command command) {
@@ -235,16 +244,20 @@ asio::awaitable<Result<void>> SystemdCommandRunner::start(Step& step) {
   step.start_by = Clock::now() + std::min<Clock::duration>(time, longest_patience);
   auto readying = make_ready(step);
   if (auto ready = co_await std::move(readying); !ready) co_return ready;
-  auto starting = patiently(step, [this, &step] { return systemd_.start(step.unit); });
+  auto starting = patiently(step, [this, &step] { return ask_to_start(step); });
   const auto started = co_await std::move(starting);
   if (!started || !is_limited(step.command.limits)) co_return started;
   // systemd has read its files once more, and a drop-in of an administrator may have come out on top.
   auto limiting = patiently(step, [this, &step] { return limit(step, step.command.limits); });
-  const auto limited = co_await std::move(limiting);
-  if (limited) co_return limited;
-  auto ending = signal(step.unit, SIGKILL);
-  co_await std::move(ending);
-  co_return limited;
+  co_return co_await std::move(limiting);
+}
+
+asio::awaitable<Result<void>> SystemdCommandRunner::ask_to_start(Step& step) {
+  if (auto there = systemd_.reach(); !there) co_return there;  // So it was not even sent.
+  auto asking = systemd_.start(step.unit);
+  auto started = co_await std::move(asking);
+  step.may_run = step.may_run || started || started.error().fault == Fault::retry_later;
+  co_return started;
 }
 
 asio::awaitable<Result<void>> SystemdCommandRunner::make_ready(Step& step) {
@@ -354,6 +367,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   enum { running, settling, terminating, killing } phase = running;
   std::optional<Clock::time_point> dying_since;
   auto limit = Clock::now() + std::min(step.command.deadline, for_ever);
+  auto last_answer = Clock::now();
   std::optional<Deadline::Watch> moves;
   if (step.command.movable) {
     limit = step.command.movable->at();
@@ -378,15 +392,18 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       step.failed = state->active == "failed";
       co_return stops;
     }
-    if (!stops.cancelled && (step.cancelled || is_cancelled(co_await asio::this_coro::cancellation_state))) {
+    const bool may_have_ended = step.abandoned && !state;  // Then it has not ended because of us.
+    if (!stops.cancelled && !may_have_ended && (step.cancelled || is_cancelled(co_await asio::this_coro::cancellation_state))) {
       stops = {.cancelled = true};
       co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     }
     const bool is_over = Clock::now() >= limit;
     if (!state) {
+      if (step.abandoned && Clock::now() - last_answer >= options_.patience) co_return stops;
       co_await step.changed.wait(look_again);
       continue;
     }
+    last_answer = Clock::now();
     const bool ends = state->active == "deactivating";
     if (phase == killing && is_over) co_return stops;
     if (phase == running && !ends && (stops.cancelled || is_over)) {
@@ -394,7 +411,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       phase = terminating;
       limit = Clock::now() + std::min(step.command.grace, for_ever);
       step.directory.note_stopping({stops, limit});
-      step.command.stopping(stops.timed_out);
+      if (!step.abandoned) step.command.stopping(stops.timed_out);
       auto asking = signal(step.unit, SIGTERM);
       co_await std::move(asking);
       auto waking = signal(step.unit, SIGCONT);  // A stopped process would not hear of it.
@@ -464,8 +481,12 @@ asio::awaitable<void> SystemdCommandRunner::signal(std::string unit, int signal)
 
 asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Stops stops) {
   if (!step.down) {
-    auto looking = is_down(step.unit);
-    step.down = co_await std::move(looking);
+    auto looking = systemd_.state(step.unit);
+    const auto state = co_await std::move(looking);
+    if (!state)
+      co_return Finished{.ending = Lost{"it may run, and systemd cannot be asked (" + state.error().message + "): when that is back, systemctl stop " + step.unit +
+                                        " ends it, as does the next step of its slot"}};
+    step.down = state->is_down();
   }
   if (!step.down) co_return Finished{.ending = Lost{"its processes do not end: see systemctl status " + step.unit}};
   const auto report = step.directory.report();

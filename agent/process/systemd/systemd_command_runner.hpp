@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -24,17 +25,22 @@ namespace outpost::process {
 ///   the slot's directory, until the next command of the slot. adopt() finds it, in the same boot.
 /// * Deadline and grace are kept here. Cancelled and TimedOut mean that everything got SIGTERM, and SIGKILL after the
 ///   grace. When the command has ended by itself, what it left in the background has 0.2 s, then it is killed and
-///   counted. No process is left when run() returns: systemd has seen the control group empty.
+///   counted. No process is left when run() returns: systemd has seen the control group empty. That holds for a command
+///   too whose start has failed half-way, or was never confirmed: it is asked to end, and what it did by itself counts.
 /// * While systemd cannot be asked, because its bus is restarted, a command waits to be started, as long as it may take and
 ///   two minutes at most.
 /// * Limits count for this command alone, and only where they are stricter than those of the unit.
-/// * Lost: processes that no signal ends, or a unit that ended without a word.
+/// * Lost: processes that no signal ends, a unit that ended without a word, or one that may have been started, of which
+///   systemd cannot be asked.
 class SystemdCommandRunner final : public CommandRunner {
  public:
   struct Options {
     std::filesystem::path slots = "/run/outpost/slots";  ///< As the units have it.
-    /// How long after SIGKILL processes may stay before they count as lost.
+    /// How long after SIGKILL processes may stay before they count as lost, and how long systemd may be away before a
+    /// command does whose start has failed, and that may run all the same.
     std::chrono::milliseconds patience = std::chrono::seconds{90};
+    /// Of the users of all slots; nothing: each slot's is outpost-job-<slot>.
+    std::optional<gid_t> group = std::nullopt;
   };
   SystemdCommandRunner(boost::asio::any_io_executor executor, Options options);
   ~SystemdCommandRunner() override;
@@ -59,6 +65,7 @@ class SystemdCommandRunner final : public CommandRunner {
   template <class Ask>
   boost::asio::awaitable<typename std::invoke_result_t<Ask>::value_type> patiently(Step& step, Ask ask);
   boost::asio::awaitable<Result<void>> start(Step& step);
+  boost::asio::awaitable<Result<void>> ask_to_start(Step& step);
   boost::asio::awaitable<Result<void>> make_ready(Step& step);
   boost::asio::awaitable<Result<void>> clear(Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);

@@ -1,0 +1,239 @@
+// What becomes of a command of which nobody knows whether systemd has started it, or that was started and whose limits
+// were refused, on a bus of the test's own with a systemd that does as it is told.
+#include "agent/process/systemd/systemd_command_runner.hpp"
+
+#include "support/await.hpp"
+#include "support/catch.hpp"
+#include "support/private_bus.hpp"
+#include "support/temporary_directory.hpp"
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <vector>
+
+using namespace outpost;
+using namespace outpost::process;
+using namespace outpost::test;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* unit_path = "/org/freedesktop/systemd1/unit/outpost_2dstep_401_2eservice";
+
+/// As far as the runner asks it: the unit of slot 1, which runs from StartUnit until it gets SIGTERM.
+struct FakeSystemd {
+  FakeSystemd(asio::io_context& on, fs::path directory)
+      : slot{std::move(directory)}, loop{on}, bus{loop.get_executor(), [this](sd_bus* connection) { return offer(connection); }} {}
+
+  asio::awaitable<bool> join() {
+    for (;;) {
+      auto request = bus.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", "org.freedesktop.systemd1", std::uint32_t{4});
+      auto asking = bus.call(std::move(request));
+      if (co_await std::move(asking)) co_return true;
+      asio::steady_timer pause{loop, 10ms};
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+  }
+
+  void report(const std::string& lines) const { std::ofstream{slot / report_file, std::ios::app} << lines; }
+  void end(const std::string& lines) {
+    report(lines);
+    active = "inactive";
+  }
+
+  fs::path slot;
+  asio::io_context& loop;
+  std::string active = "inactive";
+  int starts = 0, limitings = 0, limitings_refused_after = 1000;
+  std::vector<int> signals;
+  std::function<bool()> on_start = [] { return true; };  ///< Whether StartUnit is answered.
+  bus::Bus bus;
+
+ private:
+  int offer(sd_bus* connection);
+};
+
+FakeSystemd& fake(void* object) { return *static_cast<FakeSystemd*>(object); }
+
+int list_units(sd_bus_message* call, void* object, sd_bus_error*) {
+  const char* state = fake(object).active.c_str();
+  return sd_bus_reply_method_return(call, "a(ssssssouso)", 1, "outpost-step@1.service", "", "loaded", state, "running", "", unit_path, 0U, "", "/");
+}
+int start_unit(sd_bus_message* call, void* object, sd_bus_error*) {
+  auto& systemd = fake(object);
+  ++systemd.starts;
+  systemd.active = "active";
+  systemd.report("invocation 0123456789abcdef0123456789abcdef\n");
+  const Descriptor output{::open((systemd.slot / output_file).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
+  CHECK(::write(output.get(), "it runs\n", 8) == 8);
+  return systemd.on_start() ? sd_bus_reply_method_return(call, "o", "/org/freedesktop/systemd1/job/1") : 1;
+}
+int kill_unit(sd_bus_message* call, void* object, sd_bus_error*) {
+  auto& systemd = fake(object);
+  int signal = 0;
+  sd_bus_message_read(call, "ssi", nullptr, nullptr, &signal);
+  systemd.signals.push_back(signal);
+  if (systemd.active == "active" && signal == SIGTERM) systemd.end("stopped\nended success killed TERM\n");
+  sd_bus_emit_signal(sd_bus_message_get_bus(call), unit_path, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", "org.freedesktop.systemd1.Unit", 0, 0);
+  return sd_bus_reply_method_return(call, "");
+}
+int set_properties(sd_bus_message* call, void* object, sd_bus_error*) {
+  auto& systemd = fake(object);
+  if (++systemd.limitings > systemd.limitings_refused_after) return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED, "not now");
+  return sd_bus_reply_method_return(call, "");
+}
+int done(sd_bus_message* call, void*, sd_bus_error*) { return sd_bus_reply_method_return(call, ""); }
+int get_drop_ins(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
+  return sd_bus_message_append(reply, "as", 0);
+}
+int get_tasks(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
+  return sd_bus_message_append(reply, "t", std::uint64_t{4096});
+}
+
+const sd_bus_vtable manager[] = {SD_BUS_VTABLE_START(0),
+                                 SD_BUS_METHOD("ListUnitsByNames", "as", "a(ssssssouso)", list_units, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_METHOD("StartUnit", "ss", "o", start_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_METHOD("KillUnit", "ssi", "", kill_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_METHOD("ResetFailedUnit", "s", "", done, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_METHOD("SetUnitProperties", "sba(sv)", "", set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_VTABLE_END};
+const sd_bus_vtable unit[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("DropInPaths", "as", get_drop_ins, 0, 0), SD_BUS_VTABLE_END};
+const sd_bus_vtable service[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("TasksMax", "t", get_tasks, 0, 0), SD_BUS_VTABLE_END};
+
+int FakeSystemd::offer(sd_bus* connection) {
+  const struct {
+    const char *path, *interface;
+    const sd_bus_vtable* table;
+  } parts[] = {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
+               {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
+               {unit_path, "org.freedesktop.systemd1.Service", service}};
+  for (const auto& part : parts)
+    if (const int added = sd_bus_add_object_vtable(connection, nullptr, part.path, part.interface, part.table, this); added < 0) return added;
+  return 0;
+}
+
+/// One slot of a machine on which the test says what systemd does.
+struct World {
+  ~World() { ::unsetenv("DBUS_SYSTEM_BUS_ADDRESS"); }
+  bool start() {
+    if (!bus.is_there()) {
+      std::cout << "SKIPPED: starts that nobody confirms: dbus-daemon is missing or does not start (Debian: dbus-daemon)\n";
+      return false;
+    }
+    return await(loop, systemd.join());
+  }
+  /// The bus goes before StartUnit is answered. `then` is done before the runner knows.
+  void lose_the_answer(std::function<void()> then) {
+    systemd.on_start = [this, then = std::move(then)] {
+      bus.stop();
+      asio::post(loop, then);
+      return false;
+    };
+  }
+  void bring_back() {
+    bus.start();
+    asio::co_spawn(loop, systemd.join(), asio::detached);
+  }
+  void cancel() { stop.emit(asio::cancellation_type::terminal); }
+
+  Result<Finished> run(const std::function<void(Command&)>& change = {}, std::chrono::milliseconds patience = 90s) {
+    SystemdCommandRunner runner{loop.get_executor(), {.slots = directory.path, .patience = patience, .group = ::getgid()}};
+    Command command{.program = "/bin/true", .name = "job-1/test.acme"};
+    if (change) change(command);
+    TextOutput sink{[this](std::string_view text) { output += text; }};
+    return await(loop, runner.run(std::move(command), sink), 120s, &stop);
+  }
+
+  TemporaryDirectory directory;
+  PrivateBus bus;
+  asio::io_context loop;
+  FakeSystemd systemd{loop, directory.path / "1"};
+  asio::cancellation_signal stop;
+  std::string output;
+};
+
+void give_no_time(Command& command) { command.deadline = 0ms; }
+
+}  // namespace
+
+TEST_CASE("A command that is cancelled before anybody knows that it was started is seen to end") {
+  World world;
+  if (!world.start()) return;
+  world.lose_the_answer([&] {
+    world.cancel();
+    world.bring_back();
+  });
+  const auto result = world.run();
+  REQUIRE(result);
+  CHECK(std::holds_alternative<Cancelled>(result->ending));
+  CHECK(world.systemd.starts == 1);
+  REQUIRE_FALSE(world.systemd.signals.empty());
+  CHECK(world.systemd.signals.front() == SIGTERM);
+  CHECK(world.systemd.active == "inactive");
+  CHECK(world.output == "it runs\n");
+}
+
+TEST_CASE("A command whose time to start is over before anybody knows that it was started is seen to end") {
+  World world;
+  if (!world.start()) return;
+  world.lose_the_answer([&] { world.bring_back(); });
+  const auto result = world.run(give_no_time);
+  REQUIRE(result.has_error());
+  CHECK(result.error().fault == Fault::unavailable);
+  CHECK(result.error().message.find("StartUnit") != std::string::npos);
+  REQUIRE_FALSE(world.systemd.signals.empty());
+  CHECK(world.systemd.signals.front() == SIGTERM);
+  CHECK(world.systemd.active == "inactive");
+}
+
+TEST_CASE("A command that has ended by itself before anybody knows that it was started has ended as it did") {
+  World world;
+  if (!world.start()) return;
+  world.lose_the_answer([&] {
+    world.systemd.end("ended exit-code exited 4\n");
+    world.bring_back();
+  });
+  const auto result = world.run(give_no_time);
+  REQUIRE(result);
+  REQUIRE(std::holds_alternative<Exited>(result->ending));
+  CHECK(std::get<Exited>(result->ending).status == 4);
+  CHECK(world.systemd.signals.empty());
+  CHECK(world.output == "it runs\n");
+}
+
+TEST_CASE("A command that may run is given up when the bus does not come back, and it is said what to do") {
+  World world;
+  if (!world.start()) return;
+  world.lose_the_answer([&] { world.cancel(); });
+  const auto result = world.run({}, 100ms);
+  REQUIRE(result);
+  REQUIRE(std::holds_alternative<Lost>(result->ending));
+  const auto why = std::get<Lost>(result->ending).why;
+  CHECK(why.find("it may run, and systemd cannot be asked") != std::string::npos);
+  CHECK(why.find("systemctl stop outpost-step@1.service") != std::string::npos);
+}
+
+TEST_CASE("A command whose limits are refused once it runs is asked to end, and is seen to") {
+  World world;
+  if (!world.start()) return;
+  world.systemd.limitings_refused_after = 1;
+  const auto result = world.run([](Command& command) { command.limits.tasks = 77; });
+  REQUIRE(result.has_error());
+  CHECK(result.error().message.find("not now") != std::string::npos);
+  REQUIRE_FALSE(world.systemd.signals.empty());
+  CHECK(world.systemd.signals.front() == SIGTERM);
+  CHECK(world.systemd.active == "inactive");
+  CHECK(world.output == "it runs\n");
+}
