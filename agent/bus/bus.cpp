@@ -148,13 +148,19 @@ asio::awaitable<Result<Message>> Bus::call(Result<Message> request, std::chrono:
   const auto watch = watch_connection(pending.answered);
   if (!watch) co_return watch.error();
   const Connection connection = watch->connection_;
+  limit = std::max(limit, std::chrono::microseconds{1});  // To sd-bus, 0 is its default.
+  const auto give_up = std::chrono::steady_clock::now() + limit;
   const int sent = sd_bus_call_async(connection->bus, &pending.slot, request->get(), take_answer, &pending, static_cast<std::uint64_t>(limit.count()));
   if (sent < 0) {
     connection->close();
     co_return bus_error(member, sent);
   }
   connection->work.notify();
-  while (!pending.answer && connection->open) co_await pending.answered.wait();
+  while (!pending.answer && connection->open) {
+    const auto rest = give_up - std::chrono::steady_clock::now();  // sd-bus does not count while a bus lets nobody in.
+    if (rest <= rest.zero()) co_return Error{Fault::retry_later, member + ": no answer came in time"};
+    co_await pending.answered.wait(rest);
+  }
   if (!pending.answer) co_return Error{Fault::retry_later, member + ": the connection to the system bus broke"};
   if (const auto* error = sd_bus_message_get_error(pending.answer.get()))
     co_return Error{fault_of(*error), member + ": " + printable(error->message ? error->message : error->name)};

@@ -21,6 +21,9 @@ struct MessageDeleter {
 };
 using Message = std::unique_ptr<sd_bus_message, MessageDeleter>;
 
+/// How long an answer may take where nobody says otherwise.
+inline constexpr std::chrono::microseconds usual_limit = std::chrono::seconds{25};
+
 /// The system bus within an Asio loop. A connection that breaks (a restart of the bus) is made anew by the next call.
 class Bus {
  public:
@@ -42,10 +45,10 @@ class Bus {
       return Error{Fault::bug, std::string{member} + ": its arguments are not \"" + types + "\""};
     return request;
   }
-  /// The answer, which never takes longer than `limit`, or the error that `request` is. `refused`: the caller may not do
+  /// The answer, which never takes longer than `limit`, 0 or more, or the error that `request` is. `refused`: the caller may not do
   /// that; `retry_later`: there is no bus, the connection broke or the answer did not come, so it may have been done all
   /// the same; `unavailable`: any other error of the callee.
-  boost::asio::awaitable<Result<Message>> call(Result<Message> request, std::chrono::microseconds limit = std::chrono::seconds{25});
+  boost::asio::awaitable<Result<Message>> call(Result<Message> request, std::chrono::microseconds limit = usual_limit);
 
   /// The connection, for what sd-bus can do beside calls, made anew if it broke. retry_later: there is no system bus.
   Result<sd_bus*> handle();

@@ -35,6 +35,7 @@ struct FakeSystemd {
 
   std::string job;  ///< "restart", "stop"...; empty: none.
   std::uint64_t stop_usec = 400'000;
+  bool answers = true;  ///< To which unit a process belongs.
   bus::Bus bus;
 
  private:
@@ -43,7 +44,7 @@ struct FakeSystemd {
 
 FakeSystemd& fake(void* object) { return *static_cast<FakeSystemd*>(object); }
 
-int unit_by_process(sd_bus_message* call, void*, sd_bus_error*) { return sd_bus_reply_method_return(call, "o", unit_path); }
+int unit_by_process(sd_bus_message* call, void* object, sd_bus_error*) { return fake(object).answers ? sd_bus_reply_method_return(call, "o", unit_path) : 1; }
 int get_id(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
   return sd_bus_message_append(reply, "s", "outpostd.service");
 }
@@ -142,4 +143,14 @@ TEST_CASE("It is not known to be a stop when systemd cannot be asked") {
   world.bus.stop();
   CHECK(world.run(world.own.is_restarting()) == std::nullopt);
   CHECK(world.run(world.own.stop_limit()) == std::optional{400ms});
+}
+
+TEST_CASE("A systemd that does not answer is waited for no longer than a stop leaves time for") {
+  ServiceWorld world;
+  if (!world.start()) return;
+  CHECK(world.run(world.own.stop_limit()) == std::optional{400ms});
+  world.systemd.answers = false;
+  const auto begun = std::chrono::steady_clock::now();
+  CHECK(world.run(world.own.is_restarting()) == std::nullopt);
+  CHECK(std::chrono::steady_clock::now() - begun < 20s);  // A quarter of the limit; an answer that nobody limits has 25 s.
 }

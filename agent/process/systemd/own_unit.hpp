@@ -29,8 +29,8 @@ class OwnUnit {
   boost::asio::awaitable<std::optional<std::chrono::milliseconds>> stop_limit();
 
  private:
-  /// Empty: systemd cannot be asked.
-  boost::asio::awaitable<std::string> name();
+  /// Empty: systemd cannot be asked, or does not answer within `limit`.
+  boost::asio::awaitable<std::string> name(std::chrono::microseconds limit);
 
   boost::asio::any_io_executor executor_;
   ServiceManager systemd_;

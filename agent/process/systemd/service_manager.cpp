@@ -26,6 +26,18 @@ std::string path_of(const std::string& unit) {
   return path;
 }
 
+/// What a question that takes more than one call leaves to the next of them.
+class Rest {
+ public:
+  explicit Rest(std::chrono::microseconds limit) : end_{std::chrono::steady_clock::now() + limit} {}
+  [[nodiscard]] std::chrono::microseconds left() const {
+    return std::chrono::duration_cast<std::chrono::microseconds>(end_ - std::chrono::steady_clock::now());
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+};
+
 Error cannot_read(const std::string& unit) { return {Fault::malformed, unit + ": systemd's answer cannot be read"}; }
 
 }  // namespace
@@ -37,9 +49,9 @@ ServiceManager::ServiceManager(asio::any_io_executor executor)
                                              nullptr, nullptr);
            }} {}
 
-asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface) {
+asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface, std::chrono::microseconds limit) {
   auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll", "s", interface);
-  auto asking = bus_.call(std::move(request));
+  auto asking = bus_.call(std::move(request), limit);
   auto answer = co_await std::move(asking);
   if (!answer) co_return std::move(answer.error()).in(name);
   sd_bus_message* message = answer->get();
@@ -70,11 +82,6 @@ asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(s
   co_return found;
 }
 
-asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::unit_properties(std::string unit) {
-  auto path = path_of(unit);
-  return properties(std::move(path), std::move(unit), unit_interface);
-}
-
 asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::service_properties(std::string unit) {
   auto path = path_of(unit);
   return properties(std::move(path), std::move(unit), service_interface);
@@ -96,9 +103,9 @@ asio::awaitable<Result<ServiceManager::State>> ServiceManager::state(std::string
 }
 
 /// Not by /proc, which below a sandbox tells nothing of other users' processes, and not always of one's own.
-asio::awaitable<Result<std::string>> ServiceManager::unit_path_of(pid_t process) {
+asio::awaitable<Result<std::string>> ServiceManager::unit_path_of(pid_t process, std::chrono::microseconds limit) {
   auto request = bus_.method(systemd, manager_path, manager_interface, "GetUnitByPID", "u", static_cast<std::uint32_t>(process));
-  auto asking = bus_.call(std::move(request));
+  auto asking = bus_.call(std::move(request), limit);
   auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   const char* path = nullptr;
@@ -106,12 +113,13 @@ asio::awaitable<Result<std::string>> ServiceManager::unit_path_of(pid_t process)
   co_return std::string{path};
 }
 
-asio::awaitable<Result<std::string>> ServiceManager::own_unit() {
-  auto asking = unit_path_of(0);
+asio::awaitable<Result<std::string>> ServiceManager::own_unit(std::chrono::microseconds limit) {
+  const Rest rest{limit};
+  auto asking = unit_path_of(0, limit);
   auto path = co_await std::move(asking);
   if (!path) co_return path.error();
   std::string name = "the unit of this process";
-  auto reading = properties(std::move(*path), std::move(name), unit_interface);
+  auto reading = properties(std::move(*path), std::move(name), unit_interface, rest.left());
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   co_return found->texts["Id"];
@@ -123,13 +131,15 @@ asio::awaitable<bool> ServiceManager::is_in(std::string unit, pid_t process) {
   co_return path && *path == path_of(unit);
 }
 
-asio::awaitable<Result<std::string>> ServiceManager::job(std::string unit) {
-  auto reading = unit_properties(unit);
+asio::awaitable<Result<std::string>> ServiceManager::job(std::string unit, std::chrono::microseconds limit) {
+  const Rest rest{limit};
+  auto path = path_of(unit);
+  auto reading = properties(std::move(path), unit, unit_interface, limit);
   auto found = co_await std::move(reading);
   if (!found) co_return found.error();
   if (found->numbers["Job"] == 0) co_return std::string{};
   std::string job_path = found->texts["Job"];
-  auto reading_job = properties(std::move(job_path), std::move(unit), job_interface);
+  auto reading_job = properties(std::move(job_path), std::move(unit), job_interface, rest.left());
   auto job = co_await std::move(reading_job);
   if (!job) co_return job.error();
   co_return job->texts["JobType"];

@@ -32,12 +32,12 @@ class ServiceManager {
   };
   boost::asio::awaitable<Result<State>> state(std::string unit);
 
-  /// The unit that this process runs in.
-  boost::asio::awaitable<Result<std::string>> own_unit();
+  /// The unit that this process runs in. `limit`: for the answer.
+  boost::asio::awaitable<Result<std::string>> own_unit(std::chrono::microseconds limit = bus::usual_limit);
   /// Whether a process is one of the unit's; not, too, when nobody can say.
   boost::asio::awaitable<bool> is_in(std::string unit, pid_t process);
-  /// What systemd is about to do with a unit: "stop", "restart"...; empty: nothing.
-  boost::asio::awaitable<Result<std::string>> job(std::string unit);
+  /// What systemd is about to do with a unit: "stop", "restart"...; empty: nothing. `limit`: for the answer.
+  boost::asio::awaitable<Result<std::string>> job(std::string unit, std::chrono::microseconds limit = bus::usual_limit);
   /// How long a service may take to stop; nothing: for ever.
   boost::asio::awaitable<Result<std::optional<std::chrono::microseconds>>> stop_limit(std::string unit);
 
@@ -64,14 +64,13 @@ class ServiceManager {
 
  private:
   /// The object of the unit that a process is in; 0: whoever asks.
-  boost::asio::awaitable<Result<std::string>> unit_path_of(pid_t process);
+  boost::asio::awaitable<Result<std::string>> unit_path_of(pid_t process, std::chrono::microseconds limit = bus::usual_limit);
   struct Properties {
     std::map<std::string, std::string> texts;
     std::map<std::string, std::uint64_t> numbers;
   };
   /// Of the object at `path`; `name` is for messages.
-  boost::asio::awaitable<Result<Properties>> properties(std::string path, std::string name, const char* interface);
-  boost::asio::awaitable<Result<Properties>> unit_properties(std::string unit);
+  boost::asio::awaitable<Result<Properties>> properties(std::string path, std::string name, const char* interface, std::chrono::microseconds limit = bus::usual_limit);
   boost::asio::awaitable<Result<Properties>> service_properties(std::string unit);
   /// A call of the manager that is about `unit` and has no answer but that it was done.
   boost::asio::awaitable<Result<void>> manage(Result<Message> request, std::string unit);
