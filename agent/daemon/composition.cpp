@@ -217,7 +217,9 @@ Result<void> Composition::choose_runner() {
     fs::permissions(directory, fs::perms::others_exec, fs::perm_options::add, error);
     if (error) return errno_error("cannot let the slots' users through", directory.native(), error.value());
   }
-  units_ = std::make_unique<process::SystemdCommandRunner>(executor_, process::SystemdCommandRunner::Options{});
+  process::SystemdCommandRunner::Options options;
+  options.log = [this](const std::string& line) { logger_.warning(line); };
+  units_ = std::make_unique<process::SystemdCommandRunner>(executor_, std::move(options));
   logger_.notice("steps are run by systemd, each as a unit of its job's slot");
   return {};
 }

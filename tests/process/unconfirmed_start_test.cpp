@@ -149,7 +149,7 @@ struct World {
   void cancel() { stop.emit(asio::cancellation_type::terminal); }
 
   Result<Finished> run(const std::function<void(Command&)>& change = {}, std::chrono::milliseconds patience = 90s) {
-    SystemdCommandRunner runner{loop.get_executor(), {.slots = directory.path, .patience = patience, .group = ::getgid()}};
+    SystemdCommandRunner runner{loop.get_executor(), {.slots = directory.path, .patience = patience, .log = [this](const std::string& line) { log.push_back(line); }, .group = ::getgid()}};
     Command command{.program = "/bin/true", .name = "job-1/test.acme"};
     if (change) change(command);
     TextOutput sink{[this](std::string_view text) { output += text; }};
@@ -162,6 +162,7 @@ struct World {
   FakeSystemd systemd{loop, directory.path / "1"};
   asio::cancellation_signal stop;
   std::string output;
+  std::vector<std::string> log;
 };
 
 void give_no_time(Command& command) { command.deadline = 0ms; }
@@ -236,4 +237,22 @@ TEST_CASE("A command whose limits are refused once it runs is asked to end, and 
   CHECK(world.systemd.signals.front() == SIGTERM);
   CHECK(world.systemd.active == "inactive");
   CHECK(world.output == "it runs\n");
+}
+
+TEST_CASE("A command that waits for systemd is started when that is back, and it is told once") {
+  World world;
+  if (!world.start()) return;
+  world.lose_the_answer([&] {
+    world.systemd.on_start = [&] {
+      world.systemd.end("ended success exited 0\n");
+      return true;
+    };
+    world.bring_back();
+  });
+  const auto result = world.run();
+  REQUIRE(result);
+  CHECK(std::holds_alternative<Exited>(result->ending));
+  CHECK(world.systemd.starts == 2);
+  REQUIRE(world.log.size() == 1);
+  CHECK(world.log.front().find("job-1/test.acme waits for systemd: ") == 0);
 }

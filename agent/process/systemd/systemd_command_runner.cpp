@@ -228,7 +228,7 @@ asio::awaitable<typename std::invoke_result_t<Ask>::value_type> SystemdCommandRu
     if (result || Clock::now() >= step.start_by || is_cancelled(co_await asio::this_coro::cancellation_state)) co_return result;
     const Fault fault = result.error().fault;
     if (fault == Fault::retry_later) {
-      was_away = true;
+      if (!std::exchange(was_away, true)) options_.log(printable(step.command.name) + " waits for systemd: " + result.error().message);
       settled = Clock::now() + coming_back;
     } else if (Clock::now() >= settled || !(was_away || fault == Fault::unavailable)) {
       co_return result;

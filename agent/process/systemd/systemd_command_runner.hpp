@@ -8,6 +8,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,8 @@ class SystemdCommandRunner final : public CommandRunner {
     /// How long after SIGKILL processes may stay before they count as lost, and how long systemd may be away before a
     /// command does whose start has failed, and that may run all the same.
     std::chrono::milliseconds patience = std::chrono::seconds{90};
+    /// Hears what people may want to find in the log, one line each: once when a command begins to wait for systemd.
+    std::function<void(const std::string& line)> log = [](const std::string&) {};
     /// Of the users of all slots; nothing: each slot's is outpost-job-<slot>.
     std::optional<gid_t> group = std::nullopt;
   };
