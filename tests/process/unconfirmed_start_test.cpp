@@ -256,3 +256,17 @@ TEST_CASE("A command that waits for systemd is started when that is back, and it
   REQUIRE(world.log.size() == 1);
   CHECK(world.log.front().find("job-1/test.acme waits for systemd: ") == 0);
 }
+
+TEST_CASE("A limit that is wider than that of its unit is told once") {
+  World world;
+  if (!world.start()) return;
+  world.systemd.on_start = [&] {
+    world.systemd.end("ended success exited 0\n");
+    return true;
+  };
+  const auto result = world.run([](Command& command) { command.limits.tasks = 20000; });
+  REQUIRE(result);
+  CHECK(world.systemd.limitings == 0);
+  REQUIRE(world.log.size() == 1);
+  CHECK(world.log.front().find("outpost-step@1.service: TasksMax=4096 counts, not 20000, which job-1/test.acme asks for") == 0);
+}

@@ -30,5 +30,9 @@ TEST_CASE("limits of a step stand above those of its unit, and leave the others 
 
 TEST_CASE("limits of a step that are wider than those of its unit change nothing") {
   const ServiceManager::LimitValues unit{{"MemoryMax", 1ULL << 30}, {"MemorySwapMax", UINT64_MAX}, {"TasksMax", 100}, {"CPUQuotaPerSecUSec", 500'000}};
-  CHECK(with_limits(unit, {.memory = 2ULL << 30, .tasks = 4096, .cpu_percent = 400}) == unit);
+  const Limits wide{.memory = 2ULL << 30, .tasks = 4096, .cpu_percent = 400};
+  CHECK(with_limits(unit, wide) == unit);
+  CHECK(outranked(unit, wide) == std::vector<std::string>{"CPUQuotaPerSecUSec=500000 counts, not 4000000", "MemoryMax=1073741824 counts, not 2147483648",
+                                                          "TasksMax=100 counts, not 4096"});
+  CHECK(outranked(unit, {.memory = 1ULL << 30, .tasks = 99, .cpu_percent = {}}).empty());
 }

@@ -236,18 +236,34 @@ Result<Bus::Watch> ServiceManager::watch(const std::string& unit, Wakeup& change
   return bus_.watch(systemd, path_of(unit), changed);
 }
 
+namespace {
+
+/// By the names and in the measures of systemd.
+ServiceManager::LimitValues asked_for(const Limits& limits) {
+  ServiceManager::LimitValues values;
+  if (limits.memory) values["MemoryMax"] = *limits.memory;
+  if (limits.tasks) values["TasksMax"] = *limits.tasks;
+  if (limits.cpu_percent) values["CPUQuotaPerSecUSec"] = std::uint64_t{*limits.cpu_percent} * 10'000;
+  return values;
+}
+
+}  // namespace
+
 ServiceManager::LimitValues with_limits(ServiceManager::LimitValues base, const Limits& limits) {
-  const auto restrict_to = [&base](const char* name, std::uint64_t limit) {
+  for (const auto& [name, limit] : asked_for(limits)) {
     auto& value = base.try_emplace(name, limit).first->second;
     value = std::min(value, limit);  // Infinity is the largest number.
-  };
-  if (limits.memory) {
-    restrict_to("MemoryMax", *limits.memory);
-    if (base["MemoryMax"] == *limits.memory) base["MemorySwapMax"] = 0;  // A limit that swap makes soft would only be slow.
   }
-  if (limits.tasks) restrict_to("TasksMax", *limits.tasks);
-  if (limits.cpu_percent) restrict_to("CPUQuotaPerSecUSec", std::uint64_t{*limits.cpu_percent} * 10'000);
+  if (limits.memory && base["MemoryMax"] == *limits.memory) base["MemorySwapMax"] = 0;  // A limit that swap makes soft would only be slow.
   return base;
+}
+
+std::vector<std::string> outranked(const ServiceManager::LimitValues& base, const Limits& limits) {
+  std::vector<std::string> found;
+  for (const auto& [name, limit] : asked_for(limits))
+    if (const auto value = base.find(name); value != base.end() && value->second < limit)
+      found.push_back(name + "=" + std::to_string(value->second) + " counts, not " + std::to_string(limit));
+  return found;
 }
 
 }  // namespace outpost::process

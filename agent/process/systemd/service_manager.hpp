@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace outpost::process {
 
@@ -80,5 +81,7 @@ class ServiceManager {
 
 /// What a step's limits come to on top of those that its unit has by itself: the stricter one of each.
 [[nodiscard]] ServiceManager::LimitValues with_limits(ServiceManager::LimitValues base, const Limits& limits);
+/// Which of a step's limits are not the stricter ones, for people: "TasksMax=4096 counts, not 20000".
+[[nodiscard]] std::vector<std::string> outranked(const ServiceManager::LimitValues& base, const Limits& limits);
 
 }  // namespace outpost::process

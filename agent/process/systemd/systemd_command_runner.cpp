@@ -317,6 +317,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limi
     own = co_await std::move(reading_own);
   }
   if (!own) co_return own.error();
+  if (is_limited(limits)) tell_outranked(step, *own);
   auto wanted = with_limits(std::move(*own), limits);
   std::erase_if(wanted, [&](const auto& value) {
     const auto found = present->find(value.first);
@@ -325,6 +326,12 @@ asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limi
   if (wanted.empty()) co_return Result<void>{};
   auto setting = systemd_.set_limits(step.unit, std::move(wanted));
   co_return co_await std::move(setting);
+}
+
+void SystemdCommandRunner::tell_outranked(const Step& step, const ServiceManager::LimitValues& own) {
+  for (const auto& limit : outranked(own, step.command.limits))
+    if (told_limits_.insert(step.command.profile + ": " + limit).second)
+      options_.log(step.unit + ": " + limit + ", which " + printable(step.command.name) + " asks for: the limits of a job only make those of its unit stricter");
 }
 
 // ---- until its end ---------------------------------------------------------------------------------------------------

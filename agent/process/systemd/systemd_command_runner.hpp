@@ -40,7 +40,8 @@ class SystemdCommandRunner final : public CommandRunner {
     /// How long after SIGKILL processes may stay before they count as lost, and how long systemd may be away before a
     /// command does whose start has failed, and that may run all the same.
     std::chrono::milliseconds patience = std::chrono::seconds{90};
-    /// Hears what people may want to find in the log, one line each: once when a command begins to wait for systemd.
+    /// Hears what people may want to find in the log, one line each: when a command begins to wait for systemd, and,
+    /// once for each, limits that do not count.
     std::function<void(const std::string& line)> log = [](const std::string&) {};
     /// Of the users of all slots; nothing: each slot's is outpost-job-<slot>.
     std::optional<gid_t> group = std::nullopt;
@@ -72,6 +73,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<void>> make_ready(Step& step);
   boost::asio::awaitable<Result<void>> clear(Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
+  void tell_outranked(const Step& step, const ServiceManager::LimitValues& own);
   boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits, bool were_set);
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
@@ -89,6 +91,7 @@ class SystemdCommandRunner final : public CommandRunner {
   ServiceManager systemd_;
   std::set<std::string> attended_;  ///< The units of commands that run() or adopt() has in hand.
   std::set<std::string> ended_;     ///< Units that have run a command of this process last, and have ended well.
+  std::set<std::string> told_limits_;  ///< That do not count, and that the log has heard of.
   std::set<std::string> unlimited_;  ///< Units for which no limits were ever set in this boot.
   std::map<std::string, Descriptor> stored_;  ///< What systemd kept for an earlier process of this program.
 };
