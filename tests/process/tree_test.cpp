@@ -59,8 +59,9 @@ TEST_CASE("daemons that ignore SIGTERM end when the command is cancelled") {
 TEST_CASE("SIGTERM reaches every process of the tree, and all have the grace for their last words") {
   const Mark mark;
   const auto result =
-      run(shell("setsid sh -c \"trap 'sleep 0.1; echo inner; exit' TERM; echo ready; while :; do sleep 0.01; done\" &"
-                "trap 'echo outer; exit' TERM; while :; do sleep 0.01; done",
+      run(shell("trap 'echo outer; exit' TERM;"
+                "setsid sh -c \"trap 'sleep 0.1; echo inner; exit' TERM; echo ready; while :; do sleep 0.01; done\" &"
+                "while :; do sleep 0.01; done",
                 mark),
           cancel);
   CHECK(as<Cancelled>(result));
