@@ -4,6 +4,8 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,9 +38,9 @@ class PrivateBus {
     const std::string option = "--config-file=" + config;
     const char* arguments[] = {"dbus-daemon", "--nofork", "--nopidfile", option.c_str(), nullptr};
     if (::posix_spawnp(&pid_, "dbus-daemon", nullptr, nullptr, const_cast<char**>(arguments), environ) != 0) pid_ = -1;
-    for (int tries = 0; pid_ > 0 && !std::filesystem::exists(socket) && ::waitpid(pid_, nullptr, WNOHANG) == 0 && tries < 2000; ++tries)
+    for (int tries = 0; pid_ > 0 && !listens() && ::waitpid(pid_, nullptr, WNOHANG) == 0 && tries < 2000; ++tries)
       std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    if (!std::filesystem::exists(socket)) stop();
+    if (!listens()) stop();
   }
   void stop() {
     if (pid_ <= 0) return;
@@ -49,6 +51,16 @@ class PrivateBus {
   }
 
  private:
+  /// The socket is there a little earlier, and refuses everybody.
+  [[nodiscard]] bool listens() const {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    socket_.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    const int client = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool connected = ::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(client);
+    return connected;
+  }
+
   TemporaryDirectory directory_;
   std::filesystem::path socket_ = directory_.path / "bus";
   pid_t pid_ = -1;
