@@ -99,7 +99,7 @@ namespace {
 
 /// Whether a cure of the linter begins as a command of a shell does; else it is a sentence.
 bool is_command(const std::string& cure) {
-  for (const char* known : {"chmod ", "chown ", "sed ", "mv ", "outpost "})
+  for (const char* known : {"chmod ", "chown ", "sed ", "restorecon ", "mv ", "outpost "})
     if (cure.starts_with(known)) return true;
   return false;
 }
