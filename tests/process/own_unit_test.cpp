@@ -58,22 +58,22 @@ int get_stop_limit(sd_bus*, const char*, const char*, const char*, sd_bus_messag
   return sd_bus_message_append(reply, "t", fake(object).stop_usec);
 }
 
-const sd_bus_vtable manager[] = {SD_BUS_VTABLE_START(0), SD_BUS_METHOD("GetUnitByPID", "u", "o", unit_by_process, SD_BUS_VTABLE_UNPRIVILEGED), SD_BUS_VTABLE_END};
-const sd_bus_vtable unit[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("Id", "s", get_id, 0, 0), SD_BUS_PROPERTY("Job", "(uo)", get_job, 0, 0), SD_BUS_VTABLE_END};
-const sd_bus_vtable service[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("TimeoutStopUSec", "t", get_stop_limit, 0, 0), SD_BUS_VTABLE_END};
-const sd_bus_vtable job[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("JobType", "s", get_job_type, 0, 0), SD_BUS_VTABLE_END};
+const sd_bus_vtable manager[] = {SD_BUS_VTABLE_START(0),
+                                 SD_BUS_METHOD("GetUnitByPID", "u", "o", unit_by_process, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_VTABLE_END};
+const sd_bus_vtable unit[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("Id", "s", get_id, 0, 0),
+                              SD_BUS_PROPERTY("Job", "(uo)", get_job, 0, 0), SD_BUS_VTABLE_END};
+const sd_bus_vtable service[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("TimeoutStopUSec", "t", get_stop_limit, 0, 0),
+                                 SD_BUS_VTABLE_END};
+const sd_bus_vtable job[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("JobType", "s", get_job_type, 0, 0),
+                             SD_BUS_VTABLE_END};
 
 int FakeSystemd::offer(sd_bus* connection) {
-  const struct {
-    const char *path, *interface;
-    const sd_bus_vtable* table;
-  } parts[] = {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
-               {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
-               {unit_path, "org.freedesktop.systemd1.Service", service},
-               {job_path, "org.freedesktop.systemd1.Job", ::job}};
-  for (const auto& part : parts)
-    if (const int added = sd_bus_add_object_vtable(connection, nullptr, part.path, part.interface, part.table, this); added < 0) return added;
-  return 0;
+  return test::offer_interfaces(connection, this,
+                                {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
+                                 {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
+                                 {unit_path, "org.freedesktop.systemd1.Service", service},
+                                 {job_path, "org.freedesktop.systemd1.Job", ::job}});
 }
 
 /// A service that systemd has started, as far as it can tell.

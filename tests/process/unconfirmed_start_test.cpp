@@ -113,15 +113,10 @@ const sd_bus_vtable unit[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("DropInPat
 const sd_bus_vtable service[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("TasksMax", "t", get_tasks, 0, 0), SD_BUS_VTABLE_END};
 
 int FakeSystemd::offer(sd_bus* connection) {
-  const struct {
-    const char *path, *interface;
-    const sd_bus_vtable* table;
-  } parts[] = {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
-               {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
-               {unit_path, "org.freedesktop.systemd1.Service", service}};
-  for (const auto& part : parts)
-    if (const int added = sd_bus_add_object_vtable(connection, nullptr, part.path, part.interface, part.table, this); added < 0) return added;
-  return 0;
+  return test::offer_interfaces(connection, this,
+                                {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
+                                 {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
+                                 {unit_path, "org.freedesktop.systemd1.Service", service}});
 }
 
 /// One slot of a machine on which the test says what systemd does.

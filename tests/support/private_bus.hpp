@@ -2,6 +2,8 @@
 
 #include "support/temporary_directory.hpp"
 
+#include <systemd/sd-bus.h>
+
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <thread>
 
@@ -65,5 +68,18 @@ class PrivateBus {
   std::filesystem::path socket_ = directory_.path / "bus";
   pid_t pid_ = -1;
 };
+
+/// What a fake offers on such a bus.
+struct OfferedInterface {
+  const char *path, *interface;
+  const sd_bus_vtable* table;
+};
+
+/// All of it for `fake`; negative, as sd-bus has it, when one is refused.
+inline int offer_interfaces(sd_bus* connection, void* fake, std::initializer_list<OfferedInterface> offered) {
+  for (const auto& each : offered)
+    if (const int added = sd_bus_add_object_vtable(connection, nullptr, each.path, each.interface, each.table, fake); added < 0) return added;
+  return 0;
+}
 
 }  // namespace outpost::test
