@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -17,8 +18,9 @@ namespace outpost::hooks {
 [[nodiscard]] Diagnoses lint(const Plugin& plugin, const std::string& shown, const std::vector<std::string>& unmatched = {});
 
 /// What shellcheck says of scripts (PL013), which are called `shown` + their path below `folder`. Nothing when it is not
-/// installed.
-[[nodiscard]] Diagnoses shellcheck(const std::filesystem::path& folder, const std::vector<std::string>& scripts, const std::string& shown);
+/// installed; a warning when it did not end within `limit`.
+[[nodiscard]] Diagnoses shellcheck(const std::filesystem::path& folder, const std::vector<std::string>& scripts, const std::string& shown,
+                                   std::chrono::milliseconds limit = std::chrono::seconds{20});
 
 enum class LintFormat { human, json, sarif };
 

@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 
 using namespace outpost;
+using namespace std::chrono_literals;
 using outpost::test::TemporaryDirectory;
 using outpost::test::write_file;
 namespace fs = std::filesystem;
@@ -48,6 +49,22 @@ TEST_CASE("a plugin without a fault has none") {
   Folder folder;
   folder.hook("test", "#!/bin/sh\ntrue\n");
   CHECK(folder.lint() == "");
+}
+
+TEST_CASE("a shellcheck that never ends costs its advice, and says so") {
+  const Folder folder;
+  const auto tools = folder.directory.path / "tools";
+  fs::create_directory(tools);
+  write_file(tools / "shellcheck", "#!/bin/sh\nexec sleep 1000\n");
+  fs::permissions(tools / "shellcheck", fs::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", (tools.native() + ":" + path).c_str(), 1);
+  const auto found = hooks::shellcheck(folder.folder, {"hooks/test"}, "acme/", 100ms);
+  ::setenv("PATH", path.c_str(), 1);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().severity == hooks::Severity::warning);
+  CHECK(found.front().text() ==
+        "acme/hooks/test: PL013 shellcheck did not end within 100ms and was killed: what it would say of the plugin's scripts is missing here");
 }
 
 TEST_CASE("the plugins that come with Outpost have no fault either") {
