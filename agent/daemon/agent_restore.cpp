@@ -118,8 +118,8 @@ void Agent::clear_stale_alarms() {
     if (const auto name = about("topic:")) return !definition(*name);
     if (const auto name = about("plugins:")) return !waits(*name);
     if (const auto name = about("no-component:")) return !settings_.alarms.no_component_after || !definition(*name);
-    for (const auto* about : {"/credentials", "/stuck"})
-      if (key.ends_with(about)) return !integration(key.substr(0, key.size() - std::string_view{about}.size()));
+    for (const std::string_view matter : {"/credentials", "/stuck"})
+      if (key.ends_with(matter)) return !integration(key.substr(0, key.size() - matter.size()));
     return false;
   };
   const auto active = ports_.alarms.active();
