@@ -176,4 +176,18 @@ struct AgentWorld {
   }
 };
 
+/// The first job runs and hangs, so that the following ones wait.
+struct BusyWorld : AgentWorld {
+  BusyWorld() {
+    steps.hangs = "install.acme";
+    start();
+    until([this] { return !steps.ran.empty() && steps.ran.back() == "install.acme"; });
+  }
+  /// A newer component appears while the lab is busy.
+  void appear(std::initializer_list<const char*> ids) {
+    offer(ids);
+    poll();
+  }
+};
+
 }  // namespace outpost::test
