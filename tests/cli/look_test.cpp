@@ -99,9 +99,7 @@ TEST_CASE("the configuration is shown with the place of each value, and without 
 TEST_CASE("a running job is followed to its end, its page is written, and the figures count it", "[cli]") {
   CommandLab lab;
   const fs::path go = lab.directory.path / "go";
-  lab.hook("install", "#!/bin/sh\necho first line\nn=0\nwhile [ ! -e " + go.string() +
-                          " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n"
-                          "printf 'last <line>\\n'\n");
+  lab.hook("install", "#!/bin/sh\necho first line\n" + wait_for_file(go) + "printf 'last <line>\\n'\n");
   lab.configure("", "resources: {cluster4: {hosts: [10.0.0.4]}}\n");
   lab.feed("1.0", {});
   lab.start_agent();

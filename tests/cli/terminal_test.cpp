@@ -56,8 +56,7 @@ bool is_there(const char* what) {
 /// A lab with a job whose hook of install prints something and then waits until it may end.
 struct WatchedLab : CommandLab {
   WatchedLab() {
-    hook("install", "#!/bin/sh\nprintf 'line with \\033[31mred\\007 in it\\n'\nn=0\nwhile [ ! -e " + go.string() +
-                        " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n");
+    hook("install", "#!/bin/sh\nprintf 'line with \\033[31mred\\007 in it\\n'\n" + wait_for_file(go));
   }
   /// `outpost top` between two words of a shell that stays.
   [[nodiscard]] std::string top(const std::string& environment = "") const {
@@ -75,8 +74,7 @@ TEST_CASE("the watched status follows the daemon as it comes, works and goes", "
   if (!is_there("the watched status")) return;
   CommandLab lab;
   const fs::path go = lab.directory.path / "go";
-  lab.hook("install", "#!/bin/sh\nn=0\nwhile [ ! -e " + go.string() +
-                          " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n");
+  lab.hook("install", "#!/bin/sh\n" + wait_for_file(go));
   Screen screen{lab, std::string{OUTPOST_COMMAND} + " status --watch --interval 100ms --config " + lab.configuration()};
   screen.until_shown("is outpostd running?");
   lab.start_agent();

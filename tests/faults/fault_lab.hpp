@@ -13,10 +13,6 @@
 
 namespace outpost::test {
 
-using Names = std::vector<std::string>;
-
-inline const Names good_way{"new", "pre-run", "running", "post-run", "success"};
-
 /// Lines that never repeat, so that whatever is lost, doubled or swapped shows. Always the same for one seed.
 [[nodiscard]] std::string payload(std::size_t size, unsigned seed = 1);
 

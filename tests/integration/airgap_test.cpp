@@ -24,7 +24,6 @@ using namespace outpost;
 using namespace outpost::test;
 using job::number_at;
 using job::text_at;
-using Names = std::vector<std::string>;
 
 /// Nothing that tells the server about a job gets through; polling and claiming do.
 const char* const gap = R"([{"method": "POST", "path": "/api/v1/jobstates", "drop": true},

@@ -20,7 +20,6 @@ namespace json = boost::json;
 using namespace outpost;
 using namespace outpost::test;
 using job::text_at;
-using Names = std::vector<std::string>;
 
 constexpr std::string_view task_type = "application/x-ansible-output";
 

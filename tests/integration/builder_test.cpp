@@ -27,11 +27,6 @@ json::object nova(const std::string& component = "compute") {
   return {{"project", "openstack-nova"}, {"component", component}, {"commit", commit}, {"distro", distro}, {"consistent", true}};
 }
 
-/// Waits for a file, and says that it runs; its own limit is for a test that has failed.
-std::string waiting_hook(const fs::path& running, const fs::path& go) {
-  return "#!/bin/sh\ntouch " + running.string() + "\nn=0\nwhile [ ! -e " + go.string() + " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n";
-}
-
 }  // namespace
 
 TEST_CASE("A build that becomes consistent is tested, and the builder has one vote for it", "[dlrn]") {

@@ -23,7 +23,6 @@ using namespace outpost;
 using namespace outpost::test;
 using job::number_at;
 using job::text_at;
-using Names = std::vector<std::string>;
 
 const std::string own_log = "pre-run/outpost/download";
 

@@ -1,20 +1,17 @@
 // The main job, end to end: the real outpostd against the sample control server.
 
-#include "integration/sample_lab.hpp"
-
 #include "agent/base/hash.hpp"
 #include "agent/base/text.hpp"
 #include "agent/job/event.hpp"
+#include "integration/sample_lab.hpp"
 #include "support/catch.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <sys/stat.h>
-#include <unistd.h>
-#include <algorithm>
-#include <csignal>
+#include <map>
 #include <set>
+#include <stdexcept>
 
 namespace {
 
@@ -24,9 +21,6 @@ using namespace outpost;
 using namespace outpost::test;
 using job::number_at;
 using job::text_at;
-using Names = std::vector<std::string>;
-
-const Names good_way{"new", "pre-run", "running", "post-run", "success"};
 
 std::string suite(const std::string& cases) { return "<testsuite name=\"acme\">" + cases + "</testsuite>"; }
 const std::string good_case = R"(<testcase classname="storage" name="mounts" time="0.5"/>)";
@@ -41,57 +35,6 @@ json::object file_named(SampleLab& lab, const std::string& job, const std::strin
     if (text_at(file, "name") == name) found.push_back(std::move(file));
   if (found.size() != 1) throw std::runtime_error{std::to_string(found.size()) + " files are called " + name};
   return found.front();
-}
-
-std::string components_of(SampleLab& lab, const std::string& job) {
-  Names names;
-  const auto row = lab.admin("GET", "/jobs/" + job);
-  for (const auto& component : row.at("job").at("components").as_array())
-    names.emplace_back(component.at("version").as_string());
-  return join(names, ",");
-}
-
-/// The jobs in one part of the agent's status ("running", "waiting").
-std::size_t count(SampleLab& lab, const std::string& part) {
-  return lab.status().at("jobs").at(part).as_array().size();
-}
-
-/// A hook that tells that it runs and waits until it may go on; its own limit is for a test that has failed.
-std::string waiting_hook(const fs::path& running, const fs::path& go) {
-  return "#!/bin/sh\ntouch " + running.string() + "\nn=0\nwhile [ ! -e " + go.string() +
-         " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n";
-}
-
-bool is_alive(const fs::path& pid_file) {
-  const std::string pid = read_file(pid_file);
-  if (pid.empty()) throw std::runtime_error{"no pid in " + pid_file.string()};
-  // A zombie that nobody has reaped yet has ended too.
-  const std::string stat = read_file("/proc/" + std::string{trim(pid)} + "/stat");
-  return !stat.empty() && stat.find(") Z ") == std::string::npos;
-}
-
-/// A step with children that try to get away: one in a session of its own, one whose parent is gone.
-std::string escaping_hook(const fs::path& directory) {
-  const std::string d = directory.string();
-  return "#!/bin/sh\n"
-         "echo $$ > " +
-         d +
-         "/step.pid\n"
-         "setsid sh -c 'echo $$ > " +
-         d +
-         "/session.pid; exec sleep 1000' &\n"
-         "(setsid sh -c 'trap \"\" TERM; echo $$ > " +
-         d +
-         "/orphan.pid; while :; do sleep 1; done' &)\n"
-         "while ! [ -s " +
-         d + "/session.pid -a -s " + d +
-         "/orphan.pid ]; do sleep 0.02; done\n"
-         "touch " +
-         d + "/ready\nsleep 1000\n";
-}
-
-bool anything_escaped(const fs::path& directory) {
-  return is_alive(directory / "step.pid") || is_alive(directory / "session.pid") || is_alive(directory / "orphan.pid");
 }
 
 }  // namespace
@@ -239,8 +182,7 @@ TEST_CASE("A step that fails in install makes the job a failure, and the closing
 TEST_CASE("The server shows a step's log while the step runs, in pieces whose order is the log", "[job]") {
   SampleLab lab;
   const fs::path go = lab.directory.path / "go";
-  lab.hook("install", "#!/bin/sh\necho first\nn=0\nwhile [ ! -e " + go.string() +
-                          " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\necho second\n");
+  lab.hook("install", "#!/bin/sh\necho first\n" + wait_for_file(go) + "echo second\n");
   lab.feed("1.0", {});
   lab.start_agent();
   lab.until("the job", [&] { return lab.jobs().size() == 1; });
@@ -360,192 +302,6 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
   CHECK(text_at(json::parse(document).as_object(), "id") == id);
   CHECK(document.find("secret") == std::string::npos);
   CHECK(document.find(lab.secret) == std::string::npos);
-}
-
-TEST_CASE("Before the first start a topic has history: backlog says what of it runs", "[job]") {
-  SampleLab lab;
-  lab.hook("test", "#!/bin/sh\nexit 0\n");
-  for (const auto* version : {"1.0", "1.1", "1.2"}) lab.feed(version, {});
-
-  SECTION("newest: the newest only") {
-    lab.start_agent();
-    const std::string id = text_at(lab.finished_job(), "id");
-    CHECK(components_of(lab, id) == "1.2");
-    lab.feed("1.3", {});
-    CHECK(components_of(lab, text_at(lab.finished_job(2), "id")) == "1.3");
-    CHECK(lab.jobs().size() == 2);
-  }
-  SECTION("none: nothing of it, but what comes then") {
-    lab.configure("    backlog: none\n");
-    lab.start_agent();
-    lab.until("the first poll", [&] {
-      return lab.agent_is_up() && !text_at(lab.status().at("sources").at(0).as_object(), "last_poll").empty();
-    });
-    CHECK(lab.jobs().empty());
-    lab.feed("1.3", {});
-    CHECK(components_of(lab, text_at(lab.finished_job(), "id")) == "1.3");
-    CHECK(lab.jobs().size() == 1);
-  }
-  SECTION("all: each, oldest first") {
-    lab.configure("    backlog: all\n");
-    lab.start_agent();
-    lab.finished_job(3);
-    Names versions;
-    for (const auto& job : lab.jobs()) versions.push_back(components_of(lab, text_at(job, "id")));
-    CHECK(versions == Names{"1.0", "1.1", "1.2"});
-  }
-}
-
-TEST_CASE("Of the components that appear while a job of the same selection waits only the newest runs", "[job]") {
-  SampleLab lab;
-  const fs::path running = lab.directory.path / "running", go = lab.directory.path / "go";
-  lab.hook("install", waiting_hook(running, go));
-  lab.feed("1.0", {});
-  lab.start_agent();
-  lab.until("the first job to run", [&] { return fs::exists(running); });
-  const auto waiting_for = [&](const std::string& version) {
-    lab.until(version + " to wait", [&] {
-      const auto waiting = lab.status().at("jobs").at("waiting").as_array();
-      return waiting.size() == 1 &&
-             waiting[0].at("components").at(0).at("name").as_string().find(version) != std::string::npos;
-    });
-  };
-  lab.feed("1.1", {});
-  waiting_for("1.1");
-  lab.feed("1.2", {});
-  waiting_for("1.2");
-  write_file(go, "");
-  const std::string id = text_at(lab.finished_job(2), "id");
-  CHECK(components_of(lab, id) == "1.2");
-  CHECK(lab.jobs().size() == 2);
-  CHECK(count(lab, "waiting") == 0);
-  // The older one is not forgotten: it is told as withdrawn.
-  const auto all = lab.local("/api/v1/jobs").at("jobs").as_array();
-  REQUIRE(all.size() == 3);
-  CHECK_THAT(std::string{all[1].at("state").as_string()}, holds("withdrawn"));
-}
-
-TEST_CASE("Outside of its windows a job waits and is not claimed", "[job]") {
-  SampleLab lab;
-  lab.hook("test", "#!/bin/sh\nexit 0\n");
-  const std::time_t now = std::time(nullptr);
-  std::tm today{};
-  ::gmtime_r(&now, &today);
-  static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  lab.configure("    windows: [\"" + std::string{days[(today.tm_wday + 3) % 7]} + " 00:00-24:00 UTC\"]\n");
-  lab.feed("1.0", {});
-  lab.start_agent();
-  lab.until("the job to wait", [&] { return lab.agent_is_up() && count(lab, "waiting") == 1; });
-  const auto polls = [&] {
-    const auto all = lab.requests();
-    return std::count_if(all.begin(), all.end(), [](const auto& one) {
-      return text_at(one, "target").find("/components") != std::string::npos && text_at(one, "method") == "GET";
-    });
-  };
-  const auto before = polls();
-  lab.until("two more polls", [&] { return polls() >= before + 2; });
-  CHECK(lab.jobs().empty());
-  CHECK(count(lab, "running") == 0);
-  CHECK(lab.stop_agent(SIGTERM) == 0);
-  lab.configure();  // Always open, and the queued job is remembered.
-  lab.start_agent();
-  CHECK(lab.states(text_at(lab.finished_job(), "id")) == good_way);
-  CHECK(lab.jobs().size() == 1);
-}
-
-namespace {
-
-/// A second definition for the same topic.
-std::string second_job(const std::string& more) {
-  return more + "  - name: weekly\n    source: dci\n    topic: ACME-1\n    components: [acme]\n    plugins: [acme]\n" +
-         more;
-}
-
-}  // namespace
-
-TEST_CASE("Two jobs on one resource never run at the same time, even when there is a second slot", "[job]") {
-  SampleLab lab;
-  const fs::path lock = lab.directory.path / "lock", running = lab.directory.path / "running",
-                 go = lab.directory.path / "go";
-  const std::string body = waiting_hook(running, go).substr(std::string{"#!/bin/sh\n"}.size());
-  lab.hook("acquire", "#!/bin/sh\nmkdir " + lock.string() + "\n");
-  lab.hook("install", "#!/bin/sh\n" + body);
-  lab.hook("release", "#!/bin/sh\nrmdir " + lock.string() + "\n");
-  lab.configure(second_job("    resources: [cluster4]\n"), "resources: {cluster4: {hosts: [10.0.0.4]}}\nslots: 2\n");
-  lab.feed("1.0", {});
-  lab.start_agent();
-  lab.until("one to run and one to wait",
-            [&] { return fs::exists(running) && count(lab, "running") == 1 && count(lab, "waiting") == 1; });
-  const auto status = lab.status();
-  CHECK(status.at("resources").at("cluster4").at("held_by") == status.at("jobs").at("running").at(0).at("job_id"));
-  CHECK(lab.jobs().size() == 1);  // Slot and resources come first, then the claim.
-  write_file(go, "");
-  lab.finished_job(2);
-  for (const auto& job : lab.jobs()) CHECK(lab.states(text_at(job, "id")) == good_way);
-}
-
-TEST_CASE("With two slots two jobs run side by side", "[job]") {
-  SampleLab lab;
-  const std::string d = lab.directory.path.string();
-  // Each waits for the other: one after the other they would never end well.
-  lab.hook("install", "#!/bin/sh\ntouch " + d +
-                          "/met.$OUTPOST_JOB_NAME\nn=0\n"
-                          "while ! [ -e " +
-                          d + "/met.nightly -a -e " + d +
-                          "/met.weekly ]; do sleep 0.05; n=$((n+1)); [ $n -lt 1200 ] || exit 77; done\n");
-  lab.configure(second_job(""), "slots: 2\n");
-  lab.feed("1.0", {});
-  lab.start_agent();
-  lab.finished_job(2);
-  lab.finished_job(1);
-  for (const auto& job : lab.jobs()) CHECK(lab.states(text_at(job, "id")) == good_way);
-}
-
-TEST_CASE("A job that somebody sets to killed at the server is cancelled with all its processes", "[job]") {
-  SampleLab lab;
-  lab.hook("install", escaping_hook(lab.directory.path));
-  lab.hook("test", "#!/bin/sh\necho never\n");
-  lab.hook("collect", "#!/bin/sh\necho \"$OUTPOST_REASON $OUTPOST_RESULT_SO_FAR\"\n");
-  lab.hook("release", "#!/bin/sh\necho released\n");
-  lab.hook("cleanup", "#!/bin/sh\necho clean\n");
-  lab.configure("    grace: 1s\n");
-  lab.feed("1.0", {});
-  lab.start_agent();
-  lab.until("the step to run", [&] { return fs::exists(lab.directory.path / "ready"); });
-  CHECK(anything_escaped(lab.directory.path));
-  const std::string id = text_at(lab.jobs().front(), "id");
-  lab.until("running to be told", [&] { return lab.states(id).back() == "running"; });
-  lab.admin("POST", "/jobstates", {{"job_id", id}, {"status", "killed"}, {"comment", "not today"}});
-  lab.finished_job();
-  CHECK_FALSE(anything_escaped(lab.directory.path));
-  // The first one is the person's.
-  CHECK(lab.states(id) == Names{"new", "pre-run", "running", "killed", "post-run", "killed"});
-  CHECK_THAT(text_at(lab.jobstates(id).back(), "comment"), holds("cancelled by the server"));
-  CHECK(lab.log_of(id, "test/acme/test").empty());
-  CHECK(lab.log_of(id, "collect/acme/collect") == "cancel cancelled\n");
-  CHECK(lab.log_of(id, "release/acme/release") == "released\n");
-  CHECK(lab.log_of(id, "cleanup/acme/cleanup") == "clean\n");
-  CHECK(lab.agent_is_running());
-}
-
-TEST_CASE("SIGTERM ends the agent in good order: its job is closed and told as killed, and no process stays", "[job]") {
-  SampleLab lab;
-  lab.hook("install", escaping_hook(lab.directory.path));
-  lab.hook("collect", "#!/bin/sh\necho \"$OUTPOST_REASON\"\n");
-  lab.hook("cleanup", "#!/bin/sh\necho clean\n");
-  lab.configure("    grace: 1s\n");
-  lab.feed("1.0", {});
-  lab.start_agent();
-  lab.until("the step to run", [&] { return fs::exists(lab.directory.path / "ready"); });
-  const std::string id = text_at(lab.jobs().front(), "id");
-  CHECK(lab.stop_agent(SIGTERM) == 0);
-  CHECK_FALSE(anything_escaped(lab.directory.path));
-  CHECK(lab.states(id) == Names{"new", "pre-run", "running", "post-run", "killed"});
-  CHECK_THAT(text_at(lab.jobstates(id).back(), "comment"), holds("agent stopped (SIGTERM)"));
-  CHECK(lab.log_of(id, "collect/acme/collect") == "agent-stop\n");
-  CHECK(lab.log_of(id, "cleanup/acme/cleanup") == "clean\n");
-  CHECK(lab.key_values(id).contains("job_seconds"));
-  CHECK_FALSE(fs::exists(lab.directory.path / "agent/run/api.sock"));
 }
 
 TEST_CASE("A hook that prints the api_secret does not bring it to the server", "[job]") {

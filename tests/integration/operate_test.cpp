@@ -20,10 +20,7 @@ using job::text_at;
 
 /// A lab whose hook of install waits until it may go on.
 struct OperatedLab : SampleLab {
-  OperatedLab() {
-    hook("install", "#!/bin/sh\ntouch " + running.string() + "\nn=0\nwhile [ ! -e " + go.string() +
-                        " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n");
-  }
+  OperatedLab() { hook("install", waiting_hook(running, go)); }
   void start_busy() {
     feed("1.0", {});
     start_agent();

@@ -23,6 +23,14 @@ namespace outpost::test {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
+std::string wait_for_file(const std::filesystem::path& file) {
+  return "n=0\nwhile [ ! -e " + file.string() + " ]; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 77; done\n";
+}
+
+std::string waiting_hook(const std::filesystem::path& running, const std::filesystem::path& go) {
+  return "#!/bin/sh\ntouch " + running.string() + "\n" + wait_for_file(go);
+}
+
 Process::Process(std::vector<std::string> command, fs::path log, std::vector<std::string> environment) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);

@@ -20,6 +20,16 @@
 
 namespace outpost::test {
 
+using Names = std::vector<std::string>;
+
+/// The states of a job in which all goes well.
+inline const Names good_way{"new", "pre-run", "running", "post-run", "success"};
+
+/// Lines of a hook that wait for a file; their own limit is for a test that has failed.
+[[nodiscard]] std::string wait_for_file(const std::filesystem::path& file);
+/// A hook that tells that it runs and waits until it may go on.
+[[nodiscard]] std::string waiting_hook(const std::filesystem::path& running, const std::filesystem::path& go);
+
 /// A process of the test's own, ended by its pid.
 class Process {
  public:
