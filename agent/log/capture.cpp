@@ -216,14 +216,16 @@ std::optional<std::chrono::nanoseconds> Capture::segment_due() const {
   return segment_began_ + options_.segment_age;
 }
 
-void Capture::close_segment() {
-  if (raw_.length() == 0 || !digest()) return;
+bool Capture::close_segment() {
+  if (raw_.length() == 0) return true;
+  if (!digest()) return false;
   segments_.push_back({.place = place_,
                        .begin = raw_.begin(),
                        .size = raw_.length(),
                        .redacted = log_size_,
                        .redactor = redactor_.state()});
   raw_.close();
+  return true;
 }
 
 }  // namespace outpost::log

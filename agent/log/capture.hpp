@@ -121,8 +121,8 @@ class Capture {
 
   /// When the open segment will be too old (time since boot); nothing when there is none.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> segment_due() const;
-  /// Closes the open segment, if it has bytes and the log has them too.
-  void close_segment();
+  /// Closes the open segment, if it has bytes. False when the disk still refuses what the log needs of it.
+  bool close_segment();
   /// Closed segments that are to be packed, the oldest first; named() forgets the first `count` of them.
   [[nodiscard]] const std::vector<Segment>& closed() const { return segments_; }
   void named(std::size_t count) {

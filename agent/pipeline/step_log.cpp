@@ -106,7 +106,7 @@ asio::awaitable<void> StepLog::tend() {
     const auto due = std::min(cut_due, segment_due());
     if (const auto now = steady_clock::now(); due > now) co_await wakeup_.wait(due == Moment::max() ? std::chrono::hours{24} : due - now);
     if (stopped_) co_return;
-    if (segment_due() == Moment::min()) capture_.close_segment();
+    if (segment_due() == Moment::min() && !capture_.close_segment()) close_after_ = steady_clock::now() + ports_.options.disk_pause;
     if (steady_clock::now() < cut_due) continue;
     if (co_await cut(false)) {
       plan_.piece_made();
@@ -130,7 +130,7 @@ StepLog::Moment StepLog::segment_due() const {
   const auto due = capture_.segment_due();
   if (!due) return Moment::max();
   const auto left = *due - ports_.clock.since_boot();
-  if (left <= std::chrono::nanoseconds{}) return Moment::min();
+  if (left <= std::chrono::nanoseconds{}) return steady_clock::now() < close_after_ ? close_after_ : Moment::min();
   return steady_clock::now() + std::min<std::chrono::nanoseconds>(left, std::chrono::hours{24});
 }
 

@@ -94,6 +94,7 @@ class StepLog final : public process::Output {
   log::CutPlan plan_;
   Wakeup wakeup_;
   Moment pack_after_{}, ask_after_{};
+  Moment close_after_{};  ///< The disk has refused what a segment needs to be closed.
   int told_ = 0;  ///< Why the disk refuses, as the last call of trouble() said.
   bool stopped_ = false;
 };

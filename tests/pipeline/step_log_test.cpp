@@ -19,6 +19,18 @@ using namespace boost::asio::experimental::awaitable_operators;
 
 namespace {
 
+/// Says when it is asked for the time so often that the loop cannot have got to anything else.
+struct CountingClock final : Clock {
+  [[nodiscard]] Timestamp now() const override { return SystemClock{}.now(); }
+  [[nodiscard]] std::chrono::nanoseconds since_boot() const override {
+    if (++asked == limit) too_often();
+    return SystemClock{}.since_boot();
+  }
+  mutable int asked = 0;
+  int limit = -1;
+  std::function<void()> too_often;
+};
+
 /// A step that prints, its log, and the journal that hears of it.
 struct World {
   World() { fs::create_directories(directory.path / "logs"); }
@@ -68,7 +80,7 @@ struct World {
   FakeJournal journal;
   pipeline::JobRecord record{journal, story(), [](const Error&) {}};
   Workers workers;
-  SystemClock clock;
+  CountingClock clock;
   pipeline::LogOptions options;
   std::function<void(pipeline::StepLog&)> before_end;
   bool wait_for_segment = false;  ///< The step goes on until one is named.
@@ -209,6 +221,33 @@ TEST_CASE("while the disk fails the output waits in the pipe, and nothing of it 
   CHECK(told == 2);
   CHECK(world.log() == redacted(text));
   CHECK(world.events(event::log_gap).empty());
+}
+
+TEST_CASE("a segment that is old enough while the disk refuses its log is closed when the disk is back, without hurry") {
+  World world;
+  world.options.disk_pause = world.options.capture.segment_age = std::chrono::milliseconds{1};
+  world.wait_for_segment = true;
+  bool refuses = false, spun = false;
+  const auto come_back = [&] {
+    if (std::exchange(refuses, false)) fs::remove(world.place().log());
+  };
+  world.options.show = [&](std::string_view, std::string_view) {  // Its raw output is on the disk by now.
+    refuses = fs::create_directory(world.place().log());
+    world.clock.limit = world.clock.asked + 1000;
+  };
+  world.clock.too_often = [&] {
+    spun = true;
+    come_back();
+  };
+  // The step wants to print more each millisecond; by the fifth look at the clock the segment has been tried twice.
+  world.options.has_room = [&] {
+    if (world.clock.asked >= world.clock.limit - 995) come_back();
+    return true;
+  };
+  world.run("few\n");
+  CHECK_FALSE(spun);
+  CHECK(world.log() == "few\n");
+  CHECK(world.events(event::log_segment).size() == 1);
 }
 
 TEST_CASE("a secret that is announced late gets a warning that it cannot be recalled") {
