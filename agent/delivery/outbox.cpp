@@ -21,8 +21,8 @@ void Outbox::add(std::string key, std::string job_id, bool uncertain, const Bloc
   entry.order = ++next_order_;
   entry.uncertain = uncertain;
   entry.blockers = blockers.needs.size() + blockers.follows.size();
-  for (const auto& need : blockers.needs) waiting_for_[need].push_back({key, true});
-  for (const auto& before : blockers.follows) waiting_for_[before].push_back({key, false});
+  for (const auto& need : blockers.needs) waiting_for_[need].push_back({key, true, entry.order});
+  for (const auto& before : blockers.follows) waiting_for_[before].push_back({key, false, entry.order});
   ++per_job_[entry.job_id];
   Entry& kept = entries_.emplace(std::move(key), std::move(entry)).first->second;
   if (kept.blockers == 0) {
@@ -81,7 +81,7 @@ std::vector<Outbox::Doomed> Outbox::settle(const std::string& key, bool delivere
     if (edges.empty()) continue;
     for (const Edge& edge : edges.mapped()) {
       Entry* dependent = find(edge.dependent);
-      if (!dependent) continue;
+      if (!dependent || dependent->order != edge.order) continue;
       if (one.delivered || !edge.need) {
         unblock(*dependent);
       } else {

@@ -75,6 +75,7 @@ class Outbox {
   struct Edge {
     std::string dependent;
     bool need;
+    std::uint64_t order;  ///< The dependent's: one that was removed and added again waits anew.
   };
 
   void unblock(Entry& entry);

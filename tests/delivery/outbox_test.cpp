@@ -60,6 +60,21 @@ TEST_CASE("A parked item takes along what needs it, however far away, and nothin
   CHECK(take_all(outbox, start) == Keys{"after-b", "other"});
 }
 
+TEST_CASE("An item that was parked with what it needs, and is sent again with it, still waits for all", "[delivery]") {
+  Outbox outbox;
+  outbox.add("state", "job", false, {});
+  outbox.add("piece", "job", false, {});
+  outbox.add("log", "job", false, {{"state"}, {"piece"}});
+  CHECK(take_all(outbox, start) == Keys{"state", "piece"});
+  CHECK(outbox.settle("state", false).size() == 1);
+  outbox.add("state", "job", true, {});
+  outbox.add("log", "job", true, {{"state"}, {"piece"}});
+  outbox.settle("piece", true);
+  CHECK(take_all(outbox, start) == Keys{"state"});
+  outbox.settle("state", true);
+  CHECK(take_all(outbox, start) == Keys{"log"});
+}
+
 TEST_CASE("A delayed item comes back in time, after those that failed less", "[delivery]") {
   Outbox outbox;
   outbox.add("old", "job", false, {});
