@@ -22,7 +22,8 @@ class Workers {
   explicit Workers(unsigned threads = 2) : pool_{threads} {}
 
   /// Runs `work` on a thread of the pool and resumes the caller on its own loop with what it returned (not void).
-  /// `work` must own what it uses: it runs to its end even when the caller is cancelled.
+  /// `work` must own what it uses: it runs to its end even when the caller is cancelled. What it owns is gone before the
+  /// caller goes on.
   template <class Work>
   boost::asio::awaitable<decltype(std::declval<Work&>()())> run(Work work) {
     using End = Ended<decltype(std::declval<Work&>()())>;
@@ -52,13 +53,14 @@ class Workers {
     template <class Handler, class Work>
     void operator()(Handler handler, boost::asio::thread_pool* pool, Work work, std::shared_ptr<std::atomic_flag> left) const {
       auto loop = boost::asio::make_work_guard(boost::asio::get_associated_executor(handler));
-      auto task = [handler = std::move(handler), loop = std::move(loop), work = std::move(work), left = std::move(left)]() mutable {
+      auto task = [handler = std::move(handler), loop = std::move(loop), work = std::optional<Work>{std::move(work)}, left = std::move(left)]() mutable {
         End end;
         try {
-          end.value.emplace(work());
+          end.value.emplace((*work)());
         } catch (...) {
           end.thrown = std::current_exception();
         }
+        work.reset();
         const auto executor = loop.get_executor();
         auto finish = [handler = std::move(handler), loop = std::move(loop), end = std::move(end)]() mutable {
           std::move(handler)(std::move(end));

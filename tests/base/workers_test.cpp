@@ -6,6 +6,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -50,6 +51,34 @@ boost::asio::awaitable<int> fail(Workers& workers) {
   co_return co_await workers.run(work);
 }
 
+/// Takes its time to go away, unless somebody has gone on meanwhile who should have waited.
+struct Slow {
+  std::atomic<bool>& gone;
+  const std::atomic<bool>& gone_on;
+  ~Slow() {
+    for (int turn = 0; turn < 1000 && !gone_on; ++turn) std::this_thread::yield();
+    gone = true;
+    gone.notify_all();
+  }
+};
+
+boost::asio::awaitable<bool> own_something(Workers& workers, bool fails) {
+  std::atomic<bool> gone = false, gone_on = false;
+  auto owned = std::make_unique<Slow>(gone, gone_on);
+  auto work = [owned = std::move(owned), fails] {
+    if (fails) throw std::runtime_error{"no"};
+    return true;
+  };
+  try {
+    co_await workers.run(std::move(work));
+  } catch (const std::runtime_error&) {
+  }
+  const bool was_gone = gone;
+  gone_on = true;
+  gone.wait(false);  // Who comes too late writes to it all the same.
+  co_return was_gone;
+}
+
 }  // namespace
 
 TEST_CASE("coroutines that run side by side and can be cancelled share the workers") {
@@ -75,4 +104,12 @@ TEST_CASE("work may own and return what cannot be copied") {
   const auto moved = test::await(move_through(workers));
   REQUIRE(moved);
   CHECK(**moved == 42);
+}
+
+TEST_CASE("what work owns is gone before the caller goes on, also when it has thrown") {
+  Workers workers;
+  const bool fails = GENERATE(false, true);
+  bool always = true;
+  for (int round = 0; round < 50; ++round) always = test::await(own_something(workers, fails)) && always;
+  CHECK(always);
 }
