@@ -3,6 +3,7 @@
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
 #include "plugins/hooks/config_schema.hpp"
+#include "plugins/hooks/regular_expression.hpp"
 #include "plugins/hooks/schema_library.hpp"
 #include "plugins/hooks/schema_references.hpp"
 
@@ -11,7 +12,6 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -100,7 +100,10 @@ class SchemaCheck {
                      config::ProblemKind::unknown_key);
     }
     if (key == "type") return check_type(item, place);
-    if (key == "pattern") return check_pattern(item, place);
+    if (key == "pattern") {
+      if (item.kind != Node::Kind::scalar) return problem(item, place, "a regular expression is due (example: \"^[0-9]+$\")");
+      return check_expression(item, item.text, place);
+    }
     if (key == "$ref") return;
     if (key == "enum" && (item.kind != Node::Kind::list || item.items.empty()))
       return problem(item, place, "a list of what it may be is due (example: [fast, thorough])");
@@ -113,8 +116,10 @@ class SchemaCheck {
       for (const auto& each : item.items) check(each, place);
     } else if (with_map.contains(key)) {
       if (item.kind != Node::Kind::map) return problem(item, place, "a mapping of schemas is due (example: {address: {type: string}})");
-      for (const auto& each : item.items)
+      for (const auto& each : item.items) {
+        if (key == "patternProperties") check_expression(each, each.key, place);
         check(each, place + "." + printable(each.key, 80), key == "properties" && (of_property || top) && is_file_name(each.key));
+      }
     } else if (with_schema.contains(key)) {
       check(item, place);
     } else if (key == "dependencies") {
@@ -123,12 +128,9 @@ class SchemaCheck {
     }
   }
 
-  void check_pattern(const Node& item, const std::string& place) {
-    try {
-      static_cast<void>(std::regex{item.text});
-    } catch (const std::regex_error&) {
-      problem(item, place, quote(item.text) + " is not a regular expression");
-    }
+  void check_expression(const Node& item, const std::string& pattern, const std::string& place) {
+    if (const auto compiled = RegularExpression::compile(pattern); !compiled)
+      problem(item, place, quote(printable(pattern, 80)) + " is not a regular expression: " + compiled.error().message);
   }
 
   void check_type(const Node& item, const std::string& place) {

@@ -15,7 +15,8 @@ struct Violation {
 };
 
 /// Everything that a JSON Schema (draft 7) has against a value. A schema that cannot be used is one violation, of the
-/// whole, whose message begins with `unusable_schema`. Texts that are too long for the schema's patterns are told alone.
+/// whole, whose message begins with `unusable_schema`. Texts for which nobody can say in bounded time whether they match a pattern
+/// of the schema are told alone.
 [[nodiscard]] std::vector<Violation> violations(const boost::json::value& value, const boost::json::value& schema);
 
 inline constexpr std::string_view unusable_schema = "the schema cannot be used";

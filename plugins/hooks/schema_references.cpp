@@ -2,11 +2,13 @@
 
 #include "agent/base/text.hpp"
 #include "agent/config/values.hpp"
+#include "plugins/hooks/schema_words.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace outpost::hooks {
@@ -62,7 +64,11 @@ const Node* ReferenceCheck::target_of(const Node& reference, const std::string* 
   if (reference.text != "#" && !reference.text.starts_with("#/")) return refuse("leads out of this schema (write #/definitions/NAME)");
   const Node* at = &root_;
   const auto steps = split(reference.text, '/');
+  bool is_name = false;
   for (auto step = steps.begin() + 1; step != steps.end(); ++step) {
+    const bool at_schema = !std::exchange(is_name, false);
+    if (at_schema && has_a_value(*step)) return refuse("leads to something that is no schema (write #/definitions/NAME)");
+    is_name = at_schema && has_named_schemas(*step);
     const std::string name = replace_all(replace_all(percent_decode(*step), "~1", "/"), "~0", "~");
     const Node* next = below(*at, name);
     if (next == nullptr) {
