@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <regex>
 #include <tuple>
 
 namespace outpost::hooks {
@@ -103,11 +102,8 @@ class ExpectationReader {
 
   void check_pattern(const TextCheck& check, const std::string& label) {
     if (check.kind != TextCheck::Kind::matches) return;
-    try {
-      static_cast<void>(std::regex{check.text});
-    } catch (const std::regex_error&) {
-      reading_.problem(check.where, label, quote(check.text) + " is not a regular expression");
-    }
+    if (const auto compiled = RegularExpression::compile(check.text); !compiled)
+      reading_.problem(check.where, label, quote(check.text) + " is not a regular expression: " + compiled.error().message);
   }
 
   void read_results() {

@@ -2,9 +2,9 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "plugins/hooks/regular_expression.hpp"
 
 #include <algorithm>
-#include <regex>
 
 namespace outpost::hooks {
 namespace {
@@ -31,15 +31,25 @@ std::string tail_of(const std::string& output) {
   return result;
 }
 
-/// Line by line: the library's regular expressions need a stack that grows with the text.
-bool matches(const std::string& text, const std::string& pattern) {
-  constexpr std::size_t longest = 4096;
-  const std::regex expression{pattern};
-  for (const auto& line : split(text, '\n'))
-    if (std::regex_search(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(std::min(line.size(), longest)),
-                          expression))
-      return true;
-  return false;
+using Match = RegularExpression::Match;
+
+/// Line by line. A line that cannot be compared in bounded work is undecided, unless another matches.
+Match matches(const std::string& text, const std::string& pattern) {
+  const auto expression = RegularExpression::compile(pattern);
+  if (!expression) return Match::no;
+  Match found = Match::no;
+  for (const auto& line : split(text, '\n')) {
+    const auto match = expression->search(line);
+    if (match == Match::yes) return match;
+    if (match == Match::undecided) found = match;
+  }
+  return found;
+}
+
+/// Why nothing can be said of a text, if that is so.
+std::string undecided(const TextCheck& check, const std::string& text) {
+  if (check.kind != TextCheck::Kind::matches || matches(text, check.text) != Match::undecided) return {};
+  return "undecided a line cannot be compared with it in " + std::to_string(most_steps) + " steps (write the pattern without a repeat in a repeat: a+ rather than (a+)+)\n";
 }
 
 bool holds(const TextCheck& check, const std::string& text) {
@@ -47,7 +57,7 @@ bool holds(const TextCheck& check, const std::string& text) {
     case TextCheck::Kind::is: return text == check.text;
     case TextCheck::Kind::contains: return text.find(check.text) != std::string::npos;
     case TextCheck::Kind::lacks: return text.find(check.text) == std::string::npos;
-    case TextCheck::Kind::matches: return matches(text, check.text);
+    case TextCheck::Kind::matches: return matches(text, check.text) == Match::yes;
   }
   return false;
 }
@@ -102,7 +112,7 @@ class Comparison {
       if (!holds(check, seen_.output))
         say("stdout",
             "expected  " + std::string{word_of(check.kind)} + " \"" + printable(check.text, 400) + "\"\n" +
-                output_once(),
+                undecided(check, seen_.output) + output_once(),
             check.where);
   }
 
@@ -157,7 +167,8 @@ class Comparison {
         const std::string detail = check.kind == TextCheck::Kind::is
                                        ? "- expected, + found\n" + line_difference(check.text, *found->second)
                                        : "expected  " + std::string{word_of(check.kind)} + " \"" +
-                                             printable(check.text, 400) + "\"\n" + tail_of(*found->second);
+                                             printable(check.text, 400) + "\"\n" +
+                                             undecided(check, *found->second) + tail_of(*found->second);
         say(key, detail, check.where);
       }
     }

@@ -75,6 +75,15 @@ TEST_CASE("each expectation that is not met is told") {
         "expect.verdict: expected failure\nexpect.reason: expected tests-failed\n");
   CHECK(against("{stdout: {not: CSI}}") == "expect.stdout: expected not to contain \"CSI\"\n");
   CHECK(against("{stdout: {matches: ^ready}}") == "expect.stdout: expected a line that matches \"^ready\"\n");
+  Observed endless = well();
+  endless.output = std::string(60, 'a') + "!\n";
+  const auto undecided = compare(case_of("hook: install\nexpect: {stdout: {matches: ^(a+)+$}}\n"), endless);
+  REQUIRE(undecided.size() == 1);
+  CHECK(undecided.front().detail.starts_with("expected  a line that matches \"^(a+)+$\"\n"
+                                             "undecided a line cannot be compared with it in 4000000 steps (write the pattern without a repeat in a "
+                                             "repeat: a+ rather than (a+)+)\noutput\n"));
+  endless.output += "aaa\n";
+  CHECK(against("{stdout: {matches: ^(a+)+$}}", endless) == "");
   CHECK(against("{results: []}") == "expect.results: expected none\n");
   CHECK(against("{results: [{name: gone}]}") == "expect.results: expected pass gone\n");
   CHECK(against("{results: [{name: slow}]}") == "expect.results: expected pass slow\n");

@@ -105,7 +105,7 @@ const std::vector<Mutation>& mutations() {
        "20:3: PL030 expect.verdict: \"sucess\" is not one of success, failure, error, killed (did you mean "
        "\"success\"?)\n"},
       {"matches: \"^a.c$\"", "matches: \"(\"",
-       "22:46: PL030 expect.stdout.matches: \"(\" is not a regular expression\n", false},
+       "22:46: PL030 expect.stdout.matches: \"(\" is not a regular expression: missing closing parenthesis, at byte 1\n", false},
       {"contains: CSI", "contain: CSI",
        "22:12: PL005 expect.stdout: unknown key \"contain\" (did you mean \"contains\"?)\n"},
       {"outcome: pass", "outcome: passed",
