@@ -32,17 +32,29 @@ Result<void> write_json(const std::filesystem::path& path, const json::value& va
   return {};
 }
 
+/// What the server said of a component; from the job only what it did not say.
+json::object described(const job::Component& component, const json::object& document) {
+  json::object result = to_json(component);
+  const auto* list = document.if_contains("components");
+  if (!list || !list->is_array()) return result;
+  for (const auto& said : list->get_array())
+    if (said.is_object() && job::text_at(said.get_object(), "id") == component.id)
+      for (const auto& item : said.get_object())
+        if (!item.value().is_null() || !result.contains(item.key())) result[item.key()] = item.value();
+  return result;
+}
+
 /// One of everything, and one of each component beside its directory.
 Result<void> write_all_documents(const job::Job& job, json::object document, const JobDirectory& directory) {
   const auto names = job::directory_names(job.components);
   json::array components;
   for (std::size_t index = 0; index < job.components.size(); ++index) {
-    components.push_back(to_json(job.components[index]));
+    components.push_back(described(job.components[index], document));
     if (auto written = write_json(directory.components() / (names[index] + ".json"), components.back()); !written) return written;
   }
   document["components"] = std::move(components);
   document["local_job_id"] = job.id;
-  document["topic"] = job.definition.topic;
+  if (const auto* topic = document.if_contains("topic"); !topic || !topic->is_object()) document["topic"] = json::object{{"name", job.definition.topic}};
   return write_json(directory.job_document(), document);
 }
 

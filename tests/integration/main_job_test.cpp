@@ -218,7 +218,7 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
   write_file(lab.directory.path / "plugins/acme/plugin.yml",
              "{apiVersion: outpost/v1, name: acme, version: 2.3.1, compat: [dci]}\n");
   lab.configure("    resources: [cluster4]\n", "resources: {cluster4: {hosts: [10.0.0.4]}}\n");
-  lab.feed("1.0", {{"a", "a"}});
+  const std::string component = lab.feed("1.0", {{"a", "a"}});
   lab.start_agent({"LAB_PASSWORD=hunter2", "http_proxy=http://proxy.example.org:3128", "no_proxy=127.0.0.1"});
   const std::string id = text_at(lab.finished_job(), "id");
 
@@ -299,7 +299,12 @@ TEST_CASE("A hook sees the documented environment and nothing else", "[job]") {
   CHECK(std::string{trim(lab.content(text_at(file_named(lab, id, "pwd"), "id")))} == variables["OUTPOST_WORKSPACE"]);
 
   const std::string document = lab.content(text_at(file_named(lab, id, "job.json"), "id"));
-  CHECK(text_at(json::parse(document).as_object(), "id") == id);
+  const auto described = json::parse(document);
+  CHECK(text_at(described.as_object(), "id") == id);
+  // As the server has it, and as playbooks for its agents look for it.
+  CHECK(text_at(described.at("topic").as_object(), "name") == "ACME-1");
+  CHECK(text_at(described.at("topic").as_object(), "id") == lab.topic);
+  CHECK(text_at(described.at("components").at(0).as_object(), "display_name") == text_at(lab.admin("GET", "/components/" + component).at("component").as_object(), "display_name"));
   CHECK(document.find("secret") == std::string::npos);
   CHECK(document.find(lab.secret) == std::string::npos);
 }

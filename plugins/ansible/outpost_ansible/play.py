@@ -143,7 +143,7 @@ class Play:
             return 128 - status
         if notes is None or not notes["plays"]:
             if status != 0:
-                say("ansible-playbook ended with %d before a play had begun: the playbook is at fault" % status)
+                say("ansible-playbook ended with %d before the play was over: the playbook is at fault" % status)
                 return BUG
             return status
         for values in notes["facts"].values():

@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/config/small_file.hpp"
+#include "plugins/hooks/regular_expression.hpp"
 
 #include <unistd.h>
 
