@@ -29,6 +29,56 @@ bool has_hooks_of(const Plugin& plugin, const std::string& name) {
   return false;
 }
 
+/// What somebody has called as this stage, with or without an extension; "" when it is none.
+std::string stage_of(const std::string& name) {
+  for (const auto stage : job::all_points)
+    for (const char* extension : {"", ".sh", ".py", ".bash", ".yml", ".yaml"})
+      if (name == std::string{to_string(stage)} + extension) return std::string{to_string(stage)};
+  return {};
+}
+
+/// The one playbook in a directory that somebody has laid out as Ansible has it, relative to it; "" when there is none,
+/// or several that look like hooks of their own.
+std::string playbook_in(const fs::path& directory) {
+  const auto is_there = [&](const std::string& name) {
+    std::error_code ignored;
+    return fs::is_regular_file(directory / name, ignored) && is_playbook(directory / name);
+  };
+  for (const char* name : {"main.yml", "site.yml", "playbook.yml", "tasks/main.yml"})
+    if (is_there(name)) return name;
+  if (const auto same = directory.filename().native() + ".yml"; is_there(same)) return same;
+  std::vector<std::string> found;
+  std::error_code error;
+  for (fs::directory_iterator entry{directory, error}, end; !error && entry != end; entry.increment(error))
+    if (is_playbook(entry->path())) found.push_back(entry->path().filename().native());
+  return found.size() == 1 ? found.front() : "";
+}
+
+/// What to do with a directory of hooks that were meant for a stage. `place` is where it is in the plugin.
+std::string advice_for(const fs::path& directory, const std::string& place, const std::string& stage, const std::string& shown) {
+  if (const auto playbook = playbook_in(directory); !playbook.empty())
+    return "name its playbook in " + shown + "plugin.yml: hooks: {" + stage + ": {playbook: " + place + "/" + printable(playbook, 80) + "}}";
+  return "move what is to run to " + shown + "hooks/" + stage + ".d";
+}
+
+/// Why a plugin without any hook has none: they lie beside hooks/, or nobody has written one.
+Diagnoses hooks_elsewhere(const Plugin& plugin, const std::string& shown) {
+  Diagnoses found;
+  std::error_code error;
+  for (fs::directory_iterator entry{plugin.folder, error}, end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().native(), stage = stage_of(name);
+    if (stage.empty()) continue;
+    std::error_code ignored;
+    const bool directory = fs::is_directory(entry->path(), ignored);
+    const auto advice = directory ? advice_for(entry->path(), name, stage, shown) : "move it to " + shown + "hooks/" + (is_playbook(entry->path()) ? name : stage);
+    found.push_back({"PL019", Severity::error, {shown + name, 0, 0}, "lies beside hooks/, so nothing runs it", advice});
+  }
+  sort_by_place(found);
+  if (found.empty())
+    found.push_back({"PL019", Severity::error, {shown + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test or a playbook hooks/test.yml, or one of another stage"});
+  return found;
+}
+
 }  // namespace
 
 Diagnoses files_that_never_run(const Plugin& plugin, const std::string& shown) {
@@ -43,7 +93,7 @@ Diagnoses files_that_never_run(const Plugin& plugin, const std::string& shown) {
     std::error_code ignored;
     const std::string file = shown + "hooks/" + printable(name, 80);
     const bool directory = fs::is_directory(entry->path(), ignored);
-    if (directory && is_stage(name) && !has_hooks_of(plugin, name)) strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is a directory, so nothing in it runs", "call it " + file + ".d"});
+    if (directory && is_stage(name) && !has_hooks_of(plugin, name)) strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is a directory, so nothing in it runs", advice_for(entry->path(), "hooks/" + name, name, shown)});
     if (directory && name.ends_with(".d")) name.resize(name.size() - 2);
     if (is_stage(name)) continue;
     const bool playbook = is_playbook(entry->path());
@@ -51,6 +101,10 @@ Diagnoses files_that_never_run(const Plugin& plugin, const std::string& shown) {
     for (const char* extension : {".sh", ".py", ".yml", ".yaml", ".bash"})
       if (meant.ends_with(extension)) meant.resize(meant.size() - std::string_view{extension}.size());
     if (playbook && is_stage(meant)) continue;
+    if (const auto stage = directory ? job::stage_meant_by(name) : std::nullopt; stage && is_stage(std::string{to_string(*stage)})) {
+      strays.push_back({"PL019", Severity::error, {file, 0, 0}, "is no stage, so nothing in it runs", advice_for(entry->path(), "hooks/" + printable(name, 80), std::string{to_string(*stage)}, shown)});
+      continue;
+    }
     const auto advice = meant != name && is_stage(meant) ? " (did you mean " + config::quote(meant) + "? hooks have no extension)"
                                                          : stage_advice(meant, stages, playbook ? name.substr(meant.size()) : "");
     // What is called nearly as a stage was meant to run. Anything else may be what hooks use.
@@ -80,7 +134,10 @@ Diagnoses hook_mistakes(const Plugin& plugin, const std::string& shown) {
       mistakes.insert(mistakes.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
     }
   }
-  if (!has_hooks) mistakes.push_back({"PL019", Severity::error, {shown + "hooks", 0, 0}, "there is no hook in it", "add an executable hooks/test, or of another stage"});
+  const bool told = std::any_of(mistakes.begin(), mistakes.end(), [](const auto& each) { return each.severity == Severity::error; });
+  if (has_hooks || told) return mistakes;
+  auto elsewhere = hooks_elsewhere(plugin, shown);
+  mistakes.insert(mistakes.end(), std::make_move_iterator(elsewhere.begin()), std::make_move_iterator(elsewhere.end()));
   return mistakes;
 }
 

@@ -56,9 +56,11 @@ TEST_CASE("hooks that would not run are told before a job is claimed, and what i
   const auto warnings = [&] { return replace_all(join(daemon::plugin_warnings(*loaded), "\n"), (directory.path / "plugins/").native(), ""); };
   SECTION("no hook") {
     write_hook(directory.path / "plugins/acme/test");
-    CHECK(check() == "acme/hooks: PL019 there is no hook in it; add an executable hooks/test, or of another stage");
+    CHECK(check() == "acme/test: PL019 lies beside hooks/, so nothing runs it; move it to acme/hooks/test");
+    fs::remove(directory.path / "plugins/acme/test");
+    CHECK(check() == "acme/hooks: PL019 there is no hook in it; add an executable hooks/test or a playbook hooks/test.yml, or one of another stage");
     fs::create_directories(hooks);
-    CHECK(check() == "acme/hooks: PL019 there is no hook in it; add an executable hooks/test, or of another stage");
+    CHECK(check() == "acme/hooks: PL019 there is no hook in it; add an executable hooks/test or a playbook hooks/test.yml, or one of another stage");
   }
   SECTION("a name that is nearly a stage's, beside a hook") {
     write_hook(hooks / "install");

@@ -31,7 +31,7 @@ TEST_CASE("A job whose hooks would not run is not claimed until they can, and an
   std::string words;
   SECTION("no hook") {
     fs::rename(hook, hooks.parent_path() / "install");
-    words = "there is no hook in it; add an executable hooks/test";
+    words = "lies beside hooks/, so nothing runs it; move it to " + hook.native();
   }
   SECTION("called nearly as a stage") {
     fs::rename(hook, hooks / "install.sh");

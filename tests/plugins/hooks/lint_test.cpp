@@ -1,5 +1,6 @@
 #include "plugins/hooks/lint.hpp"
 
+#include "plugins/hooks/hook_mistakes.hpp"
 #include "plugins/hooks/script.hpp"
 #include "plugins/hooks/skeleton.hpp"
 #include "support/catch.hpp"
@@ -187,10 +188,32 @@ TEST_CASE("each code is given for what it is for, with a cure") {
     CHECK(folder.lint() == "PL019 error hooks/collect.sh: is no stage, so it never runs (did you mean \"collect\"? hooks have no extension)\n"
                            "PL019 error hooks/instal: is no stage, so it never runs (did you mean \"install\"?)\n"
                            "PL019 error hooks/post-run: is no stage, so it never runs (did you mean \"collect\"?)\n"
-                           "PL019 error hooks/release: is a directory, so nothing in it runs; call it hooks/release.d\n"
+                           "PL019 error hooks/release: is a directory, so nothing in it runs; move what is to run to hooks/release.d\n"
                            "PL019 error hooks/teardown.yml: is no stage, so it never runs (did you mean \"release.yml\"?)\n"
                            "PL019 warning plugin.yml:4:33: hooks.test: there is no hook of this stage; add hooks/test, or remove the key\n");
   }
+}
+
+TEST_CASE("hooks that lie where nothing runs them are told once, with where they belong") {
+  const auto told = [](const std::vector<std::string>& files) {
+    const TemporaryDirectory directory;
+    write_file(directory.path / "plugin.yml", "apiVersion: outpost/v1\nname: acme\nversion: 1\n");
+    for (const auto& file : files) write_file(directory.path / file, "- debug:\n");
+    return hooks::text_of(hooks::hook_mistakes(hooks::read_plugin(directory.path, "acme", "plugin.yml"), ""));
+  };
+  const std::string no_stage = ": PL019 is no stage, so nothing in it runs; ", directory = ": PL019 is a directory, so nothing in it runs; ";
+  CHECK(told({"hooks/install/main.yml", "hooks/install/vars.yml"}) == "hooks/install" + directory + "name its playbook in plugin.yml: hooks: {install: {playbook: hooks/install/main.yml}}\n");
+  CHECK(told({"hooks/install/tasks/main.yml"}) == "hooks/install" + directory + "name its playbook in plugin.yml: hooks: {install: {playbook: hooks/install/tasks/main.yml}}\n");
+  CHECK(told({"hooks/test/smoke.yml"}) == "hooks/test" + directory + "name its playbook in plugin.yml: hooks: {test: {playbook: hooks/test/smoke.yml}}\n");
+  CHECK(told({"hooks/test/10-a.yml", "hooks/test/20-b.yml"}) == "hooks/test" + directory + "move what is to run to hooks/test.d\n");
+  CHECK(told({"hooks/tests/site.yml"}) == "hooks/tests" + no_stage + "name its playbook in plugin.yml: hooks: {test: {playbook: hooks/tests/site.yml}}\n");
+  CHECK(told({"hooks/teardown/run"}) == "hooks/teardown" + no_stage + "move what is to run to hooks/release.d\n");
+  CHECK(told({"install.yml", "test.sh"}) == "install.yml: PL019 lies beside hooks/, so nothing runs it; move it to hooks/install.yml\n"
+                                            "test.sh: PL019 lies beside hooks/, so nothing runs it; move it to hooks/test\n");
+  CHECK(told({"install/install.yml"}) == "install: PL019 lies beside hooks/, so nothing runs it; name its playbook in plugin.yml: hooks: {install: {playbook: install/install.yml}}\n");
+  CHECK(told({"hooks/site.yml"}) == "hooks/site.yml: PL019 is no stage, so it never runs; move it out of hooks/\n"
+                                    "hooks: PL019 there is no hook in it; add an executable hooks/test or a playbook hooks/test.yml, or one of another stage\n");
+  CHECK(told({"hooks/test.yml", "install.yml", "hooks/test/site.yml"}) == "");
 }
 
 TEST_CASE("the report is for people, for programs, and for what shows SARIF") {
