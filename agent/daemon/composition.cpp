@@ -19,6 +19,8 @@
 #include <boost/asio/detached.hpp>
 
 #include <sys/stat.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <unistd.h>
@@ -48,6 +50,8 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
     return Error{Fault::unavailable, directory.string() + " cannot be written by uid " + std::to_string(::getuid()) + ": change its owner, or the directory in outpost.yml"};
   return {};
 }
+
+bool every_source(const std::string&) { return true; }
 
 }  // namespace
 
@@ -86,56 +90,76 @@ Result<std::unique_ptr<Composition>> Composition::make(InForce configuration, as
 
 /// Before anything else is made, which then has to be made only once: what systemd has kept for us is given out once.
 Result<void> Composition::read_named_files() {
-  const auto every = [](const std::string&) { return true; };
+  stored_ = process::take_stored();
+  if (const auto kept = stored_.extract(kept_secrets_name); !kept.empty()) kept_secrets_ = unsealed(kept.mapped());
   uploads_ = upload_throttle(settings_.spool);
-  auto named = read_named(settings_, uploads_, Unreadable::is_an_error, every);
-  if (!named && has_journal(settings_.state_directory)) {
-    const Error wrong = named.error();
-    auto good = configuration_.last_good ? std::nullopt : last_good_of(file_, settings_.state_directory);
-    if (good) {
-      auto uploads = upload_throttle(good->settings.spool);
-      named = read_named(good->settings, uploads, Unreadable::is_an_error, every);
-      if (named) {
-        settings_ = std::move(good->settings);
-        texts_ = std::move(good->texts);
-        uploads_ = std::move(uploads);
-        configuration_.since = good->since;
-        configuration_.last_good = true;
-      }
+  auto named = read_named(settings_, uploads_, every_source);
+  if (named) {
+    named_ = std::move(*named);
+  } else if (!has_journal(settings_.state_directory) || !read_what_can_be_read(named.error())) {
+    return named.error();
+  }
+  for (const auto& [name, opened] : named_.servers)
+    if (opened.closed) closed_.insert(name);
+  secrets_ = std::move(named_.secrets);
+  // What is no longer configured, or was replaced, may be known to a step that has outlived the agent before us.
+  for (const auto& [name, secret] : kept_secrets_)
+    if (std::find(secrets_.begin(), secrets_.end(), secret) == secrets_.end()) secrets_.push_back(secret);
+  return {};
+}
+
+bool Composition::read_what_can_be_read(const Error& wrong) {
+  auto good = configuration_.last_good ? std::nullopt : last_good_of(file_, settings_.state_directory);
+  if (!configuration_.last_good) unread_ = texts_;
+  struct Way {
+    bool with_last_good;
+    const Secrets* instead;
+  };
+  for (const auto& [with_last_good, instead] : {Way{true, nullptr}, Way{false, &kept_secrets_}, Way{true, &kept_secrets_}}) {
+    if (with_last_good && !good) continue;
+    const auto& settings = with_last_good ? good->settings : settings_;
+    auto uploads = upload_throttle(settings.spool);
+    auto named = read_named(settings, uploads, every_source, instead);
+    if (!named) continue;
+    if (with_last_good) {
+      settings_ = std::move(good->settings);
+      texts_ = std::move(good->texts);
+      configuration_.since = good->since;
+      configuration_.last_good = true;
     }
-    if (!named) named = read_named(settings_, uploads_, Unreadable::closes_the_server, every);
+    uploads_ = std::move(uploads);
+    named_ = std::move(*named);
     if (configuration_.problem.empty()) {
       configuration_.problem = wrong.message;
       problem_fault_ = wrong.fault;
     }
     only_finishes_ = true;
+    return true;
   }
-  if (!named) return named.error();
-  named_ = std::move(*named);
-  for (const auto& [name, opened] : named_.servers)
-    if (opened.closed) closed_.insert(name);
-  secrets_ = std::move(named_.secrets);
-  return {};
+  return false;
 }
 
 /// Never without a secret of hooks: it would not be hidden in what they print.
-Result<Composition::Named> Composition::read_named(const config::Settings& settings, std::shared_ptr<http::Throttle> uploads, Unreadable unreadable,
-                                                   const std::function<bool(const std::string& source)>& is_wanted) {
+Result<Composition::Named> Composition::read_named(const config::Settings& settings, std::shared_ptr<http::Throttle> uploads,
+                                                   const std::function<bool(const std::string& source)>& is_wanted, const Secrets* instead) {
+  const bool has_to_be_there = instead == nullptr;
   Named named;
-  auto hooks = hook_options(settings, named.secrets);
+  auto hooks = hook_options(settings, named, instead);
   if (!hooks) return hooks.error();
   named.hooks = std::move(*hooks);
   auto collector = collector_of(settings.otlp, named.secrets);
-  if (!collector && unreadable == Unreadable::is_an_error) return collector.error();
+  if (!collector && has_to_be_there) return collector.error();
   if (collector) named.collector = std::move(*collector);
+  else named.done_without.push_back(collector.error().message);
   for (const auto& [name, source] : settings.sources) {
     if (!is_wanted(name)) continue;
     auto opened = open_server(source, uploads);
-    if (!opened && unreadable == Unreadable::is_an_error) return std::move(opened.error()).in("sources." + name);
+    if (!opened && has_to_be_there) return std::move(opened.error()).in("sources." + name);
     if (!opened) {
       auto access = closed_access(source);
       if (!access) return access.error();
       opened = Opened{nullptr, std::make_shared<ServerAccess>(std::move(*access)), opened.error()};
+      named.done_without.push_back("sources." + name + ": " + opened->closed->message);
     }
     named.servers.emplace(name, std::move(*opened));
   }
@@ -171,6 +195,7 @@ Result<void> Composition::make_runner() {
 
   auto& options = named_.hooks;
   warn_about_short(options.secrets);
+  if (!only_finishes_) keep_for_next_start(options.secrets);
   // A step that has outlived the agent before us still needs them.
   if (!step_runner().outlives()) hooks::remove_left_secrets(options.secrets_directory);
   steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(options));
@@ -219,9 +244,16 @@ Result<void> Composition::choose_runner() {
   }
   process::SystemdCommandRunner::Options options;
   options.log = [this](const std::string& line) { logger_.warning(line); };
+  options.stored = std::move(stored_);
   units_ = std::make_unique<process::SystemdCommandRunner>(executor_, std::move(options));
   logger_.notice("steps are run by systemd, each as a unit of its job's slot");
   return {};
+}
+
+/// Steps that end with the agent need nobody who knows what it knew.
+void Composition::keep_for_next_start(const Secrets& secrets) const {
+  if (!units_) return;
+  if (const auto kept = keep_secrets(secrets); !kept) logger_.warning("a restart will need all secrets to be readable: " + kept.error().message);
 }
 
 void Composition::warn_about_short(const std::map<std::string, std::string>& secrets) const {
@@ -244,7 +276,7 @@ asio::awaitable<void> Composition::end_steps() {
   if (units_) co_await units_->end_all();
 }
 
-Result<hooks::HookOptions> Composition::hook_options(const config::Settings& settings, std::vector<std::string>& secrets) {
+Result<hooks::HookOptions> Composition::hook_options(const config::Settings& settings, Named& named, const Secrets* instead) {
   hooks::HookOptions options;
   options.plugin_directories = settings.plugins_path;
   options.secrets_directory = settings.runtime_directory / "secrets";
@@ -259,8 +291,12 @@ Result<hooks::HookOptions> Composition::hook_options(const config::Settings& set
     if (const auto identity = config::read_credentials(source, credentials)) options.servers[name] = identity->url;
   for (const auto& [name, source] : settings.secrets) {
     auto secret = config::read_secret(source, credentials);
+    if (!secret && instead && instead->contains(name)) {
+      named.done_without.push_back("secrets." + name + ": " + secret.error().message + " (hooks get what it was before)");
+      secret = config::Secret{instead->at(name)};
+    }
     if (!secret) return std::move(secret.error()).in("secrets." + name);
-    secrets.emplace_back(secret->reveal());
+    named.secrets.emplace_back(secret->reveal());
     options.secrets.emplace(name, std::string{secret->reveal()});
   }
   return options;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/base/clock.hpp"
+#include "agent/base/wakeup.hpp"
 #include "agent/base/workers.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/load.hpp"
@@ -14,6 +15,7 @@
 #include "agent/daemon/clock_watch.hpp"
 #include "agent/daemon/identity_lock.hpp"
 #include "agent/daemon/in_force.hpp"
+#include "agent/daemon/kept_secrets.hpp"
 #include "agent/daemon/logger.hpp"
 #include "agent/daemon/metrics.hpp"
 #include "agent/daemon/promotion_keeper.hpp"
@@ -26,6 +28,7 @@
 #include "agent/http/throttle.hpp"
 #include "agent/journal/sqlite/sqlite_journal.hpp"
 #include "agent/process/local/local_command_runner.hpp"
+#include "agent/process/systemd/descriptor_store.hpp"
 #include "agent/process/systemd/own_unit.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
 #include "agent/telemetry/exporter.hpp"
@@ -93,6 +96,9 @@ class Composition {
   /// Reads the configuration again and goes on with it: {changed[], needs_restart[]}. malformed: it is wrong, a line for
   /// each problem; the old one stays in force and there is an alarm.
   boost::asio::awaitable<Result<boost::json::object>> reload();
+  /// Tries again and again what could not be read at the start, and a port that was taken: once all is there the agent
+  /// goes on as if it had been from the beginning.
+  void recover();
   /// Called when a reload begins, and when it has ended either way.
   void watch_reloads(std::function<void()> begins, std::function<void()> ended);
 
@@ -109,6 +115,7 @@ class Composition {
     hooks::HookOptions hooks;
     std::map<std::string, Opened> servers;  ///< By the names of sources.
     std::optional<telemetry::Destination> collector;
+    std::vector<std::string> done_without;  ///< What could not be read, and why.
   };
   /// What a reload reads from the disk.
   struct Fresh {
@@ -122,12 +129,15 @@ class Composition {
   [[nodiscard]] std::vector<telemetry::Family> figures();
 
   Composition(InForce configuration, boost::asio::any_io_executor executor);
-  /// With the last good configuration when this one names what cannot be read, and with servers closed when that one does
-  /// too; in both cases only for what was begun.
+  /// With the last good configuration when this one names what cannot be read, and without what cannot be read when that
+  /// one does too; in both cases only for what was begun.
   Result<void> read_named_files();
-  enum class Unreadable { is_an_error, closes_the_server };
-  static Result<Named> read_named(const config::Settings& settings, std::shared_ptr<http::Throttle> uploads, Unreadable unreadable,
-                                  const std::function<bool(const std::string& source)>& is_wanted);
+  /// `wrong`: what of the configuration cannot be read. False: nothing was left to go on with.
+  bool read_what_can_be_read(const Error& wrong);
+  /// `instead`: what stands for secrets that cannot be read; the servers of sources whose files cannot are closed then.
+  /// Without it each of these is an error.
+  static Result<Named> read_named(const config::Settings& settings, std::shared_ptr<http::Throttle> uploads,
+                                  const std::function<bool(const std::string& source)>& is_wanted, const Secrets* instead = nullptr);
   Result<void> make_directories();
   /// Where the directories of the next job are made ahead of time.
   [[nodiscard]] std::filesystem::path ready_directory() const;
@@ -154,7 +164,8 @@ class Composition {
       std::string source, std::string url, std::shared_ptr<config::CredentialsFile> file);
   [[nodiscard]] dci::SourceSettings source_settings(const config::Settings& settings, const config::Source& source);
   [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
-  [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, std::vector<std::string>& secrets);
+  [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, Named& named, const Secrets* instead);
+  void keep_for_next_start(const Secrets& secrets) const;
   void warn_about_short(const std::map<std::string, std::string>& secrets) const;
   [[nodiscard]] Result<Alarms::Ways> alarm_ways(const config::Alarms& alarms) const;
 
@@ -175,9 +186,18 @@ class Composition {
   boost::asio::awaitable<Result<boost::json::object>> reload_once();
   [[nodiscard]] static Result<Fresh> read_again(const std::filesystem::path& file, const config::Settings& old, std::shared_ptr<http::Throttle> uploads,
                                                 std::set<std::string> closed);
+  /// `happened`: for the log.
+  boost::asio::awaitable<Result<boost::json::object>> put_in_force(Fresh& fresh, std::string happened);
   boost::asio::awaitable<Result<void>> go_on_with(Fresh& fresh);
   void reload_failed(const Error& error);
   boost::asio::awaitable<void> remember(config::Texts texts);
+
+  // What was not there at the start (composition_recovery.cpp)
+  boost::asio::awaitable<bool> read_once_more();
+  [[nodiscard]] Result<Fresh> read_unread() const;
+  [[nodiscard]] Result<Fresh> read_closed() const;
+  boost::asio::awaitable<bool> take_up(Fresh& fresh);
+  boost::asio::awaitable<bool> listen_once_more();
 
   config::Settings settings_;
   std::filesystem::path file_;
@@ -185,11 +205,15 @@ class Composition {
   ConfigurationState configuration_;
   bool only_finishes_ = false;  ///< Since the start the configuration is wrong, or not all that it names can be read.
   Fault problem_fault_ = Fault::refused;
+  std::optional<config::Texts> unread_;  ///< The configuration that only could not be taken because of what it names.
   std::set<std::string> closed_;  ///< The sources whose servers are closed.
   Named named_;                   ///< Until it is made use of.
+  process::Stored stored_;        ///< Until the runner of steps has it.
+  Secrets kept_secrets_;          ///< As an earlier process knew them.
   std::function<void()> reload_begins_ = [] {}, reload_ended_ = [] {};
-  bool reloading_ = false;
+  bool reloading_ = false, recovering_ = false;
   boost::asio::any_io_executor executor_;
+  Wakeup recovered_{executor_};
   Logger logger_;
   SystemClock clock_;
   Workers workers_;
@@ -216,6 +240,7 @@ class Composition {
   std::unique_ptr<control::Records> records_;
   std::string page_url_, page_token_;
   std::unique_ptr<http::Server> server_;
+  http::Handler page_handler_;  ///< As long as the page is not on TCP, where it should be.
   std::unique_ptr<control::AgentObject> bus_object_;
   std::unique_ptr<control::ShutdownWatch> shutdown_watch_;
   std::unique_ptr<control::MachineRestart> machine_restart_;

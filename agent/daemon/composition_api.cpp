@@ -140,7 +140,8 @@ Result<void> Composition::listen() {
     return on_tcp;
   }
   // A page is no reason to let go of what runs.
-  alarms_->raise("dashboard", "degraded", on_tcp.error().message + "; the page is not there on TCP until that is corrected, and the service restarted");
+  alarms_->raise("dashboard", "degraded", on_tcp.error().message + "; the page is not there on TCP until that is corrected: it is tried again by itself, at least every 5 minutes");
+  page_handler_ = handler;
   return {};
 }
 

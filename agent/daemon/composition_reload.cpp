@@ -55,11 +55,14 @@ void Composition::watch_reloads(std::function<void()> begins, std::function<void
 Result<void> Composition::settle_configuration() {
   if (only_finishes_) {
     if (agent_->unfinished() == 0) return Error{problem_fault_, configuration_.problem};
-    const std::string line = split(configuration_.problem, '\n').front();
+    std::string line = split(configuration_.problem, '\n').front();
+    for (const auto& each : named_.done_without)
+      if (!each.starts_with(line)) line += "; without " + each;
     const std::string what_finishes = configuration_.last_good ? "the last good one, of " + to_rfc3339(configuration_.since) + "," : "what of it can be read";
+    const std::string what_to_do = unread_ ? "Correct it: it is tried again by itself, at least every 5 minutes, and at once by outpost reload: " : "Correct it, then outpost reload: ";
     configuration_.problem = line;
     alarms_->clear("configuration");  // Of a reload before, which was less.
-    alarms_->raise("configuration", "degraded", "the configuration is wrong; " + what_finishes + " finishes what was begun, and nothing more is claimed. Correct it, then outpost reload: " + line);
+    alarms_->raise("configuration", "degraded", "the configuration is wrong; " + what_finishes + " finishes what was begun, and nothing more is claimed. " + what_to_do + line);
     agent_->close_claims("the configuration is wrong, " + what_finishes + " only finishes what was begun: " + line);
     return {};
   }
@@ -70,6 +73,7 @@ Result<void> Composition::settle_configuration() {
 }
 
 asio::awaitable<Result<json::object>> Composition::reload() {
+  while (recovering_) co_await recovered_.wait();
   if (reloading_) co_return Error{Fault::refused, "the configuration is just being read: try again"};
   reloading_ = true;
   reload_begins_();
@@ -86,20 +90,26 @@ asio::awaitable<Result<json::object>> Composition::reload_once() {
     reload_failed(fresh.error());
     co_return fresh.error();
   }
-  const auto changed = config::differences(settings_, fresh->loaded.settings);
-  auto gone_on = co_await go_on_with(*fresh);
-  if (!gone_on) {
-    reload_failed(gone_on.error());
-    co_return gone_on.error();
-  }
-  const auto& restart = fresh->needs_restart;
-  logger_.notice("configuration read again: " + (changed.empty() ? "nothing has changed" : join(changed, ", ")));
+  std::string happened = "configuration read again";
+  auto putting = put_in_force(*fresh, std::move(happened));
+  auto put = co_await std::move(putting);
+  if (!put) reload_failed(put.error());
+  co_return put;
+}
+
+asio::awaitable<Result<json::object>> Composition::put_in_force(Fresh& fresh, std::string happened) {
+  const auto changed = config::differences(settings_, fresh.loaded.settings);
+  auto gone_on = co_await go_on_with(fresh);
+  if (!gone_on) co_return gone_on.error();
+  const auto& restart = fresh.needs_restart;
+  logger_.notice(happened + ": " + (changed.empty() ? "nothing has changed" : join(changed, ", ")));
   if (!restart.empty()) logger_.warning("configuration: needs a restart, and is as before until then: " + join(restart, ", "));
   configuration_ = {file_.string(), clock_.now(), false, {}};
   only_finishes_ = false;
+  unread_.reset();
   alarms_->clear("configuration");
   agent_->close_claims("");
-  auto texts = fresh->loaded.texts;
+  auto texts = fresh.loaded.texts;
   co_await remember(std::move(texts));
   co_return json::object{{"changed", array_of(changed)}, {"needs_restart", array_of(restart)}};
 }
@@ -115,7 +125,7 @@ Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& 
   fresh.needs_restart = keep_settled(old, wanted);
   if (old.spool.bandwidth != wanted.spool.bandwidth) fresh.uploads = upload_throttle(wanted.spool);
   const auto is_wanted = [&](const std::string& name) { return closed.contains(name) || is_made_anew(old, wanted, name); };
-  auto named = read_named(wanted, fresh.uploads, Unreadable::is_an_error, is_wanted);
+  auto named = read_named(wanted, fresh.uploads, is_wanted);
   if (!named) return Error{Fault::malformed, named.error().message + "\n"};
   fresh.named = std::move(*named);
   return fresh;
@@ -130,6 +140,7 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   parts.logs = log_options(wanted.logs);
   parts.secrets = std::move(fresh.named.secrets);
   warn_about_short(fresh.named.hooks.secrets);
+  keep_for_next_start(fresh.named.hooks.secrets);
   parts.steps = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(fresh.named.hooks));
   for (auto& [name, opened] : fresh.named.servers) {
     auto integration = make_integration(wanted, wanted.sources.at(name), std::move(opened));

@@ -151,6 +151,7 @@ int run_daemon(daemon::InForce configuration) {
     return exit_failed;
   }
   parts.start_telemetry();
+  parts.recover();
   daemon::ServiceNotifier notifier{loop.get_executor(), [&] { return parts.agent().overdue(std::chrono::steady_clock::now()); }, logger};
   const auto ready = [&] { notifier.ready("polling " + std::to_string(parts.settings().sources.size()) + " sources"); };
   parts.watch_reloads([&] { notifier.reloading(); }, ready);

@@ -7,7 +7,9 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+
 #include <csignal>
 
 namespace {
@@ -216,6 +218,91 @@ TEST_CASE("A restart with a configuration that names what is not there finishes 
   CHECK(lab.jobs().size() == 1);
 }
 
+TEST_CASE("A restart whose credentials are gone goes on by itself once they are back", "[operate]") {
+  OperatedLab lab;
+  const fs::path credentials = lab.directory.path / "agent/dcirc.sh", aside = lab.directory.path / "aside.sh";
+  lab.start_busy();
+  lab.stop_agent(SIGKILL);
+  fs::rename(credentials, aside);
+  lab.feed("2.0", {});
+  write_file(lab.go, "");
+  const auto begin = [&] {
+    lab.start_agent();
+    lab.until("the job to end", [&] { return lab.agent_is_up() && lab.status().at("jobs").at("running").as_array().empty(); });
+    CHECK(lab.alarmed("configuration"));
+    fs::rename(aside, credentials);
+  };
+  SECTION("as if they had been there") {
+    begin();
+    CHECK(text_at(lab.finished_job(2), "status") == "success");
+    CHECK_FALSE(lab.alarmed("configuration"));
+    CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
+    CHECK_THAT(lab.agent_log(), holds("what cannot be read is tried again by itself") && holds("what could not be read can be read now"));
+  }
+  SECTION("for what was begun alone, while the configuration is wrong too") {
+    lab.spoil();
+    begin();
+    lab.until("the end of the job to be told", [&] { return lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+    CHECK(lab.alarmed("configuration"));
+    CHECK(text_at(lab.status().at("claims").as_object(), "state") == "closed");
+    lab.repair();
+    REQUIRE(lab.outpost({"reload"}) == 0);
+    CHECK(text_at(lab.finished_job(2), "status") == "success");
+  }
+  SECTION("not with a configuration that somebody is about to correct") {
+    begin();
+    lab.configure("", "slots: 3\n");
+    lab.until("it to be tried", [&] { return lab.agent_log().find("waits for outpost reload") != std::string::npos; });
+    CHECK(lab.alarmed("configuration"));
+    REQUIRE(lab.outpost({"reload"}) == 0);
+    CHECK_FALSE(lab.alarmed("configuration"));
+  }
+}
+
+TEST_CASE("A restart whose secret of hooks is gone finishes what was begun with what systemd has kept of it", "[operate]") {
+  OperatedLab lab;
+  lab.hook("collect", "#!/bin/sh\necho \"it is $(cat $OUTPOST_SECRETS/lab)\"\n");
+  const fs::path secret = lab.directory.path / "agent/lab.secret", kept = lab.directory.path / "kept";
+  const auto write_secret = [&] {
+    write_file(secret, "correct-horse\n");
+    fs::permissions(secret, fs::perms::owner_read | fs::perms::owner_write);
+  };
+  write_secret();
+  lab.configure("", "secrets: {lab: {file: lab.secret}}\n");
+  lab.start_busy();
+  lab.stop_agent(SIGKILL);
+  lab.feed("2.0", {});
+  fs::remove(secret);
+  const std::string daemon = std::string{OUTPOST_DAEMON} + " --config " + (lab.directory.path / "agent/outpost.yml").string();
+  SECTION("nothing was kept: it could not be hidden in what the hooks print") {
+    Process agent{{OUTPOST_DAEMON, "--config", (lab.directory.path / "agent/outpost.yml").string()}, lab.directory.path / "second.log"};
+    CHECK(agent.wait() == 1);
+    CHECK_THAT(read_file(lab.directory.path / "second.log"), holds("secrets.lab: ") && holds("lab.secret"));
+  }
+  SECTION("it was kept") {
+    write_file(kept, R"({"lab": "correct-horse"})");
+    const bool is_spoiled = GENERATE(false, true);
+    if (is_spoiled) lab.spoil();
+    lab.start_agent({}, {"/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=secrets exec " + daemon + " 3<" + kept.string()});
+    lab.until("the first job to end", [&] { return lab.agent_is_up() && lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+    const std::string id = text_at(lab.jobs().at(0), "id");
+    CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
+    CHECK(lab.log_of(id, "collect/acme/collect") == "it is ***\n");
+    CHECK(lab.alarmed("configuration"));
+    CHECK(text_at(lab.status(), "state") == "degraded");
+    REQUIRE(lab.outpost({"status"}) == 0);
+    CHECK_THAT(lab.said, holds("secrets.lab: ") && holds("lab.secret") && holds("outpost reload"));
+    if (is_spoiled) CHECK_THAT(lab.said, holds("90-wrong.yml"));
+    CHECK(lab.jobs().size() == 1);
+    write_secret();
+    if (is_spoiled) lab.repair();
+    write_file(lab.go, "");
+    REQUIRE(lab.outpost({"reload"}) == 0);
+    CHECK(text_at(lab.finished_job(2), "status") == "success");
+    CHECK_FALSE(lab.alarmed("configuration"));
+  }
+}
+
 TEST_CASE("A start with nothing to finish is refused when the credentials are gone", "[operate]") {
   OperatedLab lab;
   write_file(lab.go, "");
@@ -235,12 +322,17 @@ TEST_CASE("A restart whose page finds its port taken finishes what was begun", "
   lab.start_busy();
   lab.stop_agent(SIGKILL);
   boost::asio::io_context loop;
-  const boost::asio::ip::tcp::acceptor taken{loop, {boost::asio::ip::address_v4::loopback(), 0}};
+  boost::asio::ip::tcp::acceptor taken{loop, {boost::asio::ip::address_v4::loopback(), 0}};
+  REQUIRE(::fcntl(taken.native_handle(), F_SETFD, FD_CLOEXEC) == 0);  // The agent would inherit it.
   lab.configure("", "dashboard: {listen: \"127.0.0.1:" + std::to_string(taken.local_endpoint().port()) + "\"}\n");
   lab.start_agent();
   lab.until("the first job to end", [&] { return lab.agent_is_up() && lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
   CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
   CHECK(lab.alarmed("dashboard"));
+  taken.close();
+  lab.until("the page", [&] { return !lab.alarmed("dashboard"); });
+  REQUIRE(lab.outpost({"dashboard", "--print"}) == 0);
+  CHECK_THAT(lab.said, holds("http://127.0.0.1:"));
 }
 
 TEST_CASE("A second agent with the same identity is refused, although its directories are others", "[operate]") {

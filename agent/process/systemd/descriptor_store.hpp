@@ -5,15 +5,20 @@
 #include <map>
 #include <string>
 
-// The outputs of commands, of which systemd keeps the read end too: for the next process of this program
+// Descriptors that systemd keeps too, for the next process of this program, until its unit is stopped
 // (sd_pid_notify_with_fds(3)). Without systemd nothing is kept.
 namespace outpost::process {
 
-/// The name that the output of a slot has there.
-[[nodiscard]] std::string stored_output_name(unsigned slot);
-/// All that was kept for this process, by name. It is given out once.
-[[nodiscard]] std::map<std::string, Descriptor> take_stored_outputs();
-void store_output(unsigned slot, int descriptor);
-void drop_output(unsigned slot);
+/// By name.
+using Stored = std::map<std::string, Descriptor>;
+
+/// All that was kept for this process. It is given out once.
+[[nodiscard]] Stored take_stored();
+/// There is at most one of a name, when whoever stores another drops the one before.
+void store(const std::string& name, int descriptor);
+void drop_stored(const std::string& name);
+
+/// What the output of the command in a slot is called there.
+[[nodiscard]] std::string output_of_slot(unsigned slot);
 
 }  // namespace outpost::process

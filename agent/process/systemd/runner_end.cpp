@@ -52,7 +52,7 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Sto
 asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
   // First, so that an agent that is started between this and the rest knows that all of the output was taken.
   step.directory.close();
-  drop_output(step.command.slot);
+  drop_stored(output_of_slot(step.command.slot));
   if (is_limited(step.command.limits)) {
     auto limiting = limit(step, {});
     co_await std::move(limiting);

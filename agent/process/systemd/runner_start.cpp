@@ -75,14 +75,14 @@ asio::awaitable<Result<void>> SystemdCommandRunner::make_ready(Step& step) {
   if (auto cleared = co_await std::move(clearing); !cleared) co_return cleared;
   if (auto ready = step.directory.prepare(step.command); !ready) co_return ready;
   if (auto opened = step.open_output(); !opened) co_return opened;
-  store_output(step.command.slot, step.output.native_handle());
+  store(output_of_slot(step.command.slot), step.output.native_handle());
   auto limiting = patiently(step, [this, &step] { return limit(step, step.command.limits); });
   co_return co_await std::move(limiting);
 }
 
 /// Nobody else runs steps of this slot, so what runs there was left by an agent that could not take it up again.
 asio::awaitable<Result<void>> SystemdCommandRunner::clear(Step& step) {
-  if (stored_.erase(stored_output_name(step.command.slot)) > 0) drop_output(step.command.slot);
+  if (options_.stored.erase(output_of_slot(step.command.slot)) > 0) drop_stored(output_of_slot(step.command.slot));
   if (ended_.erase(step.unit) > 0) co_return Result<void>{};
   auto asking = patiently(step, [this, &step] { return systemd_.state(step.unit); });
   auto state = co_await std::move(asking);

@@ -53,7 +53,7 @@ Result<void> SystemdCommandRunner::Step::open_output(Descriptor stored) {
 }
 
 SystemdCommandRunner::SystemdCommandRunner(asio::any_io_executor executor, Options options)
-    : executor_{executor}, options_{std::move(options)}, systemd_{std::move(executor)}, stored_{take_stored_outputs()} {}
+    : executor_{executor}, options_{std::move(options)}, systemd_{std::move(executor)} {}
 
 SystemdCommandRunner::~SystemdCommandRunner() = default;
 
@@ -125,7 +125,7 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
   if (step->directory.name() != step->command.name)
     co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
   step->stopping = step->directory.stopping();
-  auto stored = stored_.extract(stored_output_name(step->command.slot));
+  auto stored = options_.stored.extract(output_of_slot(step->command.slot));
   const bool was_kept = !stored.empty();
   if (auto opened = step->open_output(was_kept ? std::move(stored.mapped()) : Descriptor{}); !opened) {
     // All of it was taken, and only the news of the end was lost.
@@ -136,7 +136,7 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
   // The step keeps its output itself until its end is written down; systemd does until the unit of this program is
   // stopped, or fails for good.
   step->output_lost = !was_kept && step->directory.report().has_exited();
-  if (!was_kept) store_output(step->command.slot, step->output.native_handle());
+  if (!was_kept) store(output_of_slot(step->command.slot), step->output.native_handle());
   auto attending = attend(*step, output);
   co_return co_await std::move(attending);
 }

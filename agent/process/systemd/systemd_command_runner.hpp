@@ -2,6 +2,7 @@
 
 #include "agent/base/descriptor.hpp"
 #include "agent/process/command_runner.hpp"
+#include "agent/process/systemd/descriptor_store.hpp"
 #include "agent/process/systemd/service_manager.hpp"
 #include "agent/process/systemd/slot_directory.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -45,6 +45,7 @@ class SystemdCommandRunner final : public CommandRunner {
     std::function<void(const std::string& line)> log = [](const std::string&) {};
     /// Of the users of all slots; nothing: each slot's is outpost-job-<slot>.
     std::optional<gid_t> group = std::nullopt;
+    Stored stored = {};  ///< What systemd has kept for this process: the outputs of commands that have outlived an earlier one.
   };
   SystemdCommandRunner(boost::asio::any_io_executor executor, Options options);
   ~SystemdCommandRunner() override;
@@ -93,7 +94,6 @@ class SystemdCommandRunner final : public CommandRunner {
   std::set<std::string> ended_;     ///< Units that have run a command of this process last, and have ended well.
   std::set<std::string> told_limits_;  ///< That do not count, and that the log has heard of.
   std::set<std::string> unlimited_;  ///< Units for which no limits were ever set in this boot.
-  std::map<std::string, Descriptor> stored_;  ///< What systemd kept for an earlier process of this program.
 };
 
 /// Why steps cannot be run as units here, for people; empty when they can: systemd runs this machine, and has started
