@@ -249,6 +249,24 @@ TEST_CASE("limits that an administrator gives one unit stand as long as no step 
   CHECK(property("MemoryMax", "outpost-step@5.service") == std::to_string(300ULL << 20));
 }
 
+TEST_CASE("limits that an administrator gives one unit come back when a step that asks for others has ended") {
+  if (::getuid() != 0) return;
+  const std::string unit = "outpost-step@7.service";
+  auto narrow = with_path("exit 0"), plain = with_path("exit 0");
+  narrow.slot = plain.slot = 7;
+  narrow.limits.tasks = 77;
+  for (const char* tasks : {"555", "444"}) {  // Both before and after others were set for it.
+    told("systemctl set-property --runtime " + unit + " TasksMax=" + tasks);
+    REQUIRE(as<Exited>(run(narrow)));
+    CHECK(property("TasksMax", unit.c_str()) == tasks);
+    REQUIRE(as<Exited>(run(plain)));
+    CHECK(property("TasksMax", unit.c_str()) == tasks);
+  }
+  told("systemctl revert " + unit);
+  REQUIRE(as<Exited>(run(narrow)));
+  CHECK(property("TasksMax", unit.c_str()) == property("TasksMax", "outpost-step@0.service"));
+}
+
 TEST_CASE("limits that an administrator gives all units stand, and are only made stricter") {
   if (::getuid() != 0) return;
   const char* unit = "outpost-step@6.service";

@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* unit_path = "/org/freedesktop/systemd1/unit/outpost_2dstep_401_2eservice";
+constexpr const char* usual_path = "/org/freedesktop/systemd1/unit/outpost_2dstep_400_2eservice";
 
 /// As far as the runner asks it: the unit of slot 1, which runs from StartUnit until it gets SIGTERM.
 struct FakeSystemd {
@@ -116,7 +117,8 @@ int FakeSystemd::offer(sd_bus* connection) {
   return test::offer_interfaces(connection, this,
                                 {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
                                  {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
-                                 {unit_path, "org.freedesktop.systemd1.Service", service}});
+                                 {unit_path, "org.freedesktop.systemd1.Service", service},
+                                 {usual_path, "org.freedesktop.systemd1.Service", service}});
 }
 
 /// One slot of a machine on which the test says what systemd does.

@@ -10,9 +10,9 @@ namespace outpost::process {
 
 namespace asio = boost::asio;
 
-/// Limits that are set for a unit stay until they are set again, whatever an agent has come to since, and outrank all that
-/// an administrator says of it. So none are set where none are asked for; where some were, the unit has to be told its own
-/// ones from then on, which the instance 0 knows, for which nobody sets anything.
+/// Limits that are set for a unit stay until they are set again, whatever an agent has come to since, and outrank what an
+/// administrator says of all units. So none are set where none are asked for; where some were, the unit has to be told what
+/// it has without them from then on (slot_limits.hpp).
 asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limits limits) {
   const bool has_limits = is_limited(limits);
   if (!has_limits && unlimited_.contains(step.unit)) co_return Result<void>{};
@@ -24,27 +24,29 @@ asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limi
     unlimited_.insert(step.unit);
     co_return Result<void>{};
   }
-  auto applying = apply(step, limits, *were_set);
+  auto applying = apply(step, limits);
   co_return co_await std::move(applying);
 }
 
-asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limits limits, bool were_set) {
+/// What all units of its kind have the instance 0 knows, for which nobody sets anything.
+asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limits limits) {
   auto reading_present = systemd_.limits(step.unit);
   const auto present = co_await std::move(reading_present);
   if (!present) co_return present.error();
-  auto own = present;
-  if (were_set) {
-    auto reading_own = systemd_.limits(*unit_of(step.command.profile, 0));
-    own = co_await std::move(reading_own);
-  }
-  if (!own) co_return own.error();
-  if (is_limited(limits)) tell_outranked(step, *own);
-  auto wanted = with_limits(std::move(*own), limits);
+  auto reading_usual = systemd_.limits(*unit_of(step.command.profile, 0));
+  const auto usual = co_await std::move(reading_usual);
+  if (!usual) co_return usual.error();
+  auto known = step.directory.limits(step.unit);
+  auto own = known.without_ours(*present, *usual);
+  if (is_limited(limits)) tell_outranked(step, own);
+  auto wanted = with_limits(std::move(own), limits);
   std::erase_if(wanted, [&](const auto& value) {
     const auto found = present->find(value.first);
     return found != present->end() && found->second == value.second;
   });
   if (wanted.empty()) co_return Result<void>{};
+  known.note_ours(wanted);
+  if (auto noted = step.directory.note_limits(step.unit, known); !noted) co_return noted;
   auto setting = systemd_.set_limits(step.unit, std::move(wanted));
   co_return co_await std::move(setting);
 }

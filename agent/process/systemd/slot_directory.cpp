@@ -96,6 +96,18 @@ std::optional<SlotDirectory::Stopping> SlotDirectory::stopping() const {
 
 StepReport SlotDirectory::report() const { return read_report(path_ / report_file); }
 
+SlotLimits SlotDirectory::limits(const std::string& unit) const { return SlotLimits::from_text(read_file(path_ / ("limits." + unit))); }
+
+Result<void> SlotDirectory::note_limits(const std::string& unit, const SlotLimits& limits) const {
+  const std::string name = "limits." + unit, draft = name + ".new";
+  std::error_code error;
+  fs::remove(path_ / draft, error);
+  if (auto written = write(draft.c_str(), limits.to_text(), 0640); !written) return written;
+  fs::rename(path_ / draft, path_ / name, error);
+  if (error) return errno_error("cannot replace", (path_ / name).native(), error.value());
+  return {};
+}
+
 void SlotDirectory::close() const {
   std::error_code ignored;
   for (const char* name : {step_file, output_file}) fs::remove(path_ / name, ignored);

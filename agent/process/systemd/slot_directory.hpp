@@ -3,6 +3,7 @@
 #include "agent/base/descriptor.hpp"
 #include "agent/base/result.hpp"
 #include "agent/process/command.hpp"
+#include "agent/process/systemd/slot_limits.hpp"
 #include "agent/process/systemd/step_report.hpp"
 
 #include <sys/types.h>
@@ -37,6 +38,9 @@ class SlotDirectory {
   void note_stopping(const Stopping& stopping) const;
   [[nodiscard]] std::optional<Stopping> stopping() const;
   [[nodiscard]] StepReport report() const;
+  /// What is known of the limits of a unit that runs the slot's commands; it is no command's, and stays.
+  [[nodiscard]] SlotLimits limits(const std::string& unit) const;
+  [[nodiscard]] Result<void> note_limits(const std::string& unit, const SlotLimits& limits) const;
   /// Removes the description of the command, which may hold secrets, and the output; its name and its report stay.
   void close() const;
 

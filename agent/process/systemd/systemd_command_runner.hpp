@@ -30,7 +30,8 @@ namespace outpost::process {
 ///   too whose start has failed half-way, or was never confirmed: it is asked to end, and what it did by itself counts.
 /// * While systemd cannot be asked, because its bus is restarted, a command waits to be started, as long as it may take and
 ///   two minutes at most.
-/// * Limits count for this command alone, and only where they are stricter than those of the unit.
+/// * Limits count for this command alone, and only where they are stricter than those of the unit, which it has again
+///   afterwards, also those that an administrator has given it alone.
 /// * Lost: processes that no signal ends, a unit that ended without a word, or one that may have been started, of which
 ///   systemd cannot be asked.
 class SystemdCommandRunner final : public CommandRunner {
@@ -75,7 +76,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<void>> clear(Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
   void tell_outranked(const Step& step, const ServiceManager::LimitValues& own);
-  boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits, bool were_set);
+  boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits);
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
   boost::asio::awaitable<Stops> await_end(Step& step);
