@@ -1,5 +1,6 @@
 #include "agent/config/small_file.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
 
@@ -31,7 +32,7 @@ Result<std::string> read_small_file(const std::filesystem::path& path, std::size
   if (privacy == Privacy::secret && (status.st_mode & (S_IROTH | S_IWOTH)) != 0)
     return Error{Fault::refused, name + " holds a secret, but every user of this machine can " +
                                      ((status.st_mode & S_IROTH) != 0 ? "read" : "change") +
-                                     " it; run: chmod o= " + name};
+                                     " it; run: chmod o= " + shell_word(name)};
   std::string content;
   // The size is only a hint: a file may grow meanwhile, and those of /proc say 0.
   std::string piece(64 * 1024, '\0');

@@ -1,5 +1,6 @@
 #include "agent/process/start_failure.hpp"
 
+#include "agent/base/shell_word.hpp"
 #include "agent/base/text.hpp"
 
 #include <cerrno>
@@ -49,7 +50,7 @@ std::string explain_denied(const fs::path& program, const std::string& head, con
   if (!fs::is_regular_file(status)) return reason;
   constexpr auto any_x = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
   if ((status.permissions() & any_x) == fs::perms::none)
-    return reason + ": it is not executable; repair with: chmod +x " + printable(program.string());
+    return reason + ": it is not executable; repair with: chmod +x " + shell_word(printable(program.string()));
   if (is_script(head))
     return reason + ": this user may not run it, or not its interpreter " + printable(interpreter_of(head));
   return reason + ": this user may not run it, or its file system is mounted noexec";
@@ -79,7 +80,7 @@ Error crlf_error(const fs::path& program) {
   return {Fault::unavailable, name +
                                   ": the file has CRLF line endings, so its interpreter cannot be found; "
                                   "convert with: sed -i 's/\\r$//' " +
-                                  name};
+                                  shell_word(name)};
 }
 
 Error explain_start_failure(const fs::path& program, int code) {

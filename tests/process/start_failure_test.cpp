@@ -55,6 +55,18 @@ TEST_CASE("a file that is not executable says how to repair it", "[local]") {
   CHECK(failure(script.path).message == script.path.string() + ": Permission denied: it is a directory");
 }
 
+TEST_CASE("the repair can be pasted whatever the file is called", "[local]") {
+  const outpost::test::TemporaryDirectory directory;
+  const fs::path file = directory.path / "partner's hook";
+  const std::string pasted = "'" + directory.path.string() + "/partner'\\''s hook'";
+  outpost::test::write_file(file, "#!/bin/sh\n");
+  fs::permissions(file, fs::perms::owner_read);
+  CHECK(failure(file).message.ends_with("chmod +x " + pasted));
+  fs::permissions(file, fs::perms::owner_all);
+  outpost::test::write_file(file, "#!/bin/sh\r\n");
+  CHECK(failure(file).message.ends_with("sed -i 's/\\r$//' " + pasted));
+}
+
 TEST_CASE("a file that is no program says what a program is", "[local]") {
   const auto why = [](std::string_view content) {
     const Script script{content, fs::perms::owner_all};
