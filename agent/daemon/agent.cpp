@@ -228,9 +228,11 @@ asio::awaitable<void> Agent::disk_loop() {
 
 // ---- what the local API asks for -----------------------------------------------------------------------------------
 
-/// A dispatcher that begins knows nothing of what the one before it has told: whoever is refused or stuck is told again.
+/// A dispatcher that begins knows nothing of what the one before it has told: whoever is refused or stuck, or cannot make
+/// out an event, is told again.
 void Agent::clear_delivery_alarms(const std::string& reporter) {
   for (const auto* about : {"/credentials", "/stuck"}) ports_.alarms.clear(reporter + about);
+  ports_.alarms.clear_below(reporter + "/expand/");
 }
 
 void Agent::poll_now() {

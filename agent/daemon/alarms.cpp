@@ -64,6 +64,17 @@ void Alarms::clear(const std::string& key) {
   note(job::event::alarm_cleared, {{"key", key}});
 }
 
+void Alarms::clear_below(std::string_view prefix) {
+  std::vector<std::string> keys;
+  const auto consider = [&](const auto& known) {
+    for (const auto& [key, what] : known)
+      if (key.starts_with(prefix)) keys.push_back(key);
+  };
+  consider(active_);
+  consider(acknowledged_);
+  for (const auto& key : keys) clear(key);
+}
+
 bool Alarms::acknowledge(const std::string& key) {
   const auto found = active_.find(key);
   if (found == active_.end()) return false;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace outpost::daemon {
@@ -54,6 +55,8 @@ class Alarms {
 
   void raise(std::string key, std::string kind, std::string message);
   void clear(const std::string& key);
+  /// All whose keys begin so, those that were acknowledged too.
+  void clear_below(std::string_view prefix);
   /// Somebody has seen it: not shown and not told again until it was cleared. False when there is no such alarm.
   bool acknowledge(const std::string& key);
 

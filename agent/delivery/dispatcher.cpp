@@ -187,11 +187,16 @@ asio::awaitable<Result<void>> Dispatcher::expand(const job::Event& event) {
 }
 
 std::vector<journal::Item> Dispatcher::items_of(const job::Event& event, const job::Story& before) {
+  const std::string key = name_ + "/expand/" + event.type;
   try {
-    return reporter_.expand(event, before);
+    auto items = reporter_.expand(event, before);
+    if (not_expanded_.erase(event.type) > 0)
+      alarm_({false, key, "expand", "reporter " + name_ + " can report " + event.type + " again"});
+    return items;
   } catch (const std::exception& error) {
     // A bug of the reporter costs what it would have said about this event, not all that comes after.
-    alarm_({true, name_ + "/expand/" + event.type, "expand",
+    not_expanded_.insert(event.type);
+    alarm_({true, key, "expand",
             "reporter " + name_ + " cannot report " + event.type + " (event " + std::to_string(event.seq) +
                 "): " + printable(error.what())});
     return {};

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,8 @@ struct Status {
 /// - FixCredentials: an alarm; everything is kept, one item probes three times an hour or after credentials_changed().
 /// - Reread: once more at once, a few times; then as RetryAfter.
 /// - Parked: an alarm; the item and what needs it are set aside with the reason, the rest goes on.
+///
+/// A reporter that throws loses what it would have said of that event: an alarm, until it can expand one of that type.
 ///
 /// All of it happens on the loop of the executor. run() must have ended before the object dies, unless its loop never
 /// runs again.
@@ -206,6 +209,7 @@ class Dispatcher {
     std::string reason;  ///< Of the last try.
   };
   std::map<std::string, Failing> failing_;
+  std::set<std::string> not_expanded_;  ///< Types of events that the reporter failed on when it last had one.
   bool stuck_told_ = false;
   std::optional<Timestamp> last_contact_;
   std::string last_error_;

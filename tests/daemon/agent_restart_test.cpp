@@ -187,6 +187,21 @@ TEST_CASE("after a restart it is seen anew whether something is stuck, also when
   world.settle();
 }
 
+TEST_CASE("after a restart nobody cannot make out an event until one has come, also when the alarm was acknowledged") {
+  AgentWorld world;
+  world.start();
+  for (const char* key : {"fake/expand/step.ended", "faker/expand/step.ended"}) world.alarms->raise(key, "expand", "reporter fake cannot report step.ended");
+  SECTION("it is up") {}
+  SECTION("it was acknowledged") { CHECK(world.alarms->acknowledge("fake/expand/step.ended")); }
+  world.settle();
+  world.start();
+  CHECK_FALSE(world.alarmed("fake/expand/step.ended"));
+  CHECK(world.alarmed("faker/expand/step.ended"));
+  world.alarms->raise("fake/expand/step.ended", "expand", "reporter fake cannot report step.ended");
+  CHECK(world.alarmed("fake/expand/step.ended"));
+  world.settle();
+}
+
 TEST_CASE("what is no longer configured raises no alarm after a restart") {
   AgentWorld world;
   world.start();

@@ -173,9 +173,34 @@ TEST_CASE("A reporter that fails on one event costs an alarm, not the events aft
   site.append(event("step.ended", "job-1", {{"a", {}, {}}}));
   CHECK(site.settled());
   CHECK(site.received() == Keys{"a"});
-  REQUIRE(site.alarms.size() == 1);
+  REQUIRE(site.alarms.size() == 2);
+  CHECK(site.alarms[0].raised);
   CHECK(site.alarms[0].kind == "expand");
   CHECK(site.alarms[0].message.find("step.ended") != std::string::npos);
+  CHECK_FALSE(site.alarms[1].raised);
+  CHECK(site.alarms[1].key == site.alarms[0].key);
+}
+
+TEST_CASE("The alarm of an event that could not be expanded ends with the next of its type, and with no other", "[delivery]") {
+  Site site;
+  site.start();
+  site.append(queued("job-1"));
+  const auto fail_on = [&](const char* type) {
+    job::Event bad = event(type, "job-1");
+    bad.data["bug"] = true;
+    site.append(bad);
+  };
+  fail_on("step.ended");
+  fail_on("stage.ended");
+  site.append(event("step.started", "job-1", {{"a", {}, {}}}));
+  REQUIRE(site.alarms.size() == 2);
+  site.append(event("stage.ended", "job-1"));
+  REQUIRE(site.alarms.size() == 3);
+  CHECK_FALSE(site.alarms[2].raised);
+  CHECK(site.alarms[2].key == "fake/expand/stage.ended");
+  fail_on("stage.ended");
+  REQUIRE(site.alarms.size() == 4);
+  CHECK(site.alarms[3].raised);
 }
 
 TEST_CASE("Waiting for one job does not wait for another", "[delivery]") {
