@@ -69,6 +69,13 @@ void print_told(const json::object& step) {
   }
 }
 
+/// ".10-check" of a hook that is in a folder of its stage; "" of one that is called as its stage is.
+std::string hook_part(const json::object& step) {
+  const auto hook = shown(step, "hook");
+  const auto slash = hook.rfind('/');
+  return slash == std::string::npos ? "" : "." + hook.substr(slash + 1);
+}
+
 void print_job(const json::object& job) {
   std::cout << "job         " << text_at(job, "job_id") << "  " << shown(job, "name") << "\nstate       " << shown(job, "state") << "\n";
   if (const auto* judgement = job.if_contains("judgement"); judgement && judgement->is_object())
@@ -81,6 +88,10 @@ void print_job(const json::object& job) {
     const auto& step = each.as_object();
     std::cout << "step        " << shown(step, "step_id") << "  " << shown(step, "state") << ", " << duration_between(text_at(step, "started_at"), text_at(step, "ended_at")) << "\n";
     print_told(step);
+  }
+  for (const auto& each : array_at(job, "skipped")) {
+    const auto& hook = each.as_object();
+    std::cout << "skipped     " << shown(hook, "stage") << "." << shown(hook, "plugin") << hook_part(hook) << "  " << shown(hook, "reason") << "\n";
   }
   print_shown(job);
   for (const auto& each : array_at(job, "locks")) std::cout << "lock        " << printable(std::string{each.as_string()}) << "\n";

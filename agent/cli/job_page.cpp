@@ -87,7 +87,8 @@ std::string stages_of(const json::object& job) {
 
 std::string steps_of(const json::object& job) {
   const auto& steps = array_at(job, "steps");
-  if (steps.empty()) return "";
+  const auto& skipped = array_at(job, "skipped");
+  if (steps.empty() && skipped.empty()) return "";
   std::string table =
       "<h2>Steps</h2>\n<table><thead><tr><th>step</th><th>ended</th><th>took</th><th>log</th></tr></thead><tbody>\n";
   for (const auto& each : steps) {
@@ -95,6 +96,12 @@ std::string steps_of(const json::object& job) {
     table += "<tr><td><a href=\"#log-" + percent_encode(text_at(step, "step_id")) + "\">" + at(step, "step_id") +
              "</a></td><td>" + at(step, "state") + "</td><td>" + Span{step}.duration() + "</td><td>" +
              format_size(static_cast<std::uint64_t>(number_at(step, "log_bytes"))) + "</td></tr>\n";
+  }
+  for (const auto& each : skipped) {
+    const auto& hook = object_of(each);
+    const std::string stage = text_at(hook, "stage"), name = text_at(hook, "hook");
+    table += "<tr><td>" + html_text(stage) + "." + at(hook, "plugin") + (name == stage ? "" : " / " + html_text(name)) +
+             "</td><td colspan=\"3\">skipped: " + at(hook, "reason") + "</td></tr>\n";
   }
   return table + "</tbody></table>\n";
 }

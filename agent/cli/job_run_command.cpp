@@ -105,10 +105,12 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
   std::ostream& out = options.as_json ? std::cerr : std::cout;
   StepPrinter printer{out};
   boost::json::array results;
+  std::vector<job::Event> skipped;
   daemon::LocalJobOptions local{.directory = *directory, .stages = options.stages, .dry_run = options.dry_run};
   local.event = [&](const job::Event& each, const job::Story&) {
     if (each.type == event::step_ended) printer.flush(each.step_id);
     if (each.type == event::result_found) results.push_back(daemon::test_result(each));
+    if (each.type == event::step_skipped) skipped.push_back(each);
     print_event(each, out);
   };
   if (!options.quiet) local.output = [&](std::string_view step_id, std::string_view output) { printer.print(step_id, output); };
@@ -128,6 +130,7 @@ int run_job(const config::JobFile& file, const JobRunOptions& options) {
   if (options.as_json) {
     auto job = daemon::in_full(*story);
     job["test_results"] = std::move(results);
+    job["skipped"] = daemon::skipped_steps(skipped);
     print_document("outpost-job-run", {{"job", std::move(job)}, {"files", files}});
     return status;
   }

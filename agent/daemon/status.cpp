@@ -21,6 +21,9 @@ json::object configuration_status(const ConfigurationState& state) {
   return {{"file", state.file}, {"since", moment(state.since)}, {"last_good", state.last_good}, {"problem", printable(state.problem)}};
 }
 
+/// Hooks that a job does not run: far more than any lab has plugins.
+constexpr std::size_t most_skipped = 1000;
+
 /// The events that a summary is made of; a job has many more.
 std::vector<std::string> types_of_summary() {
   std::vector<std::string> types;
@@ -180,7 +183,10 @@ Result<json::object> Agent::job(const std::string& job_id) {
   if (!story) return story.error();
   const auto found = ports_.journal.read({.job_id = job_id, .types = {std::string{event::result_found}}, .limit = story->result_names.size() + 1});
   if (!found) return found.error();
+  const auto skipped = ports_.journal.read({.job_id = job_id, .types = {std::string{event::step_skipped}}, .limit = most_skipped});
+  if (!skipped) return skipped.error();
   json::object object = in_full(*story);
+  object["skipped"] = skipped_steps(*skipped);
   json::array results;
   for (const auto& each : *found) results.push_back(test_result(each));
   object["test_results"] = std::move(results);

@@ -1,6 +1,6 @@
 #include "agent/daemon/story_view.hpp"
 
-#include <boost/json/array.hpp>
+#include <algorithm>
 
 namespace outpost::daemon {
 
@@ -64,6 +64,22 @@ json::object in_full(const job::Story& story) {
   object["artifacts"] = json::array(story.artifact_names.begin(), story.artifact_names.end());
   object["warnings"] = json::array(story.warnings.begin(), story.warnings.end());
   return object;
+}
+
+json::array skipped_steps(const std::vector<job::Event>& skipped) {
+  json::array steps;
+  for (const auto& event : skipped) {
+    json::object step;
+    for (const char* key : {"stage", "plugin", "hook", "reason"}) step[key] = job::text_at(event.data, key);
+    // A stage that a restart has interrupted passes over the same hook once more.
+    const auto is_same = [&](const json::value& other) {
+      return other.at("stage") == step["stage"] && other.at("plugin") == step["plugin"] && other.at("hook") == step["hook"];
+    };
+    const auto known = std::find_if(steps.begin(), steps.end(), is_same);
+    if (known == steps.end()) steps.push_back(std::move(step));
+    else *known = std::move(step);
+  }
+  return steps;
 }
 
 json::object test_result(const job::Event& found) {

@@ -432,6 +432,20 @@ test('real answers are as openapi.json says', async () => {
   assert.deepEqual(mistakes(JSON.parse(refused.body), { $ref: '#/components/schemas/Error' }, document), []);
 });
 
+test('a job says which hooks it has passed over, and why', async () => {
+  const page = await open();
+  await page.route('**/api/v1/jobs/' + jobs.good.job_id, async route => {
+    const response = await route.fetch(), body = await response.json();
+    body.job.skipped = [{ stage: 'install', plugin: 'acme-storage', hook: 'install/20-disk', reason: 'topic: ACME-1 matches none of OCP-*' }];
+    await route.fulfill({ response, json: body });
+  });
+  await go(page, '#/jobs/' + jobs.good.job_id);
+  const row = page.getByRole('row', { name: 'skipped: topic: ACME-1 matches none of OCP-*' });
+  await row.waitFor();
+  assert.match(await row.textContent(), /^\s*acme-storage \/ install\/20-disk/);
+  await page.close();
+});
+
 test('secrets are in no answer', async () => {
   for (const target of ['status', 'configuration', 'plugins', 'jobs', 'jobs/' + jobs.good.job_id, 'reporters'])
     assert.ok(!JSON.stringify(await api(target)).includes(lab.remoteci.api_secret), target);

@@ -20,6 +20,7 @@ boost::json::object job() {
     "stages": [{"stage": "install", "outcome": "ok", "started_at": "2026-11-26T10:00:00Z", "ended_at": "2026-11-26T10:00:30Z"},
                {"stage": "test", "outcome": "failed", "started_at": "2026-11-26T10:00:30Z", "ended_at": "2026-11-26T10:01:00Z"}],
     "steps": [{"step_id": "test.acme", "state": "exit 1", "log_bytes": 12, "started_at": "2026-11-26T10:00:30Z", "ended_at": "2026-11-26T10:01:00Z"}],
+    "skipped": [{"stage": "install", "plugin": "acme", "hook": "install/10-disk", "reason": "topic: <OCP> matches none of RHEL-*"}],
     "results": ["acme"], "artifacts": ["logs.tar.gz"], "warnings": ["no \u001b[31m colours"]})")
       .as_object();
 }
@@ -30,7 +31,7 @@ TEST_CASE("the page of a job has everything, and nothing of it is markup or fetc
   const std::string page = cli::job_page(job(), {{"test.acme", "<b>bold</b>\n\x1b[2Jgone\n", true}});
   for (const char* wanted : {"tests-failed", "1 of 2 &quot;cases&quot; failed", "OCP &amp; co",
                              "&lt;script&gt;alert(1)", "&lt;b&gt;bold&lt;/b&gt;", "\\x1b[2Jgone",
-                             "left:50.0%;width:50.0%", "logs.tar.gz", "default-src 'none'", "2: 1 passed, 1 failed"})
+                             "left:50.0%;width:50.0%", "install.acme / install/10-disk", "skipped: topic: &lt;OCP&gt; matches none of RHEL-*", "logs.tar.gz", "default-src 'none'", "2: 1 passed, 1 failed"})
     CHECK_THAT(page, holds(wanted));
   for (const char* unwanted : {"<script", "<b>", "\x1b", "src=", "http-equiv=\"refresh", "@import", "url("}) {
     INFO(unwanted);

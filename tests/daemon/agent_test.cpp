@@ -1,7 +1,9 @@
 // The agent with fakes around it: from what a source offers to jobs that end.
+#include "agent/daemon/story_view.hpp"
 #include "daemon/agent_world.hpp"
 
 #include <boost/asio/detached.hpp>
+#include <boost/json/serialize.hpp>
 
 using namespace outpost;
 using namespace outpost::test;
@@ -218,10 +220,35 @@ TEST_CASE("the list of jobs says of each what the job itself says") {
   REQUIRE(list);
   REQUIRE(list->size() == 1);
   auto whole = *world.agent->job(world.job_ids()[0]);
-  for (const char* only_there : {"steps", "results", "artifacts", "warnings", "locks", "shows"}) whole.erase(only_there);
+  for (const char* only_there : {"steps", "skipped", "results", "artifacts", "warnings", "locks", "shows"}) whole.erase(only_there);
   const auto results = whole.at("test_results");
   whole.erase("test_results");
   CHECK(list->front().as_object() == whole);
   CHECK(results.at(0).at("name") == "suite");
   CHECK(whole.at("tests").at("total") == 3);
+}
+
+TEST_CASE("a job says which hooks it has passed over, and why") {
+  AgentWorld world;
+  world.steps.skips["install.acme"] = "topic: T matches none of OCP-*";
+  world.start();
+  world.until([&] { return world.count(event::job_ended) == 1; });
+  const auto job = *world.agent->job(world.job_ids()[0]);
+  CHECK(boost::json::serialize(job.at("skipped")) == R"([{"stage":"install","plugin":"acme","hook":"install","reason":"topic: T matches none of OCP-*"}])");
+  for (const auto& step : job.at("steps").as_array()) CHECK(step.at("stage") != "install");
+}
+
+TEST_CASE("a hook that was passed over again after a restart is told once, with the newer reason") {
+  std::vector<job::Event> events;
+  for (const char* reason : {"old", "new"})
+    for (const char* hook : {"install/10-a", "install/20-b"}) {
+      job::Event event;
+      event.type = event::step_skipped;
+      event.data = {{"stage", "install"}, {"plugin", "acme"}, {"hook", hook}, {"reason", reason}};
+      events.push_back(std::move(event));
+    }
+  const auto skipped = daemon::skipped_steps(events);
+  REQUIRE(skipped.size() == 2);
+  CHECK(skipped[0].at("hook") == "install/10-a");
+  CHECK(skipped[1].at("reason") == "new");
 }

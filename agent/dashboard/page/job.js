@@ -48,7 +48,9 @@ function Waterfall({ job, usual }) {
         <td class="step">${step.plugin}${step.hook !== step.stage && ' / ' + step.hook}${step.attempt > 1 && `, attempt ${step.attempt}`}</td>
         <td>${step.state}</td><td class="numbers">${duration(span(step.started_at, step.ended_at))}</td><td></td>
         <td class="numbers"><a href=${jobLink(job, '/log/' + encodeURIComponent(step.step_id))}>${size(step.log_bytes)}<span class="visually-hidden"> of output, log of ${step.step_id}</span></a></td>
-        ${bar(kindOfStep(step), step.started_at, step.ended_at)}</tr>`)}`)}</tbody></table></div>`;
+        ${bar(kindOfStep(step), step.started_at, step.ended_at)}</tr>`)}
+      ${job.skipped.filter(hook => hook.stage === stage.stage).map(hook => html`<tr key=${`skipped ${hook.plugin} ${hook.hook}`}>
+        <td class="step">${hook.plugin}${hook.hook !== hook.stage && ' / ' + hook.hook}</td><td colspan="5" class="quiet">skipped: ${hook.reason}</td></tr>`)}`)}</tbody></table></div>`;
 }
 
 function Artifacts({ job }) {
