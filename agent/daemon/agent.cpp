@@ -76,6 +76,9 @@ Agent::Agent(asio::any_io_executor executor, AgentPorts ports, config::Settings 
   job_options_.step_shows = [this](const std::string& job_id, const std::string& step_id, std::string_view kind, json::object what) {
     bulletin_.post({job_id, step_id, std::string{kind}, std::move(what), ports_.clock.now()});
   };
+  job_options_.download_stalled = [this](const std::string& job_id, std::string_view why) {
+    ports_.logger.warning("job " + job_id + ": " + std::string{why});
+  };
   job_options_.degraded = [this](const Error& error) { journal_failed(error); };
   job_options_.logs.has_room = [this] { return disk_.has_room_for_logs(); };
   job_options_.logs.make_room = [this] { return make_room_for_log(); };

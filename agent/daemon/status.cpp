@@ -96,6 +96,7 @@ json::array Agent::shown_by(const job::Story& story) const {
   for (const auto& note : bulletin_.of_job(story.job.id)) {
     const auto* step = story.step(note.step_id);
     if ((note.kind != "progress" && note.kind != "status") || !step || step->ended) continue;
+    if (note.kind == "status" && job::text_at(note.data, "text").empty()) continue;  // It was taken back.
     json::object object = note.data;
     object["step_id"] = note.step_id;
     object["kind"] = note.kind;

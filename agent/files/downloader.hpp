@@ -20,6 +20,13 @@ struct Progress {
   std::optional<std::uint64_t> total;  ///< When it is known.
 };
 
+/// An attempt has failed, and the next one waits.
+struct Retry {
+  unsigned attempt = 0;              ///< The number of the one that failed, from 1.
+  std::chrono::milliseconds wait{};  ///< Until the next one begins.
+  std::string reason;                ///< Why it failed.
+};
+
 struct DownloadRequest {
   /// Makes the request for one attempt. Asked again for each, because signatures and signed addresses expire. An error
   /// with retry_later is retried like a network fault; any other ends the download.
@@ -33,6 +40,7 @@ struct DownloadRequest {
   /// 429 and 5xx: retry_later; everything else: refused).
   std::function<Error(const http::Response& answer)> classify;
   std::function<void(const Progress&)> progress;  ///< Called on the loop.
+  std::function<void(const Retry&)> retrying;     ///< The same, before each wait.
 };
 
 struct Downloaded {

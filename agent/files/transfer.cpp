@@ -126,7 +126,9 @@ asio::awaitable<Result<void>> Transfer::receive() {
     // Without a checksum only an entity tag shows that the rest belongs to what we have.
     if (request_.expected_sha256.empty() && etag_.empty())
       if (auto cleared = part_.clear(); !cleared) co_return cleared.error();
-    if (!co_await back_off(failures)) co_return cancelled();
+    const auto wait = pause_after(failures);
+    if (request_.retrying) request_.retrying({result_.attempts, wait, done.error().message});
+    if (!co_await back_off(wait)) co_return cancelled();
   }
   co_return Result<void>{};
 }
@@ -298,12 +300,18 @@ void Transfer::report(bool now) {
   request_.progress({part_.size(), total_});
 }
 
-asio::awaitable<bool> Transfer::back_off(unsigned failures) {
+/// Before the next attempt, after so many that failed in a row.
+milliseconds Transfer::pause_after(unsigned failures) {
   milliseconds longest = options_.backoff_base;
   for (unsigned i = 1; i < failures && longest < options_.backoff_cap; ++i) longest *= 2;
   longest = std::min(longest, options_.backoff_cap);
   milliseconds wait{std::uniform_int_distribution<milliseconds::rep>{0, longest.count()}(random_)};
   if (retry_after_) wait = std::max(wait, std::min(*retry_after_, options_.retry_after_cap));
+  return wait;
+}
+
+/// False: it was cancelled meanwhile.
+asio::awaitable<bool> Transfer::back_off(milliseconds wait) {
   asio::steady_timer timer{co_await asio::this_coro::executor, wait};
   co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   co_return !is_stopped(co_await asio::this_coro::cancellation_state);

@@ -3,6 +3,7 @@
 #include "agent/files/downloader.hpp"
 #include "agent/files/partial_file.hpp"
 
+#include <chrono>
 #include <optional>
 #include <random>
 #include <string>
@@ -22,8 +23,9 @@ class Transfer {
   boost::asio::awaitable<Result<void>> attempt();
   boost::asio::awaitable<Result<http::Response>> fetch(http::Request request);
   boost::asio::awaitable<Result<Downloaded>> finish(std::string sha256);
+  [[nodiscard]] std::chrono::milliseconds pause_after(unsigned failures);
   /// Waits before the next attempt; false when cancelled meanwhile.
-  boost::asio::awaitable<bool> back_off(unsigned failures);
+  boost::asio::awaitable<bool> back_off(std::chrono::milliseconds wait);
 
   Result<void> begin(const http::Response& head);
   Result<void> begin_whole(const http::Response& head);

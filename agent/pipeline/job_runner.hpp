@@ -60,6 +60,8 @@ struct JobOptions {
   /// What a running step shows and nobody keeps: "progress" {done, of, text}, "status" {text}.
   std::function<void(const std::string& job_id, const std::string& step_id, std::string_view kind, boost::json::object what)> step_shows =
       [](const std::string&, const std::string&, std::string_view, const boost::json::object&) {};
+  /// A download waits for its next attempt, and why: not each of them, when many do.
+  std::function<void(const std::string& job_id, std::string_view why)> download_stalled = [](const std::string&, std::string_view) {};
   /// Restarts the machine because a step wants it, once nothing else is in the way. Returns only when it cannot be done,
   /// or did not happen. Empty: nobody can.
   std::function<boost::asio::awaitable<Result<void>>(std::string job_id, std::string why)> restart_machine;
@@ -180,7 +182,7 @@ class JobRunner {
   boost::asio::awaitable<void> execute_alone(const Attempt& attempt, StepLog& log, Grace& grace, StepOutcome& outcome);
   [[nodiscard]] StepRequest request_for(const Attempt& attempt) const;
   boost::asio::awaitable<Result<StepOutcome>> run_for_result(StepRequest request, process::Output& output, bool adopted);
-  boost::asio::awaitable<StepOutcome> fetch_components(StepLog& log, std::chrono::milliseconds limit);
+  boost::asio::awaitable<StepOutcome> fetch_components(const std::string& step_id, StepLog& log, std::chrono::milliseconds limit);
   boost::asio::awaitable<Result<void>> fetch_within(FetchRequest request, Report report, std::chrono::milliseconds limit);
   [[nodiscard]] std::vector<log::Segment> segments_of_steps() const;
   boost::asio::awaitable<void> pack_segments();

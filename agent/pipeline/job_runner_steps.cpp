@@ -26,6 +26,7 @@ using job::StepEnding;
 namespace {
 
 constexpr std::string_view download_hook = "download";
+constexpr std::chrono::seconds between_stalls{5};  ///< Of a download, as the agent is told of them.
 constexpr int closing_attempts = 3;  ///< Of a hook that takes the agent with it each time.
 constexpr std::chrono::milliseconds farewell_grace = std::chrono::seconds{1};  ///< They have had their time.
 
@@ -172,7 +173,7 @@ asio::awaitable<StepOutcome> JobRunner::execute(const Attempt& attempt, StepLog&
 
 asio::awaitable<void> JobRunner::execute_alone(const Attempt& attempt, StepLog& log, Grace& grace, StepOutcome& outcome) {
   if (attempt.step.plugin == own_plugin) {
-    outcome = co_await fetch_components(log, attempt.timeout);
+    outcome = co_await fetch_components(attempt.id, log, attempt.timeout);
   } else {
     auto request = request_for(attempt);
     const auto length = request.grace;
@@ -265,9 +266,20 @@ asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest reque
 }
 
 /// The agent's own step of pre-run: it has a log like any other, so that an engineer sees why a download failed.
-asio::awaitable<StepOutcome> JobRunner::fetch_components(StepLog& log, std::chrono::milliseconds limit) {
+asio::awaitable<StepOutcome> JobRunner::fetch_components(const std::string& step_id, StepLog& log, std::chrono::milliseconds limit) {
   FetchRequest request{record_.story().job, record_.story().claim, component_paths()};
   Report report = [&log](std::string_view line) { log.write(std::string{line} + "\n"); };
+  request.stalled = [this, &log, &step_id, told = std::optional<std::chrono::nanoseconds>{}](std::string_view why) mutable {
+    const std::string& job_id = record_.story().job.id;
+    options_.step_shows(job_id, step_id, "status", {{"text", why}});
+    if (why.empty()) return;
+    log.write(std::string{why} + "\n");
+    // Of thousands of small files each may be tried several times: its own log has them all.
+    const auto now = ports_.clock.since_boot();
+    if (told && now - *told < between_stalls) return;
+    told = now;
+    options_.download_stalled(job_id, why);
+  };
   auto fetching = fetch_within(std::move(request), std::move(report), limit);
   const auto fetched = co_await stoppable(std::move(fetching), stop_);
   if (fetched) co_return StepOutcome{};

@@ -40,16 +40,19 @@ struct Watched {
   std::string reason;  ///< For people: "set to killed at the control server".
 };
 
+/// One line about what is being done, for the log of the download step.
+using Report = std::function<void(std::string_view line)>;
+
 struct FetchRequest {
   job::Job job;
   job::Claim claim;
   /// Where each component's files go, by component id. Archives among them (*.tar, .tar.gz, .tgz, .tar.xz, .tar.zst) are
   /// unpacked beside them into "unpacked/", unless the definition's options say {"unpack": false}.
   std::map<std::string, std::filesystem::path> directories;
+  /// Told what it waits for before it tries again: "downloading a.tar: attempt 3, next in 20.0s: connection refused"; and
+  /// "" when it goes on. May be empty.
+  Report stalled = {};
 };
-
-/// One line about what is being done, for the log of the download step.
-using Report = std::function<void(std::string_view line)>;
 
 /// Offers work: one configured instance of a control server. Errors of all calls: retry_later (network, 5xx), credentials
 /// (it does not accept who we are, or our clock: an alarm, and few tries), refused (permission, a topic that is not

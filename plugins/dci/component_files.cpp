@@ -154,21 +154,26 @@ awaitable<Result<http::Response>> ComponentFiles::get_once(std::string path) {
   }
 }
 
-awaitable<Result<http::Response>> ComponentFiles::get(std::string path) {
+awaitable<Result<http::Response>> ComponentFiles::get(std::string path, files::Stalls& stalls) {
+  const std::string name = path.substr(path.rfind('/') + 1);
   for (unsigned attempt = 1;; ++attempt) {
     std::string copy = path;
     auto response = co_await get_once(std::move(copy));
+    stalls.goes_on(name);
     if (response || response.error().fault != Fault::retry_later || attempt >= list_attempts) co_return response;
+    const auto wait = options_.backoff_base * (1 << attempt);
+    stalls.waits(name, {attempt, wait, response.error().message});
     boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor};
-    timer.expires_after(options_.backoff_base * (1 << attempt));
+    timer.expires_after(wait);
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
 }
 
 /// A list that a component may have beside its files; nothing when it has not.
-awaitable<Result<std::optional<std::string>>> ComponentFiles::read_list(std::string component, std::string_view name) {
+awaitable<Result<std::optional<std::string>>> ComponentFiles::read_list(std::string component, std::string_view name,
+                                                                       files::Stalls& stalls) {
   std::string path = base_path(component) + '/' + std::string{name};
-  auto response = co_await get(std::move(path));
+  auto response = co_await get(std::move(path), stalls);
   if (!response) co_return response.error();
   const std::string where = std::string{name} + ": ";
   // Object stores say 404, or 403 to those who may not list, for what is not there; the control server does not check.
@@ -181,9 +186,9 @@ awaitable<Result<std::optional<std::string>>> ComponentFiles::read_list(std::str
   co_return std::optional{std::move(response->body)};
 }
 
-awaitable<Result<ComponentFiles::Listed>> ComponentFiles::list_of(std::string component) {
+awaitable<Result<ComponentFiles::Listed>> ComponentFiles::list_of(std::string component, files::Stalls& stalls) {
   Listed listed;
-  auto text = co_await read_list(std::move(component), "dci_files_list.json");
+  auto text = co_await read_list(std::move(component), "dci_files_list.json", stalls);
   if (!text) co_return text.error();
   if (!*text) co_return listed;
   auto list = parse_file_list(**text);
@@ -196,10 +201,11 @@ awaitable<Result<ComponentFiles::Listed>> ComponentFiles::list_of(std::string co
 /// The container images that belong to the component. They are in registries, which need logins of the site's own, so
 /// the list is left for hooks.
 awaitable<Result<void>> ComponentFiles::bring_images_list(std::string component, std::filesystem::path root,
-                                                          const FileList& list, pipeline::Report report) {
+                                                          const FileList& list, pipeline::Report report,
+                                                          files::Stalls& stalls) {
   const auto is_it = [](const ListedFile& file) { return file.path == images_list; };
   if (std::any_of(list.files.begin(), list.files.end(), is_it)) co_return Result<void>{};
-  auto text = co_await read_list(std::move(component), images_list);
+  auto text = co_await read_list(std::move(component), images_list, stalls);
   if (!text) co_return text.error();
   if (!*text) co_return Result<void>{};
   const std::string size = format_size((*text)->size());
@@ -239,7 +245,7 @@ awaitable<Result<FileList>> ComponentFiles::uploaded_files(job::Component compon
 }
 
 awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::filesystem::path directory, bool unpack,
-                                              pipeline::Report report) {
+                                              pipeline::Report report, pipeline::Report stalled) {
   const std::string name =
       component.type + ' ' + printable(component.name.empty() ? component.version : component.name, 200);
   if (!is_id(component.id))
@@ -248,8 +254,9 @@ awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::fil
   std::filesystem::create_directories(directory, failed);
   if (failed) co_return errno_error("creating the directory", directory.string(), failed.value());
 
+  files::Stalls stalls{std::move(stalled)};
   std::string id = component.id;
-  auto listed = co_await list_of(std::move(id));
+  auto listed = co_await list_of(std::move(id), stalls);
   if (!listed) co_return std::move(listed).error().in(name);
   FileList list = std::move(listed->list);
   if (!listed->found) {
@@ -269,7 +276,7 @@ awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::fil
 
   auto directories = [directory, list] { return make_directories(directory, list); };
   if (auto made = co_await workers_.run(std::move(directories)); !made) co_return std::move(made).error().in(name);
-  Progress progress{.report = report};
+  Progress progress{.report = report, .stalls = stalls};
   try {
     using namespace boost::asio::experimental::awaitable_operators;
     // A compose is thousands of small files: several at a time, because each costs two round trips.
@@ -293,7 +300,7 @@ awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::fil
     id = component.id;
     std::filesystem::path root = directory;
     pipeline::Report same = report;
-    auto brought = co_await bring_images_list(std::move(id), std::move(root), list, std::move(same));
+    auto brought = co_await bring_images_list(std::move(id), std::move(root), list, std::move(same), stalls);
     if (!brought) co_return std::move(brought).error().in(name);
   }
   if (unpack) {
@@ -360,13 +367,16 @@ awaitable<Result<void>> ComponentFiles::bring(std::string component, std::filesy
   request.expected_sha256 = file.sha256;
   request.limit = file.size.value_or(limits_.bytes - std::min(limits_.bytes, progress.bytes));
   request.allow_local_redirects = allow_local_;
-  request.progress = [&progress, shown = printable(file.path, 300)](const files::Progress& now) {
+  request.retrying = [&progress, name = file.path](const files::Retry& retry) { progress.stalls.waits(name, retry); };
+  request.progress = [&progress, name = file.path, shown = printable(file.path, 300)](const files::Progress& now) {
+    progress.stalls.goes_on(name);
     const auto moment = std::chrono::steady_clock::now();
     if (moment - progress.last_line < between_lines) return;
     progress.last_line = moment;
     progress.report(shown + ": " + format_size(now.received) + (now.total ? " of " + format_size(*now.total) : ""));
   };
   auto downloaded = co_await downloader_.download(std::move(request));
+  progress.stalls.goes_on(file.path);
   if (!downloaded) co_return with_key(std::move(downloaded).error(), "downloads.limit").in(printable(file.path, 300));
   progress.bytes += downloaded->size - downloaded->resumed;
   progress.resumed += downloaded->resumed;

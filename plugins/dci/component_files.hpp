@@ -3,6 +3,7 @@
 #include "agent/base/workers.hpp"
 #include "agent/files/cache.hpp"
 #include "agent/files/downloader.hpp"
+#include "agent/files/stalls.hpp"
 #include "agent/files/unpacker.hpp"
 #include "agent/job/component.hpp"
 #include "agent/pipeline/source.hpp"
@@ -34,12 +35,13 @@ class ComponentFiles {
 
   /// Goes on with what an earlier call left in `directory`.
   boost::asio::awaitable<Result<void>> fetch(job::Component component, std::filesystem::path directory, bool unpack,
-                                             pipeline::Report report);
+                                             pipeline::Report report, pipeline::Report stalled = {});
 
  private:
   /// A fetch() that runs: what its downloads share.
   struct Progress {
     pipeline::Report report;
+    files::Stalls& stalls;
     std::chrono::steady_clock::time_point last_line = std::chrono::steady_clock::now();
     std::size_t next = 0;
     std::uint64_t bytes = 0, kept = 0, cached = 0, resumed = 0;
@@ -50,12 +52,14 @@ class ComponentFiles {
     bool found = false;  ///< There was a dci_files_list.json.
   };
 
-  boost::asio::awaitable<Result<std::optional<std::string>>> read_list(std::string component, std::string_view name);
+  boost::asio::awaitable<Result<std::optional<std::string>>> read_list(std::string component, std::string_view name,
+                                                                    files::Stalls& stalls);
   boost::asio::awaitable<Result<void>> bring_images_list(std::string component, std::filesystem::path root,
-                                                         const FileList& list, pipeline::Report report);
-  boost::asio::awaitable<Result<Listed>> list_of(std::string component);
+                                                         const FileList& list, pipeline::Report report,
+                                                         files::Stalls& stalls);
+  boost::asio::awaitable<Result<Listed>> list_of(std::string component, files::Stalls& stalls);
   boost::asio::awaitable<Result<FileList>> uploaded_files(job::Component component);
-  boost::asio::awaitable<Result<http::Response>> get(std::string path);
+  boost::asio::awaitable<Result<http::Response>> get(std::string path, files::Stalls& stalls);
   boost::asio::awaitable<Result<http::Response>> get_once(std::string path);
   boost::asio::awaitable<Result<http::Request>> open(Call call);
   boost::asio::awaitable<void> download_some(const std::string& component, const std::filesystem::path& directory,

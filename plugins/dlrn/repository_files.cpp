@@ -50,7 +50,9 @@ awaitable<Result<bool>> RepositoryFiles::bring(std::string url, fs::path target)
   request.target = std::move(target);
   request.limit = largest;
   request.allow_local_redirects = false;
+  request.retrying = [this, url](const files::Retry& retry) { stalls_.waits(url, retry); };
   const auto brought = co_await downloader_.download(std::move(request));
+  stalls_.goes_on(url);
   if (!brought && *status == 404) co_return false;
   if (!brought) co_return brought.error();
   co_return true;

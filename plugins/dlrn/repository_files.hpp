@@ -2,6 +2,7 @@
 
 #include "agent/base/workers.hpp"
 #include "agent/files/downloader.hpp"
+#include "agent/files/stalls.hpp"
 #include "agent/pipeline/source.hpp"
 #include "plugins/dlrn/build_hash.hpp"
 #include "plugins/dlrn/tree.hpp"
@@ -24,9 +25,9 @@ class RepositoryFiles {
     std::filesystem::path directory;
   };
 
-  /// All outlive it.
-  RepositoryFiles(const Tree& tree, http::Client& client, Workers& workers, files::DownloadOptions options)
-      : tree_{tree}, workers_{workers}, downloader_{client, workers, options} {}
+  /// All outlive it. `stalled` as in FetchRequest.
+  RepositoryFiles(const Tree& tree, http::Client& client, Workers& workers, files::DownloadOptions options, pipeline::Report stalled = {})
+      : tree_{tree}, workers_{workers}, downloader_{client, workers, options}, stalls_{std::move(stalled)} {}
 
   /// Of a build delorean.repo, commit.yaml and versions.csv; both of the first must name the build. Of an aggregate
   /// delorean.repo, whose MD5 must be the hash, versions.csv, and of each component its commit.yaml, as
@@ -46,6 +47,7 @@ class RepositoryFiles {
   const Tree& tree_;
   Workers& workers_;
   files::Downloader downloader_;
+  files::Stalls stalls_;
 };
 
 }  // namespace outpost::dlrn

@@ -277,7 +277,7 @@ awaitable<Result<bool>> DlrnSource::is_outdated(Vote vote) const {
 awaitable<Result<pipeline::Watched>> DlrnSource::watch(const job::Claim&) { co_return pipeline::Watched{}; }
 
 awaitable<Result<void>> DlrnSource::fetch(const pipeline::FetchRequest& request, pipeline::Report report) {
-  RepositoryFiles files{tree_, client_, workers_, settings_.download};
+  RepositoryFiles files{tree_, client_, workers_, settings_.download, request.stalled};
   for (const auto& component : request.job.components) {
     const auto directory = request.directories.find(component.id);
     if (directory == request.directories.end()) continue;

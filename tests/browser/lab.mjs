@@ -30,7 +30,7 @@ const hooks = {
 outpost-hook group start 'Unpack the firmware'; printf 'unpacking part %d\\n' 1 2 3 4 5 6 7 8; outpost-hook group end
 for n in $(seq 1 40); do printf '[%02d/40] installing acme-storage-%s\\n' $n "$OUTPOST_COMPONENT_ACME_STORAGE_VERSION"; done
 printf '\\033[33mwarning:\\033[0m the firmware is older than recommended\\n'
-[ ! -e "$LAB/hold" ] || { echo "waiting for the lab"; touch "$LAB/held"; while [ -e "$LAB/hold" ]; do [ ! -e "$LAB/say" ] || { cat "$LAB/say"; rm "$LAB/say"; }; sleep 0.05; done; }`,
+[ ! -e "$LAB/hold" ] || { echo "waiting for the lab"; outpost-hook status "rack 1 is locked"; touch "$LAB/held"; while [ -e "$LAB/hold" ]; do [ ! -e "$LAB/say" ] || { cat "$LAB/say"; rm "$LAB/say"; }; sleep 0.05; done; }`,
   test: `case $OUTPOST_COMPONENT_ACME_STORAGE_VERSION in
   *lines*) seq -f 'line %.0f of a long log, with some words in it' 1 1000000 | sed '500000s/$/: ERROR of the array/' ;;
   *chatty*) seq -f 'line %.0f of more than is kept' 1 10000 ;;

@@ -129,6 +129,7 @@ test('what happens is seen at once, in the list, in the job and in its log', asy
   await page.screenshot({ path: path.join(shots, 'log-live.png') });
   await go(page, '#/');
   await page.locator('article.running').waitFor();
+  await page.locator('article.running .shown', { hasText: 'rack 1 is locked' }).waitFor();
   await page.screenshot({ path: path.join(shots, 'home.png') });
   const dark = await open('#/', { colorScheme: 'dark' });
   await dark.locator('article.running').waitFor();

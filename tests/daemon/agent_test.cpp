@@ -228,6 +228,24 @@ TEST_CASE("the list of jobs says of each what the job itself says") {
   CHECK(whole.at("tests").at("total") == 3);
 }
 
+TEST_CASE("a download that waits for its next attempt says so in the status, and no more when it goes on") {
+  AgentWorld world;
+  world.source.fetch_hangs = true;
+  const std::string why = "downloading a.tar: attempt 3, next in 20.0s: connection refused";
+  world.source.stalls = {why};
+  std::string expected = R"([{"text":")" + why + R"(","step_id":"pre-run.outpost.download","kind":"status"}])";
+  SECTION("it waits") {}
+  SECTION("it goes on") {
+    world.source.stalls.emplace_back("");
+    expected = "[]";
+  }
+  world.start();
+  world.until([&] { return world.source.fetches == 1; });
+  const auto running = world.agent->status().at("jobs").at("running");
+  CHECK(boost::json::serialize(running.at(0).at("shows")) == expected);
+  CHECK(boost::json::serialize(world.agent->job(world.job_ids()[0])->at("shows")) == expected);
+}
+
 TEST_CASE("a job says which hooks it has passed over, and why") {
   AgentWorld world;
   world.steps.skips["install.acme"] = "topic: T matches none of OCP-*";

@@ -32,6 +32,7 @@ class FakeSource final : public pipeline::Source {
   bool failed_claim_happened = false;    ///< The failed claim made the job all the same.
   std::deque<Error> find_failures;
   Result<void> fetched;
+  std::vector<std::string> stalls;        ///< What its download waits for, one after the other.
   bool fetch_hangs = false;               ///< Until it is cancelled.
   std::function<void()> on_ask;           ///< Happens while claim() or find() waits for its answer.
   std::vector<pipeline::Candidates> offers;
@@ -85,9 +86,10 @@ class FakeSource final : public pipeline::Source {
     ++watches;
     co_return watched;
   }
-  boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest&, pipeline::Report report) override {
+  boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest& request, pipeline::Report report) override {
     ++fetches;
     report("fetching");
+    for (const auto& why : stalls) request.stalled(why);
     if (fetch_hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
       co_await never.async_wait(boost::asio::use_awaitable);

@@ -1,4 +1,5 @@
 // What is downloaded is what was asked for, or a clear error; and when it is tried again.
+#include "agent/files/stalls.hpp"
 #include "files/download_bench.hpp"
 #include "files/small_disk.hpp"
 #include "support/catch.hpp"
@@ -93,6 +94,8 @@ TEST_CASE("a file above the limit is refused, with or without a length") {
 TEST_CASE("network faults and busy servers are retried, and in the end given up") {
   DownloadBench bench{[](const http::Request&) { return status(503); }};
   bench.options.attempts = 4;
+  std::vector<Retry> retries;
+  bench.request.retrying = [&](const Retry& retry) { retries.push_back(retry); };
   const auto downloaded = bench.run();
   REQUIRE_FALSE(downloaded);
   CHECK(downloaded.error().fault == Fault::retry_later);
@@ -100,6 +103,27 @@ TEST_CASE("network faults and busy servers are retried, and in the end given up"
   CHECK(has(downloaded.error().message, "4 attempts"));
   CHECK_FALSE(has(downloaded.error().message, "secret"));
   CHECK(bench.client.requests.size() == 4);
+  REQUIRE(retries.size() == 3);  // The last attempt is followed by none.
+  CHECK(retries[0].attempt == 1);
+  CHECK(retries[2].attempt == 3);
+  CHECK(has(retries[2].reason, "HTTP 503"));
+}
+
+TEST_CASE("who waits is told as long as one waits, and that none does any more") {
+  std::vector<std::string> told;
+  Stalls stalls{[&](std::string_view why) { told.emplace_back(why); }};
+  stalls.goes_on("a");
+  CHECK(told.empty());
+  stalls.waits("a", {2, std::chrono::seconds{20}, "connection refused"});
+  stalls.waits("b", {1, std::chrono::milliseconds{300}, "line\nfeed"});
+  stalls.goes_on("b");
+  stalls.goes_on("b");
+  stalls.goes_on("a");
+  REQUIRE(told.size() == 4);
+  CHECK(told[0] == "downloading a: attempt 2, next in 20.0s: connection refused");
+  CHECK(told[1] == "downloading b: attempt 1, next in 300ms: line\\nfeed");
+  CHECK(told[2] == told[0]);
+  CHECK(told[3].empty());
 }
 
 TEST_CASE("an answer that will not change is not repeated") {

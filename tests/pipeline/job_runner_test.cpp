@@ -339,6 +339,24 @@ TEST_CASE("a download that never ends is stopped when the job's time is up") {
   CHECK(world.steps.ran.back() == "cleanup.acme");
 }
 
+TEST_CASE("each retry of a download is in its log, is shown, and is told to the agent unless it just was") {
+  RunnerWorld world;
+  const std::string first = "downloading a: attempt 1, next in 1.0s: reset", second = "downloading a: attempt 2, next in 2.0s: reset";
+  world.source.stalls = {first, second, ""};
+  std::vector<std::string> shown, told;
+  auto options = world.options();
+  options.step_shows = [&](const std::string&, const std::string& step_id, std::string_view kind, boost::json::object what) {
+    if (step_id == "pre-run.outpost.download" && kind == "status") shown.push_back(job::text_at(what, "text"));
+  };
+  options.download_stalled = [&](const std::string& job_id, std::string_view why) { told.push_back(job_id + " " + std::string{why}); };
+  pipeline::JobRunner fresh{{world.journal, world.source, world.steps, world.collector, world.workers, world.clock}, std::move(options), world.told()};
+  await(world.loop, world.finish(fresh));
+  CHECK(world.told().describe() == "success");
+  CHECK(shown == world.source.stalls);
+  CHECK(told == std::vector<std::string>{"job-1 " + first});
+  CHECK_THAT(read_file(world.directory.path / "job-1/logs/pre-run.outpost.download.log"), holds(first + "\n" + second + "\n"));
+}
+
 TEST_CASE("a download is cancelled like a step") {
   RunnerWorld world;
   world.source.fetch_hangs = true;

@@ -1,6 +1,6 @@
 // What the agent does, and why it does not.
 
-import { html, Bar, Badge, Command, Empty, JobTable, Loaded, Stages, Tests, When, componentsOf, jobLink } from './parts.js';
+import { html, Bar, Badge, Command, Empty, JobTable, Loaded, Shown, Stages, Tests, When, componentsOf, jobLink } from './parts.js';
 import { duration, kindOf, moment, size, span } from './format.js';
 import { changesJobs, useAnswer, useTick } from './store.js';
 import { AgentActions } from './actions.js';
@@ -71,6 +71,7 @@ const Running = ({ jobs }) => jobs.map(job => html`<article class="card running"
   <h3><a href=${jobLink(job)}>${job.name}</a> <span class="quiet">${componentsOf(job)}</span></h3>
   <p class="numbers">${job.state}, for ${duration(span(job.claimed_at || job.queued_at))}${job.tests.total > 0 && html`; <${Tests} tests=${job.tests} />`}${job.workspace_bytes > 0 && `; workspace ${size(job.workspace_bytes)}`}</p>
   ${job.claim_error && html`<p class="bad">not claimed yet: ${job.claim_error}</p>`}
+  <${Shown} shows=${job.shows} />
   <${Stages} job=${job} />
 </article>`);
 

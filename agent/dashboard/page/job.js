@@ -1,6 +1,6 @@
 // One job: its verdict and why, what took how long, and what it left.
 
-import { html, Badge, Empty, JobBadge, Loaded, Stages, Tests, Trouble, componentsOf, jobLink } from './parts.js';
+import { html, Badge, Empty, JobBadge, Loaded, Shown, Stages, Tests, Trouble, componentsOf, jobLink } from './parts.js';
 import { useState } from 'preact/hooks';
 import { duration, kindOf, median, moment, size, span, webAddress } from './format.js';
 import { save } from './api.js';
@@ -90,7 +90,7 @@ export function Job({ id, tab, step, query, status }) {
   return html`<${Loaded} of=${answer}>${() => html`
     <${Head} job=${job} />
     <${JobActions} job=${job} status=${status} />
-    ${!job.ended_at && html`<${Stages} job=${job} />`}
+    ${!job.ended_at && html`<${Shown} shows=${(status.jobs.running.find(one => one.job_id === job.job_id) || {}).shows} /><${Stages} job=${job} />`}
     <nav class="tabs" aria-label="Parts of the job">${tabs.map(([name, title]) => html`<a key=${name} href=${jobLink(job, name && '/' + name)} aria-current=${(tab || '') === name ? 'page' : null}>${title}</a>`)}</nav>
     ${!tab && (job.stages.length ? html`<${Waterfall} job=${job} usual=${usualOf(job, others.data ? others.data.jobs : [])} /><${Usage} job=${job} />` : html`<${Empty}>Nothing has run yet.<//>`)}
     ${tab === 'log' && html`<${LogView} job=${job} step=${step} query=${query} />`}

@@ -33,6 +33,10 @@ export const Tests = ({ tests }) => tests.total === 0 ? html`<span class="quiet"
     tests.skips > 0 && html`, <span class="quiet">${tests.skips} skipped</span>`}
   </span>`;
 
+/** What the running steps of a job show of themselves. */
+export const Shown = ({ shows }) => shows && shows.length > 0 && html`<ul class="plain shown">${shows.map(one => html`<li key=${one.step_id + one.kind}>
+  <span class="quiet">${one.step_id}:</span> ${one.done !== undefined && `${one.done} of ${one.of} `}${one.text}</li>`)}</ul>`;
+
 /** A command to be run on the machine, with a button that copies it. */
 export function Command({ text }) {
   const [done, set] = useState(false);

@@ -95,7 +95,8 @@ struct Fixture {
                        allow_local,
                        {.attempts = 2, .backoff_base = std::chrono::milliseconds{1}},
                        files::Unpacker{OUTPOST_UNPACK, workers}};
-    return await(all.fetch(component, root, unpack, [this](std::string_view line) { lines.emplace_back(line); }));
+    return await(all.fetch(component, root, unpack, [this](std::string_view line) { lines.emplace_back(line); },
+                           [this](std::string_view why) { stalls.emplace_back(why); }));
   }
   std::size_t requests_to_store() {
     return static_cast<std::size_t>(std::count_if(client.seen.begin(), client.seen.end(),
@@ -115,7 +116,7 @@ struct Fixture {
   FetchLimits limits;
   bool allow_local = false;
   std::optional<files::Cache> cache;
-  std::vector<std::string> lines;
+  std::vector<std::string> lines, stalls;
 };
 
 std::string problem(const Result<void>& result) {
@@ -342,6 +343,32 @@ TEST_CASE("a fault in between is tried again") {
   f.client.script = {page(502), Error{Fault::retry_later, "reset"}};
   REQUIRE(f.fetch());
   CHECK(read_file(f.root / "a") == "content");
+}
+
+TEST_CASE("what is tried again is told, with the reason, until it goes on") {
+  Fixture f;
+  f.add("", "a", "content");
+  f.list();
+  SECTION("the list of files") {
+    f.client.script = {page(502)};
+    REQUIRE(f.fetch());
+    REQUIRE(f.stalls.size() == 2);
+    CHECK(f.stalls[0].starts_with("downloading dci_files_list.json: attempt 1, next in "));
+    CHECK(f.stalls[0].find("502") != std::string::npos);
+  }
+  SECTION("a file") {
+    const auto usual = f.client.handler;
+    bool failed = false;
+    f.client.handler = [&](const Seen& seen) -> Result<http::Response> {
+      if (seen.path.ends_with("/a") && !std::exchange(failed, true)) return Error{Fault::retry_later, "connection refused"};
+      return usual(seen);
+    };
+    REQUIRE(f.fetch());
+    REQUIRE(f.stalls.size() == 2);
+    CHECK(f.stalls[0].starts_with("downloading a: attempt 1, next in "));
+    CHECK(f.stalls[0].ends_with(": connection refused"));
+  }
+  CHECK(f.stalls.back().empty());
 }
 
 TEST_CASE("thousands of small files arrive") {
