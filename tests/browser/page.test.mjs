@@ -497,6 +497,12 @@ test('no screen has serious violations of accessibility, light, dark or narrow, 
       if (name === 'tests-of-name') await page.locator('.squares').first().waitFor();
       if (name === 'doctor') await page.locator('table.checks').waitFor();
       if (!['home', 'log'].includes(name)) await page.screenshot({ path: path.join(shots, `${name}${look === 'light' ? '' : '-' + look}.png`), fullPage: whole.includes(name) });
+      if (look === 'narrow' && ['home', 'jobs'].includes(name)) {
+        await page.locator('table.jobs tbody tr').first().waitFor();
+        const overflows = await page.locator('table.jobs').evaluate(table => [...table.querySelectorAll('td')].filter(cell => cell.getBoundingClientRect().right > table.parentElement.getBoundingClientRect().right || cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent));
+        assert.deepEqual(overflows, [], `${name}: jobs are a list on a narrow page, nothing of which is out of sight`);
+        await page.locator('table.jobs').screenshot({ path: path.join(shots, `${name}-table-narrow.png`) });
+      }
       // Not addScriptTag(): the policy of the page, rightly, does not allow it.
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));

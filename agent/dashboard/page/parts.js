@@ -64,14 +64,14 @@ export const Bar = ({ value, limit, label }) => {
 
 export function JobTable({ jobs, caption }) {
   if (!jobs.length) return html`<${Empty}>No job has run yet.<//>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}><table><caption class="visually-hidden">${caption}</caption>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}><table class="jobs"><caption class="visually-hidden">${caption}</caption>
     <thead><tr><th scope="col">Verdict</th><th scope="col">Job</th><th scope="col">Components</th><th scope="col">Tests</th><th scope="col">Took</th><th scope="col">Ended</th></tr></thead>
     <tbody>${jobs.map(job => html`<tr key=${job.job_id}>
       <td><${JobBadge} job=${job} /></td>
       <td><a href=${jobLink(job)}>${job.name}</a></td>
       <td class="clip" title=${componentsOf(job)}>${componentsOf(job)}</td>
-      <td><${Tests} tests=${job.tests} /></td>
-      <td class="numbers">${duration(span(job.claimed_at || job.queued_at, job.ended_at))}</td>
-      <td>${job.ended_at ? html`<${When} at=${job.ended_at} />` : html`<span class="quiet">not yet</span>`}</td>
+      <td data-is="tests"><${Tests} tests=${job.tests} /></td>
+      <td class="numbers" data-is="took">${duration(span(job.claimed_at || job.queued_at, job.ended_at))}</td>
+      <td data-is="ended">${job.ended_at ? html`<${When} at=${job.ended_at} />` : html`<span class="quiet">not yet</span>`}</td>
     </tr>`)}</tbody></table></div>`;
 }
