@@ -4,7 +4,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -34,11 +34,11 @@ async function open(hash = '#/', options = {}) {
 const go = (page, hash) => page.evaluate(to => { location.hash = to; }, hash);
 const text = (page, wanted, where = 'main') => page.locator(where).getByText(wanted).first().waitFor();
 
-/** GET or another request on TCP, as a program would make it; {status, headers, body}. */
-function raw(target, { method = 'GET', headers = {}, body } = {}) {
-  const { hostname, port } = new URL(lab.page);
+/** GET or another request on TCP, or on the unix socket, as a program would make it; {status, headers, body}. */
+function raw(target, { method = 'GET', headers = {}, body, socket } = {}) {
+  const { hostname, port } = new URL(lab.page), to = socket ? { socketPath: socket } : { hostname, port };
   return new Promise((resolve, reject) => {
-    const request = http.request({ hostname, port, path: target, method, headers, insecureHTTPParser: true }, response => {
+    const request = http.request({ ...to, path: target, method, headers, insecureHTTPParser: true }, response => {
       let all = '';
       response.on('data', data => { all += data; });
       response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: all }));
@@ -655,5 +655,122 @@ async function relogged(job) {
   await logIn();
   return job;
 }
+
+/** Which of the paths that change something have given an answer that is as openapi.json says: a good one, a bad one. */
+const changes = { good: new Set(), bad: new Set() };
+
+/** Asks on the unix socket, or with `headers` on TCP; the body of an answer with this status, as openapi.json says. */
+async function changed(target, status, body, { headers, method = 'POST' } = {}) {
+  const text = typeof body === 'string' ? body : body && JSON.stringify(body);
+  const answer = await raw('/api/v1/' + target, { method, body: text, ...(headers ? { headers } : { socket: path.join(lab.directory, 'run/api.sock'), headers: { Host: 'localhost' } }) });
+  const what = `${method} ${target} ${text || ''} ${headers ? 'on TCP' : ''}: ${answer.body}`;
+  assert.equal(answer.status, status, what);
+  const given = ('/api/v1/' + target.split('?')[0]).split('/');
+  const [name, { post }] = Object.entries(document.paths).find(([name, methods]) => methods.post && name.split('/').length === given.length && name.split('/').every((part, index) => part.startsWith('{') || part === given[index]));
+  const said = post.responses[status] || post.responses.default;
+  if (method === 'POST') changes[said === post.responses.default ? 'bad' : 'good'].add(name);
+  const [type, { schema }] = Object.entries(said.content)[0];
+  assert.equal(answer.headers['content-type'], type, what);
+  if (type !== 'application/json') return answer.body;
+  const parsed = JSON.parse(answer.body);
+  assert.deepEqual(mistakes(parsed, schema, document, name), [], what);
+  return parsed;
+}
+
+test('answers to what changes something are as openapi.json says, on the unix socket', async () => {
+  await lab.hold();
+  await changed('jobs', 400, {});
+  await changed('jobs', 400, 'not json');
+  await changed('jobs', 404, { name: 'nobody' });
+  const { job_id: first } = await changed('jobs', 202, { name: 'acme-nightly' });
+  await lab.held();
+  const { job_id: second } = await changed('jobs', 202, { name: 'acme-nightly' });
+  await changed(`jobs/${first}/hold`, 409, {});
+  await changed(`jobs/${first}/retry`, 409);
+  await changed(`jobs/${second}/release`, 409);
+  await changed(`jobs/${second}/hold`, 200, { reason: 'not yet' });
+  await changed(`jobs/${second}/release`, 200);
+  await changed(`jobs/${second}/cancel`, 202, { reason: 'enough' });
+  await changed('jobs/nobody/cancel', 404);
+  await changed('poll', 202);
+
+  await changed('pause', 404, { source: 'nobody' });
+  await changed('pause', 400, '[]');
+  await changed('pause', 200, { reason: 'new switch' });
+  await changed('resume', 200, { all: true });
+  await changed('resume', 409, {});
+  await changed('drain', 400, 'not json');
+  await changed('drain', 200, { reason: 'new switch' });
+  await changed('resume', 200);
+
+  await changed('reload', 200);
+  const configuration = await readFile(lab.file, 'utf8');
+  await writeFile(lab.file, configuration + 'colour: blue\n');
+  const { error } = await changed('reload', 422);
+  assert.match(error.problems.join(' '), /colour/);
+  const { alarms: [alarm] } = await lab.status();
+  await changed('alarms/acknowledge', 200, { key: alarm.key });
+  await changed('alarms/acknowledge', 404, { key: alarm.key });
+  await changed('alarms/acknowledge', 400);
+  await writeFile(lab.file, configuration);
+  await changed('reload', 200);
+
+  await changed('spool/flush', 404, { reporter: 'nobody' });
+  await changed('spool/flush', 202);
+  await changed('spool/prune', 400, { older_than: -1 });
+  await changed('spool/prune', 200, { dry_run: true });
+  await changed('spool/prune', 200, { dry_run: true, waiting: true });
+  await changed('spool/confirm', 400, 'no receipt');
+  await changed('reporters/nobody/forget', 404);
+  await changed('reporters/dci/forget', 409, {});
+  await changed('reporters/dci/retry', 202);
+  await changed('reporters/dci/retry', 404, { items: ['nobody'] });
+
+  // Without a server something waits, and is exported.
+  await lab.end('server');
+  await lab.letGo();
+  await until('something that waits', async () => (await lab.status()).reporters[0].waiting > 0);
+  await changed('jobs', 504, { name: 'acme-nightly' });
+  await changed('spool/export?limit=1', 400);
+  await changed('spool/export', 200);
+  await lab.startServer();
+  await until('the end of the job', async () => (await lab.jobs()).find(job => job.job_id === first).ended_at);
+  await until('all to be delivered', async () => (await lab.status()).reporters[0].waiting === 0);
+  const { job_id: third } = await changed(`jobs/${first}/retry`, 202);
+  await until('the end of the job', async () => (await lab.jobs()).find(job => job.job_id === third).ended_at);
+  for (const name of ['jobs/x/cancel', 'jobs/x/hold', 'poll', 'pause', 'reload', 'spool/export', 'spool/flush', 'alarms/acknowledge', 'reporters/dci/retry']) await changed(name, 405, undefined, { method: 'GET' });
+});
+
+test('answers to what changes something are as openapi.json says, on TCP', async () => {
+  await logIn();
+  const { host } = new URL(lab.page), headers = authorized({ Host: host, Origin: 'http://' + host, 'Content-Type': 'application/json' });
+  const asked = (target, status, body, more) => changed(target, status, body, { headers: { ...headers, ...more } });
+  await asked('pause', 200, { reason: 'new switch' });
+  await asked('resume', 200, { all: true });
+  await asked('resume', 409, {});
+  await asked('poll', 202);
+  await asked('jobs', 404, { name: 'nobody' });
+  await asked('jobs/nobody/cancel', 404);
+  await asked('spool/flush', 202);
+  // Who it is, where it comes from, and what may not be changed here.
+  await asked('pause', 401, {}, { Authorization: 'Bearer guess' });
+  await asked('pause', 403, {}, { Origin: 'http://evil.example' });
+  await asked('pause', 421, {}, { Host: 'evil.example:8420' });
+  for (const name of ['reload', 'spool/prune', 'spool/export', 'spool/confirm', 'reporters/dci/forget', 'reporters/dci/retry', 'alarms/acknowledge']) await asked(name, 403, {});
+  // Logging in; its limit is what the last test may meet.
+  await asked('login', 200, { token: token() });
+  await asked('login', 400, 'x'.repeat(5000));
+  await asked('login', 401, 'not json');
+  for (let count = 0; count < 9; ++count) await asked('login', 401, { token: 'guess' });
+  await asked('login', 429, { token: token() });
+});
+
+test('of everything that changes something a good and a bad answer were seen', () => {
+  const elsewhere = ['/api/v1/spool/confirm', '/api/v1/reporters/{reporter}/forget'];  // Good ones need a lab of another kind: tests/daemon.
+  const all = Object.entries(document.paths).filter(([, methods]) => methods.post).map(([name]) => name);
+  assert.deepEqual(all.filter(name => !changes.bad.has(name)), ['/api/v1/poll'], 'nothing can be wrong with a poll but who asks for it');
+  assert.deepEqual(all.filter(name => !changes.good.has(name)).sort(), elsewhere.sort());
+  assert.deepEqual(Object.values(document.paths).flatMap(methods => Object.keys(methods)).filter(method => !['get', 'post'].includes(method)), []);
+});
 
 test('the browser had nothing to complain about', () => assert.deepEqual(said.filter(one => !/net::ERR_|Failed to fetch/.test(one)), []));
