@@ -22,13 +22,31 @@ std::map<std::string, std::string> descriptions(const std::vector<CommandEntry>&
 /// "name:what it does", as _describe takes it.
 std::string described(const std::string& name, const std::string& what) { return for_zsh(replace_all(name, ":", "\\:") + ":" + what); }
 
+/// The command that lists what may stand where this one has its operand; "" where nothing does. outpost.bash has the same.
+std::string lists_operands(const CommandEntry& entry) {
+  if (entry.operands.empty() || entry.path == "outpost job start") return "";
+  const std::string& operand = entry.operands.front();
+  if (operand == "JOB") return "job list";
+  if (operand == "PLUGIN") return "plugin list";
+  if (operand == "REPORTER" || entry.path.starts_with("outpost reporter ")) return "reporter list";
+  if (entry.path.starts_with("outpost resource ")) return "resource list";
+  return entry.path == "outpost alarm ack" ? "alarm list" : "";
+}
+
+/// The first words of what a command lists, without its heading and its remarks.
+constexpr const char* first_words = R"(2>/dev/null | awk '$1 == "" { exit } !/^ / && $1 != "no" && $1 != "NAME" && $1 != "What" { print $1 }')";
+
 constexpr const char* zsh_begin = R"script(#compdef outpost
 # Completion of outpost for zsh, made by `outpost completion zsh`.
 
+_outpost_names() {
+  outpost ${=1} NAMES
+}
+
 _outpost() {
-  local at=outpost word
+  local at=outpost word lists=
   local -i index
-  local -a commands options
+  local -a commands options names
   # The subcommands before the cursor; an option may have a value, which is none of them.
   for ((index = 2; index < CURRENT; index++)); do
     word=${words[index]}
@@ -41,7 +59,12 @@ constexpr const char* zsh_end = R"script(  esac
   elif (( $#commands )); then
     _describe command commands
   else
-    _files
+    [[ -z $lists ]] || names=(${(f)"$(_outpost_names $lists)"})
+    if (( $#names )); then
+      compadd -a names
+    else
+      _files
+    fi
   fi
 }
 
@@ -64,6 +87,10 @@ function __outpost_at
     test "$at" = "$argv"
 end
 
+function __outpost_names
+    outpost $argv NAMES
+end
+
 )script";
 
 }  // namespace
@@ -78,20 +105,23 @@ std::string zsh_completion(const std::vector<CommandEntry>& table) {
     cases += ")\n      options=(";
     for (const auto& option : entry.options)
       for (const auto& name : option.names) cases += "\n        " + described(name, option.what);
-    cases += ") ;;\n";
+    cases += ")";
+    if (const auto lists = lists_operands(entry); !lists.empty()) cases += "\n      lists=" + for_zsh(lists);
+    cases += " ;;\n";
   }
-  return zsh_begin + paths + ") at=\"$at $word\" ;;\n    esac\n  done\n  case $at in\n" + cases + zsh_end;
+  return replace_all(zsh_begin, "NAMES", first_words) + paths + ") at=\"$at $word\" ;;\n    esac\n  done\n  case $at in\n" + cases + zsh_end;
 }
 
 std::string fish_completion(const std::vector<CommandEntry>& table) {
   const auto what = descriptions(table);
-  std::string script = fish_begin, lines;
+  std::string script = replace_all(fish_begin, "NAMES", first_words), lines;
   script += "set -g __outpost_paths";
   for (const auto& entry : table) {
     const std::string head = "complete -c outpost -n " + for_fish("__outpost_at " + entry.path);
     if (&entry != &table.front()) script += " \\\n    " + for_fish(entry.path);
     if (!entry.subcommands.empty()) lines += head + " -f\n";
     for (const auto& name : entry.subcommands) lines += head + " -a " + name + " -d " + for_fish(what.at(entry.path + " " + name)) + "\n";
+    if (const auto lists = lists_operands(entry); !lists.empty()) lines += head + " -f -a " + for_fish("(__outpost_names " + lists + ")") + "\n";
     for (const auto& option : entry.options) {
       lines += head;
       for (const auto& name : option.names) lines += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);

@@ -69,6 +69,31 @@ struct Shell {
   std::vector<cli::CommandEntry> table_ = cli::command_table(line_.app);
 };
 
+/// A program that lists jobs as outpost does, whatever else it is asked.
+constexpr const char* lister = R"(outpost() {
+  case "$*" in
+    'job list') echo '1a2b  success  nightly  A 1  2026-11-26T10:00:00Z'; echo '3c4d  waiting  nightly  A 2  2026-11-26T10:00:00Z' ;;
+    'plugin list') echo 'NAME  VERSION  FOLDER, STAGES'; echo 'acme  1.0  /x  test'; echo; echo 'what is wrong with one: outpost plugin show NAME' ;;
+    'alarm list') echo 'dci/stuck  stuck since 2026-11-26T10:00:00Z'; echo '  an item does not get through' ;;
+    'resource list') echo 'no resources are configured' ;;
+    *) )" OUTPOST_COMMAND R"( "$@" ;;
+  esac
+}
+)";
+
+/// What they complete.
+const std::vector<std::pair<std::string, Words>> names{{"outpost job show", {"1a2b", "3c4d"}}, {"outpost job logs", {"1a2b", "3c4d"}}, {"outpost plugin show", {"acme"}}, {"outpost alarm ack", {"dci/stuck"}}, {"outpost resource lock", {}}};
+
+void check_names(std::map<std::string, Words> offered) {
+  for (const auto& [path, wanted] : names) {
+    INFO(path);
+    Words found;
+    for (const auto& word : offered[path])
+      if (!word.starts_with("-")) found.insert(word);
+    CHECK(found == wanted);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("bash offers every command and option", "[cli]") {
@@ -116,6 +141,62 @@ for path in $argv
     echo "= $path"
     complete -C "$path "
     complete -C "$path --"
+end
+)", {"--no-config"}));
+}
+
+TEST_CASE("bash offers the jobs, plugins and alarms that there are", "[cli]") {
+  Shell bash{"bash"};
+  if (!bash.is_there()) return;
+  check_names(bash.offers(std::string{lister} + R"(. )" OUTPOST_SOURCE_DIR R"(/agent/cli/outpost.bash
+for path; do
+  echo "= $path"
+  read -ra COMP_WORDS <<<"$path "
+  COMP_CWORD=${#COMP_WORDS[@]}
+  COMP_WORDS[COMP_CWORD]=
+  _outpost
+  printf '%s\n' "${COMPREPLY[@]}"
+done
+)", {}));
+}
+
+TEST_CASE("zsh offers the jobs, plugins and alarms that there are", "[cli]") {
+  Shell zsh{"zsh"};
+  if (!zsh.is_there()) return;
+  check_names(zsh.offers(std::string{lister} + R"(compdef() { }
+_describe() { }
+_files() { }
+compadd() { print -l -- ${(P)2}; }
+. <(outpost completion zsh)
+for path_given; do
+  print "= $path_given"
+  PREFIX=
+  words=(${=path_given} '')
+  CURRENT=$#words
+  _outpost
+done
+)", {"-f"}));
+}
+
+TEST_CASE("fish offers the jobs, plugins and alarms that there are", "[cli]") {
+  Shell fish{"fish"};
+  if (!fish.is_there()) return;
+  check_names(fish.offers(R"(function outpost
+    switch "$argv"
+        case 'job list'
+            printf '%s\n' '1a2b  success  nightly  A 1  2026-11-26T10:00:00Z' '3c4d  waiting  nightly  A 2'
+        case 'plugin list'
+            printf '%s\n' 'NAME  VERSION  FOLDER, STAGES' 'acme  1.0  /x  test' '' 'what is wrong with one: outpost plugin show NAME'
+        case 'alarm list'
+            printf '%s\n' 'dci/stuck  stuck since 2026-11-26T10:00:00Z' '  an item does not get through'
+        case 'resource list'
+            echo 'no resources are configured'
+    end
+end
+)" OUTPOST_COMMAND R"( completion fish | source
+for path in $argv
+    echo "= $path"
+    complete -C "$path "
 end
 )", {"--no-config"}));
 }
