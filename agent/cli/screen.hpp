@@ -23,6 +23,7 @@ class Row {
   /// What the terminal is sent: cut after so many columns. Without colours the styles are left out, and without
   /// `unicode` each character that is not ASCII is a question mark.
   [[nodiscard]] std::string text(std::size_t columns, bool colours, bool unicode) const;
+  [[nodiscard]] std::size_t columns() const { return columns_; }
 
  private:
   struct Part {

@@ -3,13 +3,16 @@
 #include "agent/cli/commands.hpp"
 #include "agent/cli/daemon_call.hpp"
 #include "agent/cli/exit_codes.hpp"
+#include "agent/cli/screen.hpp"
 #include "agent/cli/shown.hpp"
 #include "agent/daemon/client.hpp"
 #include "agent/job/event.hpp"
 
-
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <clocale>
 #include <iostream>
 #include <sstream>
 #include <thread>
@@ -161,15 +164,35 @@ int show_status(const DaemonOptions& daemon, bool as_json) {
 
 namespace {
 
+/// The lines that the terminal has rows for, from the first: otherwise the end would push away what matters most. A long
+/// one takes several rows.
+std::string as_much_as_fits(const std::string& text) {
+  ::winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row < 3) return text;
+  auto lines = split(text, '\n');
+  if (!lines.empty() && lines.back().empty()) lines.pop_back();
+  std::string shown;
+  std::size_t room = size.ws_row - 2U;  // One for the rest, and one for the cursor.
+  for (std::size_t index = 0; index < lines.size(); ++index) {
+    const std::size_t rows = std::max<std::size_t>(1, (width_of(lines[index]) + size.ws_col - 1U) / size.ws_col);
+    const bool is_last = index + 1 == lines.size();
+    if (rows > room + (is_last ? 1 : 0)) return shown + "and " + std::to_string(lines.size() - index) + " more lines: outpost status\n";
+    room -= std::min(room, rows);
+    shown += lines[index] + "\n";
+  }
+  return shown;
+}
+
 /// Over what was there before, line by line, so that nothing flickers.
 void show_over(const std::string& text) {
-  std::cout << "\x1b[H" << replace_all(text, "\n", "\x1b[K\n") << "\x1b[J" << std::flush;
+  std::cout << "\x1b[H" << replace_all(as_much_as_fits(text), "\n", "\x1b[K\n") << "\x1b[J" << std::flush;
 }
 
 }  // namespace
 
 int watch_status(const DaemonOptions& daemon, std::chrono::milliseconds interval) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  std::setlocale(LC_CTYPE, "");  // To know how wide characters are.
   if (terminal) std::cout << "\x1b[2J";
   for (;;) {
     // Asked for anew each time: a daemon that is not there yet may come, also with another configuration.

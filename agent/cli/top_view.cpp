@@ -20,7 +20,8 @@ namespace {
 constexpr std::size_t most_alarms = 3, most_waiting = 3, most_others = 4;
 constexpr std::size_t time_column = 15, bar_column = 27;
 constexpr std::size_t widest_bar = 40, narrowest_bar = 10;
-constexpr std::size_t beside_bar = 30;  ///< Columns for the words behind it.
+constexpr std::size_t beside_bar = 30;        ///< Columns for the words behind it...
+constexpr std::size_t least_beside_bar = 12;  ///< ... and for "  of 2h 03min", without which it says nothing.
 
 /// What a stage looks like in the list.
 struct Look {
@@ -189,14 +190,15 @@ class View {
       } else {
         row.to(bar_column).put("usual " + seconds_of(expected->second), Style::faint);
       }
-      if (outcome == "running") shows(job, row);
+      if (outcome == "running") shows(job);
     }
   }
 
   /// As much of the usual duration as is gone.
   void bar(Row& row, milliseconds took, milliseconds usual) const {
+    const bool is_narrow = size_.columns < bar_column + narrowest_bar + least_beside_bar;
     const std::size_t room = size_.columns > bar_column + beside_bar ? size_.columns - bar_column - beside_bar : 0;
-    const std::size_t length = std::clamp(room, narrowest_bar, widest_bar);
+    const std::size_t length = is_narrow ? 0 : std::clamp(room, narrowest_bar, widest_bar);
     const double part =
         usual.count() > 0 ? std::min(1.0, static_cast<double>(took.count()) / static_cast<double>(usual.count())) : 1.0;
     const auto done = static_cast<std::size_t>(part * static_cast<double>(length));
@@ -205,18 +207,23 @@ class View {
       (cell < done ? full : empty) += unicode_ ? (cell < done ? "█" : "░") : (cell < done ? "#" : "-");
     row.put(full, took > usual ? Style::bad : Style::good)
         .put(empty, Style::faint)
-        .put(took > usual ? "  over " : "  of ")
+        .put(is_narrow ? "" : "  ")
+        .put(took > usual ? "over " : "of ")
         .put(seconds_of(usual));
   }
 
-  /// What its steps say by outpost-hook.
-  static void shows(const json::object& job, Row& row) {
+  /// What its steps say by outpost-hook: beside the bar, or below it where that has no room.
+  void shows(const json::object& job) {
+    std::string text;
     for (const auto& each : array_at(job, "shows")) {
       const auto& note = each.as_object();
-      row.put("  ");
-      if (note.contains("done")) row.put(json_number(note.at("done")) + "/" + json_number(note.at("of")) + " ");
-      row.put(printable(text_at(note, "text")));
+      text += "  ";
+      if (note.contains("done")) text += json_number(note.at("done")) + "/" + json_number(note.at("of")) + " ";
+      text += printable(text_at(note, "text"));
     }
+    if (text.empty()) return;
+    if (rows_.back().columns() + width_of(text) <= size_.columns) rows_.back().put(text);
+    else wrapped("    " + text.substr(2), Style::plain);
   }
   static std::string json_number(const json::value& value) {
     std::string text = value.is_number() ? std::to_string(value.to_number<double>()) : "?";

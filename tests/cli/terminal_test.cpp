@@ -91,6 +91,26 @@ TEST_CASE("the watched status follows the daemon as it comes, works and goes", "
   screen.until_shown("is outpostd running?");
 }
 
+TEST_CASE("on a small terminal the watched status keeps its beginning, and says that there is more", "[cli]") {
+  if (!is_there("the watched status")) return;
+  CommandLab lab;
+  lab.start_agent();
+  Screen screen{lab, std::string{OUTPOST_COMMAND} + " status --watch --interval 100ms --config " + lab.configuration(), "40", "9"};
+  const auto is_cut = [&] {
+    screen.until_shown("more lines: outpost status");
+    const std::string shown = screen.text();
+    INFO(shown);
+    CHECK(shown.starts_with("20"));  // The date of the first line.
+    CHECK(shown.find("\noutpostd  ") != std::string::npos);
+  };
+  is_cut();
+  REQUIRE(screen.tell({"resize-window", "-x", "200", "-y", "50"}) == 0);
+  screen.until_shown("disk      ");
+  CHECK(screen.text().find("more lines") == std::string::npos);
+  REQUIRE(screen.tell({"resize-window", "-x", "40", "-y", "9"}) == 0);
+  is_cut();
+}
+
 TEST_CASE("top shows the stages, what is usual, the log and the spool in 80 columns and 24 rows", "[cli]") {
   if (!is_there("outpost top")) return;
   WatchedLab lab;

@@ -91,6 +91,21 @@ TEST_CASE("a running stage is drawn as the part of its usual duration that is go
   CHECK_THAT(text_of(facts, {80, 24}), holds("  > install    29min 19s\n") || holds("  > install    29min 19s   "));
 }
 
+TEST_CASE("what a step shows is beside its bar, below it where it has no room, and no narrow terminal gets half a word of it") {
+  auto job = job_of("nightly", "01a1-1", {stage("install", "running", "10:00:41", "")});
+  const auto show = [&](const std::string& text) {
+    job["shows"] = boost::json::array{{{"step_id", "install.acme"}, {"kind", "status"}, {"text", text}}};
+    auto facts = facts_of({job});
+    facts.job_id = "01a1-1";
+    facts.usual["nightly"] = {{"install", 60min}};
+    return facts;
+  };
+  CHECK_THAT(text_of(show("locked"), {80, 24}), holds("------------  of 1h 00min  locked\n"));
+  const auto download = show("downloading a.tar: attempt 3, next in 20.0s: connection refused");
+  CHECK_THAT(text_of(download, {80, 24}), holds("of 1h 00min\n    downloading a.tar: attempt 3, next in 20.0s: connection refused\n"));
+  CHECK_THAT(text_of(download, {40, 15}), holds("  > install    29min 19s   of 1h 00min\n    downloading a.tar: attempt 3, next \nin 20.0s: connection refused\n"));
+}
+
 TEST_CASE("every size of a terminal gets rows that fit it") {
   auto facts =
       facts_of({job_of("one", "01a1-1", {stage("install", "running", "10:00:41", "")}), job_of("two", "01a1-2", {})});
