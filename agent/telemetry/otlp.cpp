@@ -33,6 +33,7 @@ json::object any_value(const json::value& value) {
   if (value.is_bool()) return {{"boolValue", value}};
   if (value.is_int64()) return {{"intValue", std::to_string(value.get_int64())}};
   if (value.is_uint64()) return {{"intValue", std::to_string(value.get_uint64())}};
+  if (value.is_double()) return {{"doubleValue", value}};
   if (value.is_string()) return {{"stringValue", text(value.get_string())}};
   json::array values;
   if (value.is_array())
