@@ -120,7 +120,8 @@ void Agent::clear_stale_alarms() {
     if (const auto name = about("no-component:")) return !settings_.alarms.no_component_after || !definition(*name);
     for (const std::string_view matter : {"/credentials", "/stuck"})
       if (key.ends_with(matter)) return !integration(key.substr(0, key.size() - matter.size()));
-    if (const auto found = key.find("/expand/"); found != std::string::npos) return !integration(key.substr(0, found));
+    if (const auto slash = key.find('/'); slash != std::string::npos && key.substr(slash).starts_with("/expand/"))
+      return !integration(key.substr(0, slash));
     return false;
   };
   const auto active = ports_.alarms.active();

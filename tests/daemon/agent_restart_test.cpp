@@ -190,13 +190,15 @@ TEST_CASE("after a restart it is seen anew whether something is stuck, also when
 TEST_CASE("after a restart nobody cannot make out an event until one has come, also when the alarm was acknowledged") {
   AgentWorld world;
   world.start();
-  for (const char* key : {"fake/expand/step.ended", "faker/expand/step.ended"}) world.alarms->raise(key, "expand", "reporter fake cannot report step.ended");
+  for (const char* key : {"fake/expand/step.ended", "gone/expand/step.ended"}) world.alarms->raise(key, "expand", "its reporter cannot report step.ended");
+  world.alarms->raise("fake/parked/expand/x", "parked", "x");
   SECTION("it is up") {}
   SECTION("it was acknowledged") { CHECK(world.alarms->acknowledge("fake/expand/step.ended")); }
   world.settle();
   world.start();
   CHECK_FALSE(world.alarmed("fake/expand/step.ended"));
-  CHECK(world.alarmed("faker/expand/step.ended"));
+  CHECK_FALSE(world.alarmed("gone/expand/step.ended"));  // Its source is not configured any more.
+  CHECK(world.alarmed("fake/parked/expand/x"));
   world.alarms->raise("fake/expand/step.ended", "expand", "reporter fake cannot report step.ended");
   CHECK(world.alarmed("fake/expand/step.ended"));
   world.settle();
