@@ -96,6 +96,7 @@ TEST_CASE("on a small terminal the watched status keeps its beginning, and says 
   CommandLab lab;
   lab.start_agent();
   Screen screen{lab, std::string{OUTPOST_COMMAND} + " status --watch --interval 100ms --config " + lab.configuration(), "40", "9"};
+  screen.until_shown("outpostd  ");
   const auto is_cut = [&] {
     screen.until_shown("more lines: outpost status");
     const std::string shown = screen.text();
