@@ -53,6 +53,13 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
 
 bool every_source(const std::string&) { return true; }
 
+/// Whether an agent before us has left steps to systemd, which alone can take them up again or end them.
+bool holds_steps(const fs::path& slots) {
+  std::error_code ignored;
+  return std::any_of(fs::directory_iterator{slots, ignored}, fs::directory_iterator{},
+                     [&](const fs::directory_entry& slot) { return fs::exists(slot.path() / process::step_file, ignored); });
+}
+
 }  // namespace
 
 std::vector<config::SourceType> source_types() { return {dci::source_type(), dlrn::source_type()}; }
@@ -195,7 +202,7 @@ Result<void> Composition::make_runner() {
 
   auto& options = named_.hooks;
   warn_about_short(options.secrets);
-  if (!only_finishes_) keep_for_next_start(options.secrets);
+  keep_for_next_start(options.secrets);
   // A step that has outlived the agent before us still needs them.
   if (!step_runner().outlives()) hooks::remove_left_secrets(options.secrets_directory);
   steps_ = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(options));
@@ -212,13 +219,6 @@ Result<void> Composition::make_runner() {
 }
 
 /// systemd when it can, unless the configuration says otherwise.
-/// Whether an agent before us has left steps to systemd, which alone can take them up again or end them.
-bool holds_steps(const fs::path& slots) {
-  std::error_code ignored;
-  return std::any_of(fs::directory_iterator{slots, ignored}, fs::directory_iterator{},
-                     [&](const fs::directory_entry& slot) { return fs::exists(slot.path() / process::step_file, ignored); });
-}
-
 Result<void> Composition::choose_runner() {
   std::string why_not = process::why_not_systemd();
   const fs::path slots = process::SystemdCommandRunner::Options{}.slots;
@@ -251,9 +251,26 @@ Result<void> Composition::choose_runner() {
 }
 
 /// Steps that end with the agent need nobody who knows what it knew.
-void Composition::keep_for_next_start(const Secrets& secrets) const {
+void Composition::keep_for_next_start(const Secrets& secrets) {
+  hook_secrets_ = secrets;
   if (!units_) return;
-  if (const auto kept = keep_secrets(secrets); !kept) logger_.warning("a restart will need all secrets to be readable: " + kept.error().message);
+  kept_secrets_ = is_nothing_begun() ? secrets : with_older(secrets, kept_secrets_);
+  if (const auto kept = keep_secrets(kept_secrets_); !kept) logger_.warning("a restart will need all secrets to be readable: " + kept.error().message);
+}
+
+/// Also of what the fallback to local steps cannot reach: systemd may run it still.
+bool Composition::is_nothing_begun() const {
+  return agent_ && agent_->unfinished() == 0 && !holds_steps(process::SystemdCommandRunner::Options{}.slots);
+}
+
+void Composition::forget_older_secrets() {
+  if (kept_secrets_ == hook_secrets_ || !is_nothing_begun()) return;
+  if (units_) {
+    keep_for_next_start(Secrets{hook_secrets_});
+  } else if (settings_.runner == config::Runner::local) {
+    kept_secrets_.clear();
+    drop_secrets();
+  }
 }
 
 void Composition::warn_about_short(const std::map<std::string, std::string>& secrets) const {

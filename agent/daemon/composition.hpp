@@ -165,7 +165,11 @@ class Composition {
   [[nodiscard]] dci::SourceSettings source_settings(const config::Settings& settings, const config::Source& source);
   [[nodiscard]] static pipeline::LogOptions log_options(const config::Logs& logs);
   [[nodiscard]] static Result<hooks::HookOptions> hook_options(const config::Settings& settings, Named& named, const Secrets* instead);
-  void keep_for_next_start(const Secrets& secrets) const;
+  void keep_for_next_start(const Secrets& secrets);
+  /// Whether no step can know an older secret.
+  [[nodiscard]] bool is_nothing_begun() const;
+  /// Once the journal has said that nothing is left to be finished.
+  void forget_older_secrets();
   void warn_about_short(const std::map<std::string, std::string>& secrets) const;
   [[nodiscard]] Result<Alarms::Ways> alarm_ways(const config::Alarms& alarms) const;
 
@@ -209,7 +213,8 @@ class Composition {
   std::set<std::string> closed_;  ///< The sources whose servers are closed.
   Named named_;                   ///< Until it is made use of.
   process::Stored stored_;        ///< Until the runner of steps has it.
-  Secrets kept_secrets_;          ///< As an earlier process knew them.
+  Secrets hook_secrets_;          ///< What a hook gets that begins now.
+  Secrets kept_secrets_;          ///< What systemd keeps: also what hooks that began before know.
   std::function<void()> reload_begins_ = [] {}, reload_ended_ = [] {};
   bool reloading_ = false, recovering_ = false;
   boost::asio::any_io_executor executor_;

@@ -69,6 +69,7 @@ Result<void> Composition::settle_configuration() {
   alarms_->clear("configuration");
   if (const auto kept = keep_last_good(settings_.state_directory, file_, {configuration_.since, texts_}); !kept)
     logger_.warning("the configuration could not be remembered: " + kept.error().message);
+  forget_older_secrets();
   return {};
 }
 
@@ -139,8 +140,8 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   parts.settings = wanted;
   parts.logs = log_options(wanted.logs);
   parts.secrets = std::move(fresh.named.secrets);
-  warn_about_short(fresh.named.hooks.secrets);
-  keep_for_next_start(fresh.named.hooks.secrets);
+  const Secrets hook_secrets = fresh.named.hooks.secrets;
+  warn_about_short(hook_secrets);
   parts.steps = std::make_shared<hooks::HookRunner>(step_runner(), clock_, std::move(fresh.named.hooks));
   for (auto& [name, opened] : fresh.named.servers) {
     auto integration = make_integration(wanted, wanted.sources.at(name), std::move(opened));
@@ -156,6 +157,7 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   alarms_->set(std::move(*ways));
   settings_ = wanted;
   closed_.clear();
+  keep_for_next_start(hook_secrets);
   telemetry_->go_on_with(std::move(fresh.named.collector));
   promotions_->go_on_with(settings_.promotions);
   co_return Result<void>{};

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace outpost::daemon {
@@ -46,12 +47,25 @@ Secrets unsealed(const Descriptor& kept) {
   return secrets;
 }
 
+Secrets with_older(Secrets secrets, const Secrets& before) {
+  const auto is_there = [&](const std::string& value) {
+    return std::any_of(secrets.begin(), secrets.end(), [&](const auto& each) { return each.second == value; });
+  };
+  for (const auto& [name, value] : before) {
+    if (secrets.emplace(name, value).second || is_there(value)) continue;
+    unsigned number = 0;
+    while (!secrets.emplace("\n" + std::to_string(number), value).second) ++number;
+  }
+  return secrets;
+}
+
 Result<void> keep_secrets(const Secrets& secrets) {
   auto memory = sealed(secrets);
   if (!memory) return memory.error();
-  process::drop_stored(kept_secrets_name);
-  process::store(kept_secrets_name, memory->get());
-  return {};
+  drop_secrets();
+  return process::store(kept_secrets_name, memory->get());
 }
+
+void drop_secrets() { process::drop_stored(kept_secrets_name); }
 
 }  // namespace outpost::daemon

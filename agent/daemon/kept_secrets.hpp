@@ -22,7 +22,13 @@ using Secrets = std::map<std::string, std::string>;
 /// What is in one that sealed() has made; nothing in any other.
 [[nodiscard]] Secrets unsealed(const Descriptor& kept);
 
+/// These, and what they were `before`: a step that has begun by then may still print that. A value that has been replaced
+/// goes on under a name that no configuration can have; one that is no longer configured keeps its name.
+[[nodiscard]] Secrets with_older(Secrets secrets, const Secrets& before);
+
 /// Has systemd keep these, and no others.
 Result<void> keep_secrets(const Secrets& secrets);
+/// Has systemd keep none.
+void drop_secrets();
 
 }  // namespace outpost::daemon

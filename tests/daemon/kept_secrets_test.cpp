@@ -78,6 +78,25 @@ TEST_CASE("what is no store of secrets holds none") {
   CHECK(unsealed(Descriptor{::open("/etc/passwd", O_RDONLY | O_CLOEXEC)}).empty());
 }
 
+TEST_CASE("what a step may know that has begun before is kept beside what is configured now") {
+  const Secrets first = with_older({{"lab", "new"}, {"other", "same"}}, {{"lab", "old"}, {"gone", "taken out"}, {"other", "same"}});
+  CHECK(first == Secrets{{"lab", "new"}, {"other", "same"}, {"gone", "taken out"}, {"\n0", "old"}});
+  const Secrets second = with_older({{"lab", "newest"}, {"other", "same"}}, first);
+  CHECK(second == Secrets{{"lab", "newest"}, {"other", "same"}, {"gone", "taken out"}, {"\n0", "old"}, {"\n1", "new"}});
+  CHECK(with_older({{"lab", "newest"}, {"other", "same"}}, second) == second);
+  CHECK(with_older({{"lab", "old"}}, {{"lab", "new"}, {"\n0", "old"}}) == Secrets{{"lab", "old"}, {"\n0", "old"}, {"\n1", "new"}});
+}
+
+TEST_CASE("secrets that a systemd was not told to keep are not said to be kept") {
+  CHECK(keep_secrets({{"lab", "s3cret"}}));  // Nobody is there who could keep them.
+  const test::TemporaryDirectory directory;
+  ::setenv("NOTIFY_SOCKET", (directory.path / "nobody").c_str(), 1);
+  const auto kept = keep_secrets({{"lab", "s3cret"}});
+  ::unsetenv("NOTIFY_SOCKET");
+  REQUIRE_FALSE(kept);
+  CHECK_THAT(kept.error().message, test::holds("cannot have systemd keep"));
+}
+
 TEST_CASE("secrets that were kept before make room for those that are kept now") {
   Store systemd;
   REQUIRE(keep_secrets({{"lab", "s3cret"}}));

@@ -17,9 +17,11 @@ Stored take_stored() {
 }
 
 /// Without FDPOLL=0 systemd would drop the pipe when the command has closed it, with what is in it.
-void store(const std::string& name, int descriptor) {
+Result<void> store(const std::string& name, int descriptor) {
   const auto text = "FDSTORE=1\nFDPOLL=0\nFDNAME=" + name;
-  ::sd_pid_notify_with_fds(0, 0, text.c_str(), &descriptor, 1);
+  const int told = ::sd_pid_notify_with_fds(0, 0, text.c_str(), &descriptor, 1);
+  if (told < 0) return errno_error("cannot have systemd keep", name, -told);
+  return {};
 }
 
 void drop_stored(const std::string& name) { ::sd_notify(0, ("FDSTOREREMOVE=1\nFDNAME=" + name).c_str()); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/base/descriptor.hpp"
+#include "agent/base/result.hpp"
 
 #include <map>
 #include <string>
@@ -14,8 +15,9 @@ using Stored = std::map<std::string, Descriptor>;
 
 /// All that was kept for this process. It is given out once.
 [[nodiscard]] Stored take_stored();
-/// There is at most one of a name, when whoever stores another drops the one before.
-void store(const std::string& name, int descriptor);
+/// There is at most one of a name, when whoever stores another drops the one before. An error: there is a systemd, and it
+/// was not told.
+Result<void> store(const std::string& name, int descriptor);
 void drop_stored(const std::string& name);
 
 /// What the output of the command in a slot is called there.

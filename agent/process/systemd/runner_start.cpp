@@ -75,7 +75,8 @@ asio::awaitable<Result<void>> SystemdCommandRunner::make_ready(Step& step) {
   if (auto cleared = co_await std::move(clearing); !cleared) co_return cleared;
   if (auto ready = step.directory.prepare(step.command); !ready) co_return ready;
   if (auto opened = step.open_output(); !opened) co_return opened;
-  store(output_of_slot(step.command.slot), step.output.native_handle());
+  if (const auto stored = store(output_of_slot(step.command.slot), step.output.native_handle()); !stored)
+    options_.log(step.unit + ": a restart will lose what it has printed and nobody has read: " + stored.error().message);
   auto limiting = patiently(step, [this, &step] { return limit(step, step.command.limits); });
   co_return co_await std::move(limiting);
 }
