@@ -108,6 +108,7 @@ Result<void> Composition::read_named_files() {
   }
   for (const auto& [name, opened] : named_.servers)
     if (opened.closed) closed_.insert(name);
+  done_without_ = named_.done_without;
   secrets_ = std::move(named_.secrets);
   // What is no longer configured, or was replaced, may be known to a step that has outlived the agent before us.
   for (const auto& [name, secret] : kept_secrets_)
@@ -157,7 +158,7 @@ Result<Composition::Named> Composition::read_named(const config::Settings& setti
   auto collector = collector_of(settings.otlp, named.secrets);
   if (!collector && has_to_be_there) return collector.error();
   if (collector) named.collector = std::move(*collector);
-  else named.done_without.push_back(collector.error().message);
+  else named.done_without.emplace(collector_key, collector.error().message);
   for (const auto& [name, source] : settings.sources) {
     if (!is_wanted(name)) continue;
     auto opened = open_server(source, uploads);
@@ -166,7 +167,7 @@ Result<Composition::Named> Composition::read_named(const config::Settings& setti
       auto access = closed_access(source);
       if (!access) return access.error();
       opened = Opened{nullptr, std::make_shared<ServerAccess>(std::move(*access)), opened.error()};
-      named.done_without.push_back("sources." + name + ": " + opened->closed->message);
+      named.done_without.emplace("sources." + name, "sources." + name + ": " + opened->closed->message);
     }
     named.servers.emplace(name, std::move(*opened));
   }
@@ -309,7 +310,7 @@ Result<hooks::HookOptions> Composition::hook_options(const config::Settings& set
   for (const auto& [name, source] : settings.secrets) {
     auto secret = config::read_secret(source, credentials);
     if (!secret && instead && instead->contains(name)) {
-      named.done_without.push_back("secrets." + name + ": " + secret.error().message + " (hooks get what it was before)");
+      named.done_without.emplace("secrets." + name, "secrets." + name + ": " + secret.error().message + " (hooks get what it was before)");
       secret = config::Secret{instead->at(name)};
     }
     if (!secret) return std::move(secret.error()).in("secrets." + name);

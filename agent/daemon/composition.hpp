@@ -1,7 +1,6 @@
 #pragma once
 
 #include "agent/base/clock.hpp"
-#include "agent/base/wakeup.hpp"
 #include "agent/base/workers.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/load.hpp"
@@ -37,6 +36,7 @@
 #include "plugins/hooks/hook_runner.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -115,14 +115,17 @@ class Composition {
     hooks::HookOptions hooks;
     std::map<std::string, Opened> servers;  ///< By the names of sources.
     std::optional<telemetry::Destination> collector;
-    std::vector<std::string> done_without;  ///< What could not be read, and why.
+    std::map<std::string, std::string> done_without;  ///< What could not be read, and why: by its key in the configuration.
   };
+  /// The key of what tells a collector.
+  static constexpr const char* collector_key = "metrics.otlp";
   /// What a reload reads from the disk.
   struct Fresh {
     config::Loaded loaded;
     std::vector<std::string> needs_restart;
     std::shared_ptr<http::Throttle> uploads;
     Named named;  ///< Servers of the sources that are new or changed alone.
+    std::set<std::string> closed;  ///< The sources whose servers stay closed.
   };
 
   /// What GET /metrics answers, and what a collector gets.
@@ -197,10 +200,14 @@ class Composition {
   boost::asio::awaitable<void> remember(config::Texts texts);
 
   // What was not there at the start (composition_recovery.cpp)
+  /// Whether reading it again can make a difference.
+  [[nodiscard]] bool lacks_something() const { return only_finishes_ && (unread_ || !done_without_.empty()); }
   boost::asio::awaitable<bool> read_once_more();
+  boost::asio::awaitable<void> take_what_is_back();
+  boost::asio::awaitable<bool> take_whole();
+  boost::asio::awaitable<void> take_part();
   [[nodiscard]] Result<Fresh> read_unread() const;
   [[nodiscard]] Result<Fresh> read_closed() const;
-  boost::asio::awaitable<bool> take_up(Fresh& fresh);
   boost::asio::awaitable<bool> listen_once_more();
 
   config::Settings settings_;
@@ -213,12 +220,14 @@ class Composition {
   std::set<std::string> closed_;  ///< The sources whose servers are closed.
   Named named_;                   ///< Until it is made use of.
   process::Stored stored_;        ///< Until the runner of steps has it.
+  std::map<std::string, std::string> done_without_;  ///< As in Named.
   Secrets hook_secrets_;          ///< What a hook gets that begins now.
   Secrets kept_secrets_;          ///< What systemd keeps: also what hooks that began before know.
   std::function<void()> reload_begins_ = [] {}, reload_ended_ = [] {};
   bool reloading_ = false, recovering_ = false;
   boost::asio::any_io_executor executor_;
-  Wakeup recovered_{executor_};
+  /// Unlike a Wakeup it lets more than one wait.
+  boost::asio::steady_timer recovered_{executor_, boost::asio::steady_timer::time_point::max()};
   Logger logger_;
   SystemClock clock_;
   Workers workers_;

@@ -5,6 +5,8 @@
 #include "agent/daemon/composition.hpp"
 #include "agent/daemon/last_good.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/array.hpp>
 
 #include <unistd.h>
@@ -56,7 +58,7 @@ Result<void> Composition::settle_configuration() {
   if (only_finishes_) {
     if (agent_->unfinished() == 0) return Error{problem_fault_, configuration_.problem};
     std::string line = split(configuration_.problem, '\n').front();
-    for (const auto& each : named_.done_without)
+    for (const auto& [key, each] : done_without_)
       if (!each.starts_with(line)) line += "; without " + each;
     const std::string what_finishes = configuration_.last_good ? "the last good one, of " + to_rfc3339(configuration_.since) + "," : "what of it can be read";
     const std::string what_to_do = unread_ ? "Correct it: it is tried again by itself, at least every 5 minutes, and at once by outpost reload: " : "Correct it, then outpost reload: ";
@@ -74,7 +76,7 @@ Result<void> Composition::settle_configuration() {
 }
 
 asio::awaitable<Result<json::object>> Composition::reload() {
-  while (recovering_) co_await recovered_.wait();
+  while (recovering_) co_await recovered_.async_wait(asio::as_tuple(asio::use_awaitable));
   if (reloading_) co_return Error{Fault::refused, "the configuration is just being read: try again"};
   reloading_ = true;
   reload_begins_();
@@ -110,6 +112,7 @@ asio::awaitable<Result<json::object>> Composition::put_in_force(Fresh& fresh, st
   unread_.reset();
   alarms_->clear("configuration");
   agent_->close_claims("");
+  promotions_->go_on_with(settings_.promotions);
   auto texts = fresh.loaded.texts;
   co_await remember(std::move(texts));
   co_return json::object{{"changed", array_of(changed)}, {"needs_restart", array_of(restart)}};
@@ -121,7 +124,7 @@ Result<Composition::Fresh> Composition::read_again(const std::filesystem::path& 
   const auto types = source_types();
   auto loaded = config::load(file, config::environment_of(environ), types);
   if (!loaded) return Error{Fault::malformed, loaded.error().text()};
-  Fresh fresh{.loaded = std::move(*loaded), .needs_restart = {}, .uploads = std::move(uploads), .named = {}};
+  Fresh fresh{.loaded = std::move(*loaded), .needs_restart = {}, .uploads = std::move(uploads), .named = {}, .closed = {}};
   config::Settings& wanted = fresh.loaded.settings;
   fresh.needs_restart = keep_settled(old, wanted);
   if (old.spool.bandwidth != wanted.spool.bandwidth) fresh.uploads = upload_throttle(wanted.spool);
@@ -156,10 +159,11 @@ asio::awaitable<Result<void>> Composition::go_on_with(Fresh& fresh) {
   uploads_ = std::move(fresh.uploads);
   alarms_->set(std::move(*ways));
   settings_ = wanted;
-  closed_.clear();
+  closed_ = std::move(fresh.closed);
   keep_for_next_start(hook_secrets);
-  telemetry_->go_on_with(std::move(fresh.named.collector));
-  promotions_->go_on_with(settings_.promotions);
+  // A collector that cannot be read any more may be one that still listens.
+  if (!fresh.named.done_without.contains(collector_key)) telemetry_->go_on_with(std::move(fresh.named.collector));
+  done_without_ = std::move(fresh.named.done_without);
   co_return Result<void>{};
 }
 

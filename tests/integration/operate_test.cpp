@@ -221,7 +221,10 @@ TEST_CASE("A restart with a configuration that names what is not there finishes 
 TEST_CASE("A restart whose credentials are gone goes on by itself once they are back", "[operate]") {
   OperatedLab lab;
   const fs::path credentials = lab.directory.path / "agent/dcirc.sh", aside = lab.directory.path / "aside.sh";
+  write_file(lab.directory.path / "agent/conf.d/50-promote.yml", "promotions: {phase1: {config: ../promote.yml, every: 1h}}\n");
+  const auto promotes = [&] { return !lab.status().at("promotions").as_array().empty(); };
   lab.start_busy();
+  CHECK(promotes());
   lab.stop_agent(SIGKILL);
   fs::rename(credentials, aside);
   lab.feed("2.0", {});
@@ -230,12 +233,14 @@ TEST_CASE("A restart whose credentials are gone goes on by itself once they are 
     lab.start_agent();
     lab.until("the job to end", [&] { return lab.agent_is_up() && lab.status().at("jobs").at("running").as_array().empty(); });
     CHECK(lab.alarmed("configuration"));
+    CHECK_FALSE(promotes());
     fs::rename(aside, credentials);
   };
   SECTION("as if they had been there") {
     begin();
     CHECK(text_at(lab.finished_job(2), "status") == "success");
     CHECK_FALSE(lab.alarmed("configuration"));
+    CHECK(promotes());
     CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
     CHECK_THAT(lab.agent_log(), holds("what cannot be read is tried again by itself") && holds("what could not be read can be read now"));
   }
@@ -245,8 +250,10 @@ TEST_CASE("A restart whose credentials are gone goes on by itself once they are 
     lab.until("the end of the job to be told", [&] { return lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
     CHECK(lab.alarmed("configuration"));
     CHECK(text_at(lab.status().at("claims").as_object(), "state") == "closed");
+    CHECK_FALSE(promotes());
     lab.repair();
     REQUIRE(lab.outpost({"reload"}) == 0);
+    CHECK(promotes());
     CHECK(text_at(lab.finished_job(2), "status") == "success");
   }
   SECTION("not with a configuration that somebody is about to correct") {
@@ -261,7 +268,7 @@ TEST_CASE("A restart whose credentials are gone goes on by itself once they are 
 
 TEST_CASE("A restart whose secret of hooks is gone finishes what was begun with what systemd has kept of it", "[operate]") {
   OperatedLab lab;
-  lab.hook("collect", "#!/bin/sh\necho \"it is $(cat $OUTPOST_SECRETS/lab)\"\n");
+  lab.hook("collect", "#!/bin/sh\necho \"it is $(cat $OUTPOST_SECRETS/lab), and was battery-staple\"\n");
   const fs::path secret = lab.directory.path / "agent/lab.secret", kept = lab.directory.path / "kept";
   const auto write_secret = [&] {
     write_file(secret, "correct-horse\n");
@@ -279,15 +286,39 @@ TEST_CASE("A restart whose secret of hooks is gone finishes what was begun with 
     CHECK(agent.wait() == 1);
     CHECK_THAT(read_file(lab.directory.path / "second.log"), holds("secrets.lab: ") && holds("lab.secret"));
   }
+  const auto start_with_kept = [&] {
+    write_file(kept, R"({"lab": "correct-horse", "\n0": "battery-staple"})");
+    lab.start_agent({}, {"/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=secrets exec " + daemon + " 3<" + kept.string()});
+  };
+  SECTION("it was kept, and the server need not wait for it once its credentials are back") {
+    const fs::path credentials = lab.directory.path / "agent/dcirc.sh", aside = lab.directory.path / "aside.sh";
+    fs::rename(credentials, aside);
+    start_with_kept();
+    lab.until("the job to end", [&] { return lab.agent_is_up() && lab.status().at("jobs").at("running").as_array().empty(); });
+    CHECK(text_at(lab.jobs().at(0), "status") != "error");  // Nobody could tell the server yet.
+    fs::rename(aside, credentials);
+    lab.until("the end of the job to be told", [&] { return lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
+    CHECK_THAT(lab.agent_log(), holds("sources.dci could not be read, and can be read now"));
+    CHECK(lab.alarmed("configuration"));
+    CHECK(lab.jobs().size() == 1);
+  }
+  SECTION("it was kept, and is back while the configuration is wrong") {
+    lab.spoil();
+    start_with_kept();
+    lab.until("the start", [&] { return lab.agent_is_up(); });
+    write_secret();
+    lab.until("the secret to be read", [&] { return lab.agent_log().find("secrets.lab could not be read, and can be read now") != std::string::npos; });
+    CHECK(lab.alarmed("configuration"));
+    CHECK(text_at(lab.status().at("claims").as_object(), "state") == "closed");
+  }
   SECTION("it was kept") {
-    write_file(kept, R"({"lab": "correct-horse"})");
     const bool is_spoiled = GENERATE(false, true);
     if (is_spoiled) lab.spoil();
-    lab.start_agent({}, {"/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=secrets exec " + daemon + " 3<" + kept.string()});
+    start_with_kept();
     lab.until("the first job to end", [&] { return lab.agent_is_up() && lab.all_is_delivered(text_at(lab.jobs().at(0), "id")); });
     const std::string id = text_at(lab.jobs().at(0), "id");
     CHECK(text_at(lab.jobs().at(0), "status") == "error");  // Its hook went with the agent.
-    CHECK(lab.log_of(id, "collect/acme/collect") == "it is ***\n");
+    CHECK(lab.log_of(id, "collect/acme/collect") == "it is ***, and was ***\n");
     CHECK(lab.alarmed("configuration"));
     CHECK(text_at(lab.status(), "state") == "degraded");
     REQUIRE(lab.outpost({"status"}) == 0);
