@@ -32,6 +32,8 @@ Result<void> write_json(const std::filesystem::path& path, const json::value& va
   return {};
 }
 
+bool says_something(const json::value& value) { return !value.is_null() && !(value.is_string() && value.get_string().empty()); }
+
 /// What the server said of a component; from the job only what it did not say.
 json::object described(const job::Component& component, const json::object& document) {
   json::object result = to_json(component);
@@ -40,8 +42,15 @@ json::object described(const job::Component& component, const json::object& docu
   for (const auto& said : list->get_array())
     if (said.is_object() && job::text_at(said.get_object(), "id") == component.id)
       for (const auto& item : said.get_object())
-        if (!item.value().is_null() || !result.contains(item.key())) result[item.key()] = item.value();
+        if (says_something(item.value()) || !result.contains(item.key())) result[item.key()] = item.value();
   return result;
+}
+
+/// Hooks are promised a topic with a name.
+void name_topic(json::object& document, const std::string& name) {
+  auto& topic = document["topic"];
+  if (!topic.is_object()) topic = json::object{};
+  if (job::text_at(topic.get_object(), "name").empty()) topic.get_object()["name"] = name;
 }
 
 /// One of everything, and one of each component beside its directory.
@@ -54,7 +63,7 @@ Result<void> write_all_documents(const job::Job& job, json::object document, con
   }
   document["components"] = std::move(components);
   document["local_job_id"] = job.id;
-  if (const auto* topic = document.if_contains("topic"); !topic || !topic->is_object()) document["topic"] = json::object{{"name", job.definition.topic}};
+  name_topic(document, job.definition.topic);
   return write_json(directory.job_document(), document);
 }
 

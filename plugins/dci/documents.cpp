@@ -18,7 +18,8 @@ bool is_secret(std::string_view key) {
   const std::string name = to_lower(key);
   // Whole words that mean a secret whatever surrounds them, and the two structures that are known to hold one.
   for (const std::string_view part :
-       {"secret", "password", "passwd", "passphrase", "token", "private_key", "credential", "apikey", "api_key"})
+       {"secret", "password", "passwd", "passphrase", "token", "credential", "apikey", "api_key", "api-key", "privatekey",
+        "private_key", "private-key", "accesskey", "access_key", "access-key", "dockerconfigjson"})
     if (name.find(part) != std::string::npos) return true;
   return name == "registry" || name == "registries" || name == "auth" || name == "auths" || name == "authorization" ||
          name == "kubeconfig" || name == "pull-secret";

@@ -43,6 +43,7 @@ class FakeSource final : public pipeline::Source {
   std::map<std::string, unsigned> polls_of;  ///< By definition.
   std::size_t deepest_poll = 0;
   pipeline::Watched watched;
+  boost::json::object document{{"team_id", "t"}};  ///< What it says of its jobs.
 
   std::map<std::string, std::string> jobs;  ///< Claim id to external reference: what exists at the server.
   unsigned watches = 0;
@@ -104,7 +105,7 @@ class FakeSource final : public pipeline::Source {
     co_await boost::asio::post(executor, boost::asio::use_awaitable);
   }
   [[nodiscard]] pipeline::Claimed claimed(const pipeline::ClaimRequest& request) const {
-    return {{"fake", jobs.at(request.claim_id), ""}, "https://server/" + jobs.at(request.claim_id), {{"team_id", "t"}}};
+    return {{"fake", jobs.at(request.claim_id), ""}, "https://server/" + jobs.at(request.claim_id), document};
   }
 };
 

@@ -34,7 +34,8 @@ TEST_CASE("trap: the job document for hooks has no api_secret, registry or free-
 
 TEST_CASE("secrets are taken out at any depth, and nothing else") {
   json::value value = json::parse(R"({"a": [{"api_secret": 1, "name": "x", "deep": {"Pull_Secret": 2, "dbPassword": 3,
-    "access_token": 4, "registry": {"login": "u"}, "keep": [1, {"credentials": 5}]}}], "key": "k", "value": 1})");
+    "access_token": 4, "api-key": 6, "X-API_Key": 6, "ssh_private_key": 7, "private-key": 7, "aws_access_key": 8,
+    ".dockerconfigjson": 9, "registry": {"login": "u"}, "keep": [1, {"credentials": 5}]}}], "key": "k", "value": 1})");
   strip_secrets(value);
   CHECK(bool(value == json::parse(R"({"a": [{"name": "x", "deep": {"keep": [1, {}]}}], "key": "k", "value": 1})")));
 }
