@@ -9,6 +9,7 @@
 #include <array>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace outpost::hooks {
 
@@ -30,7 +31,6 @@ using CompileContext = Owned<pcre2_compile_context, pcre2_compile_context_free>;
 using MatchContext = Owned<pcre2_match_context, pcre2_match_context_free>;
 using MatchData = Owned<pcre2_match_data, pcre2_match_data_free>;
 
-constexpr std::uint32_t most_memory_kib = 32 * 1024;
 constexpr std::size_t longest_pattern = 64 * 1024;
 
 /// A step of the matcher is told before it is taken, which is what lets work be counted over all places where a match
@@ -40,52 +40,154 @@ constexpr std::uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MA
 
 const PCRE2_UCHAR8* bytes_of(std::string_view text) { return reinterpret_cast<const PCRE2_UCHAR8*>(text.data()); }
 
-/// Finds what only other dialects have, and the library would take: somebody else's validator would not.
+/// What `\s` is: the library's is that of ASCII. Lists begin and end with what cannot be the end of a range, so that
+/// `[!-\s]` stays the mistake that it is.
+constexpr std::string_view blanks = R"(\s\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\s)";
+/// All but those, as a class has it.
+constexpr std::string_view no_blanks =
+    R"(\d\u0000-\u0008\u000e-\u001f!-\u009f\u00a1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\u{10ffff}\d)";
+constexpr std::string_view any_but_line_ends = R"([^\n\r\u2028\u2029])";
+constexpr std::string_view vertical_tab = R"(\x0b)";
+
+/// A pattern as the library is to have it, and where its parts come from.
+class Translated {
+ public:
+  void copy(std::string_view part) { text_ += part; }
+  void replace(std::size_t from, std::size_t length, std::string_view by) {
+    replaced_.push_back({from, from + length, text_.size(), text_.size() + by.size()});
+    text_ += by;
+  }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+  /// The place in the pattern as it was written.
+  [[nodiscard]] std::size_t origin_of(std::size_t offset) const {
+    const auto after = std::find_if(replaced_.rbegin(), replaced_.rend(), [&](const Replaced& each) { return each.begin < offset || each.end <= offset; });
+    if (after == replaced_.rend()) return offset;
+    return offset < after->end ? after->from : after->to + (offset - after->end);
+  }
+
+ private:
+  struct Replaced {
+    std::size_t from, to;    ///< In the pattern as it was written.
+    std::size_t begin, end;  ///< In ours.
+  };
+
+  std::string text_;
+  std::vector<Replaced> replaced_;
+};
+
+/// Finds what only other dialects have, and the library would take: somebody else's validator would not. What it takes
+/// in another meaning is put in other words.
 class Dialect {
  public:
-  explicit Dialect(std::string_view pattern) : rest_{pattern} {}
+  explicit Dialect(std::string_view pattern) : pattern_{pattern}, rest_{pattern} {}
 
-  /// What it is, in words; nothing when the whole is ECMA-262 as far as this can see.
-  std::string foreign() {
-    bool repeated = false;
-    while (!rest_.empty()) {
+  Result<Translated> translate() {
+    bool repeated = skip_any_beginning();
+    while (!rest_.empty() && problem_.empty()) {
       const bool was_repeated = std::exchange(repeated, false);
       const char next = rest_.front();
       if (next == '\\') {
-        if (const auto name = rest_.substr(0, 2); is_foreign_escape(name)) return std::string{name};
-        rest_.remove_prefix(std::min<std::size_t>(2, rest_.size()));
+        take_escape();
       } else if (next == '[') {
-        if (const auto escape = skip_class(); !escape.empty()) return escape;
+        take_class();
       } else if (next == '(') {
-        if (const auto group = foreign_group(); !group.empty()) return group;
-        rest_.remove_prefix(1);
+        refuse_foreign(foreign_group());
+        copy(1);
+      } else if (next == '.') {
+        replace(1, any_but_line_ends);
       } else if (const auto length = length_of_repeat()) {
-        if (was_repeated && next == '+') return "a repeat that gives nothing back (+)";
+        if (was_repeated && next == '+') refuse_foreign("a repeat that gives nothing back (+)");
         repeated = !was_repeated;
-        rest_.remove_prefix(length);
+        copy(length);
       } else {
-        rest_.remove_prefix(1);
+        refuse_doubtful_braces();
+        copy(1);
       }
     }
-    return {};
+    if (!problem_.empty()) return Error{Fault::malformed, problem_};
+    return std::move(result_);
   }
 
  private:
   static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
+  static bool consists_of(std::string_view text, std::string_view characters) { return text.find_first_not_of(characters) == std::string_view::npos; }
+
   static bool is_foreign_escape(std::string_view escape) {
-    return escape.size() == 2 && is_letter(escape[1]) && std::string_view{"bBcdDfknpPrsStuvwWx"}.find(escape[1]) == std::string_view::npos;
+    return escape.size() == 2 && escape[0] == '\\' && is_letter(escape[1]) && std::string_view{"bBcdDfknpPrsStuvwWx"}.find(escape[1]) == std::string_view::npos;
   }
 
-  std::string skip_class() {
-    std::size_t at = rest_.starts_with("[^") ? 2 : 1;
-    for (; at < rest_.size() && rest_[at] != ']'; ++at) {
-      if (rest_[at] != '\\') continue;
-      if (const auto escape = rest_.substr(at, 2); is_foreign_escape(escape)) return std::string{escape};
-      ++at;
+  void refuse(std::string why) {
+    if (problem_.empty()) problem_ = std::move(why);
+  }
+
+  void refuse_foreign(const std::string& what) {
+    if (!what.empty()) refuse(what + " is not of ECMA-262, the dialect of JSON Schema");
+  }
+
+  void copy(std::size_t length) {
+    result_.copy(rest_.substr(0, length));
+    rest_.remove_prefix(std::min(length, rest_.size()));
+  }
+
+  void replace(std::size_t length, std::string_view by) {
+    result_.replace(pattern_.size() - rest_.size(), length, by);
+    rest_.remove_prefix(length);
+  }
+
+  /// `.*` in front changes nothing of whether the rest is found somewhere, but would be tried at every place: the
+  /// library leaves it out too, while it knows it for a `.`. Whether a repeat was the last thing.
+  bool skip_any_beginning() {
+    if (!rest_.starts_with(".*")) return false;
+    const bool reluctant = rest_.starts_with(".*?");
+    replace(reluctant ? 3 : 2, "");
+    return !reluctant;
+  }
+
+  void take_escape() {
+    const auto escape = rest_.substr(0, 2);
+    if (is_foreign_escape(escape)) refuse_foreign(std::string{escape});
+    if (escape == "\\s") replace(2, "[" + std::string{blanks} + "]");
+    else if (escape == "\\S") replace(2, "[^" + std::string{blanks} + "]");
+    else if (escape == "\\v") replace(2, vertical_tab);
+    else copy(length_of_escape());
+  }
+
+  /// `\u{2014}` is one character, and its braces no repeat.
+  [[nodiscard]] std::size_t length_of_escape() const {
+    const auto end = rest_.starts_with("\\u{") ? rest_.find('}') : std::string_view::npos;
+    return end != std::string_view::npos && end > 3 && consists_of(rest_.substr(3, end - 3), "0123456789abcdefABCDEF") ? end + 1 : 2;
+  }
+
+  void take_class() {
+    refuse_class_of_posix();
+    copy(rest_.starts_with("[^") ? 2 : 1);
+    while (!rest_.empty() && rest_.front() != ']') {
+      const auto escape = rest_.substr(0, 2);
+      if (rest_.front() == '[') refuse_class_of_posix();
+      if (is_foreign_escape(escape)) refuse_foreign(std::string{escape});
+      if (escape == "\\s") {
+        replace(2, blanks);
+      } else if (escape == "\\S") {
+        replace(2, no_blanks);
+      } else if (escape == "\\v") {
+        replace(2, vertical_tab);
+      } else {
+        copy(rest_.front() == '\\' ? 2 : 1);
+      }
     }
-    rest_.remove_prefix(std::min(at + 1, rest_.size()));
-    return {};
+    copy(1);
+  }
+
+  /// `[:alpha:]`, `[.x.]`, `[=x=]`, where the library would see one.
+  void refuse_class_of_posix() {
+    if (rest_.size() < 2 || std::string_view{":.="}.find(rest_[1]) == std::string_view::npos) return;
+    std::size_t end = 2;
+    while (end < rest_.size() && rest_[end] != ']') end += rest_[end] == '\\' ? 2 : 1;
+    if (end >= rest_.size() || end < 3 || rest_[end - 1] != rest_[1]) return;
+    refuse(printable(rest_.substr(0, end + 1), 80) + " is a class of POSIX, not of ECMA-262 (write what is in it: [A-Za-z])");
   }
 
   [[nodiscard]] std::string foreign_group() const {
@@ -97,15 +199,31 @@ class Dialect {
     return printable(rest_.substr(0, 3));
   }
 
+  /// What is in the braces that come next; nothing when none do.
+  [[nodiscard]] std::string_view in_braces() const {
+    const auto end = rest_.starts_with('{') ? rest_.find('}') : std::string_view::npos;
+    return end == std::string_view::npos ? std::string_view{} : rest_.substr(1, end - 1);
+  }
+
   /// `*`, `+`, `?`, `{2}`, `{2,}`, `{2,3}`; 0 when there is none.
   [[nodiscard]] std::size_t length_of_repeat() const {
     if (std::string_view{"*+?"}.find(rest_.front()) != std::string_view::npos) return 1;
-    const auto end = rest_.front() == '{' ? rest_.find('}') : std::string_view::npos;
-    if (end == std::string_view::npos || end < 2 || rest_[1] == ',') return 0;
-    return rest_.substr(1, end - 1).find_first_not_of("0123456789,") == std::string_view::npos ? end + 1 : 0;
+    const auto inside = in_braces();
+    if (inside.empty() || inside.front() == ',' || !consists_of(inside, "0123456789,")) return 0;
+    return inside.find(',') == inside.rfind(',') ? inside.size() + 2 : 0;
   }
 
+  /// From 10.43 on, the library takes `{,3}` and `{ 1, 3 }` for repeats; up to then for text.
+  void refuse_doubtful_braces() {
+    const auto inside = in_braces();
+    if (inside.find_first_of("0123456789") == std::string_view::npos || !consists_of(inside, "0123456789, \t")) return;
+    refuse("{" + printable(inside, 80) + "} is a repeat to some validators and text to others (write {0,3} for a repeat, \\{ for a brace)");
+  }
+
+  std::string_view pattern_;
   std::string_view rest_;
+  Translated result_;
+  std::string problem_;
 };
 
 /// What one search has taken.
@@ -130,19 +248,21 @@ struct RegularExpression::Compiled {
 };
 
 Result<RegularExpression> RegularExpression::compile(std::string_view pattern) {
-  if (const auto foreign = Dialect{pattern}.foreign(); !foreign.empty())
-    return Error{Fault::malformed, foreign + " is not of ECMA-262, the dialect of JSON Schema"};
+  if (pattern.size() > longest_pattern) return Error{Fault::malformed, "it is longer than " + std::to_string(longest_pattern) + " bytes"};
+  const auto translated = Dialect{pattern}.translate();
+  if (!translated) return translated.error();
+  const std::string& ours = translated->text();
   const CompileContext context{pcre2_compile_context_create(nullptr)};
   pcre2_set_compile_extra_options(context.get(), PCRE2_EXTRA_ALT_BSUX);
-  pcre2_set_newline(context.get(), PCRE2_NEWLINE_ANYCRLF);
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   pcre2_set_max_pattern_length(context.get(), longest_pattern);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  Code code{pcre2_compile(bytes_of(pattern), pattern.size(), options, &error, &offset, context.get())};
+  Code code{pcre2_compile(bytes_of(ours), ours.size(), options, &error, &offset, context.get())};
   if (code) return RegularExpression{std::make_shared<const Compiled>(Compiled{std::move(code)})};
   std::array<PCRE2_UCHAR8, 256> reason{};
   pcre2_get_error_message(error, reason.data(), reason.size());
-  return Error{Fault::malformed, std::string{reinterpret_cast<const char*>(reason.data())} + ", at byte " + std::to_string(offset)};
+  return Error{Fault::malformed, std::string{reinterpret_cast<const char*>(reason.data())} + ", at byte " + std::to_string(translated->origin_of(offset))};
 }
 
 RegularExpression::Match RegularExpression::search(std::string_view text, std::uint64_t& steps) const {
@@ -150,17 +270,18 @@ RegularExpression::Match RegularExpression::search(std::string_view text, std::u
   const MatchContext context{pcre2_match_context_create(nullptr)};
   const MatchData data{pcre2_match_data_create(1, nullptr)};
   pcre2_set_callout(context.get(), count_step, &work);
-  pcre2_set_heap_limit(context.get(), most_memory_kib);
+  pcre2_set_heap_limit(context.get(), most_memory_mib * 1024);
   const int found = pcre2_match(compiled_->code.get(), bytes_of(text), text.size(), 0, 0, data.get(), context.get());
-  const bool decided = found >= 0 || found == PCRE2_ERROR_NOMATCH;
-  steps = decided ? work.left : 0;
-  if (!decided) return Match::undecided;
-  return found >= 0 ? Match::yes : Match::no;
+  steps = found == PCRE2_ERROR_MATCHLIMIT ? 0 : work.left;  // Who has no memory left may have many steps.
+  if (found >= 0) return Match::yes;
+  return found == PCRE2_ERROR_NOMATCH ? Match::no : Match::undecided;
 }
 
 RegularExpression::Match RegularExpression::search(std::string_view text) const {
   std::uint64_t steps = most_steps;
   return search(text, steps);
 }
+
+std::string most_work() { return std::to_string(most_steps) + " steps and " + std::to_string(most_memory_mib) + " MiB"; }
 
 }  // namespace outpost::hooks

@@ -151,24 +151,32 @@ bool is_time(std::string_view text) {
 }  // namespace
 
 Patterns::Match Patterns::compare(const std::string& pattern, const std::string& text) {
-  auto known = compiled_.find(pattern);
-  if (known == compiled_.end()) {
+  auto known = known_.find(pattern);
+  if (known == known_.end()) {
     auto compiled = RegularExpression::compile(pattern);
     if (!compiled) throw std::invalid_argument{config::quote(pattern) + " is not a regular expression: " + compiled.error().message};
-    known = compiled_.emplace(pattern, *compiled).first;
+    known = known_.emplace(pattern, Known{*compiled, {}}).first;
   }
+  auto& matches = known->second.matches;
+  if (const auto before = matches.find(text); before != matches.end()) return before->second;
   const auto most = std::min(most_steps, left_);
   auto steps = most;
-  const auto match = known->second.search(text, steps);
+  const auto match = known->second.expression.search(text, steps);
   left_ -= most - steps;
-  if (match == Match::undecided) undecided_.emplace(pattern, text);
-  return match;
+  return matches.emplace(text, match).first->second;
+}
+
+bool Patterns::is_undecided(const std::string& pattern, const std::string& text) const {
+  const auto known = known_.find(pattern);
+  if (known == known_.end()) return false;
+  const auto match = known->second.matches.find(text);
+  return match != known->second.matches.end() && match->second == Match::undecided;
 }
 
 void Patterns::note(std::vector<std::string> path, const std::string& pattern, const std::string& text) {
   const std::string message = "whether " + config::quote(printable(text, 80)) + " matches the pattern " + config::quote(printable(pattern, 80)) +
-                              " cannot be found out in " + std::to_string(most_steps) +
-                              " steps (in the plugin's schema, write the pattern without a repeat in a repeat: a+ rather than (a+)+)";
+                              " cannot be found out in " + most_work() +
+                              " (in the plugin's schema, write the pattern without a repeat in a repeat: a+ rather than (a+)+)";
   const auto is_same = [&](const Violation& each) { return each.path == path && each.message == message; };
   if (std::none_of(noted.begin(), noted.end(), is_same)) noted.push_back({std::move(path), message});
 }

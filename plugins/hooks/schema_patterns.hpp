@@ -25,11 +25,11 @@ class Patterns {
  public:
   using Match = RegularExpression::Match;
 
-  /// A pattern that is none: std::invalid_argument.
+  /// The same is compared once, however many schemas ask. A pattern that is none: std::invalid_argument.
   [[nodiscard]] Match compare(const std::string& pattern, const std::string& text);
 
   /// Of what has been compared already.
-  [[nodiscard]] bool is_undecided(const std::string& pattern, const std::string& text) const { return undecided_.contains({pattern, text}); }
+  [[nodiscard]] bool is_undecided(const std::string& pattern, const std::string& text) const;
 
   /// Notes once that nobody can say whether `text` matches.
   void note(std::vector<std::string> path, const std::string& pattern, const std::string& text);
@@ -37,8 +37,12 @@ class Patterns {
   std::vector<Violation> noted;
 
  private:
-  std::map<std::string, RegularExpression> compiled_;
-  std::set<std::pair<std::string, std::string>> undecided_;
+  struct Known {
+    RegularExpression expression;
+    std::map<std::string, Match> matches;  ///< By the text.
+  };
+
+  std::map<std::string, Known> known_;
   std::uint64_t left_ = 8 * most_steps;  ///< For all comparisons together.
 };
 

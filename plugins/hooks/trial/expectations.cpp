@@ -33,33 +33,42 @@ std::string tail_of(const std::string& output) {
 
 using Match = RegularExpression::Match;
 
-/// Line by line. A line that cannot be compared in bounded work is undecided, unless another matches.
+constexpr std::uint64_t most_steps_of_all_lines = 8 * most_steps;
+
+/// Line by line. What cannot be compared in bounded work is undecided, unless another line matches.
 Match matches(const std::string& text, const std::string& pattern) {
   const auto expression = RegularExpression::compile(pattern);
   if (!expression) return Match::no;
   Match found = Match::no;
+  std::uint64_t left = most_steps_of_all_lines;
   for (const auto& line : split(text, '\n')) {
-    const auto match = expression->search(line);
+    const auto most = std::min(most_steps, left);
+    auto steps = most;
+    const auto match = expression->search(line, steps);
+    left -= most - steps;
     if (match == Match::yes) return match;
     if (match == Match::undecided) found = match;
+    if (left == 0) return Match::undecided;
   }
   return found;
 }
 
-/// Why nothing can be said of a text, if that is so.
-std::string undecided(const TextCheck& check, const std::string& text) {
-  if (check.kind != TextCheck::Kind::matches || matches(text, check.text) != Match::undecided) return {};
-  return "undecided a line cannot be compared with it in " + std::to_string(most_steps) + " steps (write the pattern without a repeat in a repeat: a+ rather than (a+)+)\n";
+Match holds(const TextCheck& check, const std::string& text) {
+  const auto known = [](bool holds) { return holds ? Match::yes : Match::no; };
+  switch (check.kind) {
+    case TextCheck::Kind::is: return known(text == check.text);
+    case TextCheck::Kind::contains: return known(text.find(check.text) != std::string::npos);
+    case TextCheck::Kind::lacks: return known(text.find(check.text) == std::string::npos);
+    case TextCheck::Kind::matches: return matches(text, check.text);
+  }
+  return Match::no;
 }
 
-bool holds(const TextCheck& check, const std::string& text) {
-  switch (check.kind) {
-    case TextCheck::Kind::is: return text == check.text;
-    case TextCheck::Kind::contains: return text.find(check.text) != std::string::npos;
-    case TextCheck::Kind::lacks: return text.find(check.text) == std::string::npos;
-    case TextCheck::Kind::matches: return matches(text, check.text) == Match::yes;
-  }
-  return false;
+/// Why nothing can be said of a text, if that is so.
+std::string undecided(Match match) {
+  if (match != Match::undecided) return {};
+  return "undecided a line cannot be compared with it in " + most_work() + ", or all lines in " + std::to_string(most_steps_of_all_lines) +
+         " steps (write the pattern without a repeat in a repeat: a+ rather than (a+)+)\n";
 }
 
 std::string_view word_of(TextCheck::Kind kind) {
@@ -109,10 +118,10 @@ class Comparison {
 
   void check_output() {
     for (const auto& check : expect_.output)
-      if (!holds(check, seen_.output))
+      if (const auto match = holds(check, seen_.output); match != Match::yes)
         say("stdout",
             "expected  " + std::string{word_of(check.kind)} + " \"" + printable(check.text, 400) + "\"\n" +
-                undecided(check, seen_.output) + output_once(),
+                undecided(match) + output_once(),
             check.where);
   }
 
@@ -163,12 +172,13 @@ class Comparison {
       }
       if (!there) continue;
       for (const auto& check : wanted.content) {
-        if (holds(check, *found->second)) continue;
+        const auto match = holds(check, *found->second);
+        if (match == Match::yes) continue;
         const std::string detail = check.kind == TextCheck::Kind::is
                                        ? "- expected, + found\n" + line_difference(check.text, *found->second)
                                        : "expected  " + std::string{word_of(check.kind)} + " \"" +
                                              printable(check.text, 400) + "\"\n" +
-                                             undecided(check, *found->second) + tail_of(*found->second);
+                                             undecided(match) + tail_of(*found->second);
         say(key, detail, check.where);
       }
     }

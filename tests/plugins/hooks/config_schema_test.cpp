@@ -3,6 +3,7 @@
 #include "agent/config/values.hpp"
 #include "agent/config/yaml_tree.hpp"
 #include "plugins/hooks/schema_check.hpp"
+#include "plugins/hooks/schema_patterns.hpp"
 #include "support/catch.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -86,7 +87,7 @@ std::string mistakes_of(const std::string& rules, boost::json::object object) {
 
 TEST_CASE("whatever way leads a text to a pattern, one that goes back without end is told, and nothing else is") {
   const std::string text = std::string(60, 'a') + "!", rule = "{pattern: \"^(a+)+$\"}";
-  const std::string why = "whether \"" + text + "\" matches the pattern \"^(a+)+$\" cannot be found out in 4000000 steps "
+  const std::string why = "whether \"" + text + "\" matches the pattern \"^(a+)+$\" cannot be found out in 4000000 steps and 32 MiB "
                           "(in the plugin's schema, write the pattern without a repeat in a repeat: a+ rather than (a+)+)\n";
   for (const auto& rules : {"properties: {a: {$ref: \"#/definitions/a~1b\"}}, definitions: {a/b: " + rule + "}",
                             "properties: {a: {$ref: \"#/patternProperties/%5E%28b%2B%29%2B%24/properties/c\"}}, patternProperties: {\"^(b+)+$\": {properties: {c: " + rule + "}}}",
@@ -194,4 +195,19 @@ TEST_CASE("a schema that would never do what it says is refused") {
   CHECK(problems_of("{type: object, properties: [a]}").find("a mapping of schemas is due") != std::string::npos);
   CHECK(problems_of("{type: object, properties: {a: {uniqueItems: many}}}").find("the schema cannot be used") != std::string::npos);
   CHECK(problems_of("{type: object, properties: {a: {pattern: \"[\"}}}").find("is not a regular expression") != std::string::npos);
+}
+
+TEST_CASE("a pattern is compared with a text once, however many schemas ask") {
+  hooks::Patterns patterns;
+  const std::string text(1000, 'a');
+  for (int asked = 0; asked < 100; ++asked) {
+    INFO(asked);
+    REQUIRE(patterns.compare("[a-c]*[x-z]", text) == hooks::Patterns::Match::no);
+  }
+  CHECK(patterns.compare("[a-c]*[w-z]", text) == hooks::Patterns::Match::no);  // There are steps left.
+  CHECK_FALSE(patterns.is_undecided("[a-c]*[x-z]", text));
+  CHECK_FALSE(patterns.is_undecided("[a-c]*[x-z]", "b"));
+  CHECK_FALSE(patterns.is_undecided("a", text));
+  CHECK(patterns.compare("^(a+)+$", text + "!") == hooks::Patterns::Match::undecided);
+  CHECK(patterns.is_undecided("^(a+)+$", text + "!"));
 }

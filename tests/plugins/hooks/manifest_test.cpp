@@ -123,7 +123,7 @@ const std::vector<Mutation>& mutations() {
       {"{type: string, format: ipv4}", "{type: string, pattern: \"^1\", default: \"2\"}",
        "plugin.yml:18:45: PL001 config.properties.array_ip.default: \"2\" does not match the pattern \"^1\"\n", false},
       {"{type: string, format: ipv4}", "{type: string, pattern: \"^(a+)+$\", default: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab}",
-       "plugin.yml:18:50: PL001 config.properties.array_ip.default: whether \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\" matches the pattern \"^(a+)+$\" cannot be found out in 4000000 steps (in the plugin's schema, write the pattern without a repeat in a repeat: a+ rather than (a+)+)\n", false},
+       "plugin.yml:18:50: PL001 config.properties.array_ip.default: whether \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\" matches the pattern \"^(a+)+$\" cannot be found out in 4000000 steps and 32 MiB (in the plugin's schema, write the pattern without a repeat in a repeat: a+ rather than (a+)+)\n", false},
       {"{type: string, format: ipv4}", "{type: string, pattern: \"^(a\"}",
        "plugin.yml:18:30: PL001 config.properties.array_ip.pattern: \"^(a\" is not a regular expression: missing closing parenthesis, at byte 3\n", false},
       {"{type: string, format: ipv4}", "{type: string, pattern: \"(?i)^a\"}",

@@ -80,10 +80,16 @@ TEST_CASE("each expectation that is not met is told") {
   const auto undecided = compare(case_of("hook: install\nexpect: {stdout: {matches: ^(a+)+$}}\n"), endless);
   REQUIRE(undecided.size() == 1);
   CHECK(undecided.front().detail.starts_with("expected  a line that matches \"^(a+)+$\"\n"
-                                             "undecided a line cannot be compared with it in 4000000 steps (write the pattern without a repeat in a "
+                                             "undecided a line cannot be compared with it in 4000000 steps and 32 MiB, or all lines in 32000000 steps (write the pattern without a repeat in a "
                                              "repeat: a+ rather than (a+)+)\noutput\n"));
   endless.output += "aaa\n";
   CHECK(against("{stdout: {matches: ^(a+)+$}}", endless) == "");
+  // Each line alone is none too many, but after some the work of all is done.
+  endless.output = "ok\n";
+  for (int line = 0; line < 9; ++line) endless.output.insert(0, std::string(60, 'a') + "!\n");
+  CHECK(against("{stdout: {matches: '^(a+)+$|^ok$'}}", endless) == "expect.stdout: expected a line that matches \"^(a+)+$|^ok$\"\n");
+  endless.output.erase(0, 4 * 62);
+  CHECK(against("{stdout: {matches: '^(a+)+$|^ok$'}}", endless) == "");
   CHECK(against("{results: []}") == "expect.results: expected none\n");
   CHECK(against("{results: [{name: gone}]}") == "expect.results: expected pass gone\n");
   CHECK(against("{results: [{name: slow}]}") == "expect.results: expected pass slow\n");
