@@ -267,6 +267,31 @@ TEST_CASE("limits that an administrator gives one unit come back when a step tha
   CHECK(property("TasksMax", unit.c_str()) == property("TasksMax", "outpost-step@0.service"));
 }
 
+TEST_CASE("limits that an earlier agent has set, and has not noted, go with its step") {
+  auto narrow = with_path("echo ready; exec sleep 600"), plain = with_path("exit 0");
+  narrow.name = "job-1/test.narrow";
+  narrow.slot = plain.slot = 8;
+  narrow.limits.tasks = 77;
+  const char* unit = "outpost-step@8.service";
+  for (const bool is_taken_up : {true, false}) {
+    OtherAgent{narrow, take_nothing_more}.kill();
+    CHECK(property("TasksMax", unit) == "77");
+    REQUIRE(fs::remove("/run/outpost/slots/8/limits.outpost-step@8.service"));
+    if (is_taken_up) {
+      told(std::string{"systemctl stop --no-block "} + unit);
+      boost::asio::io_context loop;
+      const auto runner = runner_under_test(loop);
+      TextOutput sink;
+      auto again = narrow;
+      again.limits = {};  // Of those its plugin is not asked once more.
+      REQUIRE(outpost::test::await(loop, runner->adopt(again, sink)));
+    } else {
+      REQUIRE(as<Exited>(run(plain)));
+    }
+    CHECK(property("TasksMax", unit) == property("TasksMax", "outpost-step@0.service"));
+  }
+}
+
 TEST_CASE("limits that an administrator gives all units stand, and are only made stricter") {
   if (::getuid() != 0) return;
   const char* unit = "outpost-step@6.service";

@@ -1,5 +1,5 @@
 // What becomes of a command of which nobody knows whether systemd has started it, or that was started and whose limits
-// were refused, on a bus of the test's own with a systemd that does as it is told.
+// were refused, and of the limits of one that an earlier agent has left, on a bus of the test's own with a systemd that does as it is told.
 #include "agent/process/systemd/systemd_command_runner.hpp"
 
 #include "support/await.hpp"
@@ -57,6 +57,8 @@ struct FakeSystemd {
   fs::path slot;
   asio::io_context& loop;
   std::string active = "inactive";
+  std::uint64_t tasks = 4096;   ///< The limit of the unit; of all of its kind it is that.
+  bool has_set_limits = false;  ///< As its drop-ins tell.
   int starts = 0, limitings = 0, limitings_refused_after = 1000;
   std::vector<int> signals;
   std::function<bool()> on_start = [] { return true; };  ///< Whether StartUnit is answered.
@@ -93,13 +95,24 @@ int kill_unit(sd_bus_message* call, void* object, sd_bus_error*) {
 int set_properties(sd_bus_message* call, void* object, sd_bus_error*) {
   auto& systemd = fake(object);
   if (++systemd.limitings > systemd.limitings_refused_after) return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED, "not now");
+  const char* name = nullptr;
+  std::uint64_t value = 0;
+  sd_bus_message_read(call, "sb", nullptr, nullptr);
+  sd_bus_message_enter_container(call, 'a', "(sv)");
+  while (sd_bus_message_read(call, "(sv)", &name, "t", &value) > 0)
+    if (name == std::string_view{"TasksMax"}) systemd.tasks = value;
+  systemd.has_set_limits = true;
   return sd_bus_reply_method_return(call, "");
 }
 int done(sd_bus_message* call, void*, sd_bus_error*) { return sd_bus_reply_method_return(call, ""); }
-int get_drop_ins(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
-  return sd_bus_message_append(reply, "as", 0);
+int get_drop_ins(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* object, sd_bus_error*) {
+  if (!fake(object).has_set_limits) return sd_bus_message_append(reply, "as", 0);
+  return sd_bus_message_append(reply, "as", 1, "/run/systemd/system.control/outpost-step@1.service.d/50-TasksMax.conf");
 }
-int get_tasks(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
+int get_tasks(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* object, sd_bus_error*) {
+  return sd_bus_message_append(reply, "t", fake(object).tasks);
+}
+int get_usual_tasks(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
   return sd_bus_message_append(reply, "t", std::uint64_t{4096});
 }
 
@@ -112,13 +125,14 @@ const sd_bus_vtable manager[] = {SD_BUS_VTABLE_START(0),
                                  SD_BUS_VTABLE_END};
 const sd_bus_vtable unit[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("DropInPaths", "as", get_drop_ins, 0, 0), SD_BUS_VTABLE_END};
 const sd_bus_vtable service[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("TasksMax", "t", get_tasks, 0, 0), SD_BUS_VTABLE_END};
+const sd_bus_vtable usual_service[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("TasksMax", "t", get_usual_tasks, 0, 0), SD_BUS_VTABLE_END};
 
 int FakeSystemd::offer(sd_bus* connection) {
   return test::offer_interfaces(connection, this,
                                 {{"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager},
                                  {unit_path, "org.freedesktop.systemd1.Unit", ::unit},
                                  {unit_path, "org.freedesktop.systemd1.Service", service},
-                                 {usual_path, "org.freedesktop.systemd1.Service", service}});
+                                 {usual_path, "org.freedesktop.systemd1.Service", usual_service}});
 }
 
 /// One slot of a machine on which the test says what systemd does.
@@ -146,14 +160,32 @@ struct World {
   void cancel() { stop.emit(asio::cancellation_type::terminal); }
 
   Result<Finished> run(const std::function<void(Command&)>& change = {}, std::chrono::milliseconds patience = 90s) {
-    SystemdCommandRunner runner{loop.get_executor(), {.slots = directory.path, .patience = patience, .log = [this](const std::string& line) { log.push_back(line); }, .group = ::getgid()}};
-    Command command{.program = "/bin/true", .name = "job-1/test.acme"};
+    SystemdCommandRunner runner{loop.get_executor(), options(patience)};
+    auto command = step;
     if (change) change(command);
     TextOutput sink{[this](std::string_view text) { output += text; }};
     return await(loop, runner.run(std::move(command), sink), 120s, &stop);
   }
+  Result<Finished> adopt() {
+    SystemdCommandRunner runner{loop.get_executor(), options(90s)};
+    TextOutput sink;
+    return await(loop, runner.adopt(step, sink), 120s);
+  }
+  SystemdCommandRunner::Options options(std::chrono::milliseconds patience) {
+    return {.slots = directory.path, .patience = patience, .log = [this](const std::string& line) { log.push_back(line); }, .group = ::getgid()};
+  }
+  /// The step has run for an earlier agent, which has set that limit, or found it.
+  void leave_step(std::uint64_t tasks) {
+    REQUIRE(slot.prepare(step));
+    systemd.report("invocation 0123456789abcdef0123456789abcdef\n");
+    systemd.end("ended success exited 0\n");
+    systemd.tasks = tasks;
+    systemd.has_set_limits = true;
+  }
 
   TemporaryDirectory directory;
+  SlotDirectory slot{directory.path / "1", ::getgid()};
+  Command step{.program = "/bin/true", .name = "job-1/test.acme"};
   PrivateBus bus;
   asio::io_context loop;
   FakeSystemd systemd{loop, directory.path / "1"};
@@ -227,6 +259,10 @@ TEST_CASE("A command whose limits are refused once it runs is asked to end, and 
   World world;
   if (!world.start()) return;
   world.systemd.limitings_refused_after = 1;
+  world.systemd.on_start = [&] {
+    world.systemd.tasks = 4096;  // systemd has read its files once more.
+    return true;
+  };
   const auto result = world.run([](Command& command) { command.limits.tasks = 77; });
   REQUIRE(result.has_error());
   CHECK(result.error().message.find("not now") != std::string::npos);
@@ -266,4 +302,51 @@ TEST_CASE("A limit that is wider than that of its unit is told once") {
   CHECK(world.systemd.limitings == 0);
   REQUIRE(world.log.size() == 1);
   CHECK(world.log.front().find("outpost-step@1.service: TasksMax=4096 counts, not 20000, which job-1/test.acme asks for") == 0);
+}
+
+TEST_CASE("A unit that an agent has left at the limits of a step, and has noted nothing, has its own ones again") {
+  World world;
+  if (!world.start()) return;
+  world.leave_step(77);
+  SECTION("and output") {}
+  SECTION("and no output any more") { world.slot.close(); }
+  const auto result = world.adopt();
+  REQUIRE(result);
+  CHECK(std::holds_alternative<Exited>(result->ending));
+  CHECK(world.systemd.tasks == 4096);
+  REQUIRE(world.slot.limits("outpost-step@1.service"));
+  CHECK(world.slot.limits("outpost-step@1.service")->to_text() == "ours TasksMax 4096\n");
+}
+
+TEST_CASE("What an administrator gives a unit while a step without limits outlives its agent counts") {
+  World world;
+  if (!world.start()) return;
+  world.systemd.on_start = [&] {
+    world.systemd.end("ended success exited 0\n");
+    return true;
+  };
+  REQUIRE(world.run());
+  world.leave_step(555);
+  REQUIRE(world.adopt());
+  CHECK(world.systemd.tasks == 555);
+  CHECK(world.systemd.limitings == 0);
+}
+
+TEST_CASE("What an administrator gives all units counts after limits that systemd did not come to hear of") {
+  World world;
+  if (!world.start()) return;
+  SlotLimits limits;
+  limits.note_set({{"TasksMax", 8000}});  // Given back when that was usual.
+  world.leave_step(8000);
+  REQUIRE(world.slot.note_limits("outpost-step@1.service", limits));
+  world.systemd.limitings_refused_after = 0;
+  REQUIRE(world.run([](Command& command) { command.limits.tasks = 77; }).has_error());
+  CHECK(world.systemd.tasks == 8000);
+  world.systemd.limitings_refused_after = 1000;
+  world.systemd.on_start = [&] {
+    world.systemd.end("ended success exited 0\n");
+    return true;
+  };
+  REQUIRE(world.run());
+  CHECK(world.systemd.tasks == 4096);
 }

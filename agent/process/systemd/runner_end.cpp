@@ -53,10 +53,8 @@ asio::awaitable<void> SystemdCommandRunner::clean_up(const Step& step) {
   // First, so that an agent that is started between this and the rest knows that all of the output was taken.
   step.directory.close();
   drop_stored(output_of_slot(step.command.slot));
-  if (is_limited(step.command.limits)) {
-    auto limiting = limit(step, {});
-    co_await std::move(limiting);
-  }
+  auto limiting = give_limits_back(step);
+  co_await std::move(limiting);
   if (step.failed || !step.down) {
     auto resetting = systemd_.reset_failed(step.unit);
     co_await std::move(resetting);

@@ -15,12 +15,14 @@ namespace asio = boost::asio;
 /// it has without them from then on (slot_limits.hpp).
 asio::awaitable<Result<void>> SystemdCommandRunner::limit(const Step& step, Limits limits) {
   const bool has_limits = is_limited(limits);
-  if (!has_limits && unlimited_.contains(step.unit)) co_return Result<void>{};
-  if (has_limits) unlimited_.erase(step.unit);
+  if (has_limits || step.inherited) unlimited_.erase(step.unit);
+  if (unlimited_.contains(step.unit)) co_return Result<void>{};
   auto asking = systemd_.has_set_limits(step.unit);
   const auto were_set = co_await std::move(asking);
   if (!were_set) co_return were_set.error();
   if (!has_limits && !*were_set) {
+    // For the next agent: whatever is set from now on, and not noted, is somebody else's.
+    if (auto noted = step.directory.note_limits(step.unit, {}); !noted) co_return noted;
     unlimited_.insert(step.unit);
     co_return Result<void>{};
   }
@@ -36,7 +38,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limi
   auto reading_usual = systemd_.limits(*unit_of(step.command.profile, 0));
   const auto usual = co_await std::move(reading_usual);
   if (!usual) co_return usual.error();
-  auto known = step.directory.limits(step.unit);
+  auto known = known_limits(step, *present);
   auto own = known.without_ours(*present, *usual);
   if (is_limited(limits)) tell_outranked(step, own);
   auto wanted = with_limits(std::move(own), limits);
@@ -44,11 +46,31 @@ asio::awaitable<Result<void>> SystemdCommandRunner::apply(const Step& step, Limi
     const auto found = present->find(value.first);
     return found != present->end() && found->second == value.second;
   });
-  if (wanted.empty()) co_return Result<void>{};
   known.note_ours(wanted);
-  if (auto noted = step.directory.note_limits(step.unit, known); !noted) co_return noted;
-  auto setting = systemd_.set_limits(step.unit, std::move(wanted));
-  co_return co_await std::move(setting);
+  if (auto noted = step.directory.note_limits(step.unit, known); !noted || wanted.empty()) co_return noted;
+  auto setting = systemd_.set_limits(step.unit, wanted);
+  if (auto set = co_await std::move(setting); !set) co_return set;
+  known.note_set(wanted);
+  // Without it, those of before count as ours for a while.
+  static_cast<void>(step.directory.note_limits(step.unit, known));
+  co_return Result<void>{};
+}
+
+/// An agent of a version that did not note the limits it set gave back what all units of the kind have, and so do we after
+/// a step that it has left.
+SlotLimits SystemdCommandRunner::known_limits(const Step& step, const ServiceManager::LimitValues& present) {
+  const auto noted = step.directory.limits(step.unit);
+  if (noted) return *noted;
+  SlotLimits limits;
+  if (step.inherited) limits.note_ours(present);
+  return limits;
+}
+
+/// A command that an earlier agent has started may have had limits whatever is known of it now.
+asio::awaitable<void> SystemdCommandRunner::give_limits_back(const Step& step) {
+  if (!is_limited(step.command.limits) && !step.inherited) co_return;
+  auto limiting = limit(step, {});
+  co_await std::move(limiting);
 }
 
 void SystemdCommandRunner::tell_outranked(const Step& step, const ServiceManager::LimitValues& own) {

@@ -90,6 +90,7 @@ asio::awaitable<Result<void>> SystemdCommandRunner::clear(Step& step) {
   if (!state) co_return state.error();
   if (state->load != "loaded") co_return Error{Fault::unavailable, step.unit + ": its template is not installed (" + state->load + ")"};
   if (!state->is_down()) {
+    step.inherited = true;
     auto stopping = patiently(step, [this, &step] { return systemd_.stop(step.unit); });
     if (auto stopped = co_await std::move(stopping); !stopped) co_return stopped;
     auto killing = systemd_.kill(step.unit, SIGKILL);

@@ -44,6 +44,7 @@ struct SystemdCommandRunner::Step {
   Descriptor write_end;  ///< So that the output has no end before the unit has.
   Wakeup changed;
   std::chrono::steady_clock::time_point start_by{};  ///< Or it cannot be started.
+  bool inherited = false;  ///< What its unit runs, or ran last, was started by an earlier agent, maybe of an earlier version.
   bool may_run = false;    ///< systemd was asked to start it, and has not said that it did not.
   bool abandoned = false;  ///< It may run though its start has failed: it is only attended to see it end.
   std::optional<SlotDirectory::Stopping> stopping;  ///< An earlier agent had asked the command to end.

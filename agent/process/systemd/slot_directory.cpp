@@ -96,7 +96,12 @@ std::optional<SlotDirectory::Stopping> SlotDirectory::stopping() const {
 
 StepReport SlotDirectory::report() const { return read_report(path_ / report_file); }
 
-SlotLimits SlotDirectory::limits(const std::string& unit) const { return SlotLimits::from_text(read_file(path_ / ("limits." + unit))); }
+std::optional<SlotLimits> SlotDirectory::limits(const std::string& unit) const {
+  const auto path = path_ / ("limits." + unit);
+  std::error_code error;
+  if (!fs::exists(path, error)) return std::nullopt;
+  return SlotLimits::from_text(read_file(path));
+}
 
 Result<void> SlotDirectory::note_limits(const std::string& unit, const SlotLimits& limits) const {
   const std::string name = "limits." + unit, draft = name + ".new";

@@ -38,8 +38,9 @@ class SlotDirectory {
   void note_stopping(const Stopping& stopping) const;
   [[nodiscard]] std::optional<Stopping> stopping() const;
   [[nodiscard]] StepReport report() const;
-  /// What is known of the limits of a unit that runs the slot's commands; it is no command's, and stays.
-  [[nodiscard]] SlotLimits limits(const std::string& unit) const;
+  /// What is known of the limits of a unit that runs the slot's commands; it is no command's, and stays. Nothing: no agent
+  /// that notes them has looked at them.
+  [[nodiscard]] std::optional<SlotLimits> limits(const std::string& unit) const;
   [[nodiscard]] Result<void> note_limits(const std::string& unit, const SlotLimits& limits) const;
   /// Removes the description of the command, which may hold secrets, and the output; its name and its report stay.
   void close() const;

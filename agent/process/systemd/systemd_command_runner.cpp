@@ -124,12 +124,15 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::adopt(Command command, O
   const auto step = std::move(*made);
   if (step->directory.name() != step->command.name)
     co_return Error{Fault::unavailable, step->unit + " does not run " + printable(step->command.name) + " any more"};
+  step->inherited = true;
   step->stopping = step->directory.stopping();
   auto stored = options_.stored.extract(output_of_slot(step->command.slot));
   const bool was_kept = !stored.empty();
   if (auto opened = step->open_output(was_kept ? std::move(stored.mapped()) : Descriptor{}); !opened) {
     // All of it was taken, and only the news of the end was lost.
     if (!step->directory.report().complete) co_return opened.error();
+    auto limiting = give_limits_back(*step);
+    co_await std::move(limiting);
     auto reading = finished(*step, step->stopping ? step->stopping->why : Stops{});
     co_return co_await std::move(reading);
   }

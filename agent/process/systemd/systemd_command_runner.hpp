@@ -31,7 +31,7 @@ namespace outpost::process {
 /// * While systemd cannot be asked, because its bus is restarted, a command waits to be started, as long as it may take and
 ///   two minutes at most.
 /// * Limits count for this command alone, and only where they are stricter than those of the unit, which it has again
-///   afterwards, also those that an administrator has given it alone.
+///   afterwards, also those that an administrator has given it alone, and also when the command has outlived an agent.
 /// * Lost: processes that no signal ends, a unit that ended without a word, or one that may have been started, of which
 ///   systemd cannot be asked.
 class SystemdCommandRunner final : public CommandRunner {
@@ -75,6 +75,8 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<void>> make_ready(Step& step);
   boost::asio::awaitable<Result<void>> clear(Step& step);
   boost::asio::awaitable<Result<void>> limit(const Step& step, Limits limits);
+  static SlotLimits known_limits(const Step& step, const ServiceManager::LimitValues& present);
+  boost::asio::awaitable<void> give_limits_back(const Step& step);
   void tell_outranked(const Step& step, const ServiceManager::LimitValues& own);
   boost::asio::awaitable<Result<void>> apply(const Step& step, Limits limits);
   boost::asio::awaitable<Result<Finished>> attend(Step& step, Output& output);
