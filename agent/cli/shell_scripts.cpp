@@ -33,23 +33,29 @@ std::string lists_operands(const CommandEntry& entry) {
   return entry.path == "outpost alarm ack" ? "alarm list" : "";
 }
 
-/// The first words of what a command lists, without its heading and its remarks.
-constexpr const char* first_words = R"(2>/dev/null | awk '$1 == "" { exit } !/^ / && $1 != "no" && $1 != "NAME" && $1 != "What" { print $1 }')";
+/// The first column of what a command lists, without its heading and its remarks.
+constexpr const char* first_column = R"(2>/dev/null | awk -F '  ' '/^$/ { exit } !/^ / && $1 !~ /^(no |NAME$|What )/ { print $1 }')";
 
 constexpr const char* zsh_begin = R"script(#compdef outpost
 # Completion of outpost for zsh, made by `outpost completion zsh`.
 
-_outpost_names() {
-  outpost ${=1} NAMES
+_outpost_names() {  # COMMAND OPTION...
+  local -a bound
+  (( $+commands[timeout] )) && bound=(timeout 2)  # Nobody waits longer at a TAB for a daemon that hangs.
+  $bound outpost ${=1} ${@[2,-1]} NAMES
 }
 
 _outpost() {
-  local at=outpost word lists=
+  local at=outpost word last lists=
   local -i index
-  local -a commands options names
+  local -a commands options names where
   # The subcommands before the cursor; an option may have a value, which is none of them.
   for ((index = 2; index < CURRENT; index++)); do
     word=${words[index]}
+    # The daemon that is meant.
+    [[ $word == --(config|socket)=* ]] && where+=(${(Q)word})
+    [[ $last == --(config|socket) ]] && where+=($last ${(Q)word})
+    last=$word
     case "$at $word" in
 )script";
 
@@ -59,7 +65,7 @@ constexpr const char* zsh_end = R"script(  esac
   elif (( $#commands )); then
     _describe command commands
   else
-    [[ -z $lists ]] || names=(${(f)"$(_outpost_names $lists)"})
+    [[ -z $lists ]] || names=(${(f)"$(_outpost_names $lists $where)"})
     if (( $#names )); then
       compadd -a names
     else
@@ -88,7 +94,18 @@ function __outpost_at
 end
 
 function __outpost_names
-    outpost $argv NAMES
+    # The daemon that is meant.
+    set -l where
+    set -l last
+    for word in (commandline --tokenize --cut-at-cursor --current-process)
+        string match --quiet --regex '^--(config|socket)=' -- $word; and set -a where $word
+        contains -- "$last" --config --socket; and set -a where $last $word
+        set last $word
+    end
+    # Nobody waits longer at a TAB for a daemon that hangs.
+    set -l bound env
+    command --query timeout; and set bound timeout 2
+    $bound outpost $argv $where NAMES
 end
 
 )script";
@@ -109,12 +126,12 @@ std::string zsh_completion(const std::vector<CommandEntry>& table) {
     if (const auto lists = lists_operands(entry); !lists.empty()) cases += "\n      lists=" + for_zsh(lists);
     cases += " ;;\n";
   }
-  return replace_all(zsh_begin, "NAMES", first_words) + paths + ") at=\"$at $word\" ;;\n    esac\n  done\n  case $at in\n" + cases + zsh_end;
+  return replace_all(zsh_begin, "NAMES", first_column) + paths + ") at=\"$at $word\" ;;\n    esac\n  done\n  case $at in\n" + cases + zsh_end;
 }
 
 std::string fish_completion(const std::vector<CommandEntry>& table) {
   const auto what = descriptions(table);
-  std::string script = replace_all(fish_begin, "NAMES", first_words), lines;
+  std::string script = replace_all(fish_begin, "NAMES", first_column), lines;
   script += "set -g __outpost_paths";
   for (const auto& entry : table) {
     const std::string head = "complete -c outpost -n " + for_fish("__outpost_at " + entry.path);

@@ -27,11 +27,17 @@ struct Shell {
 
   /// What is offered, by path.
   std::map<std::string, Words> offers(const std::string& script, const std::vector<std::string>& options) {
+    std::vector<std::string> paths;
+    for (const auto& entry : table_) paths.push_back(entry.path);
+    return offers(script, options, paths, "\t:");
+  }
+  /// After these lines, each offer up to one of the characters `ends`.
+  std::map<std::string, Words> offers(const std::string& script, const std::vector<std::string>& options, const std::vector<std::string>& lines, const char* ends) {
     write_file(directory_.path / "script", script);
     std::vector<std::string> command{program_};
     command.insert(command.end(), options.begin(), options.end());
     command.push_back((directory_.path / "script").string());
-    for (const auto& entry : table_) command.push_back(entry.path);
+    command.insert(command.end(), lines.begin(), lines.end());
     Process process{std::move(command), directory_.path / "out"};
     const int status = process.wait();
     const std::string said = read_file(directory_.path / "out");
@@ -41,7 +47,7 @@ struct Shell {
     std::string path;
     for (const auto& line : split(said, '\n'))
       if (line.starts_with("= ")) path = line.substr(2);
-      else if (!line.empty()) words[path].insert(line.substr(0, line.find_first_of("\t:")));
+      else if (!line.empty()) words[path].insert(line.substr(0, line.find_first_of(ends)));
     return words;
   }
 
@@ -69,45 +75,101 @@ struct Shell {
   std::vector<cli::CommandEntry> table_ = cli::command_table(line_.app);
 };
 
-/// A program that lists jobs as outpost does, whatever else it is asked.
-constexpr const char* lister = R"(outpost() {
-  case "$*" in
-    'job list') echo '1a2b  success  nightly  A 1  2026-11-26T10:00:00Z'; echo '3c4d  waiting  nightly  A 2  2026-11-26T10:00:00Z' ;;
-    'plugin list') echo 'NAME  VERSION  FOLDER, STAGES'; echo 'acme  1.0  /x  test'; echo; echo 'what is wrong with one: outpost plugin show NAME' ;;
-    'alarm list') echo 'dci/stuck  stuck since 2026-11-26T10:00:00Z'; echo '  an item does not get through' ;;
-    'resource list') echo 'no resources are configured' ;;
-    *) )" OUTPOST_COMMAND R"( "$@" ;;
-  esac
-}
+/// A program that lists jobs as outpost does, whatever else it is asked; alarms only of the daemon that is named. Names are
+/// others' text: DIR/ran must not come to be.
+constexpr const char* lister = R"(#!/bin/sh
+case "$*" in
+  'job list') echo '1a2b  success  nightly  A 1  2026-11-26T10:00:00Z'; echo '3c4d  waiting  nightly  A 2  2026-11-26T10:00:00Z' ;;
+  'plugin list') echo 'NAME  VERSION  FOLDER, STAGES'; echo 'acme  1.0  /x  test'; echo; echo 'what is wrong with one: outpost plugin show NAME' ;;
+  'alarm list --socket /s') cat "${0%/*}/alarms" ;;
+  'resource list') echo 'no resources are configured' ;;
+  *' list'*) ;;
+  *) exec )" OUTPOST_COMMAND R"( "$@" ;;
+esac
+)";
+
+/// Says what it was asked to bound.
+constexpr const char* timeout = R"(#!/bin/sh
+echo "$*" >>"${0%/*}/bounded"
+shift
+exec "$@"
 )";
 
 /// What they complete.
-const std::vector<std::pair<std::string, Words>> names{{"outpost job show", {"1a2b", "3c4d"}}, {"outpost job logs", {"1a2b", "3c4d"}}, {"outpost plugin show", {"acme"}}, {"outpost alarm ack", {"dci/stuck"}}, {"outpost resource lock", {}}};
+const std::string planted = "hook:$(touch \"$DIR/ran\")`touch \"$DIR/ran\"`";
+const std::vector<std::string> alarms{"dci/stuck", "poll:dci", "poll:dlrn", "no-disk", "release:job nightly one", "hook:it's", planted};
+const std::vector<std::pair<std::string, Words>> names{{"outpost job show", {"1a2b", "3c4d"}},
+                                                       {"outpost job logs", {"1a2b", "3c4d"}},
+                                                       {"outpost plugin show", {"acme"}},
+                                                       {"outpost alarm ack", {}},
+                                                       {"outpost alarm ack --socket /s", Words{alarms.begin(), alarms.end()}},
+                                                       {"outpost resource lock", {}}};
 
-void check_names(std::map<std::string, Words> offered) {
-  for (const auto& [path, wanted] : names) {
-    INFO(path);
-    Words found;
-    for (const auto& word : offered[path])
-      if (!word.starts_with("-")) found.insert(word);
-    CHECK(found == wanted);
+struct Lister {
+  Lister() {
+    add("outpost", lister);
+    add("timeout", timeout);
+    std::string list;
+    for (const auto& key : alarms) list += key + "  kind since 2026-11-26T10:00:00Z\n  an item does not get through\n";
+    write_file(directory.path / "alarms", list);
+    ::setenv("DIR", directory.path.c_str(), 1);
+    ::setenv("PATH", (directory.path.native() + ":" + before).c_str(), 1);
   }
+  Lister(const Lister&) = delete;
+  Lister& operator=(const Lister&) = delete;
+  ~Lister() {
+    ::setenv("PATH", before.c_str(), 1);
+    ::unsetenv("DIR");
+  }
+
+  void check(Shell& shell, const std::string& script, const std::vector<std::string>& options) const {
+    std::vector<std::string> lines;
+    for (const auto& [line, wanted] : names) lines.push_back(line);
+    auto offered = shell.offers(script, options, lines, "\t");
+    for (const auto& [line, wanted] : names) {
+      INFO(line);
+      Words found;
+      for (const auto& word : offered[line])
+        if (!word.starts_with("-")) found.insert(word);
+      CHECK(found == wanted);
+    }
+    CHECK_FALSE(fs::exists(directory.path / "ran"));
+    CHECK_THAT(read_file(directory.path / "bounded"), holds("2 outpost job list\n") && holds("2 outpost alarm list --socket /s\n"));
+  }
+
+  TemporaryDirectory directory;
+
+ private:
+  void add(const std::string& name, const char* text) const {
+    write_file(directory.path / name, text);
+    fs::permissions(directory.path / name, fs::perms::owner_all);
+  }
+  std::string before = std::getenv("PATH");
+};
+
+/// Completes the last word of each line.
+const std::string in_bash = R"(. )" OUTPOST_SOURCE_DIR R"(/agent/cli/outpost.bash
+complete_line() {  # LINE: as bash does it, which divides the words at colons
+  COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
+  local parts=${1//:/ : }
+  read -ra COMP_WORDS <<<"$parts"
+  [[ $1 != *[\ :] ]] || COMP_WORDS+=('')
+  COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+  _outpost
 }
+)";
 
 }  // namespace
 
 TEST_CASE("bash offers every command and option", "[cli]") {
   Shell bash{"bash"};
   if (!bash.is_there()) return;
-  bash.check(bash.offers(R"(. )" OUTPOST_SOURCE_DIR R"(/agent/cli/outpost.bash
+  bash.check(bash.offers(in_bash + R"(
 outpost() { )" OUTPOST_COMMAND R"( "$@"; }
 for path; do
   echo "= $path"
-  read -ra COMP_WORDS <<<"$path"
-  COMP_CWORD=${#COMP_WORDS[@]}
   for last in '' --; do
-    COMP_WORDS[COMP_CWORD]=$last
-    _outpost
+    complete_line "$path $last"
     printf '%s\n' "${COMPREPLY[@]}"
   done
 done
@@ -148,25 +210,50 @@ end
 TEST_CASE("bash offers the jobs, plugins and alarms that there are", "[cli]") {
   Shell bash{"bash"};
   if (!bash.is_there()) return;
-  check_names(bash.offers(std::string{lister} + R"(. )" OUTPOST_SOURCE_DIR R"(/agent/cli/outpost.bash
+  Lister{}.check(bash, in_bash + R"(
 for path; do
   echo "= $path"
-  read -ra COMP_WORDS <<<"$path "
-  COMP_CWORD=${#COMP_WORDS[@]}
-  COMP_WORDS[COMP_CWORD]=
-  _outpost
-  printf '%s\n' "${COMPREPLY[@]}"
+  complete_line "$path "
+  # As words of the shell they are the names.
+  for word in "${COMPREPLY[@]}"; do eval "printf '%s\n' $word"; done
 done
-)", {}));
+)", {});
+}
+
+TEST_CASE("bash goes on behind what is typed, though it has divided it at colons", "[cli]") {
+  Shell bash{"bash"};
+  if (!bash.is_there()) return;
+  const Lister lister;
+  const std::string ack = "outpost alarm ack --socket /s ";
+  const std::vector<std::pair<std::string, Words>> wanted{{ack + "poll:d", {"dci", "dlrn"}},
+                                                          {ack + "po", {"poll:dci", "poll:dlrn"}},
+                                                          {ack + "dci", {"dci/stuck"}},
+                                                          {ack + "release:", {R"(job\ nightly\ one)"}},
+                                                          {ack + R"(release:job\ n)", {R"(job\ nightly\ one)"}},
+                                                          {ack + R"(hook:it)", {R"(it\'s)"}},
+                                                          {ack + "x", {}}};
+  std::vector<std::string> lines;
+  for (const auto& [line, words] : wanted) lines.push_back(line);
+  auto offered = bash.offers(in_bash + R"(
+for line; do
+  echo "= $line"
+  complete_line "$line"
+  (( ! ${#COMPREPLY[@]} )) || printf '%s\n' "${COMPREPLY[@]}"
+done
+)", {}, lines, "\t");
+  for (const auto& [line, words] : wanted) {
+    INFO(line);
+    CHECK(offered[line] == words);
+  }
 }
 
 TEST_CASE("zsh offers the jobs, plugins and alarms that there are", "[cli]") {
   Shell zsh{"zsh"};
   if (!zsh.is_there()) return;
-  check_names(zsh.offers(std::string{lister} + R"(compdef() { }
+  Lister{}.check(zsh, R"(compdef() { }
 _describe() { }
 _files() { }
-compadd() { print -l -- ${(P)2}; }
+compadd() { print -rl -- ${(P)2}; }
 . <(outpost completion zsh)
 for path_given; do
   print "= $path_given"
@@ -175,28 +262,17 @@ for path_given; do
   CURRENT=$#words
   _outpost
 done
-)", {"-f"}));
+)", {"-f"});
 }
 
 TEST_CASE("fish offers the jobs, plugins and alarms that there are", "[cli]") {
   Shell fish{"fish"};
   if (!fish.is_there()) return;
-  check_names(fish.offers(R"(function outpost
-    switch "$argv"
-        case 'job list'
-            printf '%s\n' '1a2b  success  nightly  A 1  2026-11-26T10:00:00Z' '3c4d  waiting  nightly  A 2'
-        case 'plugin list'
-            printf '%s\n' 'NAME  VERSION  FOLDER, STAGES' 'acme  1.0  /x  test' '' 'what is wrong with one: outpost plugin show NAME'
-        case 'alarm list'
-            printf '%s\n' 'dci/stuck  stuck since 2026-11-26T10:00:00Z' '  an item does not get through'
-        case 'resource list'
-            echo 'no resources are configured'
-    end
-end
-)" OUTPOST_COMMAND R"( completion fish | source
+  // Offered as they would be typed.
+  Lister{}.check(fish, R"(outpost completion fish | source
 for path in $argv
     echo "= $path"
     complete -C "$path "
 end
-)", {"--no-config"}));
+)", {"--no-config"});
 }
