@@ -77,6 +77,17 @@ std::size_t width_of(std::string_view text) {
   return columns;
 }
 
+std::string_view beginning_of(std::string_view text, std::size_t columns) {
+  std::size_t length = 0;
+  while (length < text.size()) {
+    const auto character = next_of(text.substr(length));
+    if (character.columns > columns) break;
+    columns -= character.columns;
+    length += character.bytes.size();
+  }
+  return text.substr(0, length);
+}
+
 Row& Row::put(std::string_view text, Style style) {
   columns_ += width_of(text);
   parts_.push_back({std::string{text}, style});

@@ -36,6 +36,8 @@ class Row {
 
 /// Columns that a text takes on a terminal.
 [[nodiscard]] std::size_t width_of(std::string_view text);
+/// As many whole characters from its beginning as so many columns take.
+[[nodiscard]] std::string_view beginning_of(std::string_view text, std::size_t columns);
 
 /// The terminal as a whole: on its alternate screen, without echo, and as it was before when this goes. While it lives,
 /// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGWINCH come as events instead; make it before any thread.

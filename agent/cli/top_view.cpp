@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t most_alarms = 3, most_waiting = 3, most_others = 4;
+constexpr std::size_t most_shown_rows = 3;  ///< Of what the steps of one stage say.
 constexpr std::size_t time_column = 15, bar_column = 27;
 constexpr std::size_t widest_bar = 40, narrowest_bar = 10;
 constexpr std::size_t beside_bar = 30;        ///< Columns for the words behind it...
@@ -48,7 +49,7 @@ class View {
 
   std::vector<Row> rows() {
     head();
-    wrapped(printable(facts_.trouble), Style::bad);
+    wrapped(printable(facts_.trouble), Style::bad, size_.rows);
     if (facts_.status.empty()) return filled();
     sources();
     alarms();
@@ -64,15 +65,26 @@ class View {
     return then ? seconds_of(std::chrono::duration_cast<milliseconds>(facts_.now - *then)) : otherwise;
   }
 
-  /// A text in as many rows as it needs, broken between words.
-  void wrapped(std::string_view text, Style style) {
-    while (!text.empty()) {
-      std::size_t length = std::min(text.size(), size_.columns);
-      if (const auto blank = text.substr(0, length).rfind(' '); length < text.size() && blank != std::string_view::npos)
-        length = blank + 1;
+  /// A text in as many rows as it needs, broken between words; cut where it needs more than `most`.
+  void wrapped(std::string_view text, Style style, std::size_t most) {
+    for (std::size_t row = 1; !text.empty(); ++row) {
+      const auto fits = beginning_of(text, size_.columns);
+      if (row == most && fits.size() < text.size()) return cut(text, style);
+      const std::size_t length = fits.size() < text.size() ? broken_at(fits) : fits.size();
+      if (length == 0) return;  // Of a character that is wider than the screen nothing can be shown.
       line().put(text.substr(0, length), style);
       text.remove_prefix(length);
     }
+  }
+  /// Behind its last blank, if a word is before that.
+  static std::size_t broken_at(std::string_view text) {
+    const auto word = text.find_first_not_of(' '), blank = text.rfind(' ');
+    return blank == std::string_view::npos || blank < word ? text.size() : blank + 1;
+  }
+  void cut(std::string_view text, Style style) {
+    const std::string_view dots = unicode_ ? "…" : "...";
+    const std::size_t room = size_.columns - std::min(size_.columns, width_of(dots));
+    line().put(beginning_of(text, room), style).put(dots, style);
   }
 
   void head() {
@@ -223,7 +235,7 @@ class View {
     }
     if (text.empty()) return;
     if (rows_.back().columns() + width_of(text) <= size_.columns) rows_.back().put(text);
-    else wrapped("    " + text.substr(2), Style::plain);
+    else wrapped("    " + text.substr(2), Style::plain, most_shown_rows);
   }
   static std::string json_number(const json::value& value) {
     std::string text = value.is_number() ? std::to_string(value.to_number<double>()) : "?";

@@ -269,15 +269,17 @@ asio::awaitable<Result<StepOutcome>> JobRunner::run_for_result(StepRequest reque
 asio::awaitable<StepOutcome> JobRunner::fetch_components(const std::string& step_id, StepLog& log, std::chrono::milliseconds limit) {
   FetchRequest request{record_.story().job, record_.story().claim, component_paths()};
   Report report = [&log](std::string_view line) { log.write(std::string{line} + "\n"); };
-  request.stalled = [this, &log, &step_id, told = std::optional<std::chrono::nanoseconds>{}](std::string_view why) mutable {
+  // Shared: a source may copy this for each component.
+  auto told = std::make_shared<std::optional<std::chrono::nanoseconds>>();
+  request.stalled = [this, &log, &step_id, told = std::move(told)](std::string_view why, bool is_new) {
     const std::string& job_id = record_.story().job.id;
     options_.step_shows(job_id, step_id, "status", {{"text", why}});
-    if (why.empty()) return;
+    if (why.empty() || !is_new) return;
     log.write(std::string{why} + "\n");
     // Of thousands of small files each may be tried several times: its own log has them all.
     const auto now = ports_.clock.since_boot();
-    if (told && now - *told < between_stalls) return;
-    told = now;
+    if (*told && now - **told < between_stalls) return;
+    *told = now;
     options_.download_stalled(job_id, why);
   };
   auto fetching = fetch_within(std::move(request), std::move(report), limit);

@@ -43,15 +43,17 @@ struct Watched {
 /// One line about what is being done, for the log of the download step.
 using Report = std::function<void(std::string_view line)>;
 
+/// What a download waits for before it tries again: "downloading a.tar: attempt 3, next in 20.0s: connection refused", new
+/// or, when another one goes on meanwhile, still; and "" when all go on.
+using Stalled = std::function<void(std::string_view why, bool is_new)>;
+
 struct FetchRequest {
   job::Job job;
   job::Claim claim;
   /// Where each component's files go, by component id. Archives among them (*.tar, .tar.gz, .tgz, .tar.xz, .tar.zst) are
   /// unpacked beside them into "unpacked/", unless the definition's options say {"unpack": false}.
   std::map<std::string, std::filesystem::path> directories;
-  /// Told what it waits for before it tries again: "downloading a.tar: attempt 3, next in 20.0s: connection refused"; and
-  /// "" when it goes on. May be empty.
-  Report stalled = {};
+  Stalled stalled = {};  ///< May be empty.
 };
 
 /// Offers work: one configured instance of a control server. Errors of all calls: retry_later (network, 5xx), credentials

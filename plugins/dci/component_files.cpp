@@ -245,7 +245,7 @@ awaitable<Result<FileList>> ComponentFiles::uploaded_files(job::Component compon
 }
 
 awaitable<Result<void>> ComponentFiles::fetch(job::Component component, std::filesystem::path directory, bool unpack,
-                                              pipeline::Report report, pipeline::Report stalled) {
+                                              pipeline::Report report, pipeline::Stalled stalled) {
   const std::string name =
       component.type + ' ' + printable(component.name.empty() ? component.version : component.name, 200);
   if (!is_id(component.id))

@@ -35,7 +35,7 @@ class ComponentFiles {
 
   /// Goes on with what an earlier call left in `directory`.
   boost::asio::awaitable<Result<void>> fetch(job::Component component, std::filesystem::path directory, bool unpack,
-                                             pipeline::Report report, pipeline::Report stalled = {});
+                                             pipeline::Report report, pipeline::Stalled stalled = {});
 
  private:
   /// A fetch() that runs: what its downloads share.

@@ -189,7 +189,8 @@ awaitable<Result<void>> DciSource::fetch(const pipeline::FetchRequest& request, 
     if (directory == request.directories.end()) continue;
     job::Component one = component;
     std::filesystem::path path = directory->second;
-    pipeline::Report same = report, stalled = request.stalled;
+    pipeline::Report same = report;
+    pipeline::Stalled stalled = request.stalled;
     auto fetched = co_await files_.fetch(std::move(one), std::move(path), !off("unpack"), std::move(same), std::move(stalled));
     if (!fetched) co_return fetched.error();
   }

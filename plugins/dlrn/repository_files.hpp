@@ -26,7 +26,7 @@ class RepositoryFiles {
   };
 
   /// All outlive it. `stalled` as in FetchRequest.
-  RepositoryFiles(const Tree& tree, http::Client& client, Workers& workers, files::DownloadOptions options, pipeline::Report stalled = {})
+  RepositoryFiles(const Tree& tree, http::Client& client, Workers& workers, files::DownloadOptions options, pipeline::Stalled stalled = {})
       : tree_{tree}, workers_{workers}, downloader_{client, workers, options}, stalls_{std::move(stalled)} {}
 
   /// Of a build delorean.repo, commit.yaml and versions.csv; both of the first must name the build. Of an aggregate

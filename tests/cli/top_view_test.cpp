@@ -106,6 +106,25 @@ TEST_CASE("what a step shows is beside its bar, below it where it has no room, a
   CHECK_THAT(text_of(download, {40, 15}), holds("  > install    29min 19s   of 1h 00min\n    downloading a.tar: attempt 3, next \nin 20.0s: connection refused\n"));
 }
 
+TEST_CASE("what a step shows is broken between words and characters, and has three rows at most") {
+  if (!std::setlocale(LC_CTYPE, "C.UTF-8"))
+    return void(std::puts("SKIPPED: wide characters: there is no locale C.UTF-8"));
+  auto job = job_of("nightly", "01a1-1", {stage("install", "running", "10:00:41", "")});
+  const auto show = [&](const std::string& text, std::size_t columns) {
+    job["shows"] = boost::json::array{{{"step_id", "install.acme"}, {"kind", "status"}, {"text", text}}};
+    auto facts = facts_of({job});
+    facts.job_id = "01a1-1";
+    return text_of(facts, {columns, 15}, true);
+  };
+  CHECK_THAT(show("語語語語語語語語語 語", 20), holds("\n    語語語語語語語語\n語 語\n"));
+  CHECK_THAT(show("a 語語語語語語語", 20), holds("\n    a 語語語語語語語\n"));
+  CHECK_THAT(show(std::string(17, 'x') + " y", 20), holds("\n    " + std::string(16, 'x') + "\nx y\n"));
+  const std::string long_one = show("one two three four five six seven eight nine ten eleven twelve thirteen", 20);
+  CHECK_THAT(long_one, holds("\n    one two three \nfour five six seven \neight nine ten elev…\n\n"));
+  CHECK_THAT(show("語 語", 1), holds("\n \n \n \n"));
+  std::setlocale(LC_CTYPE, "C");
+}
+
 TEST_CASE("every size of a terminal gets rows that fit it") {
   auto facts =
       facts_of({job_of("one", "01a1-1", {stage("install", "running", "10:00:41", "")}), job_of("two", "01a1-2", {})});

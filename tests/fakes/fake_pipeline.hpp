@@ -90,7 +90,13 @@ class FakeSource final : public pipeline::Source {
   boost::asio::awaitable<Result<void>> fetch(const pipeline::FetchRequest& request, pipeline::Report report) override {
     ++fetches;
     report("fetching");
-    for (const auto& why : stalls) request.stalled(why);
+    std::vector<std::string> told;
+    for (const auto& why : stalls) {
+      pipeline::Stalled stalled = request.stalled;  // As a source does for each component.
+      const bool is_new = std::find(told.begin(), told.end(), why) == told.end();
+      stalled(why, is_new);
+      told.push_back(why);
+    }
     if (fetch_hangs) {
       boost::asio::steady_timer never{co_await boost::asio::this_coro::executor, boost::asio::steady_timer::time_point::max()};
       co_await never.async_wait(boost::asio::use_awaitable);

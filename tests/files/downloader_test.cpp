@@ -111,7 +111,11 @@ TEST_CASE("network faults and busy servers are retried, and in the end given up"
 
 TEST_CASE("who waits is told as long as one waits, and that none does any more") {
   std::vector<std::string> told;
-  Stalls stalls{[&](std::string_view why) { told.emplace_back(why); }};
+  std::vector<bool> news;
+  Stalls stalls{[&](std::string_view why, bool is_new) {
+    told.emplace_back(why);
+    news.push_back(is_new);
+  }};
   stalls.goes_on("a");
   CHECK(told.empty());
   stalls.waits("a", {2, std::chrono::seconds{20}, "connection refused"});
@@ -124,6 +128,7 @@ TEST_CASE("who waits is told as long as one waits, and that none does any more")
   CHECK(told[1] == "downloading b: attempt 1, next in 300ms: line\\nfeed");
   CHECK(told[2] == told[0]);
   CHECK(told[3].empty());
+  CHECK(news == std::vector<bool>{true, true, false, false});
 }
 
 TEST_CASE("an answer that will not change is not repeated") {

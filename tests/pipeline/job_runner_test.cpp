@@ -342,7 +342,7 @@ TEST_CASE("a download that never ends is stopped when the job's time is up") {
 TEST_CASE("each retry of a download is in its log, is shown, and is told to the agent unless it just was") {
   RunnerWorld world;
   const std::string first = "downloading a: attempt 1, next in 1.0s: reset", second = "downloading a: attempt 2, next in 2.0s: reset";
-  world.source.stalls = {first, second, ""};
+  world.source.stalls = {first, second, first, ""};
   std::vector<std::string> shown, told;
   auto options = world.options();
   options.step_shows = [&](const std::string&, const std::string& step_id, std::string_view kind, boost::json::object what) {
@@ -354,7 +354,9 @@ TEST_CASE("each retry of a download is in its log, is shown, and is told to the 
   CHECK(world.told().describe() == "success");
   CHECK(shown == world.source.stalls);
   CHECK(told == std::vector<std::string>{"job-1 " + first});
-  CHECK_THAT(read_file(world.directory.path / "job-1/logs/pre-run.outpost.download.log"), holds(first + "\n" + second + "\n"));
+  const auto log = read_file(world.directory.path / "job-1/logs/pre-run.outpost.download.log");
+  CHECK_THAT(log, holds(first + "\n" + second + "\n"));
+  CHECK(log.find(first) == log.rfind(first));  // That it still waits is no retry.
 }
 
 TEST_CASE("a download is cancelled like a step") {

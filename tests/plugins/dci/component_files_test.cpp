@@ -96,7 +96,7 @@ struct Fixture {
                        {.attempts = 2, .backoff_base = std::chrono::milliseconds{1}},
                        files::Unpacker{OUTPOST_UNPACK, workers}};
     return await(all.fetch(component, root, unpack, [this](std::string_view line) { lines.emplace_back(line); },
-                           [this](std::string_view why) { stalls.emplace_back(why); }));
+                           [this](std::string_view why, bool) { stalls.emplace_back(why); }));
   }
   std::size_t requests_to_store() {
     return static_cast<std::size_t>(std::count_if(client.seen.begin(), client.seen.end(),
