@@ -95,7 +95,10 @@ asio::awaitable<void> Agent::run() {
   std::vector<job::Event> started;
   started.push_back(make_event(event::agent_started, {}, {{"pid", ::getpid()}, {"runner", options_.runner_name}}));
   static_cast<void>(co_await append(std::move(started)));
-  for (auto& each : integrations_) {
+  // A copy, as a reload may exchange some while this waits; what it takes away or brings meanwhile it looks after itself.
+  const auto at_start = integrations_;
+  for (const auto& each : at_start) {
+    if (each->retired) continue;
     // Whether the server still refuses us the first request tells, and raises it again.
     clear_delivery_alarms(each->settings.name);
     // Before its first job can be queued: a reporter that is new begins with what is journaled from now on.
@@ -165,7 +168,8 @@ asio::awaitable<void> Agent::say_goodbye() {
   stopping.push_back(make_event(event::agent_stopping, {}, {{"reason", stop_reason_}}));
   static_cast<void>(co_await append(std::move(stopping)));
   asio::steady_timer patience{executor_, options_.delivery_patience};
-  for (auto& each : integrations_) co_await (each->dispatcher->idle() || patience.async_wait(asio::as_tuple(asio::use_awaitable)));
+  const auto all = integrations_;  // A reload that is under way may exchange some.
+  for (const auto& each : all) co_await (each->dispatcher->idle() || patience.async_wait(asio::as_tuple(asio::use_awaitable)));
 }
 
 asio::awaitable<void> Agent::finish_jobs(std::string reason, std::chrono::steady_clock::time_point until) {

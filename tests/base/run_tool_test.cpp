@@ -15,15 +15,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Waits until nobody holds a FIFO's other end any more: everything that was started with it is gone.
+/// Waits until nobody holds a FIFO's other end any more: everything that was started with it is gone. Where nobody ever
+/// has, poll() would not end, so read() is asked first.
 bool all_gone(int fifo) {
   for (;;) {
     char piece = 0;
-    pollfd readable{fifo, POLLIN, 0};
-    if (::poll(&readable, 1, 60'000) <= 0) return false;
     const auto got = ::read(fifo, &piece, 1);
     if (got == 0) return true;
-    if (got < 0 && errno != EINTR) return false;
+    if (got > 0 || errno == EINTR) continue;
+    pollfd readable{fifo, POLLIN, 0};
+    if (errno != EAGAIN || ::poll(&readable, 1, 60'000) <= 0) return false;
   }
 }
 

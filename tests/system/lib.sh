@@ -37,7 +37,7 @@ fail() {
 
 # wait_for WHAT COMMAND...: until the command succeeds; the limit is for hangs only.
 wait_for() {
-  local what=$1 give_up=$((SECONDS + 120)); shift
+  local what=$1 give_up=$((SECONDS + ${patience:-120})); shift
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $give_up ] || fail "waited in vain for: $what"
     sleep 0.05
