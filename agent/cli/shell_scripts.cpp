@@ -41,7 +41,7 @@ constexpr const char* zsh_begin = R"script(#compdef outpost
 
 _outpost_names() {  # COMMAND OPTION...
   local -a bound
-  (( $+commands[timeout] )) && bound=(timeout 2)  # Nobody waits longer at a TAB for a daemon that hangs.
+  whence -p timeout >/dev/null && bound=(timeout 2)  # Nobody waits longer at a TAB for a daemon that hangs.
   $bound outpost ${=1} ${@[2,-1]} NAMES
 }
 

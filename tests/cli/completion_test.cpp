@@ -223,7 +223,7 @@ done
 TEST_CASE("bash goes on behind what is typed, though it has divided it at colons", "[cli]") {
   Shell bash{"bash"};
   if (!bash.is_there()) return;
-  const Lister lister;
+  const Lister programs;
   const std::string ack = "outpost alarm ack --socket /s ";
   const std::vector<std::pair<std::string, Words>> wanted{{ack + "poll:d", {"dci", "dlrn"}},
                                                           {ack + "po", {"poll:dci", "poll:dlrn"}},
