@@ -4,7 +4,10 @@
 #include "runner_fixture.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <ctime>
 
@@ -51,12 +54,20 @@ TEST_CASE("a command that runs here can be measured by its name, and others cann
   boost::asio::io_context loop;
   LocalCommandRunner runner{OUTPOST_GUARDIAN};
   CHECK_FALSE(runner.probe("job/step"));
+  // It ends when it was measured, however late that is.
+  const TemporaryDirectory directory;
+  const auto hold = directory.path / "hold";
+  REQUIRE(::mkfifo(hold.c_str(), 0600) == 0);
+  const int let_go = ::open(hold.c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(let_go >= 0);
   std::optional<Usage> seen;
   TextOutput output{[&](std::string_view) {
     if (const auto probe = runner.probe("job/step")) seen = probe();
+    (void)!::write(let_go, "\n", 1);
   }};
-  Command command{.program = "/bin/sh", .arguments = {"-c", "echo ready; exec sleep 0.2"}, .environment = {"PATH=/usr/bin:/bin"}, .name = "job/step"};
+  Command command{.program = "/bin/sh", .arguments = {"-c", "echo ready; read -r line <'" + hold.native() + "'"}, .environment = {"PATH=/usr/bin:/bin"}, .name = "job/step"};
   const auto finished = outpost::test::await(loop, runner.run(std::move(command), output));
+  ::close(let_go);
   REQUIRE(finished);
   REQUIRE(seen);
   CHECK(seen->tasks.value_or(0) >= 1U);
