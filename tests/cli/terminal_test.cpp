@@ -125,6 +125,7 @@ TEST_CASE("top shows the stages, what is usual, the log and the spool in 80 colu
   fs::remove(lab.go);
   lab.feed("2.0", {});
   screen.until_shown("▶ install");
+  screen.until_shown("log of install.acme");  // It may follow the stage a little later.
   screen.until_shown("line with \\x1b[31mred\\x07 in it");
   screen.until_shown("over ");  // The first one took less than this one does.
   const std::string shown = screen.text();
