@@ -2,7 +2,6 @@
 
 #include "agent/base/ids.hpp"
 #include "agent/base/own_programs.hpp"
-#include "agent/base/shortest_secret.hpp"
 #include "agent/base/text.hpp"
 #include "agent/config/credentials.hpp"
 #include "agent/config/small_file.hpp"
@@ -12,6 +11,7 @@
 #include "agent/job/event_types.hpp"
 #include "agent/http/beast/beast_client.hpp"
 #include "agent/process/local/local_command_runner.hpp"
+#include "agent/process/systemd/slot_directory.hpp"
 #include "agent/process/systemd/systemd_command_runner.hpp"
 #include "plugins/junit/junit_collector.hpp"
 
@@ -52,13 +52,6 @@ Result<void> make_private_directory(const fs::path& directory, unsigned mode) {
 }
 
 bool every_source(const std::string&) { return true; }
-
-/// Whether an agent before us has left steps to systemd, which alone can take them up again or end them.
-bool holds_steps(const fs::path& slots) {
-  std::error_code ignored;
-  return std::any_of(fs::directory_iterator{slots, ignored}, fs::directory_iterator{},
-                     [&](const fs::directory_entry& slot) { return fs::exists(slot.path() / process::step_file, ignored); });
-}
 
 }  // namespace
 
@@ -228,7 +221,7 @@ Result<void> Composition::choose_runner() {
   if (settings_.runner == config::Runner::systemd && !why_not.empty())
     return Error{Fault::unavailable, "runner: systemd cannot run the steps: " + why_not};
   const bool wants_local = settings_.runner == config::Runner::local;
-  if (wants_local && why_not.empty() && holds_steps(slots))
+  if (wants_local && why_not.empty() && process::holds_steps(slots))
     logger_.warning("runner: local takes effect with the next start: systemd still runs steps that were begun before");
   else if (wants_local)
     why_not = "the configuration says so";
@@ -249,35 +242,6 @@ Result<void> Composition::choose_runner() {
   units_ = std::make_unique<process::SystemdCommandRunner>(executor_, std::move(options));
   logger_.notice("steps are run by systemd, each as a unit of its job's slot");
   return {};
-}
-
-/// Steps that end with the agent need nobody who knows what it knew.
-void Composition::keep_for_next_start(const Secrets& secrets) {
-  hook_secrets_ = secrets;
-  if (!units_) return;
-  kept_secrets_ = is_nothing_begun() ? secrets : with_older(secrets, kept_secrets_);
-  if (const auto kept = keep_secrets(kept_secrets_); !kept) logger_.warning("a restart will need all secrets to be readable: " + kept.error().message);
-}
-
-/// Also of what the fallback to local steps cannot reach: systemd may run it still.
-bool Composition::is_nothing_begun() const {
-  return agent_ && agent_->unfinished() == 0 && !holds_steps(process::SystemdCommandRunner::Options{}.slots);
-}
-
-void Composition::forget_older_secrets() {
-  if (kept_secrets_ == hook_secrets_ || !is_nothing_begun()) return;
-  if (units_) {
-    keep_for_next_start(Secrets{hook_secrets_});
-  } else if (settings_.runner == config::Runner::local) {
-    kept_secrets_.clear();
-    drop_secrets();
-  }
-}
-
-void Composition::warn_about_short(const std::map<std::string, std::string>& secrets) const {
-  for (const auto& [name, secret] : secrets)
-    if (secret.size() < shortest_secret)
-      logger_.warning("secrets." + name + ": shorter than " + std::to_string(shortest_secret) + " bytes, so it is not hidden in logs, results and artifacts");
 }
 
 process::CommandRunner& Composition::step_runner() const {

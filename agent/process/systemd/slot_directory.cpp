@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -116,6 +117,12 @@ Result<void> SlotDirectory::note_limits(const std::string& unit, const SlotLimit
 void SlotDirectory::close() const {
   std::error_code ignored;
   for (const char* name : {step_file, output_file}) fs::remove(path_ / name, ignored);
+}
+
+bool holds_steps(const fs::path& slots) {
+  std::error_code ignored;
+  return std::any_of(fs::directory_iterator{slots, ignored}, fs::directory_iterator{},
+                     [&](const fs::directory_entry& slot) { return fs::exists(slot.path() / step_file, ignored); });
 }
 
 }  // namespace outpost::process

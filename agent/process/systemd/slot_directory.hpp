@@ -53,4 +53,8 @@ class SlotDirectory {
   gid_t group_;
 };
 
+/// Whether in one of these slots a step was begun that nobody has finished with: an agent before this one has left it to
+/// systemd, which alone can take it up again or end it.
+[[nodiscard]] bool holds_steps(const std::filesystem::path& slots);
+
 }  // namespace outpost::process
