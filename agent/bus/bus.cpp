@@ -42,6 +42,12 @@ struct BusConnection {
   std::set<Wakeup*> watchers;
 };
 
+/// What is done with a signal when it comes.
+struct BusLook {
+  Bus::Take take;
+  Wakeup* changed;
+};
+
 namespace {
 
 using Connection = std::shared_ptr<BusConnection>;
@@ -97,8 +103,9 @@ int take_answer(sd_bus_message* message, void* data, sd_bus_error*) {
   return 0;
 }
 
-int notify_watcher(sd_bus_message*, void* data, sd_bus_error*) {
-  static_cast<Wakeup*>(data)->notify();
+int notify_watcher(sd_bus_message* signal, void* data, sd_bus_error*) {
+  const auto& look = *static_cast<BusLook*>(data);
+  if (!look.take || look.take(signal)) look.changed->notify();
   return 0;
 }
 
@@ -169,6 +176,7 @@ asio::awaitable<Result<Message>> Bus::call(Result<Message> request, std::chrono:
 
 Bus::Watch& Bus::Watch::operator=(Watch&& other) noexcept {
   std::swap(slot_, other.slot_);
+  std::swap(look_, other.look_);
   std::swap(changed_, other.changed_);
   std::swap(connection_, other.connection_);
   return *this;
@@ -191,16 +199,17 @@ void Bus::send() {
   if (connection_ && connection_->open) connection_->work.notify();
 }
 
-Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, Wakeup& changed) {
-  return watch(sender, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", changed);
+Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, Wakeup& changed, Take take) {
+  return watch(sender, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", changed, std::move(take));
 }
 
 Result<Bus::Watch> Bus::watch(const char* sender, const std::string& path, const char* interface, const char* member,
-                              Wakeup& changed) {
+                              Wakeup& changed, Take take) {
   auto watch = watch_connection(changed);
   if (!watch) return watch;
+  watch->look_ = std::make_shared<BusLook>(BusLook{std::move(take), &changed});
   const int matched = sd_bus_match_signal_async(watch->connection_->bus, &watch->slot_, sender, path.c_str(), interface,
-                                                member, notify_watcher, nullptr, &changed);
+                                                member, notify_watcher, nullptr, watch->look_.get());
   if (matched < 0) return bus_error("cannot watch " + path, matched);
   watch->connection_->work.notify();
   return watch;

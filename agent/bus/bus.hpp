@@ -60,7 +60,8 @@ class Bus {
   class Watch {
    public:
     Watch() = default;
-    Watch(Watch&& other) noexcept : slot_{std::exchange(other.slot_, nullptr)}, changed_{other.changed_}, connection_{std::move(other.connection_)} {}
+    Watch(Watch&& other) noexcept
+        : slot_{std::exchange(other.slot_, nullptr)}, look_{std::move(other.look_)}, changed_{other.changed_}, connection_{std::move(other.connection_)} {}
     Watch& operator=(Watch&& other) noexcept;
     ~Watch();
     /// The connection has broken since: make a new one.
@@ -69,12 +70,15 @@ class Bus {
    private:
     friend class Bus;
     sd_bus_slot* slot_ = nullptr;
+    std::shared_ptr<struct BusLook> look_;
     Wakeup* changed_ = nullptr;
     std::shared_ptr<struct BusConnection> connection_;
   };
-  Result<Watch> watch(const char* sender, const std::string& path, Wakeup& changed);
+  /// Takes what it wants of a signal's arguments; false: this one is none to be notified of.
+  using Take = std::function<bool(sd_bus_message* signal)>;
+  Result<Watch> watch(const char* sender, const std::string& path, Wakeup& changed, Take take = {});
   /// The same for a signal.
-  Result<Watch> watch(const char* sender, const std::string& path, const char* interface, const char* member, Wakeup& changed);
+  Result<Watch> watch(const char* sender, const std::string& path, const char* interface, const char* member, Wakeup& changed, Take take = {});
   /// Only for the end of the connection.
   Result<Watch> watch_connection(Wakeup& changed);
 

@@ -24,6 +24,9 @@ namespace {
 /// when they are gone, the report, and with it the figures.
 constexpr milliseconds dying_limit = std::chrono::seconds{2};
 
+/// How often to look when systemd tells of changes, in case it was told to, and has forgotten (a reexec).
+constexpr milliseconds look_anyway = std::chrono::minutes{1};
+
 }  // namespace
 
 asio::awaitable<Result<Finished>> SystemdCommandRunner::attend(Step& step, Output& output) {
@@ -49,6 +52,16 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::supervise(Step& step) {
   co_return result;
 }
 
+/// What a signal has told, so that systemd, which is busy with the unit just then, is not asked as well. But that nothing is
+/// left is true only once it says so itself.
+asio::awaitable<Result<ServiceManager::State>> SystemdCommandRunner::latest_state(std::string unit, std::optional<ServiceManager::State>& seen) {
+  if (seen && !seen->is_down()) co_return *std::exchange(seen, std::nullopt);
+  auto asking = systemd_.state(std::move(unit));
+  auto state = co_await std::move(asking);
+  seen.reset();  // It may be older than the answer.
+  co_return state;
+}
+
 /// Waits for the end of the unit; passes on a deadline or a cancellation.
 asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -70,11 +83,14 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
     phase = terminating;
     limit = step.stopping->grace_end;
   }
+  std::optional<ServiceManager::State> seen;
   Bus::Watch watch;
   for (;;) {
-    if (watch.is_broken())
-      if (auto again = systemd_.watch(step.unit, step.changed)) watch = std::move(*again);
-    auto looking = systemd_.state(step.unit);
+    if (watch.is_broken()) {
+      seen.reset();
+      if (auto again = systemd_.watch(step.unit, step.changed, seen)) watch = std::move(*again);
+    }
+    auto looking = latest_state(step.unit, seen);
     const auto state = co_await std::move(looking);
     if (state && state->is_down()) {
       step.down = true;
@@ -120,7 +136,7 @@ asio::awaitable<Stops> SystemdCommandRunner::await_end(Step& step) {
       limit = *dying_since + dying_time(step);
     }
     const bool must_look = watch.is_broken() || Clock::now() >= limit;
-    co_await step.changed.wait(must_look ? look_again : limit - Clock::now());
+    co_await step.changed.wait(must_look ? look_again : std::min<Clock::duration>(limit - Clock::now(), look_anyway));
   }
 }
 
@@ -131,19 +147,15 @@ milliseconds SystemdCommandRunner::dying_time(const Step& step) {
   return std::min(step.command.grace, for_ever);
 }
 
-/// Whether the unit has ended with all its processes. Not when systemd cannot be asked.
-asio::awaitable<bool> SystemdCommandRunner::is_down(std::string unit) {
-  auto asking = systemd_.state(std::move(unit));
-  const auto state = co_await std::move(asking);
-  co_return state && state->is_down();
-}
-
+/// Whether the unit has ended with all its processes in time. Not when systemd cannot be asked.
 asio::awaitable<bool> SystemdCommandRunner::await_down(std::string unit, Clock::time_point give_up) {
   Wakeup changed{executor_};
-  const auto watch = systemd_.watch(unit, changed);
+  std::optional<ServiceManager::State> seen;
+  const auto watch = systemd_.watch(unit, changed, seen);
   for (;;) {
-    auto looking = is_down(unit);
-    if (co_await std::move(looking)) co_return true;
+    auto looking = latest_state(unit, seen);
+    const auto state = co_await std::move(looking);
+    if (state && state->is_down()) co_return true;
     if (Clock::now() >= give_up) co_return false;
     co_await changed.wait(look_again);
   }

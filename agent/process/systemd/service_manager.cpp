@@ -49,18 +49,12 @@ ServiceManager::ServiceManager(asio::any_io_executor executor)
                                              nullptr, nullptr);
            }} {}
 
-asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface, std::chrono::microseconds limit) {
-  auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll", "s", interface);
-  auto asking = bus_.call(std::move(request), limit);
-  auto answer = co_await std::move(asking);
-  if (!answer) co_return std::move(answer.error()).in(name);
-  sd_bus_message* message = answer->get();
+std::optional<ServiceManager::Properties> ServiceManager::read_properties(sd_bus_message* message) {
   Properties found;
-  if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0) co_return cannot_read(name);
+  if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0) return std::nullopt;
   while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
     const char *key = nullptr, *type = nullptr;
-    if (sd_bus_message_read(message, "s", &key) < 0 || sd_bus_message_peek_type(message, nullptr, &type) < 0)
-      co_return cannot_read(name);
+    if (sd_bus_message_read(message, "s", &key) < 0 || sd_bus_message_peek_type(message, nullptr, &type) < 0) return std::nullopt;
     const std::string_view kind = type;
     const char* text = nullptr;
     std::uint64_t number = 0;
@@ -77,9 +71,19 @@ asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(s
     } else {
       read = sd_bus_message_skip(message, "v");
     }
-    if (read < 0 || sd_bus_message_exit_container(message) < 0) co_return cannot_read(name);
+    if (read < 0 || sd_bus_message_exit_container(message) < 0) return std::nullopt;
   }
-  co_return found;
+  return found;
+}
+
+asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::properties(std::string path, std::string name, const char* interface, std::chrono::microseconds limit) {
+  auto request = bus_.method(systemd, path, "org.freedesktop.DBus.Properties", "GetAll", "s", interface);
+  auto asking = bus_.call(std::move(request), limit);
+  auto answer = co_await std::move(asking);
+  if (!answer) co_return std::move(answer.error()).in(name);
+  auto found = read_properties(answer->get());
+  if (!found) co_return cannot_read(name);
+  co_return std::move(*found);
 }
 
 asio::awaitable<Result<ServiceManager::Properties>> ServiceManager::service_properties(std::string unit) {
@@ -232,8 +236,19 @@ asio::awaitable<Result<void>> ServiceManager::set_limits(std::string unit, Limit
   return manage(std::move(request), std::move(unit));
 }
 
-Result<Bus::Watch> ServiceManager::watch(const std::string& unit, Wakeup& changed) {
-  return bus_.watch(systemd, path_of(unit), changed);
+/// systemd sends what a unit is together with what a service is, of which there is more. It sends them to all who listen,
+/// and the bus sees to it that they are systemd's; what is addressed to us alone anybody may have sent.
+Result<Bus::Watch> ServiceManager::watch(const std::string& unit, Wakeup& changed, std::optional<State>& seen) {
+  return bus_.watch(systemd, path_of(unit), changed, [&seen](sd_bus_message* signal) {
+    const char* interface = nullptr;
+    const bool is_systemds = !sd_bus_message_get_destination(signal) && sd_bus_message_read(signal, "s", &interface) >= 0;
+    if (is_systemds && std::string_view{interface} != unit_interface) return false;
+    auto found = is_systemds ? read_properties(signal) : std::nullopt;
+    seen.reset();
+    if (found && found->texts.contains("ActiveState") && found->texts.contains("SubState") && found->numbers.contains("Job"))
+      seen = State{found->texts["ActiveState"], found->texts["SubState"], "loaded", found->numbers["Job"] != 0};
+    return true;
+  });
 }
 
 namespace {

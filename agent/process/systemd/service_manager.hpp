@@ -61,7 +61,8 @@ class ServiceManager {
   /// Until they are set again, or the machine is restarted.
   boost::asio::awaitable<Result<void>> set_limits(std::string unit, LimitValues values);
 
-  Result<Bus::Watch> watch(const std::string& unit, Wakeup& changed);
+  /// Changes of a unit's state: the last is in `seen` when `changed` is notified of it, unless it has to be asked for.
+  Result<Bus::Watch> watch(const std::string& unit, Wakeup& changed, std::optional<State>& seen);
 
  private:
   /// The object of the unit that a process is in; 0: whoever asks.
@@ -70,6 +71,8 @@ class ServiceManager {
     std::map<std::string, std::string> texts;
     std::map<std::string, std::uint64_t> numbers;
   };
+  /// The next argument of a message, an a{sv}; nothing: it is none.
+  static std::optional<Properties> read_properties(sd_bus_message* message);
   /// Of the object at `path`; `name` is for messages.
   boost::asio::awaitable<Result<Properties>> properties(std::string path, std::string name, const char* interface, std::chrono::microseconds limit = bus::usual_limit);
   boost::asio::awaitable<Result<Properties>> service_properties(std::string unit);

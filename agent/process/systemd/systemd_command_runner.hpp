@@ -83,7 +83,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<Finished>> supervise(Step& step);
   boost::asio::awaitable<Stops> await_end(Step& step);
   [[nodiscard]] static std::chrono::milliseconds dying_time(const Step& step);
-  boost::asio::awaitable<bool> is_down(std::string unit);
+  boost::asio::awaitable<Result<ServiceManager::State>> latest_state(std::string unit, std::optional<ServiceManager::State>& seen);
   boost::asio::awaitable<void> signal(std::string unit, int signal);
   boost::asio::awaitable<Result<Finished>> finished(Step& step, Stops stops);
   boost::asio::awaitable<void> clean_up(const Step& step);
