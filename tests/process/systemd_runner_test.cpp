@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-bus.h>
 
 #include <atomic>
 #include <cstdio>
+#include <sstream>
 
 using namespace outpost;
 using namespace outpost::process;
@@ -134,9 +136,60 @@ class BreakingBus {
   std::thread thread_;
 };
 
+/// Tells everybody on the system bus, again and again, that a unit is about to end, and that it has ended.
+class Forger {
+ public:
+  explicit Forger(const char* unit)
+      : thread_{[this, unit] {
+          sd_bus* bus = nullptr;
+          for (sd_bus_open_system(&bus); bus && !done_; std::this_thread::sleep_for(20ms)) {
+            char** names = nullptr;
+            if (sd_bus_list_names(bus, &names, nullptr) < 0) continue;
+            for (char** name = names; *name; std::free(*name++)) {
+              if (**name != ':') continue;
+              send(bus, unit, *name, "deactivating", "stop-sigterm");
+              send(bus, unit, *name, "inactive", "dead");
+            }
+            std::free(names);
+          }
+          sd_bus_flush_close_unref(bus);
+        }} {}
+  ~Forger() {
+    done_ = true;
+    thread_.join();
+  }
+  Forger(const Forger&) = delete;
+  Forger& operator=(const Forger&) = delete;
+
+ private:
+  static void send(sd_bus* bus, const char* unit, const char* to, const char* active, const char* sub) {
+    sd_bus_message* signal = nullptr;
+    if (sd_bus_message_new_signal(bus, &signal, unit, "org.freedesktop.DBus.Properties", "PropertiesChanged") < 0) return;
+    sd_bus_message_append(signal, "sa{sv}as", "org.freedesktop.systemd1.Unit", 3, "ActiveState", "s", active, "SubState", "s", sub, "Job", "(uo)", 0, "/", 0);
+    sd_bus_send_to(bus, signal, to, nullptr);
+    sd_bus_message_unref(signal);
+  }
+
+  std::atomic<bool> done_ = false;
+  std::thread thread_;
+};
+
 /// Takes so many MiB, and touches them.
 std::string eater(int mebibytes) {
   return "exec python3 -c 'b=bytearray(" + std::to_string(mebibytes) + "<<20); print(\"had\", len(b)>>20)'";
+}
+
+std::string home_of(const char* user) {
+  const passwd* found = ::getpwnam(user);
+  REQUIRE(found);
+  return found->pw_dir;
+}
+
+std::string step_program() {
+  std::istringstream words{property("ExecStart")};  // { path=... ; argv[]=... }
+  for (std::string word; words >> word;)
+    if (word.starts_with("path=")) return word.substr(5);
+  return {};
 }
 
 Command with_path(std::string script) {
@@ -154,10 +207,134 @@ TEST_CASE("a command runs as the user of its slot, who is in nobody else's group
 }
 
 TEST_CASE("a command sees the system read-only, and no other user's processes") {
-  const auto result = run(with_path("touch /usr/local/x 2>&1; touch /etc/x 2>&1; ls -d /proc/[0-9]* | wc -l; cat /proc/1/cmdline 2>&1"));
-  CHECK(result.output.find("/usr/local/x': Read-only file system") != std::string::npos);
-  CHECK(result.output.find("/etc/x': Read-only file system") != std::string::npos);
+  const auto result = run(with_path("for place in /usr/local /etc /home /run /var/lib; do touch $place/x 2>&1; done; cat /proc/1/cmdline 2>&1"));
+  for (const char* place : {"/usr/local", "/etc", "/home", "/run", "/var/lib"})
+    CHECK(result.output.find(std::string{place} + "/x': Read-only file system") != std::string::npos);
   CHECK(result.output.find("/proc/1/cmdline: No such file") != std::string::npos);
+}
+
+TEST_CASE("a command can write its home, shared memory, and a /tmp that is new for each") {
+  const auto home = home_of("outpost-job-1");
+  const auto result = run(with_path("cd " + home + "; for place in " + home + " /dev/shm /tmp /var/tmp; do ls -A $place | grep -x mark; touch $place/mark && echo wrote $place; done; "
+                                    "rm /dev/shm/mark mark; stat -fc %T /tmp /var/tmp; stat -c '%a %U' /tmp"));
+  CHECK(as<Exited>(result)->status == 0);
+  CHECK(result.output == "wrote " + home + "\nwrote /dev/shm\nwrote /tmp\nwrote /var/tmp\ntmpfs\ntmpfs\n1777 root\n");
+  CHECK(run(with_path("ls -A /tmp /var/tmp")).output == "/tmp:\n\n/var/tmp:\n");
+}
+
+TEST_CASE("a command has no capability, and cannot change what it sees") {
+  for (const char* profile : {"", "offline"}) {
+    auto command = with_path("sed -n 's/^Cap\\(Inh\\|Prm\\|Eff\\|Amb\\):\\s*0*//p; s/^NoNewPrivs:\\s*//p' /proc/self/status; "
+                             "nsenter --mount=/proc/$$/ns/mnt true 2>/dev/null && echo enters; exit 0");
+    command.profile = profile;
+    CHECK(run(command).output == "\n\n\n\n1\n");
+  }
+  // As root of a user namespace of its own, where the kernel gives it one.
+  const auto result = run(with_path("unshare -Urm sh -c 'echo root; for place in /proc /tmp /sys; do umount $place && echo $place; done; mount -o remount,bind,rw / && echo remounts; "
+                                    "touch /etc/x && echo writes; test -d /proc/1 && echo sees; exit 0' 2>/dev/null || echo root"));
+  CHECK(result.output == "root\n");
+}
+
+TEST_CASE("whatever a unit gives outpost-step, no command may administer the machine") {
+  if (::getuid() != 0) return;
+  auto command = with_path("grep CapEff /proc/self/status");
+  SECTION("another capability that an administrator wants it to have, it has") {
+    const ChangedUnit changed{"AmbientCapabilities=CAP_NET_RAW\n"};
+    CHECK(run(command).output == "CapEff:\t0000000000002000\n");
+  }
+  SECTION("also where systemd makes the sandbox") {
+    const ChangedUnit changed{"ExecStart=\nExecStart=" + step_program() + " run /run/outpost/slots/%i\n"};
+    CHECK(run(command).output == "CapEff:\t0000000000000000\n");
+  }
+  SECTION("and none is run below a sandbox that it could leave") {
+    const ChangedUnit changed{"NoNewPrivileges=no\nRestrictRealtime=no\nLockPersonality=no\n"};
+    const auto result = run(command);
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.finished.error().message.find("Operation not permitted") != std::string::npos);
+    CHECK(result.output.empty());
+  }
+}
+
+TEST_CASE("nobody but systemd tells the end of a command") {
+  // By a hook, for one: who may use the bus may send signals to whomever he finds there.
+  const Forger forger{"/org/freedesktop/systemd1/unit/outpost_2dstep_401_2eservice"};
+  const auto result = run(with_path("echo ready; sleep 3; echo end"));  // Longer than the runner lets somebody die.
+  REQUIRE(as<Exited>(result));
+  CHECK(result.output == "ready\nend\n");
+}
+
+TEST_CASE("a command sees the device nodes and control groups of the system as they are, and what is mounted later") {
+  if (::getuid() != 0) return;
+  const fs::path place = "/var/lib/outpost-late";
+  fs::create_directory(place);
+  auto command = with_path("test -c /dev/null && test -c /dev/tty && test -e /dev/fd/0 && ls -d /sys/fs/cgroup >/dev/null && echo ready; "
+                           "until test -e " + place.string() + "/late; do sleep 0.01; done");
+  const auto result = run(command, [&](Run& so_far, boost::asio::cancellation_signal&) {
+    CHECK(so_far.output == "ready\n");
+    told("mount -t tmpfs late " + place.string() + " && touch " + (place / "late").string());
+  });
+  CHECK(as<Exited>(result)->status == 0);
+  told("umount " + place.string());
+  fs::remove(place);
+}
+
+TEST_CASE("an administrator adds what a command may write, also within its /tmp") {
+  if (::getuid() != 0) return;
+  for (const char* place : {"/srv/outpost-images", "/tmp/outpost-shown/deep"}) {
+    fs::create_directories(place);
+    REQUIRE(::chmod(place, 0777) == 0);
+  }
+  const ChangedUnit changed{"Environment=\"OUTPOST_STEP_WRITABLE=/srv/outpost-images -/srv/missing /tmp/outpost-shown/deep\"\n"};
+  const auto result = run(with_path("touch /srv/outpost-images/x /tmp/outpost-shown/deep/x /tmp/x && ls -A /tmp; touch /srv/x"));
+  CHECK(result.output.find("outpost-shown\nx\n") != std::string::npos);
+  CHECK(result.output.find("/srv/x': Read-only file system") != std::string::npos);
+  CHECK(fs::remove("/srv/outpost-images/x"));
+  CHECK(fs::remove("/tmp/outpost-shown/deep/x"));
+}
+
+TEST_CASE("a /tmp of its own is in what a command may write besides") {
+  if (::getuid() != 0) return;
+  std::ofstream{"/var/tmp/outpost-theirs"} << "theirs";
+  std::ofstream{"/tmp/outpost-file"} << "shown\n";
+  const ChangedUnit changed{"Environment=\"OUTPOST_STEP_WRITABLE=/var/ /tmp/outpost-file\"\n"};
+  const auto result = run(with_path("ls -A /var/tmp; cat /tmp/outpost-file; touch /var/lib/x 2>&1"));
+  CHECK(result.output.find("theirs") == std::string::npos);
+  CHECK(result.output.find("shown\n") == 0);
+  CHECK(result.output.find("/var/lib/x': Permission denied") != std::string::npos);
+  fs::remove("/var/tmp/outpost-theirs");
+  fs::remove("/tmp/outpost-file");
+}
+
+TEST_CASE("no command runs where its sandbox cannot be made, and it is said why") {
+  if (::getuid() != 0) return;
+  SECTION("because what it may write is missing") {
+    const ChangedUnit changed{"Environment=OUTPOST_STEP_WRITABLE=/srv/missing\n"};
+    const auto result = run(with_path("echo it runs"));
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.finished.error().message.find("cannot make the sandbox") != std::string::npos);
+    CHECK(result.finished.error().message.find("No such file or directory") != std::string::npos);
+    CHECK(result.output.empty());
+    CHECK(told("journalctl -u outpost-step@1.service -n 20 -o cat").find("cannot make the sandbox: /srv/missing") != std::string::npos);
+  }
+  SECTION("because what it may write has no name") {
+    const ChangedUnit changed{"Environment=\"OUTPOST_STEP_WRITABLE=''\"\n"};
+    const auto result = run(with_path("echo it runs"));
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.finished.error().message.find("Invalid argument") != std::string::npos);
+    CHECK(result.output.empty());
+  }
+  SECTION("because it may write everything") {
+    const ChangedUnit changed{"Environment=OUTPOST_STEP_WRITABLE=//\n"};
+    REQUIRE_FALSE(run(with_path("echo it runs")).finished);
+  }
+  SECTION("because somebody took the capability for it") {
+    const ChangedUnit changed{"AmbientCapabilities=\n"};
+    const auto result = run(with_path("echo it runs"));
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.finished.error().message.find("cannot make the sandbox") != std::string::npos);
+    CHECK(result.output.empty());
+  }
+  CHECK(run(with_path("echo it runs")).output == "it runs\n");
 }
 
 TEST_CASE("a command has the network, and in the profile offline it has not") {

@@ -1,8 +1,10 @@
 // outpost-step: what a step's unit runs, as the user of the step's slot. It starts the hook, sees to it that nothing is
 // left when that has ended, and writes down what it took while its control group exists. See step_report.hpp.
 
+#include "agent/base/descriptor.hpp"
 #include "agent/process/exec_request.hpp"
 #include "agent/process/systemd/own_cgroup.hpp"
+#include "agent/process/systemd/sandbox.hpp"
 #include "agent/process/systemd/step_report.hpp"
 
 #include <fcntl.h>
@@ -22,11 +24,15 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace outpost::process;
+using outpost::Descriptor;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
@@ -46,20 +52,28 @@ std::string variable(const char* name) {
 
 OwnCgroup own_cgroup() { return {read_file("/proc/self/cgroup"), "/sys/fs/cgroup"}; }
 
-void append_to_report(const fs::path& slot, const std::string& line) {
-  const int file = ::open((slot / report_file).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-  if (file < 0) return std::perror("outpost-step: cannot open the report");
-  [[maybe_unused]] const auto written = ::write(file, line.data(), line.size());
-  ::close(file);
+/// Nothing is open when it cannot be; stderr says so.
+Descriptor open_report(const fs::path& slot) {
+  Descriptor report{::open((slot / report_file).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW)};
+  if (!report.is_open()) std::perror("outpost-step: cannot open the report");
+  return report;
 }
+
+void append_to(const Descriptor& report, const std::string& line) {
+  [[maybe_unused]] const auto written = ::write(report.get(), line.data(), line.size());
+}
+
+void append_to_report(const fs::path& slot, const std::string& line) { append_to(open_report(slot), line); }
 
 // ---- ExecStart -------------------------------------------------------------------------------------------------------
 
-int not_started(const fs::path& slot, const char* phase, int code) {
+int not_started(const Descriptor& report, const char* phase, int code) {
   std::fprintf(stderr, "outpost-step: %s: %s\n", phase, std::strerror(code));
-  append_to_report(slot, std::string{"not-started "} + phase + " " + std::to_string(code) + "\n");
+  append_to(report, std::string{"not-started "} + phase + " " + std::to_string(code) + "\n");
   return 127;
 }
+
+int not_started(const fs::path& slot, const char* phase, int code) { return not_started(open_report(slot), phase, code); }
 
 int already_run() {
   std::fputs("outpost-step: this step has been run already; the agent starts the next one\n", stderr);
@@ -144,9 +158,11 @@ void settle(const fs::path& slot) {
   for (const pid_t pid : left) ::kill(pid, SIGKILL);
 }
 
+/// Then somebody has started the unit by hand, or restarted it.
+bool has_run(const fs::path& slot) { return !read_report(slot / report_file).invocation.empty(); }
+
 int run(const fs::path& slot) {
-  // Somebody has started the unit by hand, or restarted it: no step is ever run twice.
-  if (!read_report(slot / report_file).invocation.empty()) return already_run();
+  if (has_run(slot)) return already_run();  // No step is ever run twice.
   append_to_report(slot, "invocation " + variable("INVOCATION_ID") + "\n");
   const auto request = ExecRequest::parse(read_file(slot / step_file));
   if (!request) return not_started(slot, "request", errno == 0 ? EBADMSG : errno);
@@ -165,6 +181,17 @@ int run(const fs::path& slot) {
   append_to_report(slot, "exit " + words_of(watched.end) + "\n");
   if (!watched.stopped) settle(slot);  // Else whoever has stopped it decides.
   return watched.end.si_code == CLD_EXITED ? watched.end.si_status : 128 + watched.end.si_status;
+}
+
+/// What comes after this can do no more than the command itself.
+int run_below_sandbox(const fs::path& slot, const std::vector<std::string>& writable) {
+  const Descriptor report = open_report(slot);  // Half of a sandbox may be one in which it cannot be opened.
+  auto failure = enter_sandbox(writable);
+  if (auto kept = give_up_administration()) failure = std::move(kept);
+  if (!failure) return run(slot);
+  if (has_run(slot)) return already_run();
+  std::fprintf(stderr, "outpost-step: cannot make the sandbox: %s\n", failure->what.c_str());
+  return not_started(report, "sandbox", failure->code);
 }
 
 // ---- ExecStopPost ----------------------------------------------------------------------------------------------------
@@ -227,14 +254,21 @@ bool become(const std::string& user) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
-  const std::string mode = count >= 3 ? arguments[1] : "";
-  if (mode == "run" && count == 3) return run(arguments[2]);
-  if (count == 4 && !become(arguments[3])) {
-    std::fprintf(stderr, "outpost-step: cannot become %s: is it in /etc/passwd? Run systemd-sysusers\n", arguments[3]);
+int main(int count, char** given) {
+  const std::vector<std::string> arguments{given + 1, given + count};
+  const std::string mode = arguments.size() >= 2 ? arguments[0] : "";
+  if (mode == "sandbox") return run_below_sandbox(arguments[1], {arguments.begin() + 1, arguments.end()});
+  // A unit that has the capability for a sandbox gives it to all its commands.
+  if (::getuid() != 0 && give_up_administration()) {
+    std::perror("outpost-step: cannot give up its capability");
     return 77;
   }
-  if (mode == "report" && count <= 4) return report(arguments[2]);
+  if (mode == "run" && arguments.size() == 2) return run(arguments[1]);
+  if (mode == "report" && arguments.size() <= 3) {
+    if (arguments.size() == 2 || become(arguments[2])) return report(arguments[1]);
+    std::fprintf(stderr, "outpost-step: cannot become %s: is it in /etc/passwd? Run systemd-sysusers\n", arguments[2].c_str());
+    return 77;
+  }
   std::fputs("outpost-step is started by the units outpost-step@.service; it is of no use by itself\n", stderr);
   return 64;
 }

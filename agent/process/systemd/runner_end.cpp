@@ -20,6 +20,8 @@ Error explain_start(const Command& command, const StepReport::StartFailure& fail
   if (failure.phase == "directory")
     return errno_error("cannot enter", printable(command.directory.string()), failure.code)
         .in(printable(command.program.string()));
+  if (failure.phase == "sandbox")
+    return errno_error("outpost-step cannot make the sandbox, see", "journalctl -u " + unit, failure.code).in(printable(command.program.string()));
   return errno_error("outpost-step cannot open its", printable(failure.phase), failure.code).in(unit);
 }
 

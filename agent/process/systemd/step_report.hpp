@@ -30,7 +30,7 @@ inline constexpr const char* report_file = "report";
 /// written; and it can only slander itself.
 struct StepReport {
   struct StartFailure {
-    std::string phase;  ///< "request", "output", "directory" or "exec".
+    std::string phase;  ///< "sandbox", "request", "output", "directory" or "exec".
     int code = 0;       ///< errno
   };
   std::string invocation;  ///< Of the unit: systemd's name for this one run of it.
