@@ -2,6 +2,7 @@
 
 #include "agent/base/text.hpp"
 #include "agent/base/units.hpp"
+#include "agent/http/page_title.hpp"
 #include "agent/http/retry_after.hpp"
 #include "agent/job/event.hpp"
 #include "plugins/dci/documents.hpp"
@@ -27,17 +28,8 @@ std::string shortened(std::string text) {
   return text.substr(0, end) + "...";
 }
 
-/// Of a page only its title is repeated: the rest of a body that is not JSON may be a cut job document with secrets.
-std::string title_of(const std::string& body) {
-  const std::string lower = to_lower(body.substr(0, 4096));
-  const auto open = lower.find("<title>");
-  const auto close = open == std::string::npos ? open : lower.find("</title>", open);
-  if (close == std::string::npos) return "";
-  return std::string{trim(std::string_view{body}.substr(open + 7, close - open - 7))};
-}
-
 std::string words_of(const json::value& value, const std::string& body) {
-  if (!value.is_object()) return title_of(body);
+  if (!value.is_object()) return std::string{http::page_title(body)};
   std::string words = job::text_at(value.get_object(), "message");
   if (const auto* payload = value.get_object().if_contains("payload"); payload && payload->is_object())
     if (const std::string error = job::text_at(payload->get_object(), "error"); !error.empty()) words += ": " + error;

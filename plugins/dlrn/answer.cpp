@@ -1,6 +1,7 @@
 #include "plugins/dlrn/answer.hpp"
 
 #include "agent/base/text.hpp"
+#include "agent/http/page_title.hpp"
 #include "agent/http/retry_after.hpp"
 #include "agent/job/event.hpp"
 
@@ -16,18 +17,9 @@ namespace json = boost::json;
 
 constexpr std::size_t words_limit = 300;
 
-/// Of a page only its title is worth repeating.
-std::string title_of(const std::string& body) {
-  const std::string lower = to_lower(body.substr(0, 4096));
-  const auto open = lower.find("<title>");
-  const auto close = open == std::string::npos ? open : lower.find("</title>", open);
-  if (close == std::string::npos) return "";
-  return std::string{trim(std::string_view{body}.substr(open + 7, close - open - 7))};
-}
-
 /// What the server says went wrong; "" when it says nothing.
 std::string words_of(const json::value& value, const std::string& body) {
-  std::string words = value.is_object() ? job::text_at(value.get_object(), "message") : title_of(body);
+  std::string words = value.is_object() ? job::text_at(value.get_object(), "message") : std::string{http::page_title(body)};
   if (words.empty() && body == "Unauthorized Access") words = body;
   return printable(words, words_limit);
 }
