@@ -305,6 +305,20 @@ TEST_CASE("a /tmp of its own is in what a command may write besides") {
   fs::remove("/tmp/outpost-file");
 }
 
+TEST_CASE("a command whose unit fails before it has not been started, whatever that exits with") {
+  if (::getuid() != 0) return;
+  const auto message_with = [](const std::string& settings) {
+    const ChangedUnit changed{settings};
+    const auto result = run(with_path("echo it runs"));
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.output.empty());
+    return result.finished.error().message;
+  };
+  CHECK(message_with("ExecStart=\nExecStart=/missing-for-outpost\n") == "outpost-step@1.service could not be started (status 203): see journalctl -u outpost-step@1.service");
+  // Nor is there a report then, and systemd has forgotten the unit.
+  CHECK(message_with("BindPaths=/missing-for-outpost\n") == "outpost-step@1.service could not be started: see journalctl -u outpost-step@1.service");
+}
+
 TEST_CASE("no command runs where its sandbox cannot be made, and it is said why") {
   if (::getuid() != 0) return;
   SECTION("because what it may write is missing") {
@@ -327,12 +341,34 @@ TEST_CASE("no command runs where its sandbox cannot be made, and it is said why"
     const ChangedUnit changed{"Environment=OUTPOST_STEP_WRITABLE=//\n"};
     REQUIRE_FALSE(run(with_path("echo it runs")).finished);
   }
+  SECTION("because it may write everything, by another name") {
+    fs::create_directory_symlink("/", "/srv/outpost-all");
+    const ChangedUnit changed{"Environment=OUTPOST_STEP_WRITABLE=/srv/outpost-all\n"};
+    REQUIRE_FALSE(run(with_path("echo it runs")).finished);
+    fs::remove("/srv/outpost-all");
+  }
   SECTION("because somebody took the capability for it") {
     const ChangedUnit changed{"AmbientCapabilities=\n"};
     const auto result = run(with_path("echo it runs"));
     REQUIRE_FALSE(result.finished);
     CHECK(result.finished.error().message.find("cannot make the sandbox") != std::string::npos);
     CHECK(result.output.empty());
+  }
+  SECTION("because nobody in its unit may have that") {
+    const ChangedUnit changed{"CapabilityBoundingSet=CAP_NET_RAW\n"};
+    const auto result = run(with_path("echo it runs"));
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.finished.error().message.find("cannot make the sandbox") != std::string::npos);
+    CHECK(result.output.empty());
+  }
+  SECTION("because what it may write is out of its user's reach") {
+    fs::create_directories("/data-of-outpost/closed");
+    REQUIRE(::chmod("/data-of-outpost", 0700) == 0);
+    const ChangedUnit changed{"Environment=OUTPOST_STEP_WRITABLE=/data-of-outpost/closed\n"};
+    const auto result = run(with_path("echo it runs"));
+    REQUIRE_FALSE(result.finished);
+    CHECK(result.finished.error().message.find("cannot make the sandbox") != std::string::npos);
+    fs::remove_all("/data-of-outpost");
   }
   CHECK(run(with_path("echo it runs")).output == "it runs\n");
 }

@@ -41,13 +41,21 @@ asio::awaitable<Result<Finished>> SystemdCommandRunner::finished(Step& step, Sto
   if (report.start_failure) co_return explain_start(step.command, *report.start_failure, step.unit);
   Finished finished{.ending = ending_of(report, stops), .leftovers = report.leftovers, .figures = report.figures, .output_lost = step.output_lost};
   if (stops.withstood) finished.leftovers = std::max(finished.leftovers, 1U);
-  if (report.tells_end()) co_return finished;
-  auto asking = systemd_.describe_end(step.unit);
+  const bool has_run = !report.invocation.empty(), asked_to_end = stops.cancelled || stops.timed_out || report.stopped;
+  if (report.tells_end() && (has_run || asked_to_end)) co_return finished;
+  auto asking = how_unit_ended(step.unit, report);
   const auto end = co_await std::move(asking);
-  if (report.invocation.empty())  // outpost-step has not run.
-    co_return Error{Fault::unavailable, step.unit + " could not be started (" + end + "): see journalctl -u " + step.unit};
-  if (!stops.cancelled && !stops.timed_out) finished.ending = Lost{step.unit + " ended (" + end + ") without a report"};
+  if (!has_run) co_return Error{Fault::unavailable, step.unit + " could not be started" + end + ": see journalctl -u " + step.unit};
+  if (!asked_to_end) finished.ending = Lost{step.unit + " ended" + end + " without a report"};
   co_return finished;
+}
+
+/// " (status 217)", and so on in systemd's words; "" when it has forgotten, as it does with a unit that did not fail.
+asio::awaitable<std::string> SystemdCommandRunner::how_unit_ended(std::string unit, const StepReport& report) {
+  if (report.has_exited()) co_return (report.exit_kind == "exited" ? " (status " : " (signal ") + report.exit_status + ")";
+  auto asking = systemd_.describe_end(std::move(unit));
+  const auto end = co_await std::move(asking);
+  co_return end == "success" ? "" : " (" + end + ")";
 }
 
 /// Nothing of a command is left to the next one of its slot.

@@ -86,6 +86,7 @@ class SystemdCommandRunner final : public CommandRunner {
   boost::asio::awaitable<Result<ServiceManager::State>> latest_state(std::string unit, std::optional<ServiceManager::State>& seen);
   boost::asio::awaitable<void> signal(std::string unit, int signal);
   boost::asio::awaitable<Result<Finished>> finished(Step& step, Stops stops);
+  boost::asio::awaitable<std::string> how_unit_ended(std::string unit, const StepReport& report);
   boost::asio::awaitable<void> clean_up(const Step& step);
   boost::asio::awaitable<bool> await_down(std::string unit, std::chrono::steady_clock::time_point give_up);
   Result<std::unique_ptr<Step>> make_step(Command command) const;
