@@ -33,7 +33,7 @@ void kill_through_one_job(std::mt19937& random, int kills, std::chrono::millisec
   lab.hook("cleanup", "#!/bin/sh\necho clean\n");
   lab.feed("1.0", {{"notes.txt", "read me\n"}});
   lab.start_agent();
-  lab.until("the hook to print", [&] { return lab.has("install.begun"); });
+  lab.until("the agent to have taken what the hook prints", [&] { return lab.taken_from_pipe("install.acme") > 0; });
   std::uint64_t taken = 0;
   for (int kill = 0; kill < kills; ++kill) {
     // Not to wait for something: the instant is what is random.
@@ -122,7 +122,7 @@ TEST_CASE("F05: a machine that is started anew in the middle of a hook makes an 
   }
   lab.feed("1.0", {{"notes.txt", "read me\n"}});
   lab.start_agent();
-  lab.until("the hook to print", [&] { return lab.has("install.begun"); });
+  lab.until("the agent to have taken what the hook prints", [&] { return lab.taken_from_pipe("install.acme") > 0; });
   lab.stop_agent(SIGKILL);
   const auto taken = lab.taken_from_pipe("install.acme");
   lab.until("all processes to be gone", [&] { return lab.orphans().empty(); });
